@@ -1,0 +1,84 @@
+"""What a runcard can name: optimizers, initializers, activations, layer types, losses, statistics, penalties.
+
+No jax here: the runcard, the search space and the command line read these names without loading it.
+Optimizer defaults are those of Keras 3 as n3fit sets them (clipnorm 1.0 unless the card says otherwise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = [
+    "ACTIVATIONS",
+    "FITBASES",
+    "INITIALIZERS",
+    "LAYER_TYPES",
+    "LOSS_TYPES",
+    "OPTIMIZERS",
+    "PENALTIES",
+    "REGULARIZERS",
+    "STATISTICS",
+    "SUM_RULES",
+]
+
+
+def _frozen(table: dict[str, dict[str, float | bool]]) -> Mapping[str, Mapping[str, float | bool]]:
+    return MappingProxyType({name: MappingProxyType(arguments) for name, arguments in table.items()})
+
+
+#: optimizer -> the arguments that it accepts in a runcard, with their defaults
+OPTIMIZERS = _frozen(
+    {
+        "RMSprop": {"learning_rate": 0.01, "clipnorm": 1.0},
+        "Adam": {"learning_rate": 0.01, "clipnorm": 1.0},
+        "Adagrad": {"clipnorm": 1.0},
+        "Adadelta": {"learning_rate": 1.0, "clipnorm": 1.0},
+        "Adamax": {"clipnorm": 1.0},
+        "Nadam": {"learning_rate": 0.001, "clipnorm": 1.0},
+        "Amsgrad": {"learning_rate": 0.01, "clipnorm": 1.0},
+        "SGD": {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, "clipnorm": 1.0},
+    }
+)
+
+#: initializer -> its own arguments
+INITIALIZERS = _frozen(
+    {
+        "random_uniform": {"minval": -0.5, "maxval": 0.5},
+        "glorot_uniform": {},
+        "glorot_normal": {},
+        "he_uniform": {},
+        "he_normal": {},
+        "lecun_uniform": {},
+        "lecun_normal": {},
+    }
+)
+
+ACTIVATIONS = (
+    "tanh", "sigmoid", "linear", "relu", "leaky_relu", "elu", "selu", "softplus", "softsign", "silu", "swish",
+    "gelu", "square", "square_singlet", "modified_tanh",
+)  # fmt: skip
+
+LAYER_TYPES = ("dense", "dense_per_flavour")
+
+#: regularizer -> its arguments
+REGULARIZERS = _frozen({"l1_l2": {"l1": 0.0, "l2": 0.0}})
+
+LOSS_TYPES = ("chi2", "phi2", "logp", "chi2p")
+
+#: over replicas and over folds; average_best is n3fit's older name for average
+STATISTICS = ("average", "best_worst", "std", "average_best")
+
+PENALTIES = ("saturation", "patience", "integrability")
+
+#: fitbasis -> the elements that `fitting: basis` must list, in the order of the network's outputs
+FITBASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "EVOL": ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15"),
+        "NN31IC": ("sng", "g", "v", "v3", "v8", "t3", "t8", "cp"),
+        "FLAVOUR": ("u", "ubar", "d", "dbar", "s", "sbar", "c", "g"),
+    }
+)
+
+#: accepted values of `sum_rules`; True means All, False means off
+SUM_RULES = ("All", "MSR", "VSR")

@@ -1,0 +1,89 @@
+"""The errors that hyperparton raises on purpose, one family.
+
+Each is also the builtin that a caller would expect (`ValueError`, `FileNotFoundError`, ...), so code that
+knows nothing of hyperparton can catch it.  The message says the rule, the value received and what is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+__all__ = [
+    "DataError",
+    "Fault",
+    "HyperpartonError",
+    "PDFSetError",
+    "RuncardError",
+    "SpaceError",
+    "StoreError",
+    "TheoryError",
+    "TrainingError",
+    "nearest",
+]
+
+
+class HyperpartonError(Exception):
+    """Base of every error raised on purpose; the command line prints it without a traceback."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a runcard: where it is, what the rule is, what was given, what is accepted."""
+
+    message: str
+    path: str = ""
+    given: str | None = None
+    accepted: str | None = None
+    file: Path | str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        text = ": ".join(part for part in (place, self.path, self.message) if part)
+        if self.given is not None:
+            text += f", given {self.given}"
+        if self.accepted is not None:
+            text += f", accepted: {self.accepted}"
+        return text
+
+
+class RuncardError(HyperpartonError, ValueError):
+    """A runcard that cannot be used; `faults` holds everything that is wrong with it."""
+
+    def __init__(self, faults: Sequence[Fault]):
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class SpaceError(HyperpartonError, ValueError):
+    """A search space or a sampler that cannot be built or evaluated."""
+
+
+class DataError(HyperpartonError, ValueError):
+    """Measured data that are missing, unknown or do not fit together."""
+
+
+class TheoryError(HyperpartonError, FileNotFoundError):
+    """A theory or FK table that is missing or cannot be read."""
+
+
+class PDFSetError(HyperpartonError, FileNotFoundError):
+    """A PDF set that is missing or cannot be read."""
+
+
+class StoreError(HyperpartonError, OSError):
+    """A trial store that is held by another scan, damaged or does not belong to this scan."""
+
+
+class TrainingError(HyperpartonError, RuntimeError):
+    """A fit that cannot be set up or whose numbers are not usable."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The clause ``(did you mean 'x'?)`` for the known word closest to `word`, or nothing."""
+    match = get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.5)
+    return f" (did you mean {match[0]!r}?)" if match else ""
