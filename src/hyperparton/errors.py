@@ -13,10 +13,12 @@ from pathlib import Path
 
 __all__ = [
     "DataError",
+    "EngineError",
     "Fault",
     "HyperpartonError",
     "PDFSetError",
     "RuncardError",
+    "ScanError",
     "SpaceError",
     "StoreError",
     "TheoryError",
@@ -61,6 +63,14 @@ class RuncardError(HyperpartonError, ValueError):
 
 class SpaceError(HyperpartonError, ValueError):
     """A search space or a sampler that cannot be built or evaluated."""
+
+
+class EngineError(HyperpartonError, ValueError):
+    """An engine that is unknown or cannot use a space or a history."""
+
+
+class ScanError(HyperpartonError, RuntimeError):
+    """A scan that ends without a usable trial."""
 
 
 class DataError(HyperpartonError, ValueError):

@@ -1,0 +1,137 @@
+"""The engine of n3fit: hyperopt's tree-structured Parzen estimator (TPE).
+
+The space is compiled to hyperopt once. Grids need a word: hyperopt's `quniform(low, high, q)` rounds to whole multiples
+of q, which for a range that does not start at one misses the lower end and passes the upper. So a grid whose points are
+multiples of its step is `quniform(low, high, q)`, draw by draw what hyperopt and n3fit give, and any other grid is
+`low + quniform(0, high - low, q)`. A draw that rounding carried past the last point is moved to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import is_
+from typing import Any
+
+import numpy as np
+from hyperopt import hp, tpe
+from hyperopt.base import Domain
+from hyperopt.pyll.base import scope
+
+from hyperparton.errors import EngineError
+from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform, freeze, samplers
+from hyperparton.trials.record import Outcome
+
+__all__ = ["HyperoptEngine"]
+
+
+class HyperoptEngine:
+    """TPE with hyperopt's own settings: 20 random trials first, then 24 candidates per trial."""
+
+    name = "hyperopt"
+
+    def __init__(self) -> None:
+        self._space: Any = None
+        self._compiled: _Compiled | None = None
+
+    def suggest(self, space: Any, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
+        """What `hyperopt.tpe.suggest` gives for these trials and this seed; EngineError if there is nothing to scan."""
+        frozen = freeze(space)
+        if self._compiled is None or frozen != self._space:
+            self._space, self._compiled = frozen, _Compiled(frozen)
+        return self._compiled.suggest(history, seed)
+
+
+class _Documents:
+    """The part of hyperopt's Trials that TPE reads."""
+
+    def __init__(self) -> None:
+        self.trials: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def new_trial_docs(self, tids: Any, specs: Any, results: Any, miscs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"misc": misc} for misc in miscs]
+
+
+class _Compiled:
+    """One space compiled to hyperopt, with the documents of the trials seen last so that none is built twice."""
+
+    def __init__(self, space: Any) -> None:
+        self._samplers = samplers(space)
+        if not self._samplers:
+            raise EngineError("the space holds no sampler: there is nothing to scan")
+        self._domain = Domain(_never_called, _compile(space, {}))
+        self._history: list[Outcome] = []
+        self._documents = _Documents()
+
+    def suggest(self, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
+        self._follow(history)
+        new_id = max((outcome.number for outcome in history), default=-1) + 1
+        found = tpe.suggest([new_id], self._domain, self._documents, seed, verbose=False)
+        vals = found[0]["misc"]["vals"]
+        return {label: [_settled(self._samplers[label], value) for value in vals[label]] for label in sorted(vals)}
+
+    def _follow(self, history: Sequence[Outcome]) -> None:
+        """Bring the documents in line with `history`: usually one is added; anything else starts them again."""
+        kept = len(self._history)
+        if kept > len(history) or not all(map(is_, self._history, history)):
+            kept = 0
+            self._history, self._documents = [], _Documents()
+        for outcome in history[kept:]:
+            self._history.append(outcome)
+            self._documents.trials.append(self._document(outcome))
+
+    def _document(self, outcome: Outcome) -> dict[str, Any]:
+        tid = outcome.number
+        vals = {label: [_drawn(s, v) for v in outcome.vals.get(label, [])] for label, s in self._samplers.items()}
+        misc = {"tid": tid, "idxs": {label: [tid] if held else [] for label, held in vals.items()}, "vals": vals}
+        return {"tid": tid, "result": {"status": outcome.status, "loss": outcome.loss}, "misc": misc}
+
+
+def _never_called(point: Any) -> None:
+    raise EngineError("an engine suggests trials, it does not evaluate them")
+
+
+def _compile(node: Any, made: dict[str, Any]) -> Any:
+    """The structure with hyperopt's expressions in place of samplers; a label met twice is one expression."""
+    if isinstance(node, Sampler):
+        if node.label not in made:
+            made[node.label] = _expression(node, made)
+        return made[node.label]
+    if isinstance(node, Mapping):
+        return {key: _compile(value, made) for key, value in node.items()}
+    if isinstance(node, list | FrozenList):
+        return [_compile(value, made) for value in node]
+    if isinstance(node, tuple):
+        return tuple(_compile(value, made) for value in node)
+    return node
+
+
+def _expression(sampler: Sampler, made: dict[str, Any]) -> Any:
+    if isinstance(sampler, Choice):
+        return hp.choice(sampler.label, [_compile(option, made) for option in sampler.options])
+    if isinstance(sampler, Uniform):
+        return hp.uniform(sampler.label, sampler.lower, sampler.upper)
+    if isinstance(sampler, LogUniform):
+        return hp.loguniform(sampler.label, float(np.log(sampler.lower)), float(np.log(sampler.upper)))
+    shift = 0.0 if sampler.aligned else sampler.lower
+    grid = hp.quniform(sampler.label, sampler.lower - shift, sampler.upper - shift, sampler.step)
+    return scope.int(grid) if sampler.make_int else grid
+
+
+def _settled(sampler: Sampler, drawn: Any) -> float | int:
+    """hyperopt's number as the sampler's value."""
+    if isinstance(sampler, Choice):
+        return int(drawn)
+    if isinstance(sampler, QUniform):
+        return sampler.snap(float(drawn) + (0.0 if sampler.aligned else sampler.lower))
+    return min(max(float(drawn), sampler.lower), sampler.upper)
+
+
+def _drawn(sampler: Sampler, value: Any) -> float | int:
+    """The sampler's value as the number that hyperopt drew, bit for bit."""
+    if isinstance(sampler, QUniform):
+        shift = 0.0 if sampler.aligned else sampler.lower
+        return round((value - shift) / sampler.step) * sampler.step
+    return value

@@ -1,0 +1,23 @@
+"""The engine that ignores the history: every trial is an independent draw of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperparton.space import sample
+from hyperparton.trials.record import Outcome
+
+__all__ = ["RandomEngine"]
+
+
+class RandomEngine:
+    """Draws every trial by the space's own sampler."""
+
+    name = "random"
+
+    def suggest(self, space: Any, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
+        """A draw from numpy's default generator started with `seed`."""
+        return sample(space, np.random.default_rng(seed))

@@ -1,0 +1,251 @@
+"""The samplers of a search space: frozen values that no optimisation library has touched.
+
+A space is an ordinary structure of dictionaries, lists and constants with samplers in some places.  An engine compiles
+it to its own library; `hyperparton.space.tree` walks, evaluates and samples it without any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperparton.errors import SpaceError
+
+__all__ = [
+    "Choice",
+    "FrozenDict",
+    "FrozenList",
+    "LogUniform",
+    "QUniform",
+    "Sampler",
+    "Uniform",
+    "freeze",
+    "hp_choice",
+    "hp_loguniform",
+    "hp_quniform",
+    "hp_uniform",
+    "optimizer_arg_wrapper",
+]
+
+#: what counts as a number, bool apart
+REAL = int | float | np.integer | np.floating
+
+#: relative distance below which a bound counts as lying on the grid
+_ON_GRID = 1e-9
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A number between `lower` and `upper`, uniformly."""
+
+    label: str
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """A number between `lower` and `upper` (the values, not their logarithms), uniform in its logarithm."""
+
+    label: str
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class QUniform:
+    """A number on the grid lower, lower + step, ... that does not pass `upper`."""
+
+    label: str
+    lower: float
+    upper: float
+    step: float
+    make_int: bool = False
+
+    @property
+    def count(self) -> int:
+        """Steps that fit into the range; the grid has one point more."""
+        ratio = (self.upper - self.lower) / self.step
+        return math.floor(ratio + _ON_GRID * max(1.0, ratio))
+
+    @property
+    def last(self) -> float:
+        """The grid's upper end: `upper` itself where the step divides the range."""
+        end = self.lower + self.count * self.step
+        return self.upper if math.isclose(end, self.upper, rel_tol=0.0, abs_tol=2 * _ON_GRID * self.step) else end
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the grid's points are whole multiples of the step, as those of hyperopt's quniform always are."""
+        ratio = self.lower / self.step
+        return abs(ratio - round(ratio)) <= _ON_GRID * max(1.0, abs(ratio))
+
+    def snap(self, value: float) -> float:
+        """`value` if it lies strictly between the grid's ends, else the nearer end, to the last bit."""
+        k = round((value - self.lower) / self.step)
+        if k <= 0:
+            return self.lower
+        return self.last if k >= self.count else float(value)
+
+    def point(self, k: int) -> float:
+        """The grid's point number `k`, from 0 to `count`."""
+        return self.snap(self.lower + k * self.step)
+
+    def cast(self, value: float) -> float | int:
+        """What a trainer receives for a drawn `value`: with `make_int` a whole number within the bounds."""
+        if not self.make_int:
+            return float(value)
+        nearest = round(value)
+        whole = nearest if math.isclose(value, nearest, rel_tol=1e-9, abs_tol=1e-9) else int(value)
+        return min(max(whole, math.ceil(self.lower)), math.floor(self.upper))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of `options`, each of which may hold further samplers; its value is the option's index."""
+
+    label: str
+    options: tuple[Any, ...]
+
+
+Sampler = Uniform | LogUniform | QUniform | Choice
+
+
+@dataclass(frozen=True)
+class FrozenDict(Mapping[str, Any]):
+    """A dictionary inside a frozen tree; it evaluates to a new `dict`."""
+
+    entries: tuple[tuple[str, Any], ...]
+
+    def __getitem__(self, key: str) -> Any:
+        for name, value in self.entries:
+            if name == key:
+                return value
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+class FrozenList(tuple):
+    """A list inside a frozen tree; it evaluates to a new `list`."""
+
+    __slots__ = ()
+
+
+def freeze(node: Any) -> Any:
+    """The same structure with no part that can change; arrays and numpy's numbers become Python's."""
+    if isinstance(node, Mapping):
+        return FrozenDict(tuple((str(key), freeze(value)) for key, value in node.items()))
+    if isinstance(node, np.ndarray | np.generic):
+        return freeze(node.tolist())
+    if isinstance(node, tuple) and not isinstance(node, FrozenList):
+        return tuple(freeze(value) for value in node)
+    if isinstance(node, list | FrozenList):
+        return FrozenList(freeze(value) for value in node)
+    return node
+
+
+def hp_uniform(key: str, lower: float | None, upper: float | None) -> Uniform | None:
+    """Uniform between two bounds; None (no sampler) if a bound is missing. Raises SpaceError."""
+    if lower is None or upper is None:
+        return None
+    return Uniform(_label(key), *_range(key, lower, upper))
+
+
+def hp_loguniform(key: str, lower: float | None, upper: float | None) -> LogUniform | None:
+    """Uniform in the logarithm between two positive bounds; None if a bound is missing. Raises SpaceError."""
+    if lower is None or upper is None:
+        return None
+    low, high = _range(key, lower, upper)
+    if low <= 0:
+        raise SpaceError(f"{key}: a logarithmic range needs a lower bound above 0, given {lower!r}")
+    return LogUniform(_label(key), low, high)
+
+
+def hp_quniform(
+    key: str,
+    lower: float | None,
+    upper: float | None,
+    step_size: float | None = None,
+    steps: int | None = None,
+    make_int: bool = False,
+) -> QUniform | None:
+    """A grid between two bounds; None if a bound is missing.
+
+    `steps` divides the range into that many steps, both ends included, and goes before `step_size`; with neither, the
+    step is the lower bound, as in n3fit. With `make_int` the trainer receives whole numbers. Draws never leave the
+    range. Raises SpaceError.
+    """
+    if lower is None or upper is None:
+        return None
+    low, high = _range(key, lower, upper)
+    sampler = QUniform(_label(key), low, high, _step(key, low, high, step_size, steps), bool(make_int))
+    if make_int and math.ceil(low) > math.floor(high):
+        raise SpaceError(f"{key}: there is no whole number between {lower!r} and {upper!r}")
+    return sampler
+
+
+def hp_choice(key: str, choices: Sequence[Any] | None) -> Choice | None:
+    """One of a list of options, which may hold samplers at any depth; None if there are none. Raises SpaceError."""
+    if choices is None or (hasattr(choices, "__len__") and len(choices) == 0):
+        return None
+    if isinstance(choices, str | bytes | Mapping) or not hasattr(choices, "__iter__"):
+        raise SpaceError(f"{key}: choices must be a list, given {choices!r}")
+    return Choice(_label(key), tuple(freeze(list(choices))))
+
+
+def optimizer_arg_wrapper(key: str, option: float | Mapping[str, Any]) -> float | Sampler | None:
+    """An optimizer's argument: a number stays fixed, `{min, max, sampling: uniform|log}` becomes a sampler.
+
+    Raises SpaceError for any other `sampling`, an unknown key or a value that is neither.
+    """
+    if isinstance(option, REAL) and not isinstance(option, bool):
+        return option if isinstance(option, int | float) else option.item()
+    if not isinstance(option, Mapping):
+        raise SpaceError(f"{key}: accepted is a number or {{min, max, sampling}}, given {option!r}")
+    unknown = set(option) - {"min", "max", "sampling"}
+    if unknown:
+        raise SpaceError(f"{key}: unknown key {sorted(map(str, unknown))[0]!r}, accepted: min, max, sampling")
+    sampling = option.get("sampling", "uniform")
+    if sampling not in ("uniform", "log"):
+        raise SpaceError(f"{key}: unknown sampling {sampling!r}, accepted: uniform, log")
+    build = hp_uniform if sampling == "uniform" else hp_loguniform
+    return build(key, option.get("min"), option.get("max"))
+
+
+def _label(key: Any) -> str:
+    if not isinstance(key, str) or not key:
+        raise SpaceError(f"the label of a sampler must be a non-empty text, given {key!r}")
+    return key
+
+
+def _number(key: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, REAL) or not math.isfinite(value):
+        raise SpaceError(f"{key}: {name} must be a finite number, given {value!r}")
+    return float(value)
+
+
+def _range(key: str, lower: Any, upper: Any) -> tuple[float, float]:
+    low, high = _number(key, "the lower bound", lower), _number(key, "the upper bound", upper)
+    if not low < high:
+        raise SpaceError(f"{key}: the lower bound must be below the upper bound, given {lower!r} and {upper!r}")
+    return low, high
+
+
+def _step(key: str, low: float, high: float, step_size: Any, steps: Any) -> float:
+    if steps is not None:
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+            raise SpaceError(f"{key}: steps must be a whole number of at least 1, given {steps!r}")
+        return (high - low) / int(steps)
+    step = low if step_size is None else _number(key, "the step", step_size)
+    if not 0 < step <= (high - low) * (1 + _ON_GRID):
+        raise SpaceError(f"{key}: the step must be above 0 and at most the range {high - low:g}, given {step!r}")
+    return step

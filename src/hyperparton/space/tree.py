@@ -1,0 +1,171 @@
+"""Walking a search space: its labels and their conditions, its evaluation, a plain sampler, its fingerprint.
+
+Values travel as hyperopt writes them: `vals` maps each label of the space to `[value]`, or to `[]` where the label does
+not apply; the value of a choice is the index of its option.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperparton.errors import SpaceError
+from hyperparton.space.expressions import REAL, Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform
+
+__all__ = [
+    "Condition",
+    "Vals",
+    "conditions",
+    "describe",
+    "evaluate",
+    "fill",
+    "fingerprint",
+    "readable",
+    "sample",
+    "samplers",
+]
+
+Vals = Mapping[str, Sequence[Any]]
+
+#: the choices that must have been made for a label to apply, outermost first: (label, index of the option)
+Condition = tuple[tuple[str, int], ...]
+
+
+def samplers(space: Any) -> dict[str, Sampler]:
+    """Every sampler of the space by its label; raises SpaceError if two different ones share a label."""
+    found: dict[str, Sampler] = {}
+    for sampler, _ in _walk(space, ()):
+        known = found.setdefault(sampler.label, sampler)
+        if known != sampler:
+            raise SpaceError(f"the label {sampler.label!r} names two different samplers: {known} and {sampler}")
+    return found
+
+
+def conditions(space: Any) -> dict[str, tuple[Condition, ...]]:
+    """For every label the ways to reach it; `()` among them means that it always applies."""
+    paths: dict[str, list[Condition]] = {}
+    for sampler, path in _walk(space, ()):
+        known = paths.setdefault(sampler.label, [])
+        if path not in known:
+            known.append(path)
+    return {label: tuple(ways) for label, ways in paths.items()}
+
+
+def _walk(node: Any, path: Condition) -> list[tuple[Sampler, Condition]]:
+    if isinstance(node, Choice):
+        inner = [hit for i, option in enumerate(node.options) for hit in _walk(option, (*path, (node.label, i)))]
+        return [(node, path), *inner]
+    if isinstance(node, Uniform | LogUniform | QUniform):
+        return [(node, path)]
+    if isinstance(node, Mapping):
+        return [hit for value in node.values() for hit in _walk(value, path)]
+    if isinstance(node, list | tuple):
+        return [hit for value in node for hit in _walk(value, path)]
+    return []
+
+
+def evaluate(space: Any, vals: Vals) -> Any:
+    """The structure of `space` with each sampler replaced by its value; raises SpaceError if one has none."""
+    return _resolve(space, lambda sampler: _value(sampler, vals))
+
+
+def sample(space: Any, rng: np.random.Generator) -> dict[str, list[Any]]:
+    """Draw a point of the space: every branch of a choice and every point of a grid equally likely."""
+    drawn: dict[str, Any] = {}
+
+    def draw(sampler: Sampler) -> Any:
+        if sampler.label not in drawn:
+            drawn[sampler.label] = _draw(sampler, rng)
+        return drawn[sampler.label]
+
+    known = samplers(space)
+    _resolve(space, draw)
+    return fill(known, drawn)
+
+
+def fill(known: Mapping[str, Sampler], chosen: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """`vals` for all known labels, sorted, with `[]` for those that were not chosen."""
+    return {label: [chosen[label]] if label in chosen else [] for label in sorted(known)}
+
+
+def describe(node: Any) -> Any:
+    """The space as plain JSON data, enough to tell whether two spaces are the same."""
+    if isinstance(node, Choice):
+        return {"choice": node.label, "options": [describe(option) for option in node.options]}
+    if isinstance(node, Uniform | LogUniform | QUniform):
+        return {type(node).__name__.lower(): {name: getattr(node, name) for name in node.__dataclass_fields__}}
+    if isinstance(node, Mapping):
+        return {str(key): describe(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [describe(value) for value in node]
+    return readable(node)
+
+
+def fingerprint(space: Any) -> str:
+    """The SHA-256 of the space's description; equal spaces have equal fingerprints, whatever the order of keys."""
+    text = json.dumps(describe(space), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def readable(value: Any) -> Any:
+    """`value` as strict JSON data: numpy's numbers as Python's, NaN and infinity as None, other objects by name."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        return readable(value.tolist())
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): readable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [readable(entry) for entry in value]
+    return str(value)
+
+
+def _resolve(node: Any, value_of: Callable[[Sampler], Any]) -> Any:
+    if isinstance(node, Choice):
+        return _resolve(node.options[value_of(node)], value_of)
+    if isinstance(node, QUniform):
+        return node.cast(value_of(node))
+    if isinstance(node, Uniform | LogUniform):
+        return value_of(node)
+    if isinstance(node, Mapping):
+        return {key: _resolve(value, value_of) for key, value in node.items()}
+    if isinstance(node, list | FrozenList):
+        return [_resolve(value, value_of) for value in node]
+    if isinstance(node, tuple):
+        return tuple(_resolve(value, value_of) for value in node)
+    return node
+
+
+def _value(sampler: Sampler, vals: Vals) -> Any:
+    held = vals.get(sampler.label, [])
+    if isinstance(held, str) or not isinstance(held, Sequence) or len(held) != 1:
+        raise SpaceError(f"{sampler.label}: accepted is a list with one value, given {held!r}")
+    value = held[0]
+    if isinstance(sampler, Choice):
+        if isinstance(value, bool) or not isinstance(value, REAL) or value not in range(len(sampler.options)):
+            accepted = f"an index from 0 to {len(sampler.options) - 1}"
+            raise SpaceError(f"{sampler.label}: accepted is {accepted}, given {value!r}")
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, REAL) or not math.isfinite(value):
+        raise SpaceError(f"{sampler.label}: accepted is a finite number, given {value!r}")
+    return float(value)
+
+
+def _draw(sampler: Sampler, rng: np.random.Generator) -> float | int:
+    if isinstance(sampler, Choice):
+        return int(rng.integers(len(sampler.options)))
+    if isinstance(sampler, QUniform):
+        return sampler.point(int(rng.integers(sampler.count + 1)))
+    if isinstance(sampler, LogUniform):
+        drawn = math.exp(rng.uniform(math.log(sampler.lower), math.log(sampler.upper)))
+        return min(max(drawn, sampler.lower), sampler.upper)
+    return float(rng.uniform(sampler.lower, sampler.upper))

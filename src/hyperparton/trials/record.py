@@ -1,0 +1,135 @@
+"""The trial: what a scan knows of one point of its space, and its form in `tries.json`.
+
+`tries.json` is a JSON list of trials as hyperopt writes them and as n3fit and validphys read them, in strict JSON: NaN
+and infinity are null, arrays are lists.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+__all__ = ["DONE", "NEW", "RUNNING", "STATUSES", "Outcome", "Trial", "encode", "strict", "to_tries"]
+
+#: states of a trial, hyperopt's numbers: handed back and waiting, leased by a worker, finished
+NEW, RUNNING, DONE = 0, 1, 2
+
+STATUSES = ("ok", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an engine reads of a finished trial."""
+
+    number: int
+    vals: Mapping[str, Sequence[Any]]
+    """label -> [value], or [] where the label did not apply"""
+    status: str
+    """ok or fail"""
+    loss: float | None
+    """None where there is no finite one"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial of a scan, finished or not. Times are seconds since 1970, UTC."""
+
+    number: int
+    vals: Mapping[str, Sequence[Any]]
+    space_vals: Mapping[str, Any] = field(default_factory=dict)
+    """the readable parameters"""
+    state: int = RUNNING
+    owner: str | None = None
+    book_time: float | None = None
+    refresh_time: float | None = None
+    attempts: int = 1
+    """how often it was leased; above 1 if a worker died or gave it back"""
+    result: Mapping[str, Any] | None = None
+    """status, loss and whatever the trainer returned; None until finished"""
+
+    @property
+    def status(self) -> str | None:
+        """ok, fail, or None until the trial is finished."""
+        return None if self.result is None else self.result["status"]
+
+    @property
+    def loss(self) -> float | None:
+        """The finite loss, if there is one."""
+        return None if self.result is None else self.result.get("loss")
+
+    @property
+    def reason(self) -> str | None:
+        """Why a trial failed, in a line."""
+        if self.result is None or self.status != "fail":
+            return None
+        failure = self.result.get("failure")
+        if isinstance(failure, Mapping):
+            return f"{failure.get('type')}: {failure.get('message')}"
+        told = self.result.get("reason")
+        return str(told) if told else f"the trainer gave status fail (loss {self.loss})"
+
+    @property
+    def outcome(self) -> Outcome:
+        """The part that an engine reads."""
+        return Outcome(self.number, self.vals, self.status or "new", self.loss)
+
+
+def to_tries(trial: Trial) -> dict[str, Any]:
+    """The trial as an entry of `tries.json`, in strict JSON data."""
+    number = trial.number
+    vals = {label: list(held) for label, held in trial.vals.items()}
+    return {
+        "state": trial.state,
+        "tid": number,
+        "spec": None,
+        "result": trial.result if trial.result is not None else {"status": "new"},
+        "misc": {
+            "tid": number,
+            "cmd": ["domain_attachment", "FMinIter_Domain"],
+            "workdir": None,
+            "idxs": {label: [number] if held else [] for label, held in vals.items()},
+            "vals": vals,
+            "space_vals": dict(trial.space_vals),
+        },
+        "exp_key": None,
+        "owner": trial.owner,
+        "version": 0,
+        "book_time": _time_text(trial.book_time),
+        "refresh_time": _time_text(trial.refresh_time),
+    }
+
+
+def encode(document: Any) -> str:
+    """Strict JSON on one line; raises TypeError or ValueError for anything that JSON cannot hold."""
+    return json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+
+
+def strict(value: Any, path: str = "result") -> Any:
+    """`value` as strict JSON data: arrays as lists, NaN and infinity as None, tuples as lists, keys as text.
+
+    Raises TypeError naming the place of anything else.
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): strict(entry, f"{path}[{key!r}]") for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
+    if callable(getattr(value, "tolist", None)):
+        return strict(value.tolist(), path)
+    raise TypeError(f"{path} is of type {type(value).__name__}, which JSON cannot hold")
+
+
+def _time_text(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(round(seconds, 3), UTC).replace(tzinfo=None)
+    return moment.isoformat(sep=" ", timespec="milliseconds") + "000"

@@ -1,0 +1,259 @@
+"""The trial store in an SQL database through SQLAlchemy; SQLite in the scan's folder.
+
+Each method is one transaction of a few indexed statements, and a change names in its WHERE clause the state that it
+starts from, so that of two workers who try one finds no row to change. SQLite runs with a write-ahead log and
+synchronous = FULL: a transaction is on disk when it returns.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from hyperparton.errors import StoreError
+from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.store import TrialStore
+
+__all__ = ["SCHEMA_VERSION", "SqlStore"]
+
+SCHEMA_VERSION = 1
+
+_TABLES = sa.MetaData()
+
+_META = sa.Table(
+    "scan_metadata",
+    _TABLES,
+    sa.Column("key", sa.String(200), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+_TRIALS = sa.Table(
+    "trials",
+    _TABLES,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("vals", sa.Text, nullable=False),
+    sa.Column("space_vals", sa.Text, nullable=False),
+    sa.Column("owner", sa.String(300)),
+    sa.Column("lease_end", sa.Double),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("book_time", sa.Double, nullable=False),
+    sa.Column("refresh_time", sa.Double, nullable=False),
+    sa.Column("status", sa.String(8)),
+    sa.Column("loss", sa.Double),
+    sa.Column("result", sa.Text),
+    sa.Index("trials_by_state", "state", "number"),
+    sa.Index("trials_by_loss", "status", "loss", "number"),
+)
+
+
+class SqlStore(TrialStore):
+    """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
+
+    `name` is how messages call it. Raises StoreError if the database cannot be opened, is damaged, is no trial store or
+    was written by another version.
+    """
+
+    def __init__(
+        self, place: str | Path, *, create: bool = True, name: str | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
+        self._engine = sa.create_engine(url)
+        self._name = name or self._engine.url.render_as_string(hide_password=True)
+        self._clock = clock
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        try:
+            self._open(create)
+        except StoreError:
+            self.close()
+            raise
+
+    def _open(self, create: bool) -> None:
+        with self._transaction() as connection:
+            if self._engine.dialect.name == "sqlite":
+                self._check_sqlite(connection)
+            if not sa.inspect(connection).has_table(_META.name):
+                if not create:
+                    raise StoreError(f"{self._name}: damaged or no trial store: it has no trials in it")
+                _TABLES.create_all(connection)
+                connection.execute(sa.insert(_META).values(key="schema_version", value=str(SCHEMA_VERSION)))
+            version = connection.scalar(sa.select(_META.c.value).where(_META.c.key == "schema_version"))
+            if version != str(SCHEMA_VERSION):
+                raise StoreError(f"{self._name}: schema version {version}, this program reads {SCHEMA_VERSION}")
+            count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(_TRIALS.c.number))).one()
+            if count != (0 if last is None else last + 1):
+                raise StoreError(f"{self._name}: damaged: {count} trials, but the last has number {last}")
+
+    def _check_sqlite(self, connection: sa.Connection) -> None:
+        found = connection.scalar(sa.text("PRAGMA quick_check(1)"))
+        if found != "ok":
+            raise StoreError(f"{self._name}: damaged: {found}; restore it from a copy or start in another folder")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """A transaction whose failures are StoreErrors; a row that breaks uniqueness is left to the caller."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError:
+            raise
+        except sa.exc.DBAPIError as fault:
+            raise StoreError(f"{self._name}: the trial store failed: {fault.orig}") from fault
+
+    def book(
+        self,
+        number: int,
+        vals: Mapping[str, Sequence[Any]],
+        owner: str,
+        *,
+        space_vals: Mapping[str, Any] | None = None,
+        lease: float | None = None,
+    ) -> Trial | None:
+        now = self._clock()
+        row = {
+            "number": number, "state": RUNNING, "vals": encode(vals), "space_vals": encode(space_vals or {}),
+            "owner": owner, "lease_end": self._end(lease), "attempts": 1, "book_time": now, "refresh_time": now,
+        }  # fmt: skip
+        try:
+            with self._transaction() as connection:
+                if number != _next(connection):
+                    return None
+                connection.execute(sa.insert(_TRIALS).values(row))
+        except sa.exc.IntegrityError:
+            return None
+        return self.get(number)
+
+    def lease(self, owner: str, *, lease: float | None = None) -> Trial | None:
+        ended = sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < self._clock())
+        free = sa.or_(_TRIALS.c.state == NEW, ended)
+        while True:
+            with self._transaction() as connection:
+                number = connection.scalar(sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state < DONE, free))
+                if number is None:
+                    return None
+                taken = connection.execute(
+                    sa.update(_TRIALS)
+                    .where(_TRIALS.c.number == number, free)
+                    .values(
+                        state=RUNNING,
+                        owner=owner,
+                        lease_end=self._end(lease),
+                        attempts=_TRIALS.c.attempts + 1,
+                        refresh_time=self._clock(),
+                    )
+                ).rowcount
+            if taken:
+                return self.get(number)
+
+    def heartbeat(self, number: int, owner: str, *, lease: float | None = None) -> bool:
+        return self._change(number, owner, lease_end=self._end(lease))
+
+    def release(self, number: int, owner: str) -> bool:
+        return self._change(number, owner, state=NEW, owner=None, lease_end=None)
+
+    def release_all(self) -> int:
+        """Hand every leased trial back and say how many; only for who knows that no other process holds the store."""
+        change = sa.update(_TRIALS).where(_TRIALS.c.state == RUNNING).values(state=NEW, owner=None, lease_end=None)
+        with self._transaction() as connection:
+            return connection.execute(change).rowcount
+
+    def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        loss = result.get("loss")
+        if result.get("status") != "ok" or not isinstance(loss, float) or not math.isfinite(loss):
+            raise StoreError(f"trial {number}: complete needs status ok and a finite loss, given {loss!r}")
+        return self._finish(number, owner, result, loss)
+
+    def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        if result.get("status") != "fail":
+            raise StoreError(f"trial {number}: fail needs status fail, given {result.get('status')!r}")
+        return self._finish(number, owner, result, result.get("loss"))
+
+    def _finish(self, number: int, owner: str, result: Mapping[str, Any], loss: float | None) -> bool:
+        values = {"status": result["status"], "loss": loss, "result": encode(result)}
+        return self._change(number, owner, state=DONE, lease_end=None, refresh_time=self._clock(), **values)
+
+    def _change(self, number: int, holder: str, **values: Any) -> bool:
+        """Change a trial that `holder` has leased; False if it has not."""
+        held = (_TRIALS.c.number == number, _TRIALS.c.owner == holder, _TRIALS.c.state == RUNNING)
+        with self._transaction() as connection:
+            return connection.execute(sa.update(_TRIALS).where(*held).values(values)).rowcount == 1
+
+    def _end(self, lease: float | None) -> float | None:
+        return None if lease is None else self._clock() + lease
+
+    def next_number(self) -> int:
+        with self._transaction() as connection:
+            return _next(connection)
+
+    def get(self, number: int) -> Trial:
+        with self._transaction() as connection:
+            row = connection.execute(sa.select(_TRIALS).where(_TRIALS.c.number == number)).one_or_none()
+        if row is None:
+            raise KeyError(f"trial {number} was never booked")
+        return _trial(row)
+
+    def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
+        columns = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss)
+        return [Outcome(row[0], json.loads(row[1]), row[2], row[3]) for row in self._finished(columns, start, stop)]
+
+    def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
+        return [_trial(row) for row in self._finished((_TRIALS,), start, stop)]
+
+    def _finished(self, columns: Sequence[Any], start: int, stop: int | None) -> Sequence[sa.Row[Any]]:
+        query = sa.select(*columns).where(_TRIALS.c.state == DONE, _TRIALS.c.number >= start)
+        if stop is not None:
+            query = query.where(_TRIALS.c.number < stop)
+        with self._transaction() as connection:
+            return connection.execute(query.order_by(_TRIALS.c.number)).all()
+
+    def best(self) -> Trial | None:
+        query = sa.select(_TRIALS).where(_TRIALS.c.status == "ok").order_by(_TRIALS.c.loss, _TRIALS.c.number).limit(1)
+        with self._transaction() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _trial(row)
+
+    def attach(self, key: str, value: Any) -> None:
+        with self._transaction() as connection:
+            connection.execute(sa.delete(_META).where(_META.c.key == f"scan.{key}"))
+            connection.execute(sa.insert(_META).values(key=f"scan.{key}", value=encode(value)))
+
+    def metadata(self) -> dict[str, Any]:
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(_META).where(_META.c.key.like("scan.%"))).all()
+        return {row.key.removeprefix("scan."): json.loads(row.value) for row in rows}
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # journal_mode answers what it became: a file system without shared memory keeps the rollback journal, as safe
+    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _next(connection: sa.Connection) -> int:
+    last = connection.scalar(sa.select(sa.func.max(_TRIALS.c.number)))
+    return 0 if last is None else last + 1
+
+
+def _trial(row: sa.Row[Any]) -> Trial:
+    return Trial(
+        number=row.number,
+        vals=json.loads(row.vals),
+        space_vals=json.loads(row.space_vals),
+        state=row.state,
+        owner=row.owner,
+        book_time=row.book_time,
+        refresh_time=row.refresh_time,
+        attempts=row.attempts,
+        result=None if row.result is None else json.loads(row.result),
+    )

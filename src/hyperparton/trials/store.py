@@ -1,0 +1,114 @@
+"""What a trial store is: the memory of a scan, shared by all who work on it.
+
+The contract
+------------
+Trials are numbered from 0 without gaps. A trial is *booked* once, with its vals; from then on it exists whatever
+happens to the worker. A booked trial is *leased* by one owner at a time, *finished* once, and then never changes.
+
+- `book` adds trial `number` and leases it. It succeeds only for the next free number, so of several workers that try
+  one wins and the others are told None and look again. What the vals must be depends on number, space, seed and earlier
+  results only, so it does not matter who wins.
+- `lease` takes over the unfinished trial with the lowest number that nobody holds: it was handed back or its lease has
+  ended. It keeps its number and its vals.
+- `heartbeat` moves the end of a lease; `release` hands a trial back. A lease of None seconds does not end by itself and
+  is for stores that only one process can hold.
+- `complete` and `fail` finish a trial. They succeed only for the owner of the lease and only once; who has lost the
+  lease is told False, and the result that counts is that of the new owner.
+- `history` lists finished trials by number.
+- `attach` keeps metadata of the scan under a key; values are strict JSON data.
+
+Every change is one transaction that is on disk when the method returns: a process killed at any moment leaves each
+change either done or not begun. No pickle: what a store holds is text and numbers. A store that is damaged, or held by
+another process where it can have only one, raises StoreError; none is ever silently started over.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hyperparton.trials.record import Outcome, Trial
+
+__all__ = ["TrialStore", "owner_name"]
+
+
+def owner_name() -> str:
+    """How this process signs the trials that it leases: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class TrialStore(ABC):
+    """The trials of one scan; the contract is this module's docstring. A context manager that closes itself."""
+
+    @abstractmethod
+    def book(
+        self,
+        number: int,
+        vals: Mapping[str, Sequence[Any]],
+        owner: str,
+        *,
+        space_vals: Mapping[str, Any] | None = None,
+        lease: float | None = None,
+    ) -> Trial | None:
+        """Add trial `number`, leased to `owner` for `lease` seconds; None if it is not the next free number."""
+
+    @abstractmethod
+    def lease(self, owner: str, *, lease: float | None = None) -> Trial | None:
+        """Take over the lowest-numbered unfinished trial that nobody holds; None if there is none."""
+
+    @abstractmethod
+    def heartbeat(self, number: int, owner: str, *, lease: float | None = None) -> bool:
+        """Let the lease end `lease` seconds from now; False if `owner` no longer holds the trial."""
+
+    @abstractmethod
+    def release(self, number: int, owner: str) -> bool:
+        """Hand the trial back; False if `owner` no longer holds it."""
+
+    @abstractmethod
+    def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        """Finish the trial with status ok and a finite loss; False if `owner` no longer holds it."""
+
+    @abstractmethod
+    def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        """Finish the trial with status fail and its reason; False if `owner` no longer holds it."""
+
+    @abstractmethod
+    def next_number(self) -> int:
+        """The lowest number that was never booked."""
+
+    @abstractmethod
+    def get(self, number: int) -> Trial:
+        """One trial, finished or not; raises KeyError if it was never booked."""
+
+    @abstractmethod
+    def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
+        """The finished trials with start <= number < stop, by number, as engines read them."""
+
+    @abstractmethod
+    def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
+        """The finished trials with start <= number < stop, by number, in full."""
+
+    @abstractmethod
+    def best(self) -> Trial | None:
+        """The ok trial with the lowest loss, of equal ones the first; None if there is none."""
+
+    @abstractmethod
+    def attach(self, key: str, value: Any) -> None:
+        """Keep `value` under `key`, in place of what was there."""
+
+    @abstractmethod
+    def metadata(self) -> dict[str, Any]:
+        """Everything attached."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the store up; what was leased stays leased. Closing twice does nothing."""
+
+    def __enter__(self) -> TrialStore:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

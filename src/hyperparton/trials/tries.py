@@ -1,0 +1,105 @@
+"""Reading `tries.json`, ours and n3fit's.
+
+n3fit writes arrays as numpy's text, some numbers as text, and NaN and Infinity as no JSON parser must accept. All of
+that is read here by a small parser of its own; nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import StoreError
+
+__all__ = ["parse_array_text", "read_tries"]
+
+_LOG = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+_TOKEN = re.compile(r"\s*(?:(\[)|(\])|([^\s\[\],]+))\s*,?")
+
+
+def read_tries(path: str | Path) -> list[dict[str, Any]]:
+    """The trials of a file as hyperparton or n3fit wrote it, in the order of the file.
+
+    In `result` and `misc`, numbers and arrays that stand as text become numbers and lists; NaN and infinity are None.
+    Raises StoreError if the file is missing or is no list of trials.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        entries = json.loads(text, parse_constant=lambda name: None)
+    except OSError as fault:
+        raise StoreError(f"{path}: cannot be read: {fault.strerror}") from fault
+    except ValueError as fault:
+        raise StoreError(f"{path}: not JSON: {fault}") from fault
+    if not isinstance(entries, list):
+        raise StoreError(f"{path}: must be a list of trials, given {type(entries).__name__}")
+    return [_trial(path, i, entry) for i, entry in enumerate(entries)]
+
+
+def _trial(path: str | Path, position: int, entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(part), dict) for part in ("result", "misc")):
+        raise StoreError(f"{path}: entry {position} is no trial: it needs the dictionaries `result` and `misc`")
+    where = f"{path}: trial {entry.get('tid', position)}"
+    return {**entry, "result": _plain(entry["result"], where), "misc": _plain(entry["misc"], where)}
+
+
+def _plain(value: Any, where: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry, f"{where}: {key}") for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry, where) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if not isinstance(value, str):
+        return value
+    if _NUMBER.fullmatch(value.strip()):
+        return _number(value.strip())
+    if value.lstrip().startswith("["):
+        return _array(value, where)
+    return value
+
+
+def _array(text: str, where: str) -> Any:
+    if "..." in text:
+        _LOG.warning("%s: numpy shortened this array to %r; it is read as missing", where, text[:40])
+        return None
+    try:
+        return parse_array_text(text)
+    except ValueError:
+        return text
+
+
+def parse_array_text(text: str) -> list[Any]:
+    """An array of numbers as numpy prints it, `[[1. 2.]\\n [3. nan]]`, as nested lists; raises ValueError."""
+    root: list[Any] = []
+    stack = [root]
+    end = 0
+    for token in _TOKEN.finditer(text):
+        if token.start() != end or (end and len(stack) == 1):
+            raise ValueError(f"not an array: {text[:60]!r}")
+        end = token.end()
+        opening, closing, word = token.groups()
+        if opening:
+            stack[-1].append([])
+            stack.append(stack[-1][-1])
+        elif closing:
+            stack.pop()
+        elif len(stack) > 1 and _NUMBER.fullmatch(word):
+            stack[-1].append(_number(word))
+        else:
+            raise ValueError(f"not a number: {word!r}")
+    if end != len(text) or len(stack) != 1 or len(root) != 1:
+        raise ValueError(f"not an array: {text[:60]!r}")
+    return root[0]
+
+
+def _number(text: str) -> float | int | None:
+    if re.fullmatch(r"[+-]?\d+", text):
+        return int(text)
+    value = float(text)
+    return value if math.isfinite(value) else None
