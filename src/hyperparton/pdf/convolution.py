@@ -1,0 +1,185 @@
+"""Predictions from PDFs: the convolution with FK tables and NNPDF's operations between them.
+
+All tables are put on one x grid, the union of theirs.  Observables that are sums of linear tables become one
+matrix; the others (ratios of DIS structure functions, hadronic observables) are kept as they are.  Predictions of
+all data are then linear in the features
+
+    phi = (x f on the grid, flattened; predictions of the observables that are not linear)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from hyperparton.data.contents import FKTable, Observable
+from hyperparton.errors import TrainingError
+from hyperparton.pdf.rotations import WORKING_BASIS, working_to_evolution
+
+__all__ = ["Convolution", "Nonlinear", "build_convolution", "linear_matrix", "union_grid"]
+
+Array = Any
+
+_OPERANDS = {"NULL": (1, 1), "ADD": (1, None), "RATIO": (2, 2), "ASY": (2, 2), "SMN": (4, 4), "COM": (20, 20), "SMT": (10, 10)}
+
+
+def _operate(operation: str, values: Sequence[Array]) -> Array:
+    """NNPDF's operations between the predictions of the tables of one observable."""
+    v = list(values)
+    match operation:
+        case "NULL":
+            return v[0]
+        case "ADD":
+            return sum(v[1:], v[0])
+        case "RATIO":
+            return v[0] / v[1]
+        case "ASY":
+            return (v[0] - v[1]) / (v[0] + v[1])
+        case "SMN":
+            return (v[0] + v[1]) / (v[2] + v[3])
+        case "COM":
+            return sum(v[1:10], v[0]) / sum(v[11:20], v[10])
+        case _:  # SMT, checked by check_operation
+            return sum(v[1:], v[0])
+
+
+def check_operation(observable: Observable) -> None:
+    """Raises TrainingError for an unknown operation or a wrong number of tables."""
+    operation, count = observable.operation, len(observable.tables)
+    if operation not in _OPERANDS:
+        raise TrainingError(f"{observable.name}: unknown operation {operation!r}, accepted: {', '.join(_OPERANDS)}")
+    low, high = _OPERANDS[operation]
+    if count < low or (high is not None and count > high):
+        raise TrainingError(f"{observable.name}: operation {operation} takes {low} FK tables, given: {count}")
+
+
+def union_grid(observables: Sequence[Observable]) -> np.ndarray:
+    """The x nodes of all tables, increasing; nodes that agree to 1e-9 relative count as one."""
+    x = np.sort(np.concatenate([table.xgrid for o in observables for table in o.tables]))
+    new = np.concatenate([[True], np.diff(x) > 1e-9 * x[1:]])
+    return x[new]
+
+
+def _positions(table: FKTable, grid: np.ndarray) -> np.ndarray:
+    found = np.clip(np.searchsorted(grid, table.xgrid * (1 - 1e-8)), 0, len(grid) - 1)
+    if not np.allclose(grid[found], table.xgrid, rtol=1e-8, atol=0.0):
+        raise TrainingError(f"{table.name}: its x nodes are not on the grid of the fit")
+    return found
+
+
+def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:
+    """A linear table as (dat, x, working) on `grid`."""
+    flavours = working_to_evolution()[table.channels]
+    matrix = np.zeros((table.values.shape[0], len(grid), len(WORKING_BASIS)))
+    matrix[:, _positions(table, grid)] = np.einsum("dcx,cw->dxw", table.values, flavours)
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class _Bilinear:
+    """A hadronic table: luminosities of channel pairs, contracted with `values` (dat, chan*x*x)."""
+
+    x: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    """(chan, working): the flavours of each channel"""
+    values: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinear:
+    """An observable that is not linear in the PDFs: its operation and tables."""
+
+    name: str
+    operation: str
+    tables: tuple[Any, ...]
+    ndata: int
+
+    def predict(self, xf: Array, xp: Any) -> Array:
+        """(model, dat) for `xf` (model, x, working) on the grid."""
+        return _operate(self.operation, [_contract(table, xf, xp) for table in self.tables])
+
+
+# both travel through compiled programs as arguments, so that their tables are data and not constants
+jax.tree_util.register_dataclass(_Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
+jax.tree_util.register_dataclass(Nonlinear, data_fields=["tables"], meta_fields=["name", "operation", "ndata"])
+
+
+def _contract(table: Any, xf: Array, xp: Any) -> Array:
+    if not isinstance(table, _Bilinear):
+        flat = xp.reshape(xf, (xf.shape[0], -1))
+        return flat @ xp.asarray(table, xf.dtype).T
+    values = xp.asarray(table.values, xf.dtype)
+    on_table = xf[:, table.x]
+    left = xp.einsum("mxw,cw->mcx", on_table, xp.asarray(table.left, xf.dtype))
+    right = xp.einsum("mxw,cw->mcx", on_table, xp.asarray(table.right, xf.dtype))
+    luminosity = left[:, :, :, None] * right[:, :, None, :]
+    return xp.reshape(luminosity, (xf.shape[0], -1)) @ values.T
+
+
+def _prepare(table: FKTable, grid: np.ndarray) -> Any:
+    if not table.hadronic:
+        return linear_matrix(table, grid).reshape(table.values.shape[0], -1)
+    basis = working_to_evolution()
+    left, right = basis[table.channels[:, 0]], basis[table.channels[:, 1]]
+    # a channel with a flavour that is zero at Q0 (the photon) gives nothing
+    alive = left.any(axis=1) & right.any(axis=1)
+    values = table.values[:, alive].reshape(table.values.shape[0], -1)
+    return _Bilinear(_positions(table, grid), left[alive], right[alive], values)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """All observables of a fit: `matrix` (dat, feature) gives predictions from the features of `features`."""
+
+    grid: np.ndarray
+    matrix: np.ndarray
+    nonlinear: tuple[Nonlinear, ...]
+
+    @property
+    def linear_size(self) -> int:
+        return len(self.grid) * len(WORKING_BASIS)
+
+    def features(self, xf: Array, xp: Any) -> Array:
+        """phi (model, feature) for `xf` (model, x, working) on the grid."""
+        flat = xp.reshape(xf, (xf.shape[0], -1))
+        return xp.concatenate([flat, *(o.predict(xf, xp) for o in self.nonlinear)], axis=1)
+
+    def predict(self, xf: np.ndarray) -> np.ndarray:
+        """Predictions (model, dat) in double precision."""
+        return self.features(np.asarray(xf, np.float64), np) @ self.matrix.T
+
+
+def _is_linear(observable: Observable) -> bool:
+    return not observable.hadronic and observable.operation in ("NULL", "ADD", "SMT")
+
+
+def build_convolution(observables: Sequence[Observable], grid: np.ndarray | None = None) -> Convolution:
+    """The convolution of `observables`, rows in their order, on `grid` (default: the union of their grids).
+
+    Raises TrainingError for unknown operations and for tables that are off the grid.
+    """
+    for observable in observables:
+        check_operation(observable)
+    grid = union_grid(observables) if grid is None else grid
+    size = len(grid) * len(WORKING_BASIS)
+    nonlinear = tuple(
+        Nonlinear(o.name, o.operation, tuple(_prepare(t, grid) for t in o.tables), o.ndata)
+        for o in observables
+        if not _is_linear(o)
+    )
+    matrix = np.zeros((sum(o.ndata for o in observables), size + sum(o.ndata for o in nonlinear)))
+    row, column = 0, size
+    for o in observables:
+        if _is_linear(o):
+            for table in o.tables:
+                matrix[row : row + o.ndata, :size] += linear_matrix(table, grid).reshape(-1, size)
+        else:
+            matrix[np.arange(row, row + o.ndata), np.arange(column, column + o.ndata)] = 1.0
+            column += o.ndata
+        row += o.ndata
+    return Convolution(grid, matrix, nonlinear)

@@ -1,0 +1,129 @@
+"""The PDF model: x f_k(x, Q0) = A_k x^(1-alpha_k) (1-x)^beta_k NN_k(x, log x) in the working basis.
+
+`PDFModel` holds what does not change in a fit (architecture, bases, the points where it is evaluated);
+`Parameters` are nested dictionaries of arrays with a leading axis `model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hyperparton.errors import TrainingError
+from hyperparton.pdf.network import Architecture, forward, initial_weights
+from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.pdf.rotations import fit_to_working, working_to_evolution
+from hyperparton.pdf.sumrules import Quadrature, normalisation, quadrature
+
+__all__ = ["PDFModel", "Points"]
+
+Array = Any
+Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """x values with what is derived from them, in double precision; the last point is x = 1 if `subtract`."""
+
+    inputs: np.ndarray
+    """(x, in): what the network sees"""
+    x: np.ndarray
+    log_x: np.ndarray
+    log_1mx: np.ndarray
+
+    def astype(self, dtype: Any) -> Points:
+        return Points(*(np.asarray(a, dtype) for a in (self.inputs, self.x, self.log_x, self.log_1mx)))
+
+
+@dataclass(frozen=True)
+class PDFModel:
+    """Everything of the parametrisation but its numbers.
+
+    Equal models share compiled programs.  `scaling` does not take part in the comparison: whether there is one
+    shows in `architecture.inputs`, and its values enter through `points`.
+    """
+
+    architecture: Architecture
+    fitbasis: str
+    elements: tuple[str, ...]
+    preprocessing: Preprocessing
+    sum_rules: str | None = "All"
+    scaling: Callable[[np.ndarray], np.ndarray] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.architecture.inputs != (2 if self.scaling is None else 1):
+            raise TrainingError(f"a network of {self.architecture.inputs} inputs does not fit the feature scaling")
+        if self.architecture.flavours != len(self.elements):
+            raise TrainingError(
+                f"the last layer needs one node per element of the basis, {len(self.elements)}, "
+                f"given: {self.architecture.flavours}"
+            )
+
+    @cached_property
+    def rotation(self) -> np.ndarray:
+        """(fit, working)"""
+        return fit_to_working(self.fitbasis, self.elements).T
+
+    @cached_property
+    def rule(self) -> Quadrature:
+        # the interpolated scaling has jumps in its second derivative, so it needs more nodes for the same accuracy
+        return quadrature() if self.scaling is None else quadrature(40, 40)
+
+    def start(self, initializer: str, seeds: Sequence[int]) -> Parameters:
+        """Initial parameters, one model per seed: `layers` as in `pdf.network`, exponents `alpha` and `beta`."""
+        layers = initial_weights(self.architecture, initializer, seeds)
+        return {"layers": layers, "exponents": self.preprocessing.draw(seeds)}
+
+    def points(self, x: np.ndarray) -> Points:
+        """The points at which the model is to be evaluated, with the nodes of the sum rules behind them."""
+        x = np.concatenate([np.asarray(x, float), self.rule.x])
+        if self.scaling is None:
+            inputs = np.stack([x, np.log(x)], axis=-1)
+        else:
+            inputs = self.scaling(np.append(x, 1.0))[:, None]
+        with np.errstate(divide="ignore"):
+            return Points(inputs, x, np.log(x), np.log1p(-x))
+
+    def unnormalised(self, parameters: Parameters, points: Points, xp: Any, dropout: Array | None = None) -> Array:
+        """x f before the sum rules in the working basis: (model, x, working)."""
+        network = forward(self.architecture, parameters["layers"], points.inputs, xp, dropout)
+        if self.scaling is not None:
+            network = network[:, :-1] - network[:, -1:]
+        factor = Preprocessing.factor(parameters["exponents"], points.x, points.log_x, points.log_1mx, xp)
+        return xp.einsum("mxf,fw->mxw", factor * network, xp.asarray(self.rotation, network.dtype))
+
+    def integrals(self, xf: Array, xp: Any) -> tuple[Array, Array]:
+        """Integrals of x f and of f, each (model, working), of values on the nodes of the sum rules."""
+        momentum = xp.einsum("mxw,x->mw", xf, xp.asarray(self.rule.momentum, xf.dtype))
+        return momentum, xp.einsum("mxw,x->mw", xf, xp.asarray(self.rule.valence, xf.dtype))
+
+    def xf(self, parameters: Parameters, points: Points, xp: Any, dropout: Array | None = None) -> Array:
+        """Normalised x f (model, x, working) at the x given to `points`."""
+        raw = self.unnormalised(parameters, points, xp, dropout)
+        wanted = raw.shape[1] - len(self.rule.x)
+        if self.sum_rules is None:
+            return raw[:, :wanted]
+        scale = normalisation(*self.integrals(raw[:, wanted:], xp), self.sum_rules, xp)
+        return raw[:, :wanted] * scale[:, None, :]
+
+    def evaluate(self, parameters: Parameters, x: np.ndarray) -> np.ndarray:
+        """x f (model, x, working) in double precision with numpy."""
+        double = _map(parameters, lambda a: np.asarray(a, np.float64))
+        return self.xf(double, self.points(x), np)
+
+    def evaluate_evolution(self, parameters: Parameters, x: np.ndarray) -> np.ndarray:
+        """x f (model, x, evol) in the 14-flavour evolution basis, double precision."""
+        return self.evaluate(parameters, x) @ working_to_evolution().T
+
+
+def _map(tree: Any, function: Callable[[Any], Any]) -> Any:
+    """`function` of every array in nested dictionaries and lists (jax.tree without jax)."""
+    if isinstance(tree, dict):
+        return {key: _map(value, function) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_map(value, function) for value in tree]
+    return function(tree)

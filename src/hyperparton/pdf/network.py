@@ -1,0 +1,118 @@
+"""The neural network: fully connected, one for all flavours (`dense`) or one for each (`dense_per_flavour`).
+
+Weights carry a leading axis `model` (folds times replicas), so that all fits of a trial are one batch:
+`dense` kernels are (model, in, out), `dense_per_flavour` kernels (model, flav, in, out).
+The forward pass takes the array module as an argument: jax.numpy while training, numpy in double precision for
+what is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperparton.backend.activations import activation
+from hyperparton.backend.metalayer import initialize
+from hyperparton.catalogue import LAYER_TYPES
+from hyperparton.errors import TrainingError, nearest
+
+__all__ = ["Architecture", "dropout_layer", "forward", "initial_weights"]
+
+Array = Any
+Weights = list[dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Shape of a network.  `nodes` lists the layers from the first hidden one to the output."""
+
+    nodes: tuple[int, ...]
+    activations: tuple[str, ...]
+    layer_type: str = "dense"
+    inputs: int = 2
+
+    def __post_init__(self) -> None:
+        if self.layer_type not in LAYER_TYPES:
+            raise TrainingError(
+                f"unknown layer_type {self.layer_type!r}{nearest(self.layer_type, LAYER_TYPES)}, "
+                f"accepted: {', '.join(LAYER_TYPES)}"
+            )
+        if len(self.nodes) != len(self.activations):
+            raise TrainingError(
+                f"nodes_per_layer and activation_per_layer must have the same length, given: "
+                f"{list(self.nodes)} and {list(self.activations)}"
+            )
+        if any(n < 1 for n in self.nodes):
+            raise TrainingError(f"every layer needs at least one node, given: {list(self.nodes)}")
+        for name in self.activations:
+            activation(name)
+
+    @property
+    def flavours(self) -> int:
+        return self.nodes[-1]
+
+    @property
+    def per_flavour(self) -> bool:
+        return self.layer_type == "dense_per_flavour"
+
+    def shapes(self) -> list[tuple[int, int]]:
+        """(in, out) of each layer; per flavour, the last layer has one output for each flavour's network."""
+        outs = [*self.nodes[:-1], 1] if self.per_flavour else list(self.nodes)
+        return list(zip([self.inputs, *outs[:-1]], outs, strict=True))
+
+
+def dropout_layer(architecture: Architecture) -> int | None:
+    """Index of the layer after which n3fit puts dropout: the last but one of the hidden layers, if there is one."""
+    index = len(architecture.nodes) - 3
+    return index if index >= 0 else None
+
+
+def initial_weights(architecture: Architecture, initializer: str, seeds: Sequence[int]) -> Weights:
+    """Weights in float32 of one network per seed: kernels from `initializer`, biases zero."""
+    return [_initial_layer(architecture, initializer, seeds, i) for i in range(len(architecture.nodes))]
+
+
+def _initial_layer(architecture: Architecture, initializer: str, seeds: Sequence[int], index: int) -> dict[str, Array]:
+    fan_in, fan_out = architecture.shapes()[index]
+    copies = architecture.flavours if architecture.per_flavour else 1
+    kernels = []
+    for seed in seeds:
+        rng = np.random.default_rng([int(seed), index])
+        kernels.append(np.stack([initialize(initializer, rng, fan_in, fan_out) for _ in range(copies)]))
+    kernel = np.stack(kernels)
+    if not architecture.per_flavour:
+        kernel = kernel[:, 0]
+    return {"kernel": kernel, "bias": np.zeros((*kernel.shape[:-2], fan_out), np.float32)}
+
+
+def forward(
+    architecture: Architecture, weights: Weights, inputs: Array, xp: Any, dropout: Array | None = None
+) -> Array:
+    """Network outputs (model, x, flav) for `inputs` (x, in), the same points for every model.
+
+    `dropout`, if given, multiplies the layer `dropout_layer` and has its shape.
+    """
+    if architecture.per_flavour:
+        return _forward_per_flavour(architecture, weights, inputs, xp, dropout)
+    h = inputs
+    for index, (layer, name) in enumerate(zip(weights, architecture.activations, strict=True)):
+        rule = "xi,mio->mxo" if index == 0 else "mxi,mio->mxo"
+        h = activation(name)(xp, xp.einsum(rule, h, layer["kernel"]) + layer["bias"][:, None, :])
+        if dropout is not None and index == dropout_layer(architecture):
+            h = h * dropout
+    return h
+
+
+def _forward_per_flavour(
+    architecture: Architecture, weights: Weights, inputs: Array, xp: Any, dropout: Array | None
+) -> Array:
+    h = inputs
+    for index, (layer, name) in enumerate(zip(weights, architecture.activations, strict=True)):
+        rule = "xi,mfio->mfxo" if index == 0 else "mfxi,mfio->mfxo"
+        h = activation(name)(xp, xp.einsum(rule, h, layer["kernel"]) + layer["bias"][:, :, None, :])
+        if dropout is not None and index == dropout_layer(architecture):
+            h = h * dropout
+    return xp.swapaxes(h[..., 0], -1, -2)

@@ -1,0 +1,83 @@
+"""Look-back stopping (arXiv:2109.02653, sec. 3.3).
+
+A fit keeps the parameters with the lowest validation loss, among the epochs in which every positivity set passes;
+the first of them needs a validation chi2 per point below `threshold_chi2`.  It stops when `patience` epochs have
+passed without a better one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+__all__ = ["Criteria", "StoppingState", "monitor", "start"]
+
+Array = Any
+#: no validation loss at or above this is ever the best
+_INITIAL = 1e9
+
+
+class Criteria(NamedTuple):
+    """Settings of the stopping, each (model,)."""
+
+    epochs: Array
+    patience: Array
+    """in epochs"""
+    delta: Array
+    """an improvement must be larger than this"""
+    threshold_chi2: Array
+    threshold_positivity: Array
+    """largest positivity loss that passes, per set"""
+
+
+class StoppingState(NamedTuple):
+    """What the stopping remembers, each (model,)."""
+
+    best_loss: Array
+    best_epoch: Array
+    """-1 as long as no epoch has passed"""
+    since_best: Array
+    running: Array
+    stop_epoch: Array
+
+
+def start(criteria: Criteria) -> StoppingState:
+    """The state before the first epoch."""
+    epochs = criteria.epochs
+    zeros = jnp.zeros_like(epochs)
+    return StoppingState(
+        best_loss=jnp.full(epochs.shape, _INITIAL, jnp.float32),
+        best_epoch=zeros - 1,
+        since_best=zeros,
+        running=epochs > 0,
+        stop_epoch=epochs - 1,
+    )
+
+
+def monitor(
+    state: StoppingState, criteria: Criteria, epoch: Array, loss: Array, chi2: Array, positivity: Array
+) -> tuple[StoppingState, Array]:
+    """The state after `epoch` and which models have just found their best parameters.
+
+    `loss` (model,) is the validation loss (chi2 and positivity, not divided by the number of points), `chi2`
+    (model,) the validation chi2 per point, `positivity` (model, set) the positivity losses.
+    """
+    counting = state.best_epoch >= 0
+    passes = counting | (chi2 < criteria.threshold_chi2)
+    passes &= loss < state.best_loss
+    passes &= loss < state.best_loss - criteria.delta
+    passes &= jnp.all(positivity < criteria.threshold_positivity[:, None], axis=1)
+    passes &= state.running & (epoch >= 0)
+    since = jnp.where(passes, 0, state.since_best + (counting & (epoch >= 0)))
+    exhausted = state.running & counting & (since > criteria.patience)
+    return (
+        StoppingState(
+            best_loss=jnp.where(passes, loss, state.best_loss),
+            best_epoch=jnp.where(passes, epoch, state.best_epoch),
+            since_best=since,
+            running=state.running & ~exhausted & (epoch + 1 < criteria.epochs),
+            stop_epoch=jnp.where(exhausted, epoch, state.stop_epoch),
+        ),
+        passes,
+    )

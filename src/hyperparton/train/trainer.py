@@ -1,0 +1,149 @@
+"""The trainer that a scan calls: k folds of one methodology, each with its data hidden, then the hyper loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperparton.data.contents import FitData
+from hyperparton.train.fit import FitResult, FitSetup, run_fit
+from hyperparton.train.kfold import Fold
+from hyperparton.train.methodology import Methodology, unroll
+from hyperparton.train.metrics import Metrics, hyperopt_metrics
+from hyperparton.train.models import TrainedModels
+from hyperparton.train.penalties import PENALTY_FUNCTIONS, FoldFit
+from hyperparton.train.rewards import FoldResult, HyperLoss, TrialLoss
+
+__all__ = ["ModelTrainer"]
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class ModelTrainer:
+    """Fits of one runcard with any parameters.
+
+    In a scan (`set_hyperopt(True, keys)`) a call of `hyperparametrizable` fits all folds and all replicas as one
+    batch and gives the trial's result; otherwise it does one fit of all the data.
+    """
+
+    def __init__(
+        self,
+        setup: FitSetup,
+        penalties: Sequence[str] = (),
+        hyper_loss: HyperLoss | None = None,
+        threshold: float = 50.0,
+        progress: Progress | None = None,
+    ):
+        self.setup = setup
+        self.penalties = tuple(penalties)
+        self.hyper_loss = hyper_loss or HyperLoss()
+        self.threshold = threshold
+        self.progress = progress
+        self._hyperopt = False
+        self._keys: tuple[str, ...] = ()
+
+    @classmethod
+    def from_runcard(
+        cls, card: Any, data: FitData, replicas: Sequence[int] = (1,), progress: Progress | None = None
+    ) -> ModelTrainer:
+        """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold."""
+        setup = FitSetup.from_runcard(card, data, replicas)
+        kfold = card.kfold
+        if kfold is None:
+            return cls(setup, progress=progress)
+        loss = HyperLoss(
+            loss_type=kfold.loss_type,
+            replica_statistic=kfold.replica_statistic,
+            fold_statistic=kfold.fold_statistic,
+            reduce_proportion=kfold.reduce_proportion,
+            penalties_in_loss=kfold.penalties_in_loss,
+        )
+        return cls(setup, kfold.penalties, loss, kfold.threshold, progress)
+
+    def set_hyperopt(self, on: bool, keys: Iterable[str] | None = None) -> None:
+        """Switch scanning on or off; `keys` are the parameters that the scan samples."""
+        self._hyperopt, self._keys = bool(on), tuple(keys or ())
+
+    def hyperparametrizable(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Fit with the parameters `params`.
+
+        In a scan: `status`, `loss`, `validation_loss`, `experimental_loss`, `kfold_meta` (arrays as nested lists)
+        and, for a trial over the threshold, `reason`.  Otherwise: `status` and `fit`, a `FitResult`.
+        """
+        methodology = Methodology.from_parameters(unroll(params, self._keys if self._hyperopt else ()))
+        if not self._hyperopt:
+            fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
+            return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
+        folds = self.setup.folds()
+        trained = self.setup.train(methodology, folds, self.progress)
+        results = [self._fold_result(trained, methodology, fold, k) for k, fold in enumerate(folds)]
+        return self._trial_result(results, self.hyper_loss.trial_loss(results, self.threshold))
+
+    def _fold_result(self, trained: TrainedModels, methodology: Methodology, fold: Fold, k: int) -> FoldResult:
+        replicas = len(self.setup.replicas)
+        rows = slice(k * replicas, (k + 1) * replicas)
+        parameters, model = trained.select(rows), trained.model
+        xf = model.evaluate(parameters, self.setup.convolution.grid)
+        best = trained.best_epoch[rows]
+        validation = trained.validation_chi2[rows]
+        look = FoldFit(
+            xf=lambda x: model.evaluate_evolution(parameters, x),
+            best_epoch=np.where(best >= 0, best, trained.stop_epoch[rows]),
+            epochs=methodology.epochs,
+            patience=methodology.patience,
+            validation_chi2=validation,
+        )
+        features = self.setup.convolution.features(xf, np)
+        return FoldResult(
+            validation=validation,
+            experimental=fold.experimental(features) / fold.experimental.ndata,
+            penalties={name: PENALTY_FUNCTIONS[name](look) for name in self.penalties},
+            hidden=self._metrics(xf[self.hyper_loss.best_replicas(validation)], fold.hidden),
+            fitted=self._metrics(xf, fold.fitted),
+            weight=fold.weight,
+        )
+
+    def _metrics(self, xf: np.ndarray, rows: np.ndarray) -> Metrics:
+        """Metrics of the replicas `xf` (rep, x, working) on the points `rows` (dat,)."""
+        data = self.setup.data
+        central = self.setup.convolution.predict(xf.mean(axis=0, keepdims=True))[0]
+        predictions = self.setup.convolution.predict(xf)
+        return hyperopt_metrics(
+            central[rows], predictions[:, rows], data.central[rows], data.experimental_covmat[np.ix_(rows, rows)]
+        )
+
+    def _trial_result(self, folds: list[FoldResult], trial: TrialLoss) -> dict[str, Any]:
+        """The result in the layout of n3fit's tries.json.
+
+        Lists over folds end with the fold that was over the threshold, as in n3fit's files; what later folds gave
+        is kept beside them under `beyond_threshold`.
+        """
+        counted, beyond = folds[: trial.computed], folds[trial.computed :]
+        meta = self._meta(counted)
+        if beyond:
+            meta["beyond_threshold"] = self._meta(beyond)
+        result = {
+            "status": "ok" if trial.passed else "fail",
+            "loss": trial.loss,
+            "validation_loss": float(np.mean([f.validation for f in counted])),
+            "experimental_loss": float(np.mean([f.experimental for f in counted])),
+            "kfold_meta": meta,
+        }
+        return result if trial.reason is None else {**result, "reason": trial.reason}
+
+    def _meta(self, folds: list[FoldResult]) -> dict[str, Any]:
+        return {
+            "validation_losses": [f.validation.tolist() for f in folds],
+            "trvl_losses_chi2": [f.fitted.chi2 for f in folds],
+            "trvl_losses_chi2exp": [f.fitted.chi2exp for f in folds],
+            "trvl_losses_phi2": [f.fitted.phi2 for f in folds],
+            "trvl_losses_logp": [f.fitted.logp for f in folds],
+            "experimental_losses": [f.experimental.tolist() for f in folds],
+            "hyper_losses": [self.hyper_loss.penalised(f).tolist() for f in folds],
+            "hyper_losses_chi2": [f.hidden.chi2 for f in folds],
+            "hyper_losses_phi2": [f.hidden.phi2 for f in folds],
+            "hyper_losses_logp": [f.hidden.logp for f in folds],
+            "penalties": {name: [f.penalties[name].tolist() for f in folds] for name in self.penalties},
+        }
