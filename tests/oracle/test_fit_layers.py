@@ -1,0 +1,209 @@
+"""Layers, losses, optimizers, stopping and hyper losses against n3fit 4.1.5 on the same weights and inputs.
+
+The numbers are made by make_fit_reference.py.
+"""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hyperparton.backend.activations import activation
+from hyperparton.backend.optimizers import clip_by_norm, hyperparameters, optimizer_rule
+from hyperparton.catalogue import FITBASES
+from hyperparton.pdf.model import PDFModel
+from hyperparton.pdf.network import Architecture
+from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.pdf.scaling import feature_scaling
+from hyperparton.train import penalties, rewards
+from hyperparton.train.chi2 import reduce_points
+from hyperparton.train.lagrange import elu, start_and_multiplier
+from hyperparton.train.metrics import Metrics
+from hyperparton.train.stopping import Criteria, monitor, start
+
+REFERENCE = np.load(Path(__file__).parent / "data" / "fit_reference.npz")
+X = REFERENCE["x"]
+
+
+def arrays(prefix):
+    """Reference arrays below `prefix`, by the rest of their name."""
+    return {k[len(prefix) + 1 :]: REFERENCE[k] for k in REFERENCE.files if k.startswith(prefix + "/")}
+
+
+def kernels(reference, layer_type, flavours=8):
+    """n3fit's flat weights as our layers, with a model axis of one."""
+    flat = [reference[f"w{i}"].astype(np.float32) for i in range(sum(k.startswith("w") for k in reference))]
+    if layer_type == "dense":
+        return [{"kernel": k[None], "bias": b[None]} for k, b in zip(flat[::2], flat[1::2], strict=True)]
+    layers = [flat[i : i + 2 * flavours] for i in range(0, len(flat), 2 * flavours)]
+    return [{"kernel": np.stack(layer[::2])[None], "bias": np.stack(layer[1::2])[None]} for layer in layers]
+
+
+def model_and_parameters(key, fitbasis, sum_rules, nodes, activations, layer_type="dense", scaling=None):
+    reference = arrays(key)
+    ranges = tuple((0.0, 4.0) for _ in range(8))
+    preprocessing = Preprocessing(ranges, ranges, (False,) * 8, large_x=scaling is None)
+    architecture = Architecture(nodes, activations, layer_type, 2 if scaling is None else 1)
+    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, sum_rules, scaling)
+    exponents = {name: reference[name][None].astype(np.float32) for name in ("alpha", "beta")}
+    return model, {"layers": kernels(reference, layer_type), "exponents": exponents}, reference
+
+
+# (reference, fitbasis, sum rules, layer type)
+PDFS = [
+    ("EVOL", "EVOL", "All", "dense"),
+    ("NN31IC", "NN31IC", "All", "dense"),
+    ("FLAVOUR", "FLAVOUR", "All", "dense"),
+    ("MSR", "EVOL", "MSR", "dense"),
+    ("VSR", "EVOL", "VSR", "dense"),
+    ("off", "EVOL", None, "dense"),
+    ("per_flavour", "EVOL", "All", "dense_per_flavour"),
+]
+
+
+@pytest.mark.parametrize(("name", "fitbasis", "sum_rules", "layer_type"), PDFS)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_pdf(name, fitbasis, sum_rules, layer_type, precision):
+    """x f in the evolution basis; n3fit's sum rules are a sum over 2,000 points, so its A_k differ by up to 1e-4."""
+    nodes, acts = (7, 5, 8), ("tanh", "sigmoid", "linear")
+    model, parameters, reference = model_and_parameters(f"pdf/{name}", fitbasis, sum_rules, nodes, acts, layer_type)
+    if precision == "float64":
+        xf = model.evaluate_evolution(parameters, X)[0]
+    else:
+        points = model.points(X).astype(np.float32)
+        from hyperparton.pdf.rotations import working_to_evolution
+
+        xf = np.asarray(model.xf(parameters, points, jnp))[0] @ working_to_evolution().T
+    scale = np.abs(reference["xf"]).max(axis=0) + 1e-30
+    tolerance = 1e-5 if sum_rules is None else 2e-4
+    assert np.max(np.abs(xf - reference["xf"]) / scale) < tolerance
+    # with the normalisation taken out, single precision is what is left
+    for flavour in range(1, 14):
+        largest = np.argmax(np.abs(reference["xf"][:, flavour]))
+        rescaled = xf[:, flavour] * reference["xf"][largest, flavour] / xf[largest, flavour]
+        assert np.max(np.abs(rescaled - reference["xf"][:, flavour])) < 1e-5 * scale[flavour]
+
+
+def test_sum_rules_with_n3fit_quadrature():
+    """With n3fit's own 2,000 points in place of the Gauss nodes the normalised PDFs agree to 1e-5."""
+    from hyperparton.pdf.sumrules import Quadrature
+
+    log, lin = np.logspace(-9, -1, 1001)[:-1], np.linspace(0.1, 1, 1000)
+    x = np.concatenate([log, lin])
+    spacing = np.concatenate([[0.0], np.abs(np.diff(x)), [0.0]])
+    weights = 0.5 * (spacing[1:] + spacing[:-1])
+    for name, fitbasis in (("EVOL", "EVOL"), ("NN31IC", "NN31IC"), ("FLAVOUR", "FLAVOUR")):
+        model, parameters, reference = model_and_parameters(
+            f"pdf/{name}", fitbasis, "All", (7, 5, 8), ("tanh", "sigmoid", "linear")
+        )
+        model.__dict__["rule"] = Quadrature(x, weights, weights / x)
+        xf = model.evaluate_evolution(parameters, X)[0]
+        scale = np.abs(reference["xf"]).max(axis=0) + 1e-30
+        assert np.max(np.abs(xf - reference["xf"]) / scale) < 1e-5
+
+
+def test_feature_scaling():
+    reference = arrays("pdf/scaled")
+    scaling = feature_scaling([X[:-1]], 5)
+    np.testing.assert_allclose(scaling(X), reference["scaled"], atol=1e-6)
+    model, parameters, reference = model_and_parameters(
+        "pdf/scaled", "EVOL", "All", (7, 5, 8), ("tanh", "sigmoid", "linear"), scaling=scaling
+    )
+    xf = model.evaluate_evolution(parameters, X)[0]
+    assert np.max(np.abs(xf - reference["xf"]) / (np.abs(reference["xf"]).max(axis=0) + 1e-30)) < 2e-4
+
+
+@pytest.mark.parametrize("name", [k for k in arrays("activation") if k != "z"])
+def test_activation(name):
+    z = REFERENCE["activation/z"]
+    for xp in (np, jnp):
+        np.testing.assert_allclose(activation(name)(xp, xp.asarray(z)), REFERENCE[f"activation/{name}"], atol=1e-6)
+
+
+@pytest.mark.parametrize("clip", ["clip", "noclip"])
+@pytest.mark.parametrize("name", ["RMSprop", "Adam", "Adagrad", "Adadelta", "Adamax", "Nadam", "Amsgrad", "SGD"])
+def test_optimizer_path(name, clip):
+    """60 steps with gradients between 1 and 1e-7, where the place of epsilon matters."""
+    options = {"optimizer_name": name, "clipnorm": 1e-3 if clip == "clip" else 1e6}
+    if name == "SGD":
+        options.update(momentum=0.9, nesterov=True)
+    hyper = {k: jnp.float32(v) for k, v in hyperparameters(options).items()}
+    rule, value, path = optimizer_rule(name), jnp.asarray(REFERENCE["optimizer/start"]), []
+    slots = rule.start(value)
+    for step, gradient in enumerate(REFERENCE["optimizer/gradients"]):
+        gradient = clip_by_norm(gradient, jnp.linalg.norm(gradient), hyper["clipnorm"])
+        delta, slots = rule.update(gradient, slots, jnp.float32(step + 1), hyper)
+        value = value + delta
+        path.append(np.asarray(value))
+    reference = REFERENCE[f"optimizer/{name}/{clip}"]
+    moved = np.abs(reference - REFERENCE["optimizer/start"]).max()
+    assert np.max(np.abs(np.array(path) - reference)) < max(1e-5 * moved, 3e-7)
+
+
+def test_losses():
+    reference = arrays("loss")
+    covmat, mask = np.linalg.inv(reference["inverse"]), reference["mask"]
+    chi2 = reduce_points(np.eye(9), reference["data"][0], covmat, np.ones(9, bool), mask)
+    np.testing.assert_allclose(chi2(reference["prediction"][0]), reference["chi2"].ravel(), rtol=1e-5)
+    y = reference["prediction"][0]
+    np.testing.assert_allclose(elu(-30.0 * y, np).sum(), reference["positivity"].ravel(), rtol=1e-5)
+    np.testing.assert_allclose(((30.0 * y) ** 2).sum(), reference["integrability"].ravel(), rtol=1e-5)
+    ours = [rewards.convergence_penalty(c) for c in (0.9, 1.2, 1.5, 4.0)]
+    np.testing.assert_allclose(ours, reference["hyperopt"], rtol=1e-6, atol=1e-8)
+    cases = [(None, None), (10.0, None), (None, 1.1), (10.0, 1.1)]
+    np.testing.assert_allclose([start_and_multiplier(i, m, 1e6, 1300) for i, m in cases], reference["multipliers"])
+
+
+def test_stopping():
+    """A course of three replicas: one that stops, one that goes on, one that positivity never lets pass."""
+    reference = arrays("stopping")
+    chi2, positivity, ndata = reference["chi2"], reference["positivity"], float(reference["ndata"])
+    epochs, reps = chi2.shape
+    ints = lambda value: jnp.full(reps, value, jnp.int32)  # noqa: E731
+    floats = lambda value: jnp.full(reps, value, jnp.float32)  # noqa: E731
+    criteria = Criteria(ints(epochs), ints(9), floats(0.0), floats(3.0), floats(1e-6))
+    state = start(criteria)
+    for epoch in range(epochs):
+        state, _ = monitor(
+            state, criteria, jnp.int32(epoch), chi2[epoch] + positivity[epoch], chi2[epoch] / ndata, positivity[epoch][:, None]
+        )
+    np.testing.assert_array_equal(state.best_epoch, reference["best"])
+    np.testing.assert_array_equal(state.stop_epoch, reference["stop"])
+
+
+def fold_results():
+    reference = arrays("hyper")
+    return [
+        rewards.FoldResult(
+            validation=reference["validation"][k],
+            experimental=reference["experimental"][k],
+            penalties={name: reference[name][k] for name in ("saturation", "patience")},
+            hidden=Metrics(*reference["metrics"][k], 0.0),
+            fitted=Metrics(1.0, 1.0, 1.0, 1.0),
+        )
+        for k in range(4)
+    ]
+
+
+@pytest.mark.parametrize("key", [k for k in REFERENCE.files if k.startswith("hyper/") and k.count("/") == 4])
+def test_hyper_loss(key):
+    _, loss_type, replica_statistic, fold_statistic, in_loss = key.split("/")
+    hyper = rewards.HyperLoss(loss_type, replica_statistic, fold_statistic, 0.85, bool(int(in_loss)))
+    folds = [hyper.fold_loss(fold) for fold in fold_results()]
+    np.testing.assert_allclose([*folds, hyper.over_folds(folds)], REFERENCE[key], rtol=1e-12)
+
+
+def test_penalties():
+    model, parameters, reference = model_and_parameters("penalty", "EVOL", "All", (7, 8), ("tanh", "linear"))
+    fit = penalties.FoldFit(
+        xf=lambda x: model.evaluate_evolution(parameters, x),
+        best_epoch=np.array([1000, 30]),
+        epochs=5000,
+        patience=500,
+        validation_chi2=np.array([2.42, 1.1]),
+    )
+    np.testing.assert_allclose(penalties.saturation(fit), reference["saturation"], rtol=2e-3)
+    np.testing.assert_allclose(penalties.integrability(fit), reference["integrability"], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(penalties.patience(fit), reference["patience"], rtol=1e-12)
+    assert isinstance(fit, penalties.FoldFit)
