@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["EVOLUTION_BASIS", "DataSet", "FKTable", "FitData", "Observable", "TheorySource"]
+__all__ = ["EVOLUTION_BASIS", "DataSet", "FKTable", "FitData", "Observable", "TheorySource", "Uncertainties"]
 
 EVOLUTION_BASIS = (
     "photon", "sigma", "g", "v", "v3", "v8", "v15", "v24", "v35", "t3", "t8", "t15", "t24", "t35",
@@ -31,7 +31,7 @@ class FKTable:
     channels: np.ndarray
     """linear: (chan,) indices into `EVOLUTION_BASIS`; bilinear: (chan, 2)"""
     values: np.ndarray
-    """linear: (dat, chan, x); bilinear: (dat, chan, x, x)"""
+    """linear: (dat, chan, x); bilinear: (dat, chan, x, x); `dat` is 1 for a table that normalizes all points alike"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,34 @@ class Observable:
 
 
 @dataclass(frozen=True, eq=False)
+class Uncertainties:
+    """The uncertainties of a data set; those that NNPDF marks `SKIP` are left out.
+
+    A type is `UNCORR` or `THEORYUNCORR` (independent from point to point), `CORR` or `THEORYCORR` (fully correlated
+    within the set) or any other name (fully correlated with the uncertainties of that name in other sets too).
+    """
+
+    stat: np.ndarray
+    """(dat,) statistical, absolute"""
+    additive: np.ndarray
+    """(dat, add) absolute"""
+    additive_types: tuple[str, ...]
+    multiplicative: np.ndarray
+    """(dat, mult) fractions of the value that they multiply, in per cent"""
+    multiplicative_types: tuple[str, ...]
+
+    def take(self, points: np.ndarray) -> Uncertainties:
+        """Those of the points (indices) given."""
+        return Uncertainties(
+            stat=self.stat[points],
+            additive=self.additive[points],
+            additive_types=self.additive_types,
+            multiplicative=self.multiplicative[points],
+            multiplicative_types=self.multiplicative_types,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class DataSet:
     """A measured data set after cuts."""
 
@@ -63,6 +91,13 @@ class DataSet:
     """(dat,) measured values"""
     kept: np.ndarray
     """(dat,) indices of the points that passed the cuts, in the set's own numbering"""
+    uncertainties: Uncertainties
+    process: str
+    """process type as nnpdf-data names it, such as DIS_NC"""
+    group: str
+    """name of the group that n3fit puts the set in: 'ALL', or its experiment where `diagonal_basis` is false"""
+    seedname: str
+    """name under which the set enters the seed of the data replicas (an older name of it where there is one)"""
 
     @property
     def ndata(self) -> int:
@@ -89,13 +124,17 @@ class FitData:
     central: np.ndarray
     """(dat,) measured values of all sets, in the order of `datasets`"""
     covmat: np.ndarray
-    """(dat, dat) covariance of the fit: t0 where the card names a t0 set, experimental otherwise"""
+    """(dat, dat) covariance of the fit: t0 where the card names a t0 set, experimental otherwise; nothing off the
+    diagonal between different groups"""
     experimental_covmat: np.ndarray
-    """(dat, dat) experimental covariance"""
+    """(dat, dat) experimental covariance, correlated across all sets"""
     group: str
-    """name of the group that all sets form ('ALL'); n3fit derives the seeds of its masks from it"""
+    """how the sets are grouped: 'ALL' (one group of that name) or 'experiment'; n3fit derives the seeds of its masks
+    from the names of the groups"""
     theory: TheorySource
     t0pdfset: str | None
+    t0_predictions: np.ndarray | None = None
+    """(dat,) predictions of the t0 set's central member, if there is a t0 set"""
 
     @property
     def ndata(self) -> int:

@@ -1,0 +1,238 @@
+"""Measured data from the `nnpdf-data` package, the only module that imports it.
+
+Metadata (which files, variants, theory tables) goes through nnpdf-data's own parsers.  Its number files are read by
+`blockyaml` where they are of the plain kind, a hundred times faster, and by nnpdf-data's YAML reader otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nnpdf_data import CFACTOR_PATH, THEORY_CARDS_PATH
+from nnpdf_data.commondataparser import parse_new_metadata, parse_set_metadata
+from nnpdf_data.utils import DEFAULT_PATH_VPDATA, quick_yaml_load
+from nnpdf_data.validphys_compatibility import legacy_to_new_mapping, new_to_legacy_map
+
+from hyperparton.data.blockyaml import NotSimpleError, read_block, read_table, top_level
+from hyperparton.data.contents import Uncertainties
+from hyperparton.errors import DataError, nearest
+
+__all__ = [
+    "CFACTORS",
+    "THEORY_CARDS",
+    "CommonData",
+    "FKOperands",
+    "find_metadata",
+    "legacy_names",
+    "load_commondata",
+    "operands_of",
+    "read_yaml",
+]
+
+CFACTORS: Path = CFACTOR_PATH
+"""folder of the C-factors that nnpdf-data ships"""
+
+THEORY_CARDS: Path = THEORY_CARDS_PATH
+"""folder of the theory cards that nnpdf-data ships, `<id>.yaml`"""
+
+_KINEMATICS_NEEDED = 3
+
+
+@dataclass(frozen=True)
+class FKOperands:
+    """The FK tables of an observable: those of one operand are concatenated, the operation joins the operands."""
+
+    operands: tuple[tuple[str, ...], ...]
+    operation: str
+    conversion_factor: float
+    shifts: Mapping[str, int]
+    """table -> points left empty before its first"""
+    normalization: Mapping[str, float]
+    """table -> factor"""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for operand in self.operands for name in operand)
+
+
+@dataclass(frozen=True, eq=False)
+class CommonData:
+    """A data set before cuts."""
+
+    name: str
+    variant: str | None
+    process: str
+    experiment: str
+    legacy_names: tuple[str, ...]
+    kinematics: Mapping[str, np.ndarray]
+    """variable -> (dat,) values at the middle of the bins"""
+    central: np.ndarray
+    """(dat,); zero for positivity and integrability sets"""
+    uncertainties: Uncertainties
+    theory: FKOperands
+
+    @property
+    def ndata(self) -> int:
+        return len(self.central)
+
+
+def read_yaml(path: Path) -> Any:
+    """The contents of a YAML file, read by nnpdf-data's reader."""
+    return quick_yaml_load(path)
+
+
+def find_metadata(name: str, variant: str | Sequence[str] | None = None) -> Any:
+    """nnpdf-data's metadata of data set `name` with its variant(s) applied.
+
+    Raises `DataError` for a set or variant that nnpdf-data does not have, with the nearest that it has.
+    """
+    folder, _, observable = name.rpartition("_")
+    path = DEFAULT_PATH_VPDATA / folder / "metadata.yaml"
+    if not folder or not path.is_file():
+        raise DataError(f"unknown data set {name!r}{_hint(name)}")
+    known = parse_set_metadata(path).allowed_observables
+    if observable.upper() not in known:
+        accepted = ", ".join(f"{folder}_{each.observable_name}" for each in known.values())
+        raise DataError(f"unknown data set {name!r}{_hint(name)}, {folder} has: {accepted}")
+    return _with_variant(path, observable, name, variant)
+
+
+def _with_variant(path: Path, observable: str, name: str, variant: str | Sequence[str] | None) -> Any:
+    wanted = () if variant is None else (variant,) if isinstance(variant, str) else tuple(variant)
+    variants = parse_new_metadata(path, observable).variants or {}
+    for each in wanted:
+        if each not in variants:
+            accepted = ", ".join(variants) or "none"
+            raise DataError(f"data set {name} has no variant {each!r}{nearest(each, variants)}, it has: {accepted}")
+    metadata = parse_new_metadata(path, observable, variant=wanted if wanted else None)
+    if not metadata.is_nnpdf_special and (metadata.data_central is None or not metadata.data_uncertainties):
+        raise DataError(f"data set {name} needs a variant, it has: {', '.join(variants) or 'none'}")
+    if metadata.theory is None:
+        raise DataError(f"data set {name} names no FK tables in nnpdf-data, so nothing can be compared with it")
+    return metadata
+
+
+def _hint(name: str) -> str:
+    """What the unknown set may be: an older name of a set, or a name close to one."""
+    if name in legacy_to_new_mapping:
+        new = legacy_to_new_mapping[name]
+        variant = f", variant: {new['variant']}" if new.get("variant") else ""
+        return f", an older name of {{dataset: {new['dataset']}{variant}}}"
+    known = {entry["dataset"] for entry in legacy_to_new_mapping.values()}
+    folders = {path.parent.name for path in DEFAULT_PATH_VPDATA.glob("*/metadata.yaml")}
+    return nearest(name, known) or nearest(name.rpartition("_")[0] or name, folders)
+
+
+def legacy_names(metadata: Any) -> tuple[str, ...]:
+    """The set's older names, the one whose variant is in use first."""
+    return tuple(new_to_legacy_map(metadata.name, metadata.applied_variant) or ())
+
+
+def load_commondata(metadata: Any) -> CommonData:
+    """Data, uncertainties and kinematics of all points.
+
+    Raises `DataError` if the files contradict one another.
+    """
+    ndata, special = metadata.ndata, metadata.is_nnpdf_special
+    central = np.zeros(ndata) if special else _central(metadata.path_data_central)
+    _expect(ndata, len(central), metadata, "central values")
+    experiment = metadata.plotting.experiment or metadata.nnpdf_metadata["experiment"]
+    return CommonData(
+        name=metadata.name,
+        variant=metadata.applied_variant,
+        process=str(metadata.process_type),
+        experiment=str(experiment),
+        legacy_names=legacy_names(metadata),
+        kinematics=_kinematics(metadata),
+        central=central,
+        uncertainties=_uncertainties([] if special else metadata.paths_uncertainties, central, metadata),
+        theory=operands_of(metadata),
+    )
+
+
+def operands_of(metadata: Any) -> FKOperands:
+    """The FK tables that predict the set."""
+    theory = metadata.theory
+    return FKOperands(
+        operands=tuple(tuple(operand) for operand in theory.FK_tables),
+        operation=theory.operation if theory.operation != "NONE" else "NULL",
+        conversion_factor=theory.conversion_factor,
+        shifts=dict(theory.shifts or {}),
+        normalization=dict(theory.normalization or {}),
+    )
+
+
+def _expect(expected: int, received: int, metadata: Any, what: str) -> None:
+    if expected != received:
+        raise DataError(f"data set {metadata.name} has {expected} points by its metadata but {received} {what}")
+
+
+def _central(path: Path) -> np.ndarray:
+    return np.array(_sections(path)["data_central"], dtype=float)
+
+
+def _sections(path: Path) -> dict[str, Any]:
+    """A whole file of few numbers."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        return {key: read_block(lines) for key, lines in top_level(text).items()}
+    except NotSimpleError:
+        return read_yaml(path)
+
+
+def _kinematics(metadata: Any) -> dict[str, np.ndarray]:
+    """The middle of each variable's bin, of the variables in the set's kinematic coverage."""
+    bins = _sections(metadata.path_kinematics)["bins"]
+    _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
+    wanted = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
+    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in wanted}
+
+
+def _middle(interval: Mapping[str, float | None]) -> float:
+    middle = interval["mid"]
+    return 0.5 * (interval["max"] + interval["min"]) if middle is None else middle  # type: ignore[operator]
+
+
+def _uncertainties(paths: Sequence[Path], central: np.ndarray, metadata: Any) -> Uncertainties:
+    """All uncertainties of all the set's files, absolute ones and (turned to per cent) multiplicative ones."""
+    stat = np.zeros(len(central))
+    columns: dict[str, list[np.ndarray]] = {"ADD": [], "MULT": []}
+    types: dict[str, list[str]] = {"ADD": [], "MULT": []}
+    for path in paths:
+        definitions, values = _uncertainty_file(path)
+        _expect(len(central), len(values), metadata, f"bins in {path.name}")
+        if len(definitions) != values.shape[1]:
+            raise DataError(f"{path.name} of {metadata.name} defines {len(definitions)} uncertainties but has others")
+        # nnpdf-data takes the columns in the order of the definitions, whatever they are called in the bins
+        for (name, (treatment, kind)), column in zip(definitions.items(), values.T, strict=True):
+            if name.lower() == "stat":
+                stat = column
+            elif kind != "SKIP":
+                columns[treatment].append(column)
+                types[treatment].append(kind)
+    shape = (len(central), -1)
+    multiplicative = np.array(columns["MULT"]).T.reshape(shape if columns["MULT"] else (len(central), 0))
+    return Uncertainties(
+        stat=np.array(stat),
+        additive=np.array(columns["ADD"]).T.reshape(shape if columns["ADD"] else (len(central), 0)),
+        additive_types=tuple(types["ADD"]),
+        multiplicative=multiplicative * (100 / central)[:, None] if columns["MULT"] else multiplicative,
+        multiplicative_types=tuple(types["MULT"]),
+    )
+
+
+def _uncertainty_file(path: Path) -> tuple[dict[str, tuple[str, str]], np.ndarray]:
+    """(uncertainty -> (treatment, type), (dat, uncertainty) values)."""
+    try:
+        sections = top_level(path.read_text(encoding="utf-8"))
+        definitions: Any = read_block(sections["definitions"])
+        _, values = read_table(sections["bins"])
+    except (NotSimpleError, KeyError):
+        contents = read_yaml(path)
+        definitions = contents["definitions"]
+        values = np.array([list(point.values()) for point in contents["bins"]], dtype=float)
+    return {name: (entry["treatment"], entry["type"]) for name, entry in definitions.items()}, values

@@ -1,0 +1,83 @@
+"""Covariance matrices of the data from their uncertainties (hep-ph/0501067, eq. 2; t0: arXiv:0912.2276).
+
+C_ij = δ_ij (stat² + uncorrelated²) + Σ correlated_i correlated_j, where the multiplicative uncertainties are fractions
+of the measured values in the experimental matrix and of predictions in the t0 matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hyperparton.data.contents import DataSet, Uncertainties
+
+__all__ = ["INTERNAL_TYPES", "UNCORRELATED_TYPES", "absolute_uncertainties", "covariance", "keep_groups"]
+
+UNCORRELATED_TYPES = frozenset({"UNCORR", "THEORYUNCORR"})
+INTERNAL_TYPES = UNCORRELATED_TYPES | {"CORR", "THEORYCORR"}
+"""types that are not correlated with other data sets"""
+
+
+def covariance(
+    datasets: Sequence[DataSet], reference: np.ndarray | None = None, additive_only: bool = False
+) -> np.ndarray:
+    """(dat, dat) covariance of all sets, correlated across them by the names of the uncertainties' types.
+
+    `reference` (dat,) is what multiplicative uncertainties are fractions of: predictions for the t0 matrix, the
+    measured values if None.  `additive_only` leaves them out (to sample them apart).
+    """
+    ends = np.cumsum([dataset.ndata for dataset in datasets])
+    slices = [slice(end - dataset.ndata, end) for end, dataset in zip(ends, datasets, strict=True)]
+    total = np.zeros((int(ends[-1]), int(ends[-1]))) if len(ends) else np.zeros((0, 0))
+    special: list[tuple[dict[tuple[str, int], int], np.ndarray]] = []
+    for dataset, rows in zip(datasets, slices, strict=True):
+        values = dataset.central if reference is None else reference[rows]
+        columns, types = absolute_uncertainties(dataset.uncertainties, values, additive_only)
+        internal = np.array([kind in INTERNAL_TYPES for kind in types], dtype=bool)
+        total[rows, rows] = _internal(dataset.uncertainties.stat, columns[:, internal], types, internal)
+        special.append((_numbered(types, ~internal), columns[:, ~internal]))
+    for one, (names, left) in enumerate(special):
+        for two, (others, right) in enumerate(special[: one + 1]):
+            common = [name for name in names if name in others]
+            if common:
+                shared = left[:, [names[name] for name in common]] @ right[:, [others[name] for name in common]].T
+                total[slices[one], slices[two]] += shared
+                if one != two:
+                    total[slices[two], slices[one]] += shared.T
+    return total
+
+
+def absolute_uncertainties(
+    uncertainties: Uncertainties, values: np.ndarray, additive_only: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """((dat, systematic) in the units of the data, their types)."""
+    if additive_only:
+        return uncertainties.additive, uncertainties.additive_types
+    scaled = uncertainties.multiplicative * values[:, None] / 100
+    types = uncertainties.additive_types + uncertainties.multiplicative_types
+    return np.concatenate([uncertainties.additive, scaled], axis=1), types
+
+
+def _internal(stat: np.ndarray, columns: np.ndarray, types: Sequence[str], internal: np.ndarray) -> np.ndarray:
+    """The block of one set, from what is not correlated with other sets."""
+    kinds = [kind for kind, inside in zip(types, internal, strict=True) if inside]
+    alone = np.array([kind in UNCORRELATED_TYPES for kind in kinds], dtype=bool)
+    correlated = columns[:, ~alone]
+    return np.diag(stat**2 + np.sum(columns[:, alone] ** 2, axis=1)) + correlated @ correlated.T
+
+
+def _numbered(types: Sequence[str], special: np.ndarray) -> dict[tuple[str, int], int]:
+    """(name, how often it came before) -> its column among the special ones."""
+    seen: dict[str, int] = {}
+    columns: dict[tuple[str, int], int] = {}
+    for kind in (kind for kind, chosen in zip(types, special, strict=True) if chosen):
+        columns[kind, seen.get(kind, 0)] = len(columns)
+        seen[kind] = seen.get(kind, 0) + 1
+    return columns
+
+
+def keep_groups(covmat: np.ndarray, datasets: Sequence[DataSet]) -> np.ndarray:
+    """`covmat` with zeros between data sets of different groups."""
+    names = np.repeat([dataset.group for dataset in datasets], [dataset.ndata for dataset in datasets])
+    return np.where(names[:, None] == names[None, :], covmat, 0.0)

@@ -1,0 +1,177 @@
+"""FK tables from PineAPPL files, the only module that imports pineappl.
+
+A prediction is ``sum table[dat, chan, x] xf[channel, x]`` for one proton and
+``sum table[dat, chan, x, y] xf[channel 1, x] xf[channel 2, y]`` for two (arXiv:2008.12789, 2302.12124), at Q0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pineappl.fk_table import FkTable
+
+from hyperparton.data.commondata import FKOperands
+from hyperparton.data.contents import EVOLUTION_BASIS, FKTable, Observable
+from hyperparton.data.theory import Theory
+from hyperparton.errors import DataError, TheoryError
+
+__all__ = ["OPERATION_ARITY", "load_observable", "read_cfactor", "read_fktable"]
+
+#: operation -> how many operands it joins
+OPERATION_ARITY = {"NULL": 1, "ADD": 2, "RATIO": 2, "ASY": 2, "SMN": 4, "COM": 20, "SMT": 10}
+
+#: PDG-like numbers of the evolution basis in PineAPPL files, in the order of `EVOLUTION_BASIS`
+_PIDS = (22, 100, 21, 200, 203, 208, 215, 224, 235, 103, 108, 115, 124, 135)
+_PROTON = 2212
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One file: rows as they come, xf-weighted, on its own channels and x grid."""
+
+    q0: float
+    xgrid: np.ndarray
+    channels: tuple[tuple[int, ...], ...]
+    values: np.ndarray
+
+    @property
+    def hadronic(self) -> bool:
+        return self.values.ndim == 4
+
+
+def load_observable(
+    name: str,
+    operands: FKOperands,
+    theory: Theory,
+    cfactors: Sequence[str] = (),
+    kept: np.ndarray | None = None,
+    maxlambda: float = 0.0,
+) -> Observable:
+    """The FK tables of a data set after C-factors and cuts.
+
+    `cfactors` are kinds such as `MAS`; `kept` the indices of the points that passed the cuts (all of them if None).
+    Raises `TheoryError` for files that cannot be read, `DataError` for tables that do not fit the data.
+    """
+    arity = OPERATION_ARITY.get(operands.operation)
+    if arity is None or len(operands.operands) != arity:
+        accepted = ", ".join(f"{op} of {n}" for op, n in OPERATION_ARITY.items())
+        given = f"{operands.operation} of {len(operands.operands)}"
+        raise DataError(f"{name}: FK tables are joined by {given}, accepted: {accepted}")
+    tables = tuple(_operand(name, place, operands, theory, cfactors, kept) for place in range(arity))
+    ndata = max(len(table.values) for table in tables) if kept is None else len(kept)
+    return Observable(name, operands.operation, tables, ndata, maxlambda)
+
+
+def _operand(
+    name: str, place: int, operands: FKOperands, theory: Theory, cfactors: Sequence[str], kept: np.ndarray | None
+) -> FKTable:
+    """One operand: its files one after another, shifted, normalized and cut."""
+    members = operands.operands[place]
+    parts, rows, at = [], [], 0
+    for member in members:
+        part = read_fktable(theory.table(member))
+        factor = np.full(len(part.values), operands.conversion_factor * operands.normalization.get(member, 1.0))
+        for kind in cfactors:
+            factor = factor * _cfactor(theory.cfactor(kind, member), len(factor))
+        at += operands.shifts.get(member, 0)
+        rows.append(np.arange(at, at + len(factor)))
+        at += len(factor)
+        parts.append(_scaled(part, factor))
+    table = _joined("+".join(members), parts)
+    if operands.operation == "RATIO" and len(members) == 1:
+        repeats = np.allclose(table.values[1:], 0.0)  # old divisors: the one point, then zeros
+        if (repeats or at == 1) and place == len(operands.operands) - 1:
+            return _cut(table, np.array([0]))
+    return table if kept is None else _cut(table, _positions(name, np.concatenate(rows), kept))
+
+
+def _positions(name: str, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Where the kept points are among the rows of the table."""
+    place = {int(row): at for at, row in enumerate(rows)}
+    absent = [int(point) for point in kept if int(point) not in place]
+    if absent:
+        raise DataError(f"{name}: the FK tables have no rows for the points {absent[:5]} that passed the cuts")
+    return np.array([place[int(point)] for point in kept], dtype=int)
+
+
+def _cut(table: FKTable, rows: np.ndarray) -> FKTable:
+    return FKTable(table.name, table.q0, table.xgrid, table.hadronic, table.channels, table.values[rows])
+
+
+def _scaled(part: _Part, factor: np.ndarray) -> _Part:
+    shape = (-1,) + (1,) * (part.values.ndim - 1)
+    return _Part(part.q0, part.xgrid, part.channels, part.values * factor.reshape(shape))
+
+
+def read_fktable(path: Path) -> _Part:
+    """One PineAPPL file, turned from f to x f and freed of bin widths.
+
+    Raises `TheoryError` if it cannot be read or is not for one or two unpolarized protons.
+    """
+    try:
+        table = FkTable.read(path)
+        values, xgrid = table.table(), np.asarray(table.x_grid(), dtype=float)
+        convolutions = [(each.pid, each.convolution_types) for each in table.convolutions]
+    except BaseException as error:  # pineappl's panics are no Exceptions
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        raise TheoryError(f"{path} cannot be read as an FK table: {error}") from error
+    if not 1 <= len(convolutions) <= 2 or any(
+        pid != _PROTON or kind.polarized or kind.time_like for pid, kind in convolutions
+    ):
+        raise TheoryError(f"{path} is not for one or two unpolarized protons, which is all that is known here")
+    values = values / np.asarray(table.bin_normalizations()).reshape((-1,) + (1,) * (values.ndim - 1))
+    weights = xgrid if len(convolutions) == 1 else np.multiply.outer(xgrid, xgrid)
+    channels = tuple(tuple(_flavour(path, pid) for pid in channel) for channel in table.channels())
+    return _Part(float(np.sqrt(table.fac0())), xgrid, channels, values / weights)
+
+
+def _flavour(path: Path, pid: int) -> int:
+    if pid not in _PIDS:
+        raise TheoryError(f"{path} is not in the evolution basis: it has a flavour numbered {pid}")
+    return _PIDS.index(pid)
+
+
+def _joined(name: str, parts: Sequence[_Part]) -> FKTable:
+    """Files one below another, on the union of their channels (sorted) and x nodes, zero where a file has none."""
+    first = parts[0]
+    if any(part.hadronic != first.hadronic or not np.isclose(part.q0, first.q0) for part in parts):
+        raise TheoryError(f"the tables of {name} differ in their number of protons or in their scale")
+    channels = sorted({channel for part in parts for channel in part.channels})
+    xgrid = parts[0].xgrid if len(parts) == 1 else np.unique(np.concatenate([part.xgrid for part in parts]))
+    blocks = []
+    for part in parts:
+        nodes = np.searchsorted(xgrid, part.xgrid)
+        width = (len(xgrid),) * (2 if part.hadronic else 1)
+        block = np.zeros((len(part.values), len(channels), *width))
+        where = np.array([channels.index(channel) for channel in part.channels], dtype=int)
+        index = np.ix_(range(len(block)), where, *([nodes] * len(width)))
+        np.add.at(block, index, part.values)  # a channel may come twice
+        blocks.append(block)
+    flavours = np.array(channels, dtype=int) if first.hadronic else np.array([c[0] for c in channels], dtype=int)
+    return FKTable(name, first.q0, xgrid, first.hadronic, flavours, np.concatenate(blocks))
+
+
+def _cfactor(path: Path, ndata: int) -> np.ndarray:
+    values = read_cfactor(path)
+    if len(values) != ndata:
+        raise DataError(f"{path.name} has {len(values)} factors for an FK table of {ndata} points")
+    return values
+
+
+def read_cfactor(path: Path) -> np.ndarray:
+    """(dat,) factors of a file ``CF_<kind>_<table>.dat``: text between two lines of stars, then value and error."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    stars = [place for place, line in enumerate(lines) if line.startswith("*")]
+    if len(stars) < 2 or stars[0] != 0:
+        raise DataError(f"{path} is not a C-factor file: its head stands between two lines of stars")
+    try:
+        return np.array([float(line.split()[0]) for line in lines[stars[1] + 1 :] if line.strip()])
+    except (ValueError, IndexError) as error:
+        raise DataError(f"{path} is not a C-factor file: {error}") from error
+
+
+assert len(_PIDS) == len(EVOLUTION_BASIS)

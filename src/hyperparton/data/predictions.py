@@ -1,0 +1,82 @@
+"""Reference predictions and χ² in double precision, with numpy.
+
+The fit has its own, compiled ones; these make the t0 predictions and are what the fit's are tested against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from hyperparton.data.contents import FitData, FKTable, Observable
+from hyperparton.errors import DataError
+
+__all__ = ["PDFValues", "chi2", "chi2_by_dataset", "combine", "convolve", "predict"]
+
+#: x f as a function of (x nodes, Q0 in GeV) that gives (..., 14, x), or such an array for each table
+PDFValues = Callable[[np.ndarray, float], np.ndarray] | Sequence[np.ndarray]
+
+
+def predict(observable: Observable, xf: PDFValues) -> np.ndarray:
+    """(..., dat) predictions for x f in the evolution basis; leading dimensions (members, replicas) are kept."""
+    if callable(xf):
+        values = [xf(table.xgrid, table.q0) for table in observable.tables]
+    else:
+        values = list(xf)
+        if len(values) != len(observable.tables):
+            raise DataError(f"{observable.name} has {len(observable.tables)} FK tables, given {len(values)} PDF arrays")
+    parts = [convolve(table, np.asarray(value)) for table, value in zip(observable.tables, values, strict=True)]
+    result = combine(observable.operation, parts)
+    return np.broadcast_to(result, (*result.shape[:-1], observable.ndata))
+
+
+def convolve(table: FKTable, xf: np.ndarray) -> np.ndarray:
+    """(..., dat) of one table for (..., 14, x) PDF values on its nodes."""
+    if table.hadronic:
+        one, two = xf[..., table.channels[:, 0], :], xf[..., table.channels[:, 1], :]
+        return np.einsum("dcxy,...cx,...cy->...d", table.values, one, two, optimize=True)
+    flat = xf[..., table.channels, :]
+    flat = flat.reshape(*flat.shape[:-2], -1)
+    return flat @ table.values.reshape(len(table.values), -1).T
+
+
+def combine(operation: str, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """NNPDF's operations on the operands' predictions."""
+    match operation:
+        case "NULL":
+            return parts[0]
+        case "ADD" | "SMT":
+            return np.sum(parts, axis=0)
+        case "RATIO":
+            return parts[0] / parts[1]
+        case "ASY":
+            return (parts[0] - parts[1]) / (parts[0] + parts[1])
+        case "SMN":
+            return (parts[0] + parts[1]) / (parts[2] + parts[3])
+        case "COM":
+            return np.sum(parts[:10], axis=0) / np.sum(parts[10:], axis=0)
+        case _:
+            raise DataError(f"unknown operation {operation!r}, accepted: NULL, ADD, RATIO, ASY, SMN, COM, SMT")
+
+
+def chi2(data: np.ndarray, predictions: np.ndarray, covmat: np.ndarray) -> np.ndarray:
+    """χ² (not divided by the number of points) of (..., dat) predictions; one number for each of their rows.
+
+    The covariance matrix is factorized as correlations, since its entries differ by many orders of magnitude.
+    """
+    sigma = np.sqrt(np.diag(covmat))
+    residuals = np.atleast_2d((np.asarray(predictions) - data) / sigma)
+    rows = residuals.reshape(-1, residuals.shape[-1])
+    factor = cho_factor(covmat / np.multiply.outer(sigma, sigma), lower=True)
+    values = np.einsum("rd,dr->r", rows, cho_solve(factor, rows.T))
+    return values.reshape(np.shape(predictions)[:-1])
+
+
+def chi2_by_dataset(data: FitData, predictions: np.ndarray, covmat: np.ndarray) -> dict[str, float]:
+    """Data set -> its χ² alone (its own block of the covariance matrix) for (dat,) predictions."""
+    return {
+        name: float(chi2(data.central[rows], predictions[rows], covmat[rows, rows]))
+        for name, rows in data.slices().items()
+    }
