@@ -1,0 +1,195 @@
+"""Fits of one runcard: what they share (`FitSetup`), one fit of all data (`run_fit`), its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hyperparton.data.contents import FitData
+from hyperparton.data.masks import replica_seeds
+from hyperparton.data.pseudodata import make_replicas
+from hyperparton.errors import TrainingError
+from hyperparton.pdf.convolution import Convolution, build_convolution, union_grid
+from hyperparton.pdf.sumrules import sum_rule_mode
+from hyperparton.train.kfold import Fold, SplitSettings, build_folds
+from hyperparton.train.methodology import Methodology
+from hyperparton.train.models import Constraints, ModelData, TrainedModels, build_model, train_models
+
+__all__ = ["FitResult", "FitSetup", "fit_runcard", "run_fit"]
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A fit of all data; arrays are (rep,), chi2 per point."""
+
+    replicas: tuple[int, ...]
+    training_chi2: np.ndarray
+    validation_chi2: np.ndarray
+    experimental_chi2: np.ndarray
+    """of the measured data, with the covariance matrix of the fit"""
+    best_epoch: np.ndarray
+    stop_epoch: np.ndarray
+    passed: np.ndarray
+    """whether any epoch passed positivity and the chi2 threshold"""
+    central_chi2: float
+    """of the mean PDF of all replicas"""
+    trained: TrainedModels
+
+    def xf(self, x: np.ndarray) -> np.ndarray:
+        """x f (rep, x, evol) at Q0."""
+        return self.trained.model.evaluate_evolution(self.trained.parameters, x)
+
+
+class FitSetup:
+    """What all fits of a runcard share: data, convolutions, splits, seeds.  Built once, used for every trial."""
+
+    def __init__(
+        self,
+        data: FitData,
+        fitting: Any,
+        replicas: Sequence[int],
+        nnseeds: Sequence[int],
+        split: SplitSettings,
+        *,
+        fitted_values: np.ndarray | None = None,
+        partitions: Sequence[Any] | None = None,
+        sum_rules: object = "All",
+    ):
+        self.data = data
+        self.fitting = fitting
+        self.replicas = tuple(replicas)
+        self.nnseeds = tuple(int(seed) for seed in nnseeds)
+        self.split = split
+        self.partitions = partitions
+        self.sum_rules = sum_rule_mode(sum_rules)
+        self.fitted_values = np.tile(data.central, (len(self.replicas), 1)) if fitted_values is None else fitted_values
+
+    @classmethod
+    def from_runcard(cls, card: Any, data: FitData, replicas: Sequence[int]) -> FitSetup:
+        """The setup of a runcard for the replicas with these numbers (from 1), with n3fit's seeds for each."""
+        last = max(replicas)
+        pick = [r - 1 for r in replicas]
+        trvl = replica_seeds(card.trvlseed, last)
+        values = make_replicas(data, card.mcseed, replicas) if card.genrep else None
+        split = SplitSettings(
+            trvlseeds=tuple(int(trvl[0 if card.same_trvl_per_replica else i]) for i in pick),
+            diagonal_basis=card.diagonal_basis,
+            diagonal_frac=card.diagonal_frac,
+        )
+        return cls(
+            data,
+            card.fitting,
+            replicas,
+            [replica_seeds(card.nnseed, last)[i] for i in pick],
+            split,
+            fitted_values=values,
+            partitions=None if card.kfold is None else card.kfold.partitions,
+            sum_rules=card.sum_rules,
+        )
+
+    @cached_property
+    def observables(self) -> list[Any]:
+        return [d.observable for d in self.data.datasets]
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """(x,) nodes of all observables, positivity and integrability sets with them."""
+        return union_grid([*self.observables, *self.data.positivity, *self.data.integrability])
+
+    @cached_property
+    def convolution(self) -> Convolution:
+        return build_convolution(self.observables, self.grid)
+
+    @cached_property
+    def positivity(self) -> Constraints:
+        return Constraints.build(self.data.positivity, self.grid)
+
+    @cached_property
+    def integrability(self) -> Constraints:
+        return Constraints.build(self.data.integrability, self.grid)
+
+    @cached_property
+    def xgrids(self) -> list[np.ndarray]:
+        """The grids that feature scaling sees: those of the data once if they agree, and of each further set."""
+        data = [table.xgrid for o in self.observables for table in o.tables]
+        if all(np.array_equal(grid, data[0]) for grid in data):
+            data = data[:1]
+        return [*data, *(o.tables[0].xgrid for o in (*self.data.positivity, *self.data.integrability))]
+
+    @cached_property
+    def _folds(self) -> list[Fold]:
+        return self._build(self.partitions)
+
+    @cached_property
+    def _full_fit(self) -> list[Fold]:
+        return self._build(None)
+
+    def _build(self, partitions: Sequence[Any] | None) -> list[Fold]:
+        return build_folds(self.data, self.convolution.matrix, self.fitted_values, self.split, partitions)
+
+    def folds(self) -> list[Fold]:
+        """The folds of the runcard's partitions; raises TrainingError where it has none."""
+        if not self.partitions:
+            raise TrainingError("a scan needs kfold: partitions in the runcard, given: none")
+        return self._folds
+
+    def full_fit(self) -> list[Fold]:
+        """The one fold that hides nothing."""
+        return self._full_fit
+
+    def fold_seeds(self, k: int) -> list[int]:
+        """Network seeds of fold `k`: the replicas' own for the first, numbers drawn from them for the others."""
+        if k == 0:
+            return list(self.nnseeds)
+        return [int(np.random.default_rng(seed).integers(1, 2**30)) * k for seed in self.nnseeds]
+
+    def train(self, methodology: Methodology, folds: Sequence[Fold], progress: Progress | None) -> TrainedModels:
+        """All folds and replicas as one batch, fold by fold."""
+        model = build_model(methodology, self.fitting, self.sum_rules, self.xgrids)
+        data = ModelData(
+            training=[chi2 for fold in folds for chi2 in fold.training],
+            validation=[chi2 for fold in folds for chi2 in fold.validation],
+            seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
+        )
+        return train_models(model, methodology, data, self.convolution, self.positivity, self.integrability, progress)
+
+
+def run_fit(
+    setup: FitSetup, methodology: Methodology, full_fit: Sequence[Fold], progress: Progress | None = None
+) -> FitResult:
+    """One fit of all replicas of `setup` to all its data."""
+    trained = setup.train(methodology, full_fit, progress)
+    experimental = full_fit[0].experimental
+    xf = trained.model.evaluate(trained.parameters, setup.grid)
+    features = setup.convolution.features(xf, np)
+    mean = setup.convolution.features(xf.mean(axis=0, keepdims=True), np)
+    return FitResult(
+        replicas=setup.replicas,
+        training_chi2=trained.training_chi2,
+        validation_chi2=trained.validation_chi2,
+        experimental_chi2=experimental(features) / experimental.ndata,
+        best_epoch=trained.best_epoch,
+        stop_epoch=trained.stop_epoch,
+        passed=trained.best_epoch >= 0,
+        central_chi2=float(experimental(mean)[0] / experimental.ndata),
+        trained=trained,
+    )
+
+
+def fit_runcard(
+    card: Any,
+    data: FitData,
+    replicas: Sequence[int] = (1,),
+    parameters: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> FitResult:
+    """One fit of a runcard with its own `parameters`, or with others (a scan's best)."""
+    setup = FitSetup.from_runcard(card, data, replicas)
+    methodology = Methodology.from_parameters(card.parameters if parameters is None else parameters)
+    return run_fit(setup, methodology, setup.full_fit(), progress)
