@@ -81,17 +81,17 @@ class FileTrials(TrialStore):
         owner: str,
         *,
         space_vals: Mapping[str, Any] | None = None,
-        lease: float | None = None,
+        seconds: float | None = None,
     ) -> Trial | None:
         if space_vals is None and self._parameters is not None:
             space_vals = readable(evaluate(self._parameters, vals))
-        return self._store.book(number, vals, owner, space_vals=space_vals, lease=lease)
+        return self._store.book(number, vals, owner, space_vals=space_vals, seconds=seconds)
 
-    def lease(self, owner: str, *, lease: float | None = None) -> Trial | None:
-        return self._store.lease(owner, lease=lease)
+    def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
+        return self._store.lease(owner, stop=stop, seconds=seconds)
 
-    def heartbeat(self, number: int, owner: str, *, lease: float | None = None) -> bool:
-        return self._store.heartbeat(number, owner, lease=lease)
+    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
+        return self._store.heartbeat(number, owner, seconds=seconds)
 
     def release(self, number: int, owner: str) -> bool:
         return self._store.release(number, owner)

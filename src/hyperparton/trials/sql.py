@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
 from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode
@@ -69,7 +70,7 @@ class SqlStore(TrialStore):
         self._name = name or self._engine.url.render_as_string(hide_password=True)
         self._clock = clock
         if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", _prepare_sqlite)
         try:
             self._open(create)
         except StoreError:
@@ -103,9 +104,9 @@ class SqlStore(TrialStore):
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.IntegrityError:
+        except exc.IntegrityError:
             raise
-        except sa.exc.DBAPIError as fault:
+        except exc.DBAPIError as fault:
             raise StoreError(f"{self._name}: the trial store failed: {fault.orig}") from fault
 
     def book(
@@ -115,28 +116,29 @@ class SqlStore(TrialStore):
         owner: str,
         *,
         space_vals: Mapping[str, Any] | None = None,
-        lease: float | None = None,
+        seconds: float | None = None,
     ) -> Trial | None:
         now = self._clock()
         row = {
             "number": number, "state": RUNNING, "vals": encode(vals), "space_vals": encode(space_vals or {}),
-            "owner": owner, "lease_end": self._end(lease), "attempts": 1, "book_time": now, "refresh_time": now,
+            "owner": owner, "lease_end": self._end(seconds), "attempts": 1, "book_time": now, "refresh_time": now,
         }  # fmt: skip
         try:
             with self._transaction() as connection:
                 if number != _next(connection):
                     return None
                 connection.execute(sa.insert(_TRIALS).values(row))
-        except sa.exc.IntegrityError:
+        except exc.IntegrityError:
             return None
         return self.get(number)
 
-    def lease(self, owner: str, *, lease: float | None = None) -> Trial | None:
+    def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
         ended = sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < self._clock())
         free = sa.or_(_TRIALS.c.state == NEW, ended)
+        low = _TRIALS.c.state < DONE if stop is None else sa.and_(_TRIALS.c.state < DONE, _TRIALS.c.number < stop)
         while True:
             with self._transaction() as connection:
-                number = connection.scalar(sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state < DONE, free))
+                number = connection.scalar(sa.select(sa.func.min(_TRIALS.c.number)).where(low, free))
                 if number is None:
                     return None
                 taken = connection.execute(
@@ -145,7 +147,7 @@ class SqlStore(TrialStore):
                     .values(
                         state=RUNNING,
                         owner=owner,
-                        lease_end=self._end(lease),
+                        lease_end=self._end(seconds),
                         attempts=_TRIALS.c.attempts + 1,
                         refresh_time=self._clock(),
                     )
@@ -153,8 +155,8 @@ class SqlStore(TrialStore):
             if taken:
                 return self.get(number)
 
-    def heartbeat(self, number: int, owner: str, *, lease: float | None = None) -> bool:
-        return self._change(number, owner, lease_end=self._end(lease))
+    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
+        return self._change(number, owner, lease_end=self._end(seconds))
 
     def release(self, number: int, owner: str) -> bool:
         return self._change(number, owner, state=NEW, owner=None, lease_end=None)
@@ -186,8 +188,8 @@ class SqlStore(TrialStore):
         with self._transaction() as connection:
             return connection.execute(sa.update(_TRIALS).where(*held).values(values)).rowcount == 1
 
-    def _end(self, lease: float | None) -> float | None:
-        return None if lease is None else self._clock() + lease
+    def _end(self, seconds: float | None) -> float | None:
+        return None if seconds is None else self._clock() + seconds
 
     def next_number(self) -> int:
         with self._transaction() as connection:
@@ -207,7 +209,7 @@ class SqlStore(TrialStore):
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
         return [_trial(row) for row in self._finished((_TRIALS,), start, stop)]
 
-    def _finished(self, columns: Sequence[Any], start: int, stop: int | None) -> Sequence[sa.Row[Any]]:
+    def _finished(self, columns: Sequence[Any], start: int, stop: int | None) -> Sequence[Any]:
         query = sa.select(*columns).where(_TRIALS.c.state == DONE, _TRIALS.c.number >= start)
         if stop is not None:
             query = query.where(_TRIALS.c.number < stop)
@@ -245,7 +247,7 @@ def _next(connection: sa.Connection) -> int:
     return 0 if last is None else last + 1
 
 
-def _trial(row: sa.Row[Any]) -> Trial:
+def _trial(row: Any) -> Trial:
     return Trial(
         number=row.number,
         vals=json.loads(row.vals),

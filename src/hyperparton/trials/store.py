@@ -51,17 +51,17 @@ class TrialStore(ABC):
         owner: str,
         *,
         space_vals: Mapping[str, Any] | None = None,
-        lease: float | None = None,
+        seconds: float | None = None,
     ) -> Trial | None:
-        """Add trial `number`, leased to `owner` for `lease` seconds; None if it is not the next free number."""
+        """Add trial `number`, leased to `owner` for `seconds`; None if it is not the next free number."""
 
     @abstractmethod
-    def lease(self, owner: str, *, lease: float | None = None) -> Trial | None:
-        """Take over the lowest-numbered unfinished trial that nobody holds; None if there is none."""
+    def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
+        """Take over the lowest-numbered unfinished trial below `stop` that nobody holds; None if there is none."""
 
     @abstractmethod
-    def heartbeat(self, number: int, owner: str, *, lease: float | None = None) -> bool:
-        """Let the lease end `lease` seconds from now; False if `owner` no longer holds the trial."""
+    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
+        """Let the lease end `seconds` from now; False if `owner` no longer holds the trial."""
 
     @abstractmethod
     def release(self, number: int, owner: str) -> bool:
