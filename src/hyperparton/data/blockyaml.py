@@ -20,7 +20,7 @@ _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_.+\-/()]*):(?: +(\S.*))?\Z")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z")
 _NULLS = frozenset({"null", "Null", "NULL"})
-_NOT_TEXT = frozenset("true false yes no on off y n".split())
+_NOT_TEXT = frozenset(["true", "false", "yes", "no", "on", "off", "y", "n"])
 
 
 class NotSimpleError(ValueError):

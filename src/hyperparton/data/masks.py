@@ -1,0 +1,159 @@
+"""Which points train, which points validate, which points a fold hides; the same draws as n3fit for the same seeds.
+
+In the basis of the data a fraction of each data set trains.  In the diagonal basis, where the residuals are rotated so
+that their covariance matrix is diagonal, a fraction of all eigenmodes does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from hyperparton.data.contents import DataSet, FitData
+from hyperparton.errors import DataError, nearest
+
+__all__ = [
+    "DIAGONAL_FRACTION",
+    "Diagonalisation",
+    "diagonalise",
+    "group_seed",
+    "grouped",
+    "kfold_masks",
+    "replica_seeds",
+    "training_masks",
+]
+
+DIAGONAL_FRACTION = 0.75
+"""fraction of the eigenmodes that train, unless the runcard's `diagonal_frac` says otherwise"""
+
+_SEEDS = 2**31
+_NAME_SEEDS = 10**8
+
+
+def replica_seeds(seed: int, replicas: Sequence[int]) -> np.ndarray:
+    """(rep,) seeds of replicas numbered from 1: the n-th integer below 2^31 of NumPy's generator of that seed.
+
+    The rule for `trvlseed`, `nnseed` and `mcseed` alike.  Raises `DataError` for a replica below 1.
+    """
+    if len(replicas) == 0:
+        return np.zeros(0, dtype=np.int64)
+    if min(replicas) < 1:
+        raise DataError(f"replicas are numbered from 1, given {min(replicas)}")
+    drawn = np.random.RandomState(seed).randint(0, _SEEDS, size=max(replicas), dtype=np.int64)
+    return drawn[np.asarray(replicas) - 1]
+
+
+def group_seed(name: str) -> int:
+    """What a name adds to a seed."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % _NAME_SEEDS
+
+
+def grouped(datasets: Sequence[DataSet]) -> dict[str, list[int]]:
+    """Group -> places of its data sets, in the order in which the groups first come."""
+    groups: dict[str, list[int]] = {}
+    for place, dataset in enumerate(datasets):
+        groups.setdefault(dataset.group, []).append(place)
+    return groups
+
+
+def training_masks(data: FitData, settings: Any, replicas: Sequence[int]) -> np.ndarray:
+    """(rep, dat) True where a point (in the diagonal basis an eigenmode) trains; the others validate.
+
+    `settings` has `trvlseed`, `diagonal_basis` and, where the runcard gives them, `diagonal_frac` and
+    `same_trvl_per_replica`.  A data set with a fraction too small for one point gets one with that probability.
+    Eigenmodes are numbered by increasing eigenvalue, as `diagonalise` gives them.
+    """
+    same = bool(getattr(settings, "same_trvl_per_replica", False))
+    seeds = replica_seeds(settings.trvlseed, [1] * len(replicas) if same else replicas)
+    if settings.diagonal_basis:
+        fraction = getattr(settings, "diagonal_frac", None)
+        fraction = DIAGONAL_FRACTION if fraction is None else fraction
+        masks = [_diagonal_mask(data.ndata, int(seed), fraction) for seed in seeds]
+    else:
+        masks = [_standard_mask(data, int(seed)) for seed in seeds]
+    return np.array(masks, dtype=bool).reshape(len(replicas), data.ndata)
+
+
+def _diagonal_mask(ndata: int, seed: int, fraction: float) -> np.ndarray:
+    rng = np.random.Generator(np.random.PCG64(group_seed("ALL") + seed))
+    return _shuffled(rng, ndata, int(ndata * fraction))
+
+
+def _standard_mask(data: FitData, seed: int) -> np.ndarray:
+    """(dat,) of one replica: one generator per group, which goes through the group's data sets."""
+    mask = np.zeros(data.ndata, dtype=bool)
+    rows = list(data.slices().values())
+    for name, places in grouped(data.datasets).items():
+        rng = np.random.Generator(np.random.PCG64(group_seed(name) + seed))
+        for place in places:
+            dataset = data.datasets[place]
+            if dataset.ndata:
+                chosen = int(dataset.ndata * dataset.frac) or int(rng.random() < dataset.frac)
+                mask[rows[place]] = _shuffled(rng, dataset.ndata, chosen)
+    return mask
+
+
+def _shuffled(rng: np.random.Generator, size: int, chosen: int) -> np.ndarray:
+    mask = np.arange(size) < chosen
+    rng.shuffle(mask)
+    return mask
+
+
+def kfold_masks(data: FitData, partitions: Iterable[Any]) -> np.ndarray:
+    """(fold, dat) False for the points of the data sets that the fold hides.
+
+    A partition is a list of data-set names or has such a list as its `datasets`.  Raises `DataError` for a name that is
+    not among the data sets.
+    """
+    slices = data.slices()
+    masks = []
+    for partition in partitions:
+        mask = np.ones(data.ndata, dtype=bool)
+        for name in _hidden(partition):
+            if name not in slices:
+                raise DataError(f"a fold hides the data set {name!r}, which is not fitted{nearest(name, slices)}")
+            mask[slices[name]] = False
+        masks.append(mask)
+    return np.array(masks, dtype=bool).reshape(-1, data.ndata)
+
+
+def _hidden(partition: Any) -> Sequence[str]:
+    if isinstance(partition, Mapping):
+        return partition.get("datasets") or ()
+    return getattr(partition, "datasets", partition) or ()
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonalisation:
+    """Rotated residuals ``rotation @ (prediction - data)`` have the diagonal covariance matrix `eigenvalues`."""
+
+    eigenvalues: np.ndarray
+    """(dat,) of the correlation matrix, increasing"""
+    rotation: np.ndarray
+    """(mode, dat) in units of one over the data"""
+
+
+def diagonalise(covmat: np.ndarray) -> Diagonalisation:
+    """The diagonal basis of a covariance matrix: the eigenvectors of its correlation matrix.
+
+    Data that are correlated with no others outside their block are treated block by block, which is exact.  The sign of
+    an eigenvector, and the choice among those of equal eigenvalues, are arbitrary.
+    """
+    sigma = np.sqrt(np.diag(covmat))
+    correlations = covmat / np.multiply.outer(sigma, sigma)
+    count, labels = connected_components(correlations != 0.0, directed=False)
+    eigenvalues, vectors = np.zeros(len(sigma)), np.zeros_like(correlations)
+    at = 0
+    for label in range(count):
+        rows = np.flatnonzero(labels == label)
+        modes = slice(at, at + len(rows))
+        eigenvalues[modes], block = np.linalg.eigh(correlations[np.ix_(rows, rows)])
+        vectors[modes, rows] = block.T
+        at += len(rows)
+    order = np.argsort(eigenvalues, kind="stable")
+    return Diagonalisation(eigenvalues[order], vectors[order] / sigma)
