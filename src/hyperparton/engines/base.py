@@ -7,8 +7,8 @@ The contract
 
 - It is a pure function: the same space, history and seed give the same vals, in any process, after any number of other
   calls. An engine may remember what it computed, never what it decided.
-- `history` holds the finished trials, failed ones too, ordered by number. A failed trial without a loss counts as the
-  worst; one with a loss counts with it.
+- `history` holds the finished trials, failed ones too, ordered by number; what an engine learns from a failure is its
+  own affair and said in its docstring.
 - Values lie in the range that their sampler declares; a label has a value exactly if the choices above it were made.
 - It never touches the trial store and never evaluates a trial.
 

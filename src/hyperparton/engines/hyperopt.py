@@ -4,6 +4,9 @@ The space is compiled to hyperopt once. Grids need a word: hyperopt's `quniform(
 of q, which for a range that does not start at one misses the lower end and passes the upper. So a grid whose points are
 multiples of its step is `quniform(low, high, q)`, draw by draw what hyperopt and n3fit give, and any other grid is
 `low + quniform(0, high - low, q)`. A draw that rounding carried past the last point is moved to it.
+
+Failures count as in hyperopt: a trial with status fail counts with its loss, or as the worst if it has none; a trial
+that raised, or whose loss is NaN, is left out of what TPE looks at.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler,
 from hyperparton.trials.record import Outcome
 
 __all__ = ["HyperoptEngine"]
+
+#: the one failure without a usable result that hyperopt's TPE keeps: infinity is a loss, the worst
+_KEPT_FAILURES = (None, "InfiniteLoss")
 
 
 class HyperoptEngine:
@@ -80,7 +86,8 @@ class _Compiled:
             self._history, self._documents = [], _Documents()
         for outcome in history[kept:]:
             self._history.append(outcome)
-            self._documents.trials.append(self._document(outcome))
+            if outcome.failure in _KEPT_FAILURES:
+                self._documents.trials.append(self._document(outcome))
 
     def _document(self, outcome: Outcome) -> dict[str, Any]:
         tid = outcome.number

@@ -6,6 +6,7 @@ end of the scan.
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -53,11 +54,24 @@ def _checked(returned: Any) -> dict[str, Any]:
         raise ValueError(f"status must be {' or '.join(STATUSES)}, given {status!r}")
     result = strict(returned)
     loss = result.get("loss")
-    number = isinstance(loss, int | float) and not isinstance(loss, bool)
-    result["loss"] = float(loss) if number else None
-    if status == "ok" and not number:
-        return {**result, **_failed("InvalidLoss", f"the loss must be a finite number, given {returned.get('loss')!r}")}
-    return result
+    result["loss"] = float(loss) if _is_number(loss) else None
+    fault = _fault_of_loss(status, returned.get("loss"), result["loss"])
+    return {**result, **fault} if fault else result
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _fault_of_loss(status: str, given: Any, loss: float | None) -> dict[str, Any] | None:
+    """The failure of a loss that is no finite number; a trainer that says fail may leave it out."""
+    if loss is not None or (status == "fail" and given is None):
+        return None
+    value = given.tolist() if callable(getattr(given, "tolist", None)) else given
+    kind = "InvalidLoss"
+    if isinstance(value, float):
+        kind = "NaNLoss" if math.isnan(value) else "InfiniteLoss"
+    return _failed(kind, f"the loss must be a finite number, given {value!r}")
 
 
 def _failed(kind: str, message: str, trace: str | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["DONE", "NEW", "RUNNING", "STATUSES", "Outcome", "Trial", "encode", "strict", "to_tries"]
+__all__ = ["DONE", "NEW", "RUNNING", "STATUSES", "Outcome", "Trial", "encode", "failure_type", "strict", "to_tries"]
 
 #: states of a trial, hyperopt's numbers: handed back and waiting, leased by a worker, finished
 NEW, RUNNING, DONE = 0, 1, 2
@@ -32,6 +32,14 @@ class Outcome:
     """ok or fail"""
     loss: float | None
     """None where there is no finite one"""
+    failure: str | None = None
+    """the type of the failure where the trainer gave no usable result: an exception's name, NaNLoss, ..."""
+
+
+def failure_type(result: Mapping[str, Any] | None) -> str | None:
+    """What `Outcome.failure` is for a result."""
+    failure = (result or {}).get("failure")
+    return str(failure["type"]) if isinstance(failure, Mapping) and failure.get("type") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ class Trial:
     @property
     def outcome(self) -> Outcome:
         """The part that an engine reads."""
-        return Outcome(self.number, self.vals, self.status or "new", self.loss)
+        return Outcome(self.number, self.vals, self.status or "new", self.loss, failure_type(self.result))
 
 
 def to_tries(trial: Trial) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode, failure_type
 from hyperparton.trials.store import TrialStore
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
@@ -49,6 +49,7 @@ _TRIALS = sa.Table(
     sa.Column("refresh_time", sa.Double, nullable=False),
     sa.Column("status", sa.String(8)),
     sa.Column("loss", sa.Double),
+    sa.Column("failure", sa.String(200)),
     sa.Column("result", sa.Text),
     sa.Index("trials_by_state", "state", "number"),
     sa.Index("trials_by_loss", "status", "loss", "number"),
@@ -179,7 +180,7 @@ class SqlStore(TrialStore):
         return self._finish(number, owner, result, result.get("loss"))
 
     def _finish(self, number: int, owner: str, result: Mapping[str, Any], loss: float | None) -> bool:
-        values = {"status": result["status"], "loss": loss, "result": encode(result)}
+        values = {"status": result["status"], "loss": loss, "failure": failure_type(result), "result": encode(result)}
         return self._change(number, owner, state=DONE, lease_end=None, refresh_time=self._clock(), **values)
 
     def _change(self, number: int, holder: str, **values: Any) -> bool:
@@ -203,8 +204,8 @@ class SqlStore(TrialStore):
         return _trial(row)
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
-        columns = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss)
-        return [Outcome(row[0], json.loads(row[1]), row[2], row[3]) for row in self._finished(columns, start, stop)]
+        columns = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss, _TRIALS.c.failure)
+        return [Outcome(row[0], json.loads(row[1]), *row[2:]) for row in self._finished(columns, start, stop)]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
         return [_trial(row) for row in self._finished((_TRIALS,), start, stop)]

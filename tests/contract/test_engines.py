@@ -1,0 +1,84 @@
+"""What every engine must hold: engines/base.py says it in prose."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hyperparton.engines import ENGINES, get_engine, trial_seed
+from hyperparton.errors import EngineError
+from hyperparton.space import (
+    Choice,
+    evaluate,
+    hp_choice,
+    hp_loguniform,
+    hp_quniform,
+    hp_uniform,
+    samplers,
+)
+from hyperparton.trials import Outcome
+
+SPACE = {
+    "u": hp_uniform("u", -1.0, 1.0),
+    "q": hp_quniform("q", 0.3, 1.0, steps=7),
+    "c": hp_choice("c", [{"l": hp_loguniform("l", 1e-5, 1.0)}, [hp_choice("d", ["x", hp_uniform("e", 2, 3)])], 5]),
+}
+
+
+def play(engine, trials, space=SPACE, seed=1):
+    history = []
+    for number in range(trials):
+        vals = engine.suggest(space, list(history), trial_seed(seed, number))
+        loss = abs(vals["u"][0] - 0.3) + vals["q"][0]
+        bad = number % 7 == 3
+        history.append(Outcome(number, vals, "fail" if bad else "ok", None if bad else loss))
+    return history
+
+
+@pytest.fixture(params=ENGINES)
+def name(request):
+    return request.param
+
+
+def test_suggestions_depend_on_space_history_and_seed_only(name):
+    history = play(get_engine(name), 30)
+    used = get_engine(name)
+    play(used, 25, seed=9)
+    play(used, 3, space={"u": hp_uniform("u", 0, 1), "q": hp_uniform("q", 0, 1)})
+    for known in (30, 0, 24, 26, 5):
+        past = history[:known]
+        expected = get_engine(name).suggest(SPACE, past, 1234)
+        assert used.suggest(SPACE, past, 1234) == expected
+        copied = [Outcome(o.number, json.loads(json.dumps(o.vals)), o.status, o.loss) for o in past]
+        assert used.suggest(SPACE, copied, 1234) == expected
+
+
+def test_values_are_in_range_and_exist_where_their_choices_were_made(name):
+    known = samplers(SPACE)
+    for outcome in play(get_engine(name), 40):
+        vals = outcome.vals
+        assert sorted(vals) == sorted(known)
+        assert json.loads(json.dumps(vals)) == vals
+        choice = vals["c"][0]
+        assert [len(vals[label]) for label in ("l", "d")] == [int(choice == 0), int(choice == 1)]
+        assert len(vals["e"]) == int(choice == 1 and vals["d"] == [1])
+        for label, held in vals.items():
+            for value in held:
+                sampler = known[label]
+                if isinstance(sampler, Choice):
+                    assert value in range(len(sampler.options))
+                    assert type(value) is int
+                else:
+                    assert sampler.lower <= value <= sampler.upper
+        evaluate(SPACE, vals)
+
+
+def test_seeds_change_the_draws(name):
+    engine = get_engine(name)
+    assert len({json.dumps(engine.suggest(SPACE, [], seed)) for seed in range(20)}) == 20
+
+
+def test_an_unknown_engine_is_named():
+    with pytest.raises(EngineError, match="did you mean 'hyperopt'"):
+        get_engine("hyperop")

@@ -1,0 +1,146 @@
+"""Samplers: missing bounds, grids, whole numbers and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hyperparton.errors import SpaceError
+from hyperparton.space import (
+    Choice,
+    LogUniform,
+    QUniform,
+    Uniform,
+    hp_choice,
+    hp_loguniform,
+    hp_quniform,
+    hp_uniform,
+    optimizer_arg_wrapper,
+    sample,
+)
+
+
+def drawn(sampler, label="x", draws=400):
+    rng = np.random.default_rng(7)
+    return [sample({"x": sampler}, rng)[label][0] for _ in range(draws)]
+
+
+@pytest.mark.parametrize("build", [hp_uniform, hp_quniform, hp_loguniform])
+@pytest.mark.parametrize("bounds", [(None, 1.0), (1.0, None), (None, None)])
+def test_a_missing_bound_is_no_sampler(build, bounds):
+    assert build("x", *bounds) is None
+
+
+@pytest.mark.parametrize("choices", [[], (), None, np.array([])])
+def test_no_choices_is_no_sampler(choices):
+    assert hp_choice("x", choices) is None
+
+
+def test_steps_divide_the_range_and_both_ends_are_drawn():
+    found = sorted(set(drawn(hp_quniform("x", 0.1, 0.4, steps=5))))
+    assert found == pytest.approx([0.10, 0.16, 0.22, 0.28, 0.34, 0.40], abs=1e-12)
+    assert (found[0], found[-1]) == (0.1, 0.4)
+
+
+def test_a_step_that_does_not_divide_the_range_stops_before_its_end():
+    assert sorted(set(drawn(hp_quniform("x", 1, 10, step_size=4)))) == [1.0, 5.0, 9.0]
+
+
+def test_steps_go_before_step_size_and_the_lower_bound_is_the_last_resort():
+    assert hp_quniform("x", 0.0, 1.0, step_size=0.3, steps=4).step == 0.25
+    assert hp_quniform("x", 2, 10).step == 2.0
+
+
+def test_whole_numbers():
+    sampler = hp_quniform("x", 10, 13, step_size=1, make_int=True)
+    cast = {sampler.cast(value) for value in drawn(sampler)}
+    assert cast == {10, 11, 12, 13}
+    assert all(type(value) is int for value in cast)
+
+
+@given(
+    lower=st.floats(-1e6, 1e6), width=st.floats(1e-3, 1e6), steps=st.integers(1, 60), integer=st.booleans(),
+    seed=st.integers(0, 2**32),
+)  # fmt: skip
+def test_grid_draws_never_leave_the_range(lower, width, steps, integer, seed):
+    upper = lower + width
+    if integer and math.ceil(lower) > math.floor(upper):
+        return
+    sampler = hp_quniform("x", lower, upper, steps=steps, make_int=integer)
+    value = sample({"x": sampler}, np.random.default_rng(seed))["x"][0]
+    assert lower <= value <= upper
+    assert lower <= sampler.cast(value) <= upper
+    position = (value - lower) / (width / steps)
+    assert position == pytest.approx(round(position), abs=1e-5)
+    assert (sampler.point(0), sampler.point(steps)) == (lower, upper)
+
+
+@given(value=st.floats(allow_nan=False, allow_infinity=False, width=32))
+def test_snapping_moves_what_lies_outside_to_the_nearer_end(value):
+    sampler = QUniform("x", 0.12, 0.40, 0.06)
+    last = 0.12 + 4 * 0.06
+    assert sampler.snap(value) == (0.12 if value < 0.15 else last if value > 0.33 else value)
+
+
+def test_log_bounds_are_values():
+    found = drawn(hp_loguniform("x", 1e-4, 1e-2), draws=4000)
+    assert min(found) >= 1e-4
+    assert max(found) <= 1e-2
+    assert np.mean(np.log10(found)) == pytest.approx(-3.0, abs=4 * 2 / math.sqrt(12 * 4000))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: hp_uniform("x", 2, 1),
+        lambda: hp_uniform("x", 1, 1),
+        lambda: hp_uniform("x", "1e3", 2e3),
+        lambda: hp_uniform("x", True, 2),
+        lambda: hp_uniform("x", 0, math.inf),
+        lambda: hp_uniform("", 0, 1),
+        lambda: hp_uniform(3, 0, 1),
+        lambda: hp_loguniform("x", 0, 1),
+        lambda: hp_loguniform("x", -1, 1),
+        lambda: hp_quniform("x", 0, 1),
+        lambda: hp_quniform("x", 0, 1, step_size=2),
+        lambda: hp_quniform("x", 0, 1, step_size=-0.1),
+        lambda: hp_quniform("x", 0, 1, steps=0),
+        lambda: hp_quniform("x", 0, 1, steps=2.5),
+        lambda: hp_quniform("x", 1.2, 1.8, steps=2, make_int=True),
+        lambda: hp_choice("x", "ALL"),
+        lambda: hp_choice("x", {"a": 1}),
+        lambda: hp_choice("x", 3),
+        lambda: optimizer_arg_wrapper("x", {"min": 0, "max": 1, "sampling": "logarithmic"}),
+        lambda: optimizer_arg_wrapper("x", {"min": 0, "maximum": 1}),
+        lambda: optimizer_arg_wrapper("x", "0.1"),
+        lambda: optimizer_arg_wrapper("x", True),
+    ],
+)
+def test_what_makes_no_sampler_is_refused(call):
+    with pytest.raises(SpaceError):
+        call()
+
+
+def test_optimizer_arguments():
+    assert optimizer_arg_wrapper("x", 1) == 1
+    assert type(optimizer_arg_wrapper("x", 1)) is int
+    assert optimizer_arg_wrapper("x", 0.5) == 0.5
+    assert optimizer_arg_wrapper("x", {"min": 0, "max": 1}) == Uniform("x", 0.0, 1.0)
+    assert optimizer_arg_wrapper("x", {"min": 1e-3, "max": 1, "sampling": "log"}) == LogUniform("x", 1e-3, 1.0)
+    assert optimizer_arg_wrapper("x", {"min": 1e-3, "max": None}) is None
+
+
+def test_a_choice_cannot_be_changed_from_outside():
+    options = [{"name": "a", "widths": [1, 2]}, np.array([1.5, 2.5])]
+    choice = hp_choice("x", options)
+    options[0]["widths"].append(3)
+    options.append("more")
+    assert choice == Choice("x", hp_choice("y", [{"name": "a", "widths": [1, 2]}, [1.5, 2.5]]).options)
+    with pytest.raises(AttributeError):
+        choice.label = "y"
+    with pytest.raises(TypeError):
+        choice.options[0]["name"] = "b"

@@ -1,0 +1,108 @@
+"""Walking, evaluating and naming a space."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hyperparton.errors import SpaceError
+from hyperparton.space import (
+    conditions,
+    describe,
+    evaluate,
+    fingerprint,
+    hp_choice,
+    hp_quniform,
+    hp_uniform,
+    readable,
+    sample,
+    samplers,
+)
+
+
+@pytest.fixture
+def space():
+    deep = hp_choice("kind", ["plain", {"rate": hp_uniform("rate", 0, 1)}, [hp_choice("inner", [1, 2]), "end"]])
+    return {"fixed": {"list": [1, None]}, "kind": deep, "n": hp_quniform("n", 1, 4, step_size=1, make_int=True)}
+
+
+def test_labels_and_conditions(space):
+    assert sorted(samplers(space)) == ["inner", "kind", "n", "rate"]
+    assert conditions(space) == {
+        "kind": ((),),
+        "rate": ((("kind", 1),),),
+        "inner": ((("kind", 2),),),
+        "n": ((),),
+    }
+
+
+def test_a_sampler_shared_by_two_branches_has_two_ways(space):
+    shared = hp_uniform("shared", 0, 1)
+    assert conditions({"a": hp_choice("c", [[shared], [shared], []])})["shared"] == ((("c", 0),), (("c", 1),))
+
+
+def test_evaluate_replaces_samplers_and_keeps_the_rest(space):
+    vals = {"kind": [2], "inner": [1], "rate": [], "n": [3.0]}
+    assert evaluate(space, vals) == {"fixed": {"list": [1, None]}, "kind": [2, "end"], "n": 3}
+    assert evaluate(space, {"kind": [1], "rate": [0.25], "n": [1.0]})["kind"] == {"rate": 0.25}
+
+
+def test_evaluation_shares_nothing_with_the_space(space):
+    evaluate(space, {"kind": [0], "n": [1.0]})["fixed"]["list"].append(9)
+    assert space["fixed"]["list"] == [1, None]
+
+
+@pytest.mark.parametrize(
+    "vals",
+    [
+        {},
+        {"kind": [3], "n": [1.0]},
+        {"kind": [-1], "n": [1.0]},
+        {"kind": [0.5], "n": [1.0]},
+        {"kind": ["plain"], "n": [1.0]},
+        {"kind": [1], "rate": [], "n": [1.0]},
+        {"kind": [0], "n": [1.0, 2.0]},
+        {"kind": [0], "n": 1.0},
+        {"kind": [0], "n": ["1"]},
+        {"kind": [0], "n": [float("nan")]},
+    ],
+)
+def test_values_that_do_not_fit_are_refused(space, vals):
+    with pytest.raises(SpaceError, match="accepted"):
+        evaluate(space, vals)
+
+
+def test_a_label_cannot_name_two_samplers():
+    with pytest.raises(SpaceError, match="two different samplers"):
+        samplers({"a": hp_uniform("x", 0, 1), "b": hp_uniform("x", 0, 2)})
+
+
+def test_sampling_gives_values_to_what_the_choices_reach(space):
+    rng = np.random.default_rng(3)
+    kinds = set()
+    for _ in range(60):
+        vals = sample(space, rng)
+        kind = vals["kind"][0]
+        kinds.add(kind)
+        assert sorted(vals) == ["inner", "kind", "n", "rate"]
+        assert (len(vals["rate"]), len(vals["inner"])) == (int(kind == 1), int(kind == 2))
+        evaluate(space, vals)
+    assert kinds == {0, 1, 2}
+
+
+def test_the_fingerprint_is_that_of_the_content():
+    one = {"a": hp_uniform("a", 0, 1), "b": [1, 2]}
+    assert fingerprint(one) == fingerprint({"b": [1, 2], "a": hp_uniform("a", 0.0, 1.0)})
+    others = [{**one, "b": [1, 3]}, {**one, "a": hp_uniform("a", 0, 2)}, {"a": hp_uniform("z", 0, 1), "b": [1, 2]}]
+    assert len({fingerprint(space) for space in [one, *others]}) == 4
+
+
+def test_description_and_readable_values_are_strict_json(space):
+    assert describe(space)["kind"]["choice"] == "kind"
+
+    class Named:
+        def __str__(self):
+            return "name"
+
+    given = {"a": np.float32(0.5), "b": np.arange(2), "c": float("inf"), "d": (True, None), "e": Named()}
+    assert readable(given) == {"a": 0.5, "b": [0, 1], "c": None, "d": [True, None], "e": "name"}
