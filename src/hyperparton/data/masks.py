@@ -20,6 +20,7 @@ from hyperparton.errors import DataError, nearest
 __all__ = [
     "DIAGONAL_FRACTION",
     "Diagonalisation",
+    "diagonal_mask",
     "diagonalise",
     "group_seed",
     "grouped",
@@ -73,13 +74,14 @@ def training_masks(data: FitData, settings: Any, replicas: Sequence[int]) -> np.
     if settings.diagonal_basis:
         fraction = getattr(settings, "diagonal_frac", None)
         fraction = DIAGONAL_FRACTION if fraction is None else fraction
-        masks = [_diagonal_mask(data.ndata, int(seed), fraction) for seed in seeds]
+        masks = [diagonal_mask(data.ndata, int(seed), fraction) for seed in seeds]
     else:
         masks = [_standard_mask(data, int(seed)) for seed in seeds]
     return np.array(masks, dtype=bool).reshape(len(replicas), data.ndata)
 
 
-def _diagonal_mask(ndata: int, seed: int, fraction: float) -> np.ndarray:
+def diagonal_mask(ndata: int, seed: int, fraction: float) -> np.ndarray:
+    """(mode,) of one replica with the seed `seed`: True for the fraction of `ndata` eigenmodes that trains."""
     rng = np.random.Generator(np.random.PCG64(group_seed("ALL") + seed))
     return _shuffled(rng, ndata, int(ndata * fraction))
 

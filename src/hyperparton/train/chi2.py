@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
+from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
 
-__all__ = ["ReducedChi2", "correlation_eigenmodes", "reduce_eigenmodes", "reduce_points", "stack"]
+__all__ = ["ReducedChi2", "reduce_eigenmodes", "reduce_points", "stack"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,8 @@ class ReducedChi2:
 
     matrix: np.ndarray
     ndata: int
+    nonlinear: int
+    """how many of the last features are not linear in the PDFs; rows from this number on do not act on them"""
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """chi2 (model,) of features (model, feature)."""
@@ -31,10 +34,19 @@ class ReducedChi2:
         return np.sum(residual**2, axis=1)
 
 
-def _compress(rows: np.ndarray, ndata: int) -> ReducedChi2:
-    if rows.shape[0] > rows.shape[1]:
-        rows = linalg.qr(rows, mode="r", overwrite_a=True, check_finite=False)[0][: rows.shape[1]]
-    return ReducedChi2(rows, ndata)
+def _compress(rows: np.ndarray, ndata: int, nonlinear: int) -> ReducedChi2:
+    """Orthogonal reduction of `rows`, with zeros in the columns of the non-linear features below the first ones.
+
+    The factorisation starts with the `nonlinear` last features, so only that many rows couple to them and the rest
+    is a smaller matrix acting on the linear features alone.
+    """
+    columns = rows.shape[1]
+    linear = columns - 1 - nonlinear
+    order = [*range(linear, columns - 1), *range(linear), columns - 1]
+    factor = linalg.qr(rows[:, order], mode="r", overwrite_a=True, check_finite=False)[0][:columns]
+    back = np.empty_like(factor)
+    back[:, order] = factor
+    return ReducedChi2(back, ndata, nonlinear)
 
 
 def _cholesky(covmat: np.ndarray, what: str) -> np.ndarray:
@@ -48,7 +60,12 @@ def _cholesky(covmat: np.ndarray, what: str) -> np.ndarray:
 
 
 def reduce_points(
-    matrix: np.ndarray, central: np.ndarray, covmat: np.ndarray, used: np.ndarray, kept: np.ndarray
+    matrix: np.ndarray,
+    central: np.ndarray,
+    covmat: np.ndarray,
+    used: np.ndarray,
+    kept: np.ndarray,
+    nonlinear: int = 0,
 ) -> ReducedChi2:
     """chi2 of the points `used` with the residuals of those not `kept` set to zero.
 
@@ -57,34 +74,38 @@ def reduce_points(
     """
     factor = _cholesky(covmat[np.ix_(used, used)], "the points of a fit")
     rows = np.column_stack([matrix[used], -central[used]]) * kept[used][:, None]
-    return _compress(linalg.solve_triangular(factor, rows, lower=True, check_finite=False), int(np.sum(used & kept)))
-
-
-def correlation_eigenmodes(covmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues (mode,), increasing, and rotation (mode, dat) of the correlation matrix of `covmat`.
-
-    The rotation includes the division by the uncertainties: modes of residuals r are ``rotation @ r`` with
-    variances equal to the eigenvalues.
-    """
-    sigma = np.sqrt(np.diag(covmat))
-    values, vectors = linalg.eigh(covmat / np.outer(sigma, sigma), check_finite=False)
-    if values[0] <= 0:
-        raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {values[0]:.3g}")
-    return values, vectors.T / sigma
+    whitened = linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
+    return _compress(whitened, int(np.sum(used & kept)), nonlinear)
 
 
 def reduce_eigenmodes(
-    matrix: np.ndarray, central: np.ndarray, values: np.ndarray, rotation: np.ndarray, used: np.ndarray
+    matrix: np.ndarray, central: np.ndarray, modes: Diagonalisation, used: np.ndarray, nonlinear: int = 0
 ) -> ReducedChi2:
-    """chi2 of the eigenmodes `used` (mode,) of `correlation_eigenmodes`; matrix (dat, feature), central (dat,)."""
-    whitening = rotation[used] / np.sqrt(values[used])[:, None]
-    return _compress(whitening @ np.column_stack([matrix, -central]), int(np.sum(used)))
+    """chi2 of the eigenmodes `used` (mode,); matrix (dat, feature), central (dat,).
+
+    Raises DataError for an eigenvalue that is not positive.
+    """
+    values = modes.eigenvalues[used]
+    if values.min(initial=1.0) <= 0:
+        raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {values.min():.3g}")
+    whitening = modes.rotation[used] / np.sqrt(values)[:, None]
+    return _compress(whitening @ np.column_stack([matrix, -central]), int(np.sum(used)), nonlinear)
 
 
 def stack(reduced: list[ReducedChi2]) -> tuple[np.ndarray, np.ndarray]:
-    """Matrices (model, row, feature + 1) in single precision, shorter ones filled with zero rows; ndata (model,)."""
-    rows = max((r.matrix.shape[0] for r in reduced), default=0)
-    stacked = np.zeros((len(reduced), rows, reduced[0].matrix.shape[1]), np.float32)
+    """The matrices of several models in single precision, as the two blocks that are not zero.
+
+    `coupled` (model, row, feature + 1) with one row per non-linear feature, and `linear` (model, row, linear + 1)
+    for the rest; shorter ones are filled with zero rows.
+    """
+    nonlinear = reduced[0].nonlinear
+    columns = reduced[0].matrix.shape[1]
+    rest = max(max(r.matrix.shape[0] for r in reduced) - nonlinear, 0)
+    coupled = np.zeros((len(reduced), nonlinear, columns), np.float32)
+    linear = np.zeros((len(reduced), rest, columns - nonlinear), np.float32)
+    alone = [*range(columns - 1 - nonlinear), columns - 1]
     for i, r in enumerate(reduced):
-        stacked[i, : r.matrix.shape[0]] = r.matrix
-    return stacked, np.array([r.ndata for r in reduced])
+        top, bottom = r.matrix[:nonlinear], r.matrix[nonlinear:]
+        coupled[i, : len(top)] = top
+        linear[i, : len(bottom)] = bottom[:, alone]
+    return coupled, linear

@@ -53,7 +53,6 @@ class FitSetup:
         self,
         data: FitData,
         fitting: Any,
-        replicas: Sequence[int],
         nnseeds: Sequence[int],
         split: SplitSettings,
         *,
@@ -63,7 +62,7 @@ class FitSetup:
     ):
         self.data = data
         self.fitting = fitting
-        self.replicas = tuple(replicas)
+        self.replicas = split.replicas
         self.nnseeds = tuple(int(seed) for seed in nnseeds)
         self.split = split
         self.partitions = partitions
@@ -73,20 +72,14 @@ class FitSetup:
     @classmethod
     def from_runcard(cls, card: Any, data: FitData, replicas: Sequence[int]) -> FitSetup:
         """The setup of a runcard for the replicas with these numbers (from 1), with n3fit's seeds for each."""
-        last = max(replicas)
-        pick = [r - 1 for r in replicas]
-        trvl = replica_seeds(card.trvlseed, last)
         values = make_replicas(data, card.mcseed, replicas) if card.genrep else None
         split = SplitSettings(
-            trvlseeds=tuple(int(trvl[0 if card.same_trvl_per_replica else i]) for i in pick),
-            diagonal_basis=card.diagonal_basis,
-            diagonal_frac=card.diagonal_frac,
+            tuple(replicas), card.trvlseed, card.same_trvl_per_replica, card.diagonal_basis, card.diagonal_frac
         )
         return cls(
             data,
             card.fitting,
-            replicas,
-            [replica_seeds(card.nnseed, last)[i] for i in pick],
+            replica_seeds(card.nnseed, replicas).tolist(),
             split,
             fitted_values=values,
             partitions=None if card.kfold is None else card.kfold.partitions,
@@ -105,6 +98,11 @@ class FitSetup:
     @cached_property
     def convolution(self) -> Convolution:
         return build_convolution(self.observables, self.grid)
+
+    @cached_property
+    def compressed(self) -> Convolution:
+        """The convolution in fewer features, for the chi2 that are evaluated every epoch."""
+        return self.convolution.compressed(np.sqrt(np.diag(self.data.covmat)))
 
     @cached_property
     def positivity(self) -> Constraints:
@@ -131,7 +129,7 @@ class FitSetup:
         return self._build(None)
 
     def _build(self, partitions: Sequence[Any] | None) -> list[Fold]:
-        return build_folds(self.data, self.convolution.matrix, self.fitted_values, self.split, partitions)
+        return build_folds(self.data, self.compressed, self.fitted_values, self.split, partitions)
 
     def folds(self) -> list[Fold]:
         """The folds of the runcard's partitions; raises TrainingError where it has none."""
@@ -157,7 +155,7 @@ class FitSetup:
             validation=[chi2 for fold in folds for chi2 in fold.validation],
             seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
         )
-        return train_models(model, methodology, data, self.convolution, self.positivity, self.integrability, progress)
+        return train_models(model, methodology, data, self.compressed, self.positivity, self.integrability, progress)
 
 
 def run_fit(
@@ -167,8 +165,8 @@ def run_fit(
     trained = setup.train(methodology, full_fit, progress)
     experimental = full_fit[0].experimental
     xf = trained.model.evaluate(trained.parameters, setup.grid)
-    features = setup.convolution.features(xf, np)
-    mean = setup.convolution.features(xf.mean(axis=0, keepdims=True), np)
+    features = setup.compressed.features(xf, np)
+    mean = setup.compressed.features(xf.mean(axis=0, keepdims=True), np)
     return FitResult(
         replicas=setup.replicas,
         training_chi2=trained.training_chi2,

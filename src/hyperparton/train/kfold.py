@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from hyperparton.data.contents import FitData
-from hyperparton.data.masks import diagonal_training_mask, kfold_masks, standard_training_mask
+from hyperparton.data.masks import DIAGONAL_FRACTION, diagonal_mask, diagonalise, kfold_masks, replica_seeds, training_masks
 from hyperparton.errors import DataError
-from hyperparton.train.chi2 import ReducedChi2, correlation_eigenmodes, reduce_eigenmodes, reduce_points
+from hyperparton.pdf.convolution import Convolution
+from hyperparton.train.chi2 import ReducedChi2, reduce_eigenmodes, reduce_points
 
 __all__ = ["Fold", "SplitSettings", "build_folds"]
 
@@ -35,31 +36,42 @@ class Fold:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How a runcard splits data into training and validation."""
+    """How data are split into training and validation, by the runcard's own names."""
 
-    trvlseeds: tuple[int, ...]
-    """one per replica"""
+    replicas: tuple[int, ...]
+    """numbers of the replicas, from 1"""
+    trvlseed: int
+    same_trvl_per_replica: bool = False
     diagonal_basis: bool = True
-    diagonal_frac: float = 0.75
+    diagonal_frac: float = DIAGONAL_FRACTION
+
+    def seeds(self) -> list[int]:
+        """The seed of each replica's split."""
+        numbers = [1] * len(self.replicas) if self.same_trvl_per_replica else self.replicas
+        return [int(seed) for seed in replica_seeds(self.trvlseed, numbers)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """What all folds share: predictions as a matrix, data to fit per replica, settings."""
+    """What all folds share: the predictions, data to fit per replica, settings."""
 
     data: FitData
-    matrix: np.ndarray
+    convolution: Convolution
     fitted_values: np.ndarray
     """(rep, dat): the measured data, or their Monte Carlo replicas"""
     split: SplitSettings
 
+    @property
+    def nonlinear(self) -> int:
+        return self.convolution.nonlinear_size
+
     def of_points(self, rows: np.ndarray) -> tuple[list[ReducedChi2], list[ReducedChi2]]:
         """Training and validation chi2 of each replica with points split; residuals outside `rows` are zero."""
         training, validation = [], []
-        for seed, values in zip(self.split.trvlseeds, self.fitted_values, strict=True):
-            mask = standard_training_mask(self.data, seed)
+        masks = training_masks(self.data, self.split, self.split.replicas)
+        for mask, values in zip(masks, self.fitted_values, strict=True):
             for chosen, into in ((mask, training), (~mask, validation)):
-                into.append(reduce_points(self.matrix, values, self.data.covmat, chosen, rows))
+                into.append(reduce_points(self.convolution.matrix, values, self.data.covmat, chosen, rows, self.nonlinear))
         return training, validation
 
     def of_eigenmodes(self, rows: np.ndarray) -> tuple[list[ReducedChi2], list[ReducedChi2]]:
@@ -67,28 +79,29 @@ class _Source:
 
         (n3fit applies the mask of a fold, made for points, to eigenmodes; that hides other data than the fold's.)
         """
-        values, rotation = correlation_eigenmodes(self.data.covmat[np.ix_(rows, rows)])
+        matrix = self.convolution.matrix[rows]
+        modes = diagonalise(self.data.covmat[np.ix_(rows, rows)])
         training, validation = [], []
-        for seed, central in zip(self.split.trvlseeds, self.fitted_values, strict=True):
-            mask = diagonal_training_mask(self.data, seed, len(values), self.split.diagonal_frac)
+        for seed, central in zip(self.split.seeds(), self.fitted_values, strict=True):
+            mask = diagonal_mask(len(modes.eigenvalues), seed, self.split.diagonal_frac)
             for chosen, into in ((mask, training), (~mask, validation)):
-                into.append(reduce_eigenmodes(self.matrix[rows], central[rows], values, rotation, chosen))
+                into.append(reduce_eigenmodes(matrix, central[rows], modes, chosen, self.nonlinear))
         return training, validation
 
 
 def build_folds(
     data: FitData,
-    matrix: np.ndarray,
+    convolution: Convolution,
     fitted_values: np.ndarray,
     split: SplitSettings,
     partitions: Sequence[Any] | None,
 ) -> list[Fold]:
     """One fold per partition, or a single one that hides nothing without `partitions`.
 
-    `matrix` (dat, feature) gives the predictions, `fitted_values` (rep, dat) the values to fit.  A partition has
+    `convolution` gives the predictions, `fitted_values` (rep, dat) the values to fit.  A partition has
     `datasets`, `overfit` and `weight`.  Raises DataError where a fold leaves nothing to fit.
     """
-    source = _Source(data, matrix, fitted_values, split)
+    source = _Source(data, convolution, fitted_values, split)
     everything = np.ones(data.ndata, bool)
     if partitions is None:
         return [_fold(source, everything, everything, everything, 1.0)]
@@ -109,5 +122,7 @@ def _fold(source: _Source, trained: np.ndarray, hidden: np.ndarray, fitted: np.n
     validation = [v if v.ndata else t for t, v in zip(training, validation, strict=True)]
     data = source.data
     everything = np.ones(data.ndata, bool)
-    experimental = reduce_points(source.matrix, data.central, data.covmat, everything, hidden)
+    experimental = reduce_points(
+        source.convolution.matrix, data.central, data.covmat, everything, hidden, source.nonlinear
+    )
     return Fold(training, validation, experimental, hidden, fitted, float(weight))

@@ -185,14 +185,14 @@ def _problem(
 ) -> Problem:
     models = len(data.seeds)
     points = model.points(convolution.grid)
-    training, _ = stack(data.training)
-    validation, validation_ndata = stack(data.validation)
+    assert convolution.basis is not None
     seeds = np.array([np.random.SeedSequence(s).generate_state(1)[0] for s in data.seeds], np.uint32)
     return Problem(
         points=_f32((points.inputs, points.x, points.log_x, points.log_1mx)),
-        training=_f32(training),
-        validation=_f32(validation),
-        validation_ndata=jnp.asarray(validation_ndata, jnp.float32),
+        training=_f32(stack(data.training)),
+        validation=_f32(stack(data.validation)),
+        validation_ndata=jnp.asarray([r.ndata for r in data.validation], jnp.float32),
+        basis=_f32(convolution.basis),
         nonlinear=_f32(convolution.nonlinear),
         positivity=positivity.as_arguments(methodology.positivity, methodology.epochs, models),
         integrability=integrability.as_arguments(methodology.integrability, methodology.epochs, models),

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from hyperparton.backend.optimizers import clip_by_norm, optimizer_rule
+from hyperparton.pdf.convolution import features
 from hyperparton.pdf.model import PDFModel, Points
 from hyperparton.pdf.network import dropout_layer
 from hyperparton.train.lagrange import PUSH_EACH, elu
@@ -46,18 +47,20 @@ class Constraint(NamedTuple):
 
     def predict(self, xf: Array) -> Array:
         """(model, dat) for xf (model, x, working)."""
-        return _features(xf, self.nonlinear) @ self.matrix.T
+        return features(xf, None, self.nonlinear, jnp) @ self.matrix.T
 
 
 class Problem(NamedTuple):
     """The arrays that a program works on."""
 
     points: tuple[Array, Array, Array, Array]
-    training: Array
-    """(model, row, feature + 1), see `train.chi2`"""
-    validation: Array
+    training: tuple[Array, Array]
+    """the two blocks of `train.chi2.stack`"""
+    validation: tuple[Array, Array]
     validation_ndata: Array
     """(model,)"""
+    basis: Array
+    """combinations of PDF values that are the linear features"""
     nonlinear: tuple[Any, ...]
     positivity: Constraint
     integrability: Constraint
@@ -92,25 +95,25 @@ class FitState(NamedTuple):
     """(model,) per point"""
 
 
-def _features(xf: Array, nonlinear: tuple[Any, ...]) -> Array:
-    flat = jnp.reshape(xf, (xf.shape[0], -1))
-    return jnp.concatenate([flat, *(o.predict(xf, jnp) for o in nonlinear)], axis=1)
-
-
-def _chi2(matrix: Array, features: Array) -> Array:
+def _squares(matrix: Array, features: Array) -> Array:
     residual = jnp.einsum("mrf,mf->mr", matrix[:, :, :-1], features) + matrix[:, :, -1]
     return jnp.sum(residual * residual, axis=1)
+
+
+def _chi2(blocks: tuple[Array, Array], phi: Array) -> Array:
+    coupled, linear = blocks
+    return _squares(coupled, phi) + _squares(linear, phi[:, : linear.shape[2] - 1])
 
 
 def _complete(model: PDFModel, parameters: Parameters, fixed: Parameters) -> Parameters:
     return {"layers": parameters["layers"], "exponents": parameters.get("exponents", fixed["exponents"])}
 
 
-def _validation(problem: Problem, features: Array, xf: Array) -> tuple[Array, Array]:
+def _validation(problem: Problem, phi: Array, xf: Array) -> tuple[Array, Array]:
     """Validation chi2 (model,) and positivity losses (model, set) at the first multipliers."""
     constraint = problem.positivity
     losses = elu(-constraint.at(jnp.zeros(())) * constraint.predict(xf), jnp)
-    return _chi2(problem.validation, features), losses @ constraint.sets.T
+    return _chi2(problem.validation, phi), losses @ constraint.sets.T
 
 
 def _regularization(model: PDFModel, parameters: Parameters, settings: Settings) -> Array:
@@ -142,8 +145,8 @@ def _losses(model: PDFModel, use_dropout: bool, problem: Problem, settings: Sett
     points = Points(*problem.points)
     mask = _dropout_mask(model, problem, settings, epoch) if use_dropout else None
     xf = model.xf(parameters, points, jnp, mask)
-    features = _features(xf, problem.nonlinear)
-    chi2 = _chi2(problem.training, features)
+    phi = features(xf, problem.basis, problem.nonlinear, jnp)
+    chi2 = _chi2(problem.training, phi)
     push = epoch // PUSH_EACH
     positivity = elu(-problem.positivity.at(push) * problem.positivity.predict(xf), jnp)
     integrability = (problem.integrability.at(push) * problem.integrability.predict(xf)) ** 2
@@ -151,8 +154,8 @@ def _losses(model: PDFModel, use_dropout: bool, problem: Problem, settings: Sett
     loss += _regularization(model, parameters, settings)
     if use_dropout:
         xf = jax.lax.stop_gradient(model.xf(parameters, points, jnp))
-        features = _features(xf, problem.nonlinear)
-    validation = jax.lax.stop_gradient(_validation(problem, features, xf))
+        phi = features(xf, problem.basis, problem.nonlinear, jnp)
+    validation = jax.lax.stop_gradient(_validation(problem, phi, xf))
     return jnp.sum(loss), (loss, chi2, *validation)
 
 

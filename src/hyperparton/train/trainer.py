@@ -95,7 +95,7 @@ class ModelTrainer:
             patience=methodology.patience,
             validation_chi2=validation,
         )
-        features = self.setup.convolution.features(xf, np)
+        features = self.setup.compressed.features(xf, np)
         return FoldResult(
             validation=validation,
             experimental=fold.experimental(features) / fold.experimental.ndata,
