@@ -38,13 +38,12 @@ def covariance(
         total[rows, rows] = _internal(dataset.uncertainties.stat, columns[:, internal], types, internal)
         special.append((_numbered(types, ~internal), columns[:, ~internal]))
     for one, (names, left) in enumerate(special):
-        for two, (others, right) in enumerate(special[: one + 1]):
+        total[slices[one], slices[one]] += left @ left.T
+        for two, (others, right) in enumerate(special[:one]):
             common = [name for name in names if name in others]
-            if common:
-                shared = left[:, [names[name] for name in common]] @ right[:, [others[name] for name in common]].T
-                total[slices[one], slices[two]] += shared
-                if one != two:
-                    total[slices[two], slices[one]] += shared.T
+            shared = left[:, [names[name] for name in common]] @ right[:, [others[name] for name in common]].T
+            total[slices[one], slices[two]] += shared
+            total[slices[two], slices[one]] += shared.T
     return total
 
 

@@ -1,0 +1,173 @@
+"""The data layer against validphys, for every data set of `tests/data/dis_fit.yml`; see make_data_reference.py."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from hyperparton.data import chi2, chi2_by_dataset, load_fit_data, predict
+from hyperparton.data.masks import diagonalise, kfold_masks, replica_seeds, training_masks
+from hyperparton.data.pseudodata import make_replicas
+
+HERE = Path(__file__).parent
+CARDS = HERE.parent / "data"
+REPLICAS = (1, 2, 3)
+
+
+def _read(name: str) -> dict:
+    return YAML(typ="safe").load((CARDS / name).read_text(encoding="utf-8"))
+
+
+def _card(fracs=None, **settings) -> SimpleNamespace:
+    raw = _read("dis_fit.yml")
+    sets = raw["dataset_inputs"]
+    entries = tuple(
+        SimpleNamespace(dataset=d["dataset"], frac=frac, cfac=tuple(d.get("cfac", ())), variant=d.get("variant"))
+        for d, frac in zip(sets, fracs or [1.0] * len(sets), strict=True)
+    )
+    lagrange = {
+        name: tuple(SimpleNamespace(dataset=d["dataset"], maxlambda=float(d["maxlambda"])) for d in raw[name][key])
+        for name, key in (("positivity", "posdatasets"), ("integrability", "integdatasets"))
+    }
+    card = {
+        "dataset_inputs": entries,
+        "datacuts": SimpleNamespace(**raw["datacuts"]),
+        "theoryid": raw["theory"]["theoryid"],
+        "added_filter_rules": tuple(raw["added_filter_rules"]),
+        "diagonal_basis": True,
+        "trvlseed": raw["trvlseed"],
+        "nnseed": raw["nnseed"],
+        "mcseed": raw["mcseed"],
+        "path": None,
+    }
+    return SimpleNamespace(**{**card, **lagrange, **settings})
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("make_data_reference", HERE / "make_data_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def reference():
+    with np.load(HERE / "data" / "data_reference.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_fit_data(_card())
+
+
+@pytest.fixture(scope="module")
+def grouped(script):
+    """As for `diagonal_basis: false`, with training fractions of all kinds."""
+    return load_fit_data(_card(fracs=script.toy_fracs(19), diagonal_basis=False))
+
+
+@pytest.fixture(scope="module")
+def in_group_order(reference, grouped):
+    """Rows of our data in the order of n3fit's groups."""
+    slices = grouped.slices()
+    return np.concatenate([np.arange(s.start, s.stop) for s in (slices[name] for name in reference["grouped_names"])])
+
+
+def test_the_same_points_pass_the_cuts_set_by_set(data, reference):
+    assert [dataset.name for dataset in data.datasets] == list(reference["names"])
+    for dataset in data.datasets:
+        np.testing.assert_array_equal(dataset.kept, reference[f"kept_{dataset.name}"], err_msg=dataset.name)
+    assert data.ndata == 3089
+
+
+def test_positivity_and_integrability_sets_keep_the_same_points(data, reference):
+    special = {observable.name: observable.ndata for observable in data.positivity + data.integrability}
+    assert special == {name: len(reference[f"kept_{name}"]) for name in reference["special_names"]}
+
+
+def test_central_values(data, reference):
+    np.testing.assert_array_equal(data.central, reference["central"])
+
+
+@pytest.mark.parametrize("name", ["t0", "experimental"])
+def test_covariance_matrices(data, reference, script, name):
+    matrix = data.covmat if name == "t0" else data.experimental_covmat
+    sigma = np.sqrt(reference[f"{name}_diagonal"])
+    rows = list(script.ROWS)
+    np.testing.assert_allclose(np.diag(matrix), reference[f"{name}_diagonal"], rtol=1e-10)
+    scale = np.outer(sigma[rows], sigma)
+    np.testing.assert_allclose(matrix[rows] / scale, reference[f"{name}_rows"] / scale, rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(script.vectors(len(matrix)) @ matrix, reference[f"{name}_products"], rtol=1e-8)
+    np.testing.assert_array_equal(matrix, matrix.T)
+
+
+def test_eigenvalues_of_the_diagonal_basis(data, reference):
+    basis = diagonalise(data.covmat)
+    np.testing.assert_allclose(basis.eigenvalues, reference["t0_eigenvalues"], rtol=1e-8)
+    rotated = basis.rotation @ data.covmat @ basis.rotation.T
+    np.testing.assert_allclose(rotated, np.diag(basis.eigenvalues), atol=1e-10)
+
+
+def test_predictions_of_the_t0_set(data, reference):
+    np.testing.assert_allclose(data.t0_predictions, reference["t0_predictions"], rtol=1e-9)
+
+
+def test_predictions_of_a_made_up_pdf(data, reference, script):
+    observables = [dataset.observable for dataset in data.datasets] + list(data.positivity + data.integrability)
+    ours = np.concatenate([predict(each, lambda x, q0: script.toy_pdf(x)) for each in observables])
+    np.testing.assert_allclose(ours, reference["toy_predictions"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["t0", "experimental"])
+def test_chi2_of_all_data_and_of_each_set(data, reference, name):
+    matrix = data.covmat if name == "t0" else data.experimental_covmat
+    total = chi2(data.central, data.t0_predictions, matrix)
+    ours = [float(total), *chi2_by_dataset(data, data.t0_predictions, matrix).values()]
+    np.testing.assert_allclose(ours, reference[f"chi2_{name}"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["trvlseed", "nnseed", "mcseed"])
+def test_seeds_of_replicas(reference, name):
+    np.testing.assert_array_equal(replica_seeds(getattr(_card(), name), REPLICAS), reference[f"{name}s"])
+
+
+def test_training_masks_in_the_diagonal_basis(data, reference):
+    np.testing.assert_array_equal(training_masks(data, _card(), REPLICAS), reference["diagonal_masks"])
+    half = training_masks(data, _card(diagonal_frac=0.5), REPLICAS)
+    np.testing.assert_array_equal(half, reference["diagonal_masks_half"])
+    np.testing.assert_array_equal(training_masks(data, _card(), (3, 1)), reference["diagonal_masks"][[2, 0]])
+
+
+def test_training_masks_in_the_basis_of_the_data(grouped, reference, in_group_order):
+    names = dict(zip(reference["grouped_names"], reference["group_names"], strict=True))
+    assert {dataset.name: dataset.group for dataset in grouped.datasets} == names
+    ours = training_masks(grouped, _card(diagonal_basis=False), REPLICAS)
+    np.testing.assert_array_equal(ours[:, in_group_order], reference["standard_masks"])
+
+
+def test_masks_of_folds(data, reference):
+    partitions = [*_read("dis_scan.yml")["kfold"]["partitions"], {"datasets": []}]
+    np.testing.assert_array_equal(kfold_masks(data, partitions), reference["kfold_masks"])
+
+
+def test_replicas_of_the_data(data, reference):
+    np.testing.assert_allclose(make_replicas(data, _card().mcseed, (1, 2)), reference["replicas"], rtol=1e-9)
+
+
+def test_replicas_with_multiplicative_uncertainties_apart(data, reference):
+    ours = make_replicas(data, _card().mcseed, (1, 2), separate_multiplicative=True)
+    np.testing.assert_allclose(ours, reference["replicas_separate"], rtol=1e-9)
+
+
+def test_replicas_of_grouped_data(grouped, reference, in_group_order):
+    ours = make_replicas(grouped, _card().mcseed, (1, 2))
+    np.testing.assert_allclose(ours[:, in_group_order], reference["replicas_grouped"], rtol=1e-9)
