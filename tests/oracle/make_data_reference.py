@@ -90,6 +90,32 @@ def toy_predictions(dataset) -> np.ndarray:  # noqa: ANN001 (a validphys object)
     return OP[dataset.op](*[part.to_numpy().ravel() for part in parts])
 
 
+def cuts_of_all_rules() -> dict[str, np.ndarray]:
+    """Points that pass NNPDF's default cuts of every set that one of the rules names, at NLO and at NNLO."""
+    from validphys.filters import Rule, default_filter_rules_input, default_filter_settings_input, get_cuts_for_dataset
+    from validphys.loader import DataNotFoundError, Loader
+
+    loader, defaults, kept = Loader(), default_filter_settings_input(), {}
+    sources = default_filter_rules_input()
+    for order in (1, 2):
+        theory = {"PTO": order, "FNS": "FONLL-C", "IC": 1, "ID": order}
+        rules = tuple(
+            Rule(initial_data=source, defaults=defaults, theory_parameters=theory, loader=loader)
+            for source in sources
+            if source.dataset is None or not source.dataset.startswith("DYE605_") or "PXSEC" in source.dataset
+        )
+        for name in sorted({source.dataset for source in sources if source.dataset}):
+            for variant in (None, "legacy", "legacy_theory", "legacy_dw"):
+                try:
+                    data = loader.check_commondata(name, variant=variant)
+                    points = get_cuts_for_dataset(data, rules)
+                except (DataNotFoundError, FileNotFoundError, ValueError):
+                    continue
+                kept[f"rules{order}|{data.name}|{variant or ''}"] = np.array(points, dtype=np.int16)
+                break
+    return kept
+
+
 def masks(groups: list, fracs: dict[str, float], seed: int) -> list[np.ndarray]:
     """Standard training masks of all groups, in the order of the groups, one array per data set."""
     from validphys.n3fit_data import standard_masks
@@ -183,6 +209,7 @@ def main() -> None:
     out["replicas"] = replicas([together], inputs, card["mcseed"])
     out["replicas_separate"] = replicas([together], inputs, card["mcseed"], separate=True)
     out["replicas_grouped"] = replicas(groups, inputs, card["mcseed"])
+    out |= cuts_of_all_rules()
     np.savez_compressed(arguments.out, **out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.2f} MB, {len(central)} points")
 

@@ -58,6 +58,8 @@ class FileTrials(TrialStore):
         if not self.path.exists():
             self._refuse_to_start_over()
             _make_store(self.path)
+        elif self.path.stat().st_size == 0:
+            raise StoreError(f"{self.path}: damaged: it is empty; restore it from a copy or choose another folder")
         return SqlStore(self.path, create=False, name=str(self.path))
 
     def _refuse_to_start_over(self) -> None:

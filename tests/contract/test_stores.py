@@ -1,0 +1,292 @@
+"""What every trial store must hold: trials/store.py says it in prose.
+
+A store that is to pass is a function in STORES: given a folder and a clock it opens the store of that folder.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from hyperparton.errors import StoreError
+from hyperparton.trials import FileTrials, SqlStore, read_tries
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def open_sql(folder, clock):
+    return SqlStore(Path(folder) / "shared.sqlite", clock=clock)
+
+
+def open_file(folder, clock):
+    store = FileTrials(folder)
+    store._store._clock = clock
+    return store
+
+
+STORES = {"sql": open_sql, "file": open_file}
+
+OK = {"status": "ok", "loss": 1.5, "kfold_meta": {"hyper_losses": [[1.0], [2.0]]}}
+BAD = {"status": "fail", "loss": None, "failure": {"type": "ValueError", "message": "no", "traceback": None}}
+
+
+@pytest.fixture(params=sorted(STORES))
+def reopen(request, tmp_path):
+    clock, opened = Clock(), []
+
+    def again():
+        while opened:
+            opened.pop().close()
+        opened.append(STORES[request.param](tmp_path, clock))
+        return opened[-1]
+
+    again.clock = clock
+    yield again
+    while opened:
+        opened.pop().close()
+
+
+def test_numbers_are_booked_once_and_in_order(reopen):
+    store = reopen()
+    assert store.next_number() == 0
+    assert store.book(1, {"x": [1]}, "a") is None
+    first = store.book(0, {"x": [1.5], "y": []}, "a", space_vals={"x": 1.5})
+    assert (first.number, first.vals, first.space_vals, first.owner) == (0, {"x": [1.5], "y": []}, {"x": 1.5}, "a")
+    assert store.book(0, {"x": [2]}, "b") is None
+    assert store.next_number() == 1
+    assert store.get(0) == first
+    with pytest.raises(KeyError):
+        store.get(1)
+
+
+def test_finishing_needs_the_lease_and_happens_once(reopen):
+    store = reopen()
+    store.book(0, {"x": [1]}, "a")
+    assert not store.complete(0, "b", OK)
+    assert not store.complete(1, "a", OK)
+    assert store.history() == []
+    assert store.complete(0, "a", OK)
+    assert not store.complete(0, "a", {**OK, "loss": 9.0})
+    assert not store.fail(0, "a", BAD)
+    assert not store.release(0, "a")
+    assert store.get(0).result == OK
+    assert [(o.number, o.vals, o.status, o.loss) for o in store.history()] == [(0, {"x": [1]}, "ok", 1.5)]
+
+
+def test_failures_keep_their_reason(reopen):
+    store = reopen()
+    store.book(0, {}, "a")
+    assert store.fail(0, "a", BAD)
+    trial = reopen().get(0)
+    assert (trial.status, trial.loss, trial.reason) == ("fail", None, "ValueError: no")
+    assert trial.outcome.failure == "ValueError"
+
+
+@pytest.mark.parametrize("result", [{"status": "ok", "loss": None}, {"status": "ok"}, {"status": "fail", "loss": 1.0}])
+def test_complete_takes_only_good_results(reopen, result):
+    store = reopen()
+    store.book(0, {}, "a")
+    with pytest.raises(StoreError):
+        store.complete(0, "a", result)
+    assert store.history() == []
+
+
+def test_leases_end_are_renewed_and_handed_back(reopen):
+    store = reopen()
+    store.book(0, {"x": [1]}, "a", seconds=10)
+    store.book(1, {"x": [2]}, "a", seconds=10)
+    assert store.lease("b") is None
+    reopen.clock.now += 8
+    assert store.heartbeat(0, "a", seconds=10)
+    assert not store.heartbeat(0, "b", seconds=10)
+    reopen.clock.now += 4
+    taken = store.lease("b", seconds=10)
+    assert (taken.number, taken.vals, taken.owner, taken.attempts) == (1, {"x": [2]}, "b", 2)
+    assert store.lease("c") is None
+    assert not store.complete(1, "a", OK)
+    assert store.release(1, "b")
+    assert store.lease("c", stop=1) is None
+    assert store.lease("c").number == 1
+    assert store.complete(1, "c", OK)
+    assert store.complete(0, "a", OK)
+
+
+def test_a_lease_without_end_does_not_end(reopen):
+    store = reopen()
+    store.book(0, {}, "a")
+    reopen.clock.now += 1e9
+    assert store.lease("b") is None
+
+
+def test_results_survive_closing(reopen):
+    store = reopen()
+    numbers = {"tiny": 5e-324, "third": 1 / 3, "huge": 1.7976931348623157e308, "whole": 3, "float": 3.0, "text": "µ\n"}
+    for number in range(5):
+        store.book(number, {"x": [number / 7]}, "a")
+        store.complete(number, "a", {"status": "ok", "loss": float(5 - number), "more": numbers})
+    again = reopen()
+    assert [o.vals["x"][0] for o in again.history()] == [n / 7 for n in range(5)]
+    assert json.dumps(again.get(3).result["more"]) == json.dumps(numbers)
+    assert [o.number for o in again.history(1, 3)] == [1, 2]
+    assert [t.number for t in again.trials(3)] == [3, 4]
+    assert again.best().number == 4
+
+
+def test_best_is_the_first_of_the_lowest(reopen):
+    store = reopen()
+    assert store.best() is None
+    for number, loss in enumerate([3.0, 1.0, 1.0, 2.0]):
+        store.book(number, {}, "a")
+        store.complete(number, "a", {"status": "ok", "loss": loss})
+    store.book(4, {}, "a")
+    store.fail(4, "a", {"status": "fail", "loss": 0.5})
+    assert store.best().number == 1
+
+
+def test_metadata_is_kept_and_replaced(reopen):
+    store = reopen()
+    assert store.metadata() == {}
+    store.attach("scan", {"seed": 42, "list": [1, None]})
+    store.attach("scan", {"seed": 43})
+    store.attach("other", "text")
+    assert reopen().metadata() == {"scan": {"seed": 43}, "other": "text"}
+
+
+def test_what_json_cannot_hold_is_refused_and_changes_nothing(reopen):
+    store = reopen()
+    with pytest.raises((TypeError, ValueError)):
+        store.book(0, {"x": [float("nan")]}, "a")
+    assert store.next_number() == 0
+    store.book(0, {}, "a")
+    with pytest.raises((TypeError, ValueError)):
+        store.complete(0, "a", {"status": "ok", "loss": 1.0, "bad": float("inf")})
+    assert store.history() == []
+
+
+def test_workers_at_once_book_each_number_once(reopen):
+    store = reopen()
+
+    def work(name):
+        mine = []
+        while (number := store.next_number()) < 25:
+            if store.book(number, {"x": [number]}, name) is not None:
+                store.complete(number, name, OK)
+                mine.append(number)
+        return mine
+
+    with ThreadPoolExecutor(4) as pool:
+        booked = [number for mine in pool.map(work, "abcd") for number in mine]
+    assert sorted(booked) == list(range(25))
+    assert len(store.history()) == 25
+
+
+class Interleavings(RuleBasedStateMachine):
+    """Workers that book, work, die and come back, in any order, beside a model in plain Python."""
+
+    open_store = None
+
+    @initialize()
+    def start(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.clock = Clock()
+        self.vals, self.done, self.holder, self.end = {}, {}, {}, {}
+        self.store = type(self).open_store(self.folder.name, self.clock)
+
+    workers = st.sampled_from("abc")
+
+    @rule(owner=workers)
+    def book(self, owner):
+        number = self.store.next_number()
+        assert number == len(self.vals)
+        vals = {"x": [number / 3]}
+        assert self.store.book(number, vals, owner, seconds=5).number == number
+        self.vals[number], self.holder[number], self.end[number] = vals, owner, self.clock.now + 5
+
+    @rule(owner=workers, offset=st.sampled_from([-1, 1]))
+    def book_wrongly(self, owner, offset):
+        assert self.store.book(self.store.next_number() + offset, {}, owner) is None
+
+    @rule(owner=workers)
+    def lease(self, owner):
+        free = [n for n in sorted(self.vals) if n not in self.done
+                and (self.holder[n] is None or self.end[n] < self.clock.now)]  # fmt: skip
+        trial = self.store.lease(owner, seconds=5)
+        assert (trial.number if trial else None) == (free[0] if free else None)
+        if trial:
+            assert trial.vals == self.vals[trial.number]
+            self.holder[trial.number], self.end[trial.number] = owner, self.clock.now + 5
+
+    @precondition(lambda self: self.vals)
+    @rule(data=st.data(), owner=workers, kind=st.sampled_from(["complete", "fail", "heartbeat", "release"]))
+    def change(self, data, owner, kind):
+        number = data.draw(st.sampled_from(sorted(self.vals)))
+        holds = self.holder[number] == owner and number not in self.done
+        if kind == "complete":
+            result = {"status": "ok", "loss": float(len(self.done))}
+            assert self.store.complete(number, owner, result) == holds
+        elif kind == "fail":
+            result = BAD
+            assert self.store.fail(number, owner, result) == holds
+        elif kind == "heartbeat":
+            assert self.store.heartbeat(number, owner, seconds=5) == holds
+            self.end[number] = self.clock.now + 5 if holds else self.end[number]
+            return
+        else:
+            assert self.store.release(number, owner) == holds
+            self.holder[number] = None if holds else self.holder[number]
+            return
+        if holds:
+            self.done[number] = result
+
+    @rule(seconds=st.floats(0.5, 6))
+    def wait(self, seconds):
+        self.clock.now += seconds
+
+    @rule()
+    def restart(self):
+        self.store.close()
+        self.store = type(self).open_store(self.folder.name, self.clock)
+        if isinstance(self.store, FileTrials):
+            for number in self.vals:
+                if number not in self.done:
+                    self.holder[number] = None
+
+    @invariant()
+    def nothing_is_lost(self):
+        if not hasattr(self, "store"):
+            return
+        history = self.store.history()
+        assert [o.number for o in history] == sorted(self.done)
+        assert all(o.vals == self.vals[o.number] and o.loss == self.done[o.number].get("loss") for o in history)
+        assert self.store.next_number() == len(self.vals)
+        if isinstance(self.store, FileTrials) and self.done:
+            written = read_tries(self.store.json_path)
+            assert [entry["tid"] for entry in written] == sorted(self.done)
+            assert [entry["result"] for entry in written] == [self.done[n] for n in sorted(self.done)]
+
+    def teardown(self):
+        if hasattr(self, "store"):
+            self.store.close()
+            self.folder.cleanup()
+
+
+@pytest.mark.parametrize("name", sorted(STORES))
+def test_any_interleaving(name):
+    machine = type(f"Interleavings_{name}", (Interleavings,), {"open_store": staticmethod(STORES[name])})
+    machine.TestCase.settings = settings(
+        max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    machine.TestCase().runTest()
