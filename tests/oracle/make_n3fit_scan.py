@@ -25,7 +25,10 @@ def loss_of(params):
     """Any smooth number of the parameters; the test reads it back, it does not know it."""
     rate = np.log10(params["optimizer"]["learning_rate"])
     return float(
-        (rate + 2.5) ** 2 + 5 * params["dropout"] + abs(params["epochs"] - 1500) / 500 + sum(params["nodes_per_layer"]) / 100
+        (rate + 2.5) ** 2
+        + 5 * params["dropout"]
+        + abs(params["epochs"] - 1500) / 500
+        + sum(params["nodes_per_layer"]) / 100
     )
 
 
