@@ -90,7 +90,8 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     """nnpdf-data's metadata of data set `name` with its variant(s) applied.
 
     Without `with_data` the metadata may be of a set that has central values in its variants only: its kinematics and
-    FK tables need none.  Raises `DataError` for a set or variant that nnpdf-data does not have, with the nearest that it has.
+    FK tables need none.  Raises `DataError` for a set or variant that nnpdf-data does not have, with the nearest
+    that it has.
     """
     folder, _, observable = name.rpartition("_")
     path = DEFAULT_PATH_VPDATA / folder / "metadata.yaml"
@@ -103,9 +104,7 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     return _with_variant(path, observable, name, variant, with_data)
 
 
-def _with_variant(
-    path: Path, observable: str, name: str, variant: str | Sequence[str] | None, with_data: bool
-) -> Any:
+def _with_variant(path: Path, observable: str, name: str, variant: str | Sequence[str] | None, with_data: bool) -> Any:
     wanted = () if variant is None else (variant,) if isinstance(variant, str) else tuple(variant)
     variants = parse_new_metadata(path, observable).variants or {}
     for each in wanted:
@@ -113,7 +112,8 @@ def _with_variant(
             accepted = ", ".join(variants) or "none"
             raise DataError(f"data set {name} has no variant {each!r}{nearest(each, variants)}, it has: {accepted}")
     metadata = parse_new_metadata(path, observable, variant=wanted if wanted else None)
-    if with_data and not metadata.is_nnpdf_special and (metadata.data_central is None or not metadata.data_uncertainties):
+    measured = metadata.data_central is not None and metadata.data_uncertainties
+    if with_data and not (measured or metadata.is_nnpdf_special):
         raise DataError(f"data set {name} needs a variant, it has: {', '.join(variants) or 'none'}")
     if metadata.theory is None:
         raise DataError(f"data set {name} names no FK tables in nnpdf-data, so nothing can be compared with it")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from pineappl.fk_table import FkTable
 
 from hyperparton.errors import TheoryError
 from hyperparton.theory.card import TheoryCard
@@ -18,7 +17,7 @@ from hyperparton.theory.jobs import CoefficientJob
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable, PDFTable
 from hyperparton.theory.pieces import PieceStore
 from hyperparton.theory.plan import PlannedTable
-from hyperparton.theory.tables import evolved_grid, linear_table
+from hyperparton.theory.tables import FkTable, evolved_grid, linear_table
 
 __all__ = ["active_flavours", "at_scale", "dis_entries", "other_table", "pdf_entries"]
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from hyperparton.data.theory import TABLE_SUFFIX
 from hyperparton.errors import TheoryError
@@ -138,7 +138,7 @@ def _factors(order: Build, jobs: Iterable[EvolutionJob]) -> dict[Segment, Any]:
 
 def _write_card(order: Build) -> None:
     with replacing(order.folder / "theory_card.yaml") as stream:
-        stream.write(yaml.safe_dump(order.card.full, sort_keys=True).encode())
+        YAML(typ="safe", pure=True).dump(dict(sorted(order.card.full.items())), stream)
 
 
 def _record(order: Build, seconds: dict[str, float], wall: float, workers: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from pineappl.fk_table import FkTable
 
 from hyperparton.data import SHIPPED_SET, chi2_by_dataset, find_pdfset, load_fit_data, predict
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
@@ -28,6 +27,7 @@ from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.observables import DISTable, known_datasets
 from hyperparton.theory.pieces import checksum
 from hyperparton.theory.plan import Limits, PlannedTable, plan
+from hyperparton.theory.tables import coordinates
 
 __all__ = [
     "Comparison",
@@ -151,7 +151,7 @@ def _compare_rows(path: Path, planned: PlannedTable, filled: np.ndarray) -> list
     empty = np.flatnonzero(planned.computed & ~filled)
     if len(empty):
         faults.append(f"{path} is zero in rows {empty[:5].tolist()}, which lie within the limits of the build")
-    limits = np.array([[edge for edge, _ in row] for row in FkTable.read(path).bin_limits()])
+    limits = coordinates(path)
     expected = np.array(planned.coordinates)
     if limits.shape != expected.shape:
         return [*faults, f"{path} has {limits.shape[1]} kinematic variables, expected {expected.shape[1]}"]
@@ -235,4 +235,3 @@ def table_predictions(folder: Path, name: str, pdfset: str = SHIPPED_SET) -> np.
     theory = find_theory(read_card(folder / "theory_card.yaml").theoryid, folder)
     operands = FKOperands(((name,),), "NULL", 1.0, {}, {})
     return predict(load_observable(name, operands, theory), lambda x, q: found.evolution_basis(x, q, [0])[0])
-

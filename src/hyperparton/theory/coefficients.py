@@ -18,7 +18,7 @@ from hyperparton.theory.extra import require
 from hyperparton.theory.grids import DEGREE, x_grid
 from hyperparton.theory.quadrature import Basis, Rule, convolve, is_empty, rule
 
-__all__ = ["Memory", "Point", "YadismObservable", "coefficients", "fast", "observable_card"]
+__all__ = ["Memory", "Point", "YadismObservable", "coefficients", "fast", "observable_card", "silence"]
 
 _LIGHT = "yadism.coefficient_functions.light"
 
@@ -209,9 +209,15 @@ def coefficients(
     return np.array([results[place] for place in range(len(rows))])
 
 
+def silence() -> None:
+    """Lets yadism print nothing."""
+    log: Any = require("yadism.log")
+    log.silent_mode = True
+
+
 def _runner(theory: Mapping[str, Any], observable: YadismObservable, points: Sequence[Point]) -> Any:
     """yadism's runner, silent."""
-    require("yadism.log").silent_mode = True
+    silence()
     return require("yadism.runner").Runner(dict(theory), observable_card(observable, points))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.theory.card import TheoryCard
-from hyperparton.theory.coefficients import Point, YadismObservable, observable_card
+from hyperparton.theory.coefficients import Point, YadismObservable, observable_card, silence
 from hyperparton.theory.evolution import Segment, coupling, segments_to, solve
 from hyperparton.theory.extra import require
 from hyperparton.theory.fonll import Part, parts_of
@@ -25,7 +25,7 @@ def plain_coefficients(
     card: TheoryCard, part: Part, observable: YadismObservable, point: Point
 ) -> dict[int, np.ndarray]:
     """Order -> (pid, x): what yadism's own quadrature gives for one part of FONLL."""
-    require("yadism.log").silent_mode = True
+    silence()
     theory = card.yadism(part.scheme, part.nf, part.parts, part.order, observable.tmc)
     runner = require("yadism.runner").Runner(theory, observable_card(observable, [point]))
     result = runner.observables[observable.name].elements[0].get_result()

@@ -2,7 +2,8 @@
 
 At leading order the momentum fractions are fixed by mass M and rapidity y of the lepton pair (photon exchange only)::
 
-    M^3 d sigma/(dM dy) = (8 pi alpha^2/9) e_q^2 [x1 q(x1) x2 qbar(x2) + x1 qbar(x1) x2 q(x2)],  x_{1,2} = M/sqrt(s) e^{±y}
+    M^3 d sigma/(dM dy) = (8 pi alpha^2/9) e_q^2 [x1 q(x1) x2 qbar(x2) + x1 qbar(x1) x2 q(x2)]
+    x1 = M/sqrt(s) e^y,  x2 = M/sqrt(s) e^-y
 
 in pb GeV², the quantity and the unit of NNPDF's own grids (which are of next-to-leading order).  The PDFs are taken at
 M².  What is tested is the sign, so that alpha = 1/137.035999 does as well as a running one.
@@ -12,10 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pineappl.grid import Grid
-
 from hyperparton.errors import DataError
-from hyperparton.theory.tables import Kinematic, proton_grid
+from hyperparton.theory.tables import Grid, Kinematic, proton_grid
 
 __all__ = ["ALPHA", "PB_GEV2", "drell_yan_grid", "fractions", "prefactor"]
 

@@ -27,7 +27,8 @@ _LAST = 1e-13
 class Basis:
     """The interpolating polynomials in log x of a grid: `degree + 1` neighbours around each cell.
 
-    They are eko's: the block around a cell has one node more above it than below (even degree) and is moved inwards at the ends of the grid (arXiv:2202.02338, 2.2).
+    They are eko's (arXiv:2202.02338, 2.2): of an even degree the block of nodes around a cell has one more above the
+    cell than below it; at the ends of the grid it is moved inwards.
     """
 
     def __init__(self, grid: Sequence[float], degree: int):

@@ -1,12 +1,14 @@
 """FK tables as PineAPPL files: making them from arrays and grids (`data.fktables` reads them)."""
 
+# pyright: reportMissingImports=false
+# pineappl is compiled, without stubs
+
 from __future__ import annotations
 
 import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from pineappl.subgrid import ImportSubgridV1
 
 from hyperparton.theory.grids import x_grid
 
-__all__ = ["Kinematic", "evolved_grid", "linear_table", "proton_grid", "write"]
+__all__ = ["FkTable", "Grid", "Kinematic", "coordinates", "evolved_grid", "linear_table", "proton_grid", "write"]
 
 Kinematic = Sequence[float]
 """the coordinates of a row: Q² in GeV², then x (or the rapidity), then the inelasticity if there is one"""
@@ -106,6 +108,11 @@ def write(table: FkTable, path: Path, metadata: Mapping[str, Any], nf0: int | No
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(part, path)
+
+
+def coordinates(path: Path) -> np.ndarray:
+    """(row, variable) coordinates of the rows of a table that `data.fktables` can read: lower edges of its bins."""
+    return np.array([[lower for lower, _ in row] for row in FkTable.read(path).bin_limits()])
 
 
 def _bins(rows: Sequence[Kinematic]) -> BinsWithFillLimits:
