@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from hyperparton.theory.jobs import CoefficientJob
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable, PDFTable
 from hyperparton.theory.pieces import PieceStore
 from hyperparton.theory.plan import PlannedTable
-from hyperparton.theory.tables import FkTable, evolved_grid, linear_table
+from hyperparton.theory.tables import evolved_grid, linear_table
 
 __all__ = ["active_flavours", "at_scale", "dis_entries", "other_table", "pdf_entries"]
 
@@ -65,8 +66,8 @@ def dis_entries(
     return entries
 
 
-def other_table(card: TheoryCard, table: PlannedTable, evolution: Evolution) -> FkTable:
-    """A table without coefficient functions: PDFs, integrability, Drell-Yan."""
+def other_table(card: TheoryCard, table: PlannedTable, evolution: Evolution) -> Any:
+    """A table (pineappl's `FkTable`) without coefficient functions: PDFs, integrability, Drell-Yan."""
     kind, q2 = table.kind, table.kinematics["Q2"]
     if isinstance(kind, IntegrabilityTable):
         values = np.array([[[table.kinematics["x"][0], 0.0]]])

@@ -11,10 +11,12 @@ M².  What is tested is the sign, so that alpha = 1/137.035999 does as well as a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from hyperparton.errors import DataError
-from hyperparton.theory.tables import Grid, Kinematic, proton_grid
+from hyperparton.theory.tables import Kinematic, proton_grid
 
 __all__ = ["ALPHA", "PB_GEV2", "drell_yan_grid", "fractions", "prefactor"]
 
@@ -41,8 +43,8 @@ def fractions(q2: float, y: float, sqrts: float) -> tuple[float, float]:
     return x1, x2
 
 
-def drell_yan_grid(pid: int, q2: np.ndarray, y: np.ndarray, sqrts: np.ndarray) -> Grid:
-    """A grid of one row for each (Q², y, sqrt(s)), all of the same Q², filled for the quark `pid`."""
+def drell_yan_grid(pid: int, q2: np.ndarray, y: np.ndarray, sqrts: np.ndarray) -> Any:
+    """A grid (pineappl's `Grid`) filled for the quark `pid`: a row for each (Q², y, sqrt(s)), all of the same Q²."""
     if len(set(q2.tolist())) != 1:
         raise DataError(f"a Drell-Yan table needs one Q² for all its points, given {sorted(set(q2.tolist()))}")
     rows: list[Kinematic] = [(float(a), float(b)) for a, b in zip(q2, y, strict=True)]

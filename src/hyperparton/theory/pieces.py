@@ -35,7 +35,7 @@ class PieceStore:
     def load(self, path: Path) -> dict[str, np.ndarray] | None:
         """The arrays of a piece; None if it is not there.  A damaged file counts as not there."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         except (FileNotFoundError, ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError):
             return None

@@ -24,7 +24,7 @@ from pineappl.subgrid import ImportSubgridV1
 
 from hyperparton.theory.grids import x_grid
 
-__all__ = ["FkTable", "Grid", "Kinematic", "coordinates", "evolved_grid", "linear_table", "proton_grid", "write"]
+__all__ = ["Kinematic", "coordinates", "evolved_grid", "linear_table", "proton_grid", "write"]
 
 Kinematic = Sequence[float]
 """the coordinates of a row: Q² in GeV², then x (or the rapidity), then the inelasticity if there is one"""
