@@ -37,11 +37,16 @@ def test_a_damaged_piece_counts_as_not_there(store, damage):
     assert store.load(path) is None
 
 
+def _write_and_stop(path):
+    with replacing(path) as stream:
+        stream.write(b"half of the n")
+        raise KeyboardInterrupt
+
+
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as stream:
-        stream.write(b"half of the n")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _write_and_stop(path)
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -136,8 +136,8 @@ def _interpolations(protons: int, scale: float) -> list[Interp]:
         min=2e-7,
         max=1.0,
         nodes=len(x_grid()),
-        order=3,
-        reweight_meth=ReweightingMethod.ApplGridX,
+        order=6,
+        reweight_meth=ReweightingMethod.NoReweight,  # reweighted, a steep PDF at x = 0.9 would be off by 1 %
         map=MappingMethod.ApplGridF2,
         interpolation_meth=InterpolationMethod.Lagrange,
     )
