@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (one damage a line)
 """Runcards as a whole: NNPDF's values read as they are, and the faults of damaged ones with their places."""
 
 import re
