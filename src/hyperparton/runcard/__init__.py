@@ -1,0 +1,16 @@
+"""Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
+
+from hyperparton.runcard.load import Document, dotted, load_document
+from hyperparton.runcard.read import examine, parse_runcard, read_runcard
+from hyperparton.runcard.schema import Runcard, TrainerRuncard
+
+__all__ = [
+    "Document",
+    "Runcard",
+    "TrainerRuncard",
+    "dotted",
+    "examine",
+    "load_document",
+    "parse_runcard",
+    "read_runcard",
+]
