@@ -6,7 +6,9 @@ Runs where the `nnpdf` package (4.1.5) is installed, hyperparton is not needed:
 
 n3fit runs as its commands run it; what is added is a look at its models at some epochs: the start weights, the chi2
 of the training, validation and experimental models, the PDFs at the end.  Course `fit` is a fit of two replicas in
-the diagonal basis, course `folds` a trial with two folds, in the basis of the data and with data replicas.
+the diagonal basis, course `exponents` one whose preprocessing exponents are trained too, course `folds` a trial with
+two folds, in the basis of the data and with data replicas.  (n3fit clips the gradient of an exponent for all replicas
+together, so `exponents` has but one.)
 """
 
 from __future__ import annotations
@@ -32,10 +34,17 @@ MOMENTS = (0, 1, 10, 100, 200)
 X = np.concatenate([np.logspace(-6, -1, 16), np.linspace(0.15, 0.95, 9)])
 #: fixed multipliers: they do not depend on the number of epochs, and n3fit resets both kinds to that of positivity
 LAGRANGE = {"initial": 50.0, "multiplier": 1.1}
-FLAVOURS = {"EVOL": "sng g v v3 v8 t3 t8 t15", "FLAVOUR": "u ubar d dbar s sbar c g"}
+#: basis -> its elements and the biases of the last layer at the start: a PDF of sensible size, far from the poles that
+#: ratios and sum rules have
+ELEMENTS = {
+    "EVOL": {"sng": 1.0, "g": 1.0, "v": 1.0, "v3": 1.0, "v8": 1.0, "t3": 0.3, "t8": 0.8, "t15": 0.6},
+    "NN31IC": {"sng": 1.0, "g": 1.0, "v": 1.0, "v3": 1.0, "v8": 1.0, "t3": 0.3, "t8": 0.8, "cp": 0.1},
+    "FLAVOUR": {"u": 2.0, "ubar": 0.5, "d": 1.2, "dbar": 0.6, "s": 0.5, "sbar": 0.3, "c": 0.1, "g": 1.0},
+}
 COURSES = {
     "fit": {
         "fitbasis": "EVOL",
+        "replicas": 2,
         "diagonal_basis": True,
         "genrep": False,
         "frac": 1.0,
@@ -43,19 +52,30 @@ COURSES = {
         "nodes_per_layer": [15, 10, 8],
         "activation_per_layer": ["tanh", "tanh", "linear"],
         "optimizer": {"optimizer_name": "Nadam", "learning_rate": 2.621e-3, "clipnorm": 6.073e-6},
-        "threshold_chi2": 1e-9,
         "folds": None,
     },
-    "folds": {
+    "exponents": {
         "fitbasis": "FLAVOUR",
-        "diagonal_basis": False,
-        "genrep": True,
-        "frac": 0.7,
+        "replicas": 1,
+        "diagonal_basis": True,
+        "genrep": False,
+        "frac": 1.0,
         "trainable": True,
         "nodes_per_layer": [12, 8],
         "activation_per_layer": ["sigmoid", "linear"],
         "optimizer": {"optimizer_name": "Adam", "learning_rate": 2e-3, "clipnorm": 1e-4},
-        "threshold_chi2": 50.0,
+        "folds": None,
+    },
+    "folds": {
+        "fitbasis": "NN31IC",
+        "replicas": 2,
+        "diagonal_basis": False,
+        "genrep": True,
+        "frac": 0.7,
+        "trainable": False,
+        "nodes_per_layer": [12, 8],
+        "activation_per_layer": ["sigmoid", "linear"],
+        "optimizer": {"optimizer_name": "Adam", "learning_rate": 2e-3, "clipnorm": 1e-4},
         "folds": [[SETS[0][0]], [SETS[1][0], SETS[2][0]]],
     },
 }
@@ -63,7 +83,7 @@ COURSES = {
 
 def parameters(course: str) -> dict:
     """The runcard's parameters."""
-    names = ("nodes_per_layer", "activation_per_layer", "optimizer", "threshold_chi2")
+    names = ("nodes_per_layer", "activation_per_layer", "optimizer")
     return {
         **{name: COURSES[course][name] for name in names},
         "initializer": "glorot_normal",
@@ -73,6 +93,7 @@ def parameters(course: str) -> dict:
         "stopping_patience": 0.9,
         "layer_type": "dense",
         "dropout": 0.0,
+        "threshold_chi2": 1e-9,  # no epoch is the best: what is kept are the last weights
     }
 
 
@@ -82,7 +103,7 @@ def card(course: str) -> dict:
 
     wanted, base = COURSES[course], YAML(typ="safe").load(ROOT / "tests/data/dis_fit.yml")
     elements = base["fitting"]["basis"]
-    for element, name in zip(elements, FLAVOURS[wanted["fitbasis"]].split(), strict=True):
+    for element, name in zip(elements, ELEMENTS[wanted["fitbasis"]], strict=True):
         element.update(fl=name, trainable=wanted["trainable"])
         if wanted["fitbasis"] == "FLAVOUR":
             # valence quark numbers are finite for all of these
@@ -116,12 +137,17 @@ class Recorder:
         """(model, replica) sums over experiments: training, validation, experimental."""
         rows = []
         for model in self.models.values():
-            losses = {k: v for k, v in model.compute_losses().items() if k != "loss" and "POS" not in k and "INTEG" not in k}
+            losses = {
+                k: v for k, v in model.compute_losses().items() if k != "loss" and "POS" not in k and "INTEG" not in k
+            }
             rows.append(sum(np.asarray(value, float).ravel() for value in losses.values()))
         self.out.setdefault(f"chi2/{self.fold}", []).append(np.array(rows))
 
-    def weights(self) -> None:
-        """Start weights of each replica: kernels, biases, exponents."""
+    def weights(self, biases: list[float]) -> None:
+        """Draws and records the start weights of each replica: kernels, biases, exponents."""
+        network, rng = self.pdf.get_layer("all_NNs"), np.random.default_rng(self.fold)
+        drawn = [0.3 * rng.normal(size=w.shape) / np.sqrt(w.shape[0]) for w in network.get_weights()]
+        network.set_weights([w + biases if w.shape == (8,) else w for w in drawn])
         pre = self.pdf.get_layer("preprocessing_factor")
         self.out[f"alpha/{self.fold}"] = np.array([np.ravel(a) for a in pre.alphas]).T
         self.out[f"beta/{self.fold}"] = np.array([np.ravel(b) for b in pre.betas]).T
@@ -138,7 +164,7 @@ class Recorder:
         self.fold += 1
 
 
-def watch(recorder: Recorder) -> None:
+def watch(recorder: Recorder, course: str) -> None:
     """Puts the recorder into n3fit."""
     from n3fit.backends.keras_backend.callbacks import CallbackStep
     from n3fit.hyper_optimization import hyper_scan
@@ -157,7 +183,7 @@ def watch(recorder: Recorder) -> None:
         return recorder.models
 
     def train_and_look(self, training_model, stopping_object, epochs=100):
-        recorder.weights()
+        recorder.weights(list(ELEMENTS[COURSES[course]["fitbasis"]].values()))
         recorder.chi2()
         self.callbacks = [Look()]
         train(self, training_model, stopping_object, epochs=epochs)
@@ -168,7 +194,7 @@ def watch(recorder: Recorder) -> None:
 
     def one_trial(replica_path_set, model_trainer, hyperscanner, max_evals=1):
         model_trainer.set_hyperopt(True, [])
-        result = model_trainer.hyperparametrizable(parameters("folds"))
+        result = model_trainer.hyperparametrizable(parameters(course))
         recorder.out["loss"] = result["loss"]
         for name, value in result["kfold_meta"].items():
             for key, array in value.items() if isinstance(value, dict) else [(name, value)]:
@@ -187,8 +213,9 @@ def record(course: str, target: str) -> None:
         YAML(typ="safe").dump(card(course), file)
     subprocess.run([sys.executable, "-c", f"import {vp_setupfit.__name__} as v; v.main()", "card.yml"], check=True)
     out: dict[str, np.ndarray] = {}
-    watch(Recorder(out))
-    sys.argv = ["n3fit", "card.yml", "1", "-r", "2", *(["--hyperopt", "1"] if COURSES[course]["folds"] else [])]
+    watch(Recorder(out), course)
+    replicas = str(COURSES[course]["replicas"])
+    sys.argv = ["n3fit", "card.yml", "1", "-r", replicas, *(["--hyperopt", "1"] if COURSES[course]["folds"] else [])]
     try:
         n3fit_exec.main()
     finally:

@@ -104,10 +104,10 @@ def prediction(folder: Path, operation: str, entry: dict) -> np.ndarray:
     from validphys.pdfbases import evolution
     from validphys.pineparser import pineappl_reader
 
-    names = "photon singlet g V V3 V8 V15 V24 V35 T3 T8 T15 T24 T35".split()
+    names = ["photon", "singlet", "g", "V", "V3", "V8", "V15", "V24", "V35", "T3", "T8", "T15", "T24", "T35"]
     order = list(evolution.to_known_elements(names))
 
-    def values(vmat, xmat, qmat):  # noqa: ANN001, ANN202
+    def values(vmat, xmat, qmat):
         chosen = [order.index(flavour) for flavour in vmat]
         return toy_pdf(np.asarray(xmat))[chosen][None, :, :, None]
 
