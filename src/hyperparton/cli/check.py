@@ -21,7 +21,7 @@ def check(runcard: Path) -> None:
         click.echo(line)
 
 
-def summary(card, scanner) -> list[str]:  # noqa: ANN001
+def summary(card, scanner) -> list[str]:
     """What a faultless card asks for, in a few lines."""
     lines = [f"{card.path}: no faults"]
     if isinstance(card, Runcard):

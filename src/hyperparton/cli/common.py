@@ -29,7 +29,7 @@ def theory_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--theory",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Folder of FK tables (a theory, or one that holds theory_<id>); before HYPERPARTON_THEORY and those shipped.",
+        help="Folder of FK tables: a theory, or one that holds theory_<id>. Goes before HYPERPARTON_THEORY.",
     )(command)
 
 

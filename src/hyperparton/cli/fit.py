@@ -20,7 +20,11 @@ __all__ = ["fit"]
 @runcard_argument
 @replicas_option
 @click.option(
-    "--from", "source", type=click.Path(path_type=Path), metavar="DIR", help="Take the parameters of this scan's best trial."
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Take the parameters of this scan's best trial.",
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
 @theory_options
@@ -30,7 +34,9 @@ def fit(
     """Fit all the data of RUNCARD with its parameters, replicas 1 to R at once."""
     card, _ = checked_card(runcard)
     if not isinstance(card, Runcard):
-        raise RuncardError([card.fault(("trainer",), "`fit` fits PDFs: a card with a trainer of its own can be scanned")])
+        raise RuncardError(
+            [card.fault(("trainer",), "`fit` fits PDFs: a card with a trainer of its own can be scanned")]
+        )
     parameters = None if source is None else _parameters_of(source)
     with make_display() as display:
         from hyperparton.data import load_fit_data

@@ -48,7 +48,9 @@ class Display:
         """An event of a trainer: `epoch`, `epochs` and the `running` models."""
         if time.monotonic() - self._last > _EVERY:
             self._last = time.monotonic()
-            self.say(f"{self._current or 'fit'}: epoch {event['epoch']} of {event['epochs']}, {event['running']} running")
+            self.say(
+                f"{self._current or 'fit'}: epoch {event['epoch']} of {event['epochs']}, {event['running']} running"
+            )
 
     def _started(self, event: dict[str, Any]) -> None:
         self._last = time.monotonic()
@@ -79,7 +81,13 @@ class _Bars(Display):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.progress import TimeRemainingColumn as Remaining
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), Remaining())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            Remaining(),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._trials: Any = None
         self._epochs: Any = None

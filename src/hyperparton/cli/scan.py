@@ -25,7 +25,9 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 
 @click.command()
 @runcard_argument
-@click.option("--trials", type=click.IntRange(min=1), required=True, help="Trials in total, those done before included.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), required=True, help="Trials in total, those done before included."
+)
 @replicas_option
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
 @click.option("--engine", type=click.Choice(["hyperopt", "random"]), default="hyperopt", show_default=True)

@@ -68,7 +68,7 @@ def _close(name: str) -> str:
 
 @lru_cache(maxsize=256)
 def _observables(folder: str) -> Mapping[str, tuple[str, ...]] | None:
-    """Observable in capitals -> its variants; None if there is no such folder, nothing if it cannot be read this way."""
+    """Observable in capitals -> its variants; None if there is no such folder, empty if it cannot be read."""
     root = _root()
     path = root / folder / "metadata.yaml" if root else None
     if path is None or not path.is_file():

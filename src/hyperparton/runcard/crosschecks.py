@@ -131,5 +131,3 @@ def _parameter_sets(card: Runcard) -> Iterator[Fault]:
             yield from _output(card, Parameters.model_validate(entry), path)
         except ValidationError as error:
             yield from translated(error, card._document, path, Parameters)
-
-

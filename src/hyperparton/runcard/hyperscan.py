@@ -248,9 +248,8 @@ class KFold(Section):
     @classmethod
     def _synonyms(cls, given: Any) -> Any:
         """`target` fills `fold_statistic` where that is not given."""
-        if isinstance(given, dict) and given.get("target") is not None and given.get("fold_statistic") is None:
-            if given["target"] in STATISTICS:
-                return {**given, "fold_statistic": given["target"]}
+        if isinstance(given, dict) and given.get("fold_statistic") is None and given.get("target") in STATISTICS:
+            return {**given, "fold_statistic": given["target"]}
         return given
 
     @model_validator(mode="after")

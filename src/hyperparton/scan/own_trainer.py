@@ -38,7 +38,7 @@ def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = No
     if not callable(factory):
         raise ScanError(f"trainer {name}: {module_name} has no function {factory_name!r}")
     try:
-        trainer = factory(dict(content))
+        trainer: Any = factory(dict(content))
     except Exception as fault:
         raise ScanError(f"trainer {name}: {factory_name} raised {_told(fault)}") from fault
     for method in ("set_hyperopt", "hyperparametrizable"):
