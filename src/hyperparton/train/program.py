@@ -106,7 +106,7 @@ def _chi2(blocks: tuple[Array, Array], phi: Array) -> Array:
 
 
 def _complete(model: PDFModel, parameters: Parameters, fixed: Parameters) -> Parameters:
-    return {"layers": parameters["layers"], "exponents": parameters.get("exponents", fixed["exponents"])}
+    return {**fixed, **parameters}
 
 
 def _validation(problem: Problem, phi: Array, xf: Array) -> tuple[Array, Array]:

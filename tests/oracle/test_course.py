@@ -1,0 +1,165 @@
+"""Whole fits against n3fit's from the same start weights, epoch by epoch; see make_course_reference.py.
+
+n3fit's sum rules are a sum over 2,000 points, so the comparison is made with these points in place of ours.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hyperparton.data import load_fit_data
+from hyperparton.pdf.model import PDFModel
+from hyperparton.pdf.sumrules import Quadrature
+from hyperparton.runcard import parse_runcard
+from hyperparton.train import ModelTrainer
+from hyperparton.train.fit import FitSetup, run_fit
+from hyperparton.train.methodology import Methodology
+from hyperparton.train.models import build_model
+
+HERE = Path(__file__).parent
+_SPEC = importlib.util.spec_from_file_location("make_course_reference", HERE / "make_course_reference.py")
+script = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(script)
+REFERENCE = np.load(HERE / "data" / "course_reference.npz")
+FITS = ("fit", "exponents")
+
+
+def n3fit_rule():
+    """n3fit's points and weights: 1,000 spaced in log x up to 0.1, 1,000 in x from there."""
+    x = np.concatenate([np.logspace(-9, -1, 1001)[:-1], np.linspace(0.1, 1, 1000)])
+    spacing = np.concatenate([[0.0], np.diff(x), [0.0]])
+    weights = 0.5 * (spacing[1:] + spacing[:-1])
+    return Quadrature(x, weights, weights / x)
+
+
+def start_weights(course):
+    """n3fit's start weights, one model per fold and replica."""
+    folds = len(script.COURSES[course]["folds"] or [None])
+
+    def together(name):
+        return np.concatenate([REFERENCE[f"{course}/{name}/{k}"] for k in range(folds)]).astype(np.float32)
+
+    depth = len(script.COURSES[course]["nodes_per_layer"])
+    layers = [{"kernel": together(f"w{2 * i}"), "bias": together(f"w{2 * i + 1}")} for i in range(depth)]
+    return {"layers": layers, "exponents": {"alpha": together("alpha"), "beta": together("beta")}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_n3fit():
+    """n3fit's start weights and quadrature in place of ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        # the first parameter of `start`, an initializer, is the name of the course here
+        patch.setattr(PDFModel, "start", lambda model, course, seeds: start_weights(course))
+        patch.setattr(PDFModel, "rule", n3fit_rule())
+        yield
+
+
+def load(course):
+    card = parse_runcard(json.dumps(script.card(course)))
+    return card, load_fit_data(card), range(1, script.COURSES[course]["replicas"] + 1)
+
+
+def parameters(course, **changes):
+    return {**script.parameters(course), "initializer": course, **changes}
+
+
+@pytest.fixture(scope="module", params=FITS)
+def course(request):
+    """Name of a course, its setup."""
+    return request.param, FitSetup.from_runcard(*load(request.param))
+
+
+@pytest.fixture(scope="module")
+def trial():
+    """A trial of two folds and two replicas: the setup, the trained models, the result."""
+    trainer = ModelTrainer.from_runcard(*load("folds"))
+    trainer.set_hyperopt(True, [])
+    setup, params = trainer.setup, parameters("folds")
+    trained = setup.train(Methodology.from_parameters(params), setup.folds(), None)
+    return setup, trained, trainer.hyperparametrizable(params)
+
+
+def chi2_of(fold, features):
+    """chi2 (training, validation, experimental; replica) of a fold for features (rep, feature)."""
+    rows = [[each(features[r : r + 1])[0] for r, each in enumerate(part)] for part in (fold.training, fold.validation)]
+    return np.array([*rows, fold.experimental(features)])
+
+
+def close(ours, reference, tolerance):
+    ours, reference = np.asarray(ours), np.asarray(reference)
+    print(f"largest relative difference {np.max(np.abs(ours / reference - 1)):.2g}")
+    np.testing.assert_allclose(ours, reference, rtol=tolerance)
+
+
+def test_chi2_of_the_start_weights(course):
+    """n3fit's losses of real data, with its masks and its rotation."""
+    name, setup = course
+    model = build_model(Methodology.from_parameters(parameters(name)), setup.fitting, setup.sum_rules, setup.xgrids)
+    features = setup.compressed.features(model.evaluate(model.start(name, []), setup.grid), np)
+    close(chi2_of(setup.full_fit()[0], features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
+
+
+def fit(name, setup, epochs):
+    result = run_fit(setup, Methodology.from_parameters(parameters(name, epochs=epochs)), setup.full_fit())
+    assert not result.passed.any()  # a threshold that no epoch passes: it ends with the last weights
+    return result
+
+
+@pytest.mark.parametrize("epochs", script.MOMENTS[1:])
+def test_course_of_a_fit(course, epochs):
+    """chi2 after that many updates, clipped, with multipliers pushed at 100 and 200; `exponents` trains those too."""
+    name, setup = course
+    result, fold = fit(name, setup, epochs), setup.full_fit()[0]
+    points = np.array([[fold.training[0].ndata], [fold.validation[0].ndata], [fold.experimental.ndata]])
+    ours = points * [result.training_chi2, result.validation_chi2, result.experimental_chi2]
+    close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if epochs <= 10 else 1e-4)
+
+
+def test_pdfs_at_the_end_of_a_fit(course):
+    name, setup = course
+    ours, reference = fit(name, setup, script.MOMENTS[-1]).xf(script.X), REFERENCE[f"{name}/xf/0"]
+    scale = np.abs(reference).max(axis=1, keepdims=True) + 1e-30
+    print(f"largest difference {np.max(np.abs(ours - reference) / scale):.2g}")
+    assert np.max(np.abs(ours - reference) / scale) < 5e-4
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_folds_of_a_trial(trial, k):
+    """Training, validation and hidden chi2 of each fold at its end: Adam, data replicas, points split."""
+    setup, trained, _ = trial
+    xf = trained.model.evaluate(trained.select(slice(2 * k, 2 * k + 2)), setup.grid)
+    ours = chi2_of(setup.folds()[k], setup.compressed.features(xf, np))
+    close(ours, REFERENCE[f"folds/chi2/{k}"][-1], 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["chi2", "chi2exp", "phi2", "logp"])
+def test_metrics_of_a_trial(trial, kind):
+    """Of the data that are hidden and of those that are fitted, over two replicas."""
+    meta = trial[2]["kfold_meta"]
+    close(meta[f"trvl_losses_{kind}"], REFERENCE[f"folds/meta/trvl_losses_{kind}"], 2e-4)
+    if kind != "chi2exp":
+        close(meta[f"hyper_losses_{kind}"], REFERENCE[f"folds/meta/hyper_losses_{kind}"], 2e-4)
+
+
+def test_losses_of_a_trial(trial):
+    """n3fit divides the validation chi2 by the points of all folds, hidden ones included."""
+    setup, _, result = trial
+    meta = result["kfold_meta"]
+    close(meta["experimental_losses"], REFERENCE["folds/meta/experimental_losses"], 1e-4)
+    shown = [[part.ndata for part in fold.validation] for fold in setup.folds()]
+    everything = [part.ndata for part in setup.full_fit()[0].validation]
+    ours = np.array(meta["validation_losses"]) * shown / everything
+    close(ours, REFERENCE["folds/meta/validation_losses"], 1e-4)
+
+
+def test_penalties_of_a_trial(trial):
+    setup, _, result = trial
+    penalties, meta = result["kfold_meta"]["penalties"], REFERENCE
+    close(penalties["saturation"], meta["folds/meta/saturation"], 1e-4)
+    np.testing.assert_allclose(penalties["integrability"], meta["folds/meta/integrability"], atol=1e-3, rtol=1e-2)
+    shown = [[part.ndata for part in fold.validation] for fold in setup.folds()]
+    everything = [part.ndata for part in setup.full_fit()[0].validation]
+    close(np.array(penalties["patience"]) * shown / everything, meta["folds/meta/patience"], 1e-4)
