@@ -57,3 +57,6 @@ def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, co
     }
     assert trainer.hyperparametrizable(second)["status"] == "ok"
     assert compiled() == []
+    # the counting itself: another network is another program
+    assert trainer.hyperparametrizable({**first, "nodes_per_layer": [5, 7, 8], "epochs": 1})["status"] == "ok"
+    assert len(programs(compiled())) == 1
