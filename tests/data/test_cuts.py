@@ -70,7 +70,9 @@ def test_orders_of_perturbation_theory(order, kept):
     assert _kept(data, {**NNLO, "PTO": order}) == kept
 
 
-@pytest.mark.parametrize(("wanted", "orders"), [("NLO", {1}), ("N2LO-", {0, 1}), ("NNLO!", {0, 1, 3}), ("LO+", {0, 1, 2, 3})])
+@pytest.mark.parametrize(
+    ("wanted", "orders"), [("NLO", {1}), ("N2LO-", {0, 1}), ("NNLO!", {0, 1, 3}), ("LO+", {0, 1, 2, 3})]
+)
 def test_added_rules_can_ask_for_an_order(wanted, orders):
     data = _data("DIS_NC", x=[0.1], Q2=[100.0], y=[0])
     rule = {"dataset": "A_B_C_D", "rule": "x > 1", "PTO": wanted}

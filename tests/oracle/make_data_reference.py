@@ -74,12 +74,12 @@ def chi2s(residuals: np.ndarray, matrix: np.ndarray, ends: np.ndarray) -> np.nda
     return np.array([calc_chi2(sqrt_covmat(matrix[rows, rows]), residuals[rows]) for rows in blocks])
 
 
-def toy_predictions(dataset) -> np.ndarray:  # noqa: ANN001 (a validphys object)
+def toy_predictions(dataset) -> np.ndarray:
     """Of a data set with `toy_pdf`, by validphys's convolution and operations."""
     from validphys.convolution import OP, _gv_dis_predictions
 
-    def values(vmat, xmat, qmat):  # noqa: ANN001, ANN202
-        names = "photon singlet g V V3 V8 V15 V24 V35 T3 T8 T15 T24 T35".split()
+    def values(vmat, xmat, qmat):
+        names = ["photon", "singlet", "g", "V", "V3", "V8", "V15", "V24", "V35", "T3", "T8", "T15", "T24", "T35"]
         from validphys.pdfbases import evolution
 
         order = list(evolution.to_known_elements(names))

@@ -35,7 +35,12 @@ OUT = {"x": X}
 def basis(fitbasis):
     """Flavour information with ranges that differ between elements."""
     return [
-        {"fl": fl, "smallx": [0.6 + 0.02 * i, 0.9 + 0.02 * i], "largex": [1.5 + 0.1 * i, 3.0 + 0.1 * i], "trainable": False}
+        {
+            "fl": fl,
+            "smallx": [0.6 + 0.02 * i, 0.9 + 0.02 * i],
+            "largex": [1.5 + 0.1 * i, 3.0 + 0.1 * i],
+            "trainable": False,
+        }
         for i, fl in enumerate(BASES[fitbasis])
     ]
 
@@ -128,7 +133,9 @@ def stopping():
     rng = np.random.default_rng(2)
     epochs, reps, ndata = 60, 3, 50
     falling = 4.0 * np.exp(-np.arange(epochs) / 8.0)[:, None] + 1.0 + 0.05 * rng.normal(size=(epochs, reps))
-    chi2 = (ndata * (falling + 0.02 * np.maximum(np.arange(epochs) - 25, 0)[:, None] * np.array([1, 0, 1]))).astype(np.float32)
+    chi2 = (ndata * (falling + 0.02 * np.maximum(np.arange(epochs) - 25, 0)[:, None] * np.array([1, 0, 1]))).astype(
+        np.float32
+    )
     positivity = np.where(rng.random((epochs, reps)) < 0.3, 1e-3, 1e-8).astype(np.float32)
     positivity[:, 2] = 1e-3  # never passes
     row = {"i": 0}

@@ -3,8 +3,8 @@
     python tests/oracle/make_n3fit_scan.py dis_scan.yml Basic_hyperopt.yml
 
 writes tests/oracle/data/n3fit_scan.json: per case the runcard's two dictionaries, n3fit's labels and hyper keys, and
-trials with vals, space_vals and the loss that each was given. The case `aligned` is the first card with a patience range
-whose ends n3fit can draw, so that all labels can be compared also once TPE looks at the history.
+trials with vals, space_vals and the loss that each was given. The case `aligned` is the first card with a patience
+range whose ends n3fit can draw, so that all labels can be compared also once TPE looks at the history.
 """
 
 import copy
@@ -25,7 +25,10 @@ def loss_of(params):
     """Any smooth number of the parameters; the test reads it back, it does not know it."""
     rate = np.log10(params["optimizer"]["learning_rate"])
     return float(
-        (rate + 2.5) ** 2 + 5 * params["dropout"] + abs(params["epochs"] - 1500) / 500 + sum(params["nodes_per_layer"]) / 100
+        (rate + 2.5) ** 2
+        + 5 * params["dropout"]
+        + abs(params["epochs"] - 1500) / 500
+        + sum(params["nodes_per_layer"]) / 100
     )
 
 

@@ -166,7 +166,12 @@ def test_stopping():
     state = start(criteria)
     for epoch in range(epochs):
         state, _ = monitor(
-            state, criteria, jnp.int32(epoch), chi2[epoch] + positivity[epoch], chi2[epoch] / ndata, positivity[epoch][:, None]
+            state,
+            criteria,
+            jnp.int32(epoch),
+            chi2[epoch] + positivity[epoch],
+            chi2[epoch] / ndata,
+            positivity[epoch][:, None],
         )
     np.testing.assert_array_equal(state.best_epoch, reference["best"])
     np.testing.assert_array_equal(state.stop_epoch, reference["stop"])

@@ -1,5 +1,7 @@
 """Sum rules against adaptive quadrature of the fitted function itself."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,7 @@ def integral(model, parameters, flavour, power):
         return model.evaluate(parameters, np.array([x]))[0, 0, k] * x ** (power + 1)
 
     edges = np.log([X_MIN, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 0.9, 1.0])
-    return sum(quad(integrand, a, b, epsabs=1e-11, epsrel=1e-9, limit=200)[0] for a, b in zip(edges, edges[1:], strict=False))
+    return sum(quad(integrand, a, b, epsabs=1e-11, epsrel=1e-9, limit=200)[0] for a, b in pairwise(edges))
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])

@@ -84,5 +84,7 @@ def initialize(name: str, rng: np.random.Generator, fan_in: int, fan_out: int) -
         draw = MetaLayer.initializers[name]
     except KeyError:
         known = MetaLayer.initializers
-        raise TrainingError(f"unknown initializer {name!r}{nearest(name, known)}, accepted: {', '.join(known)}") from None
+        raise TrainingError(
+            f"unknown initializer {name!r}{nearest(name, known)}, accepted: {', '.join(known)}"
+        ) from None
     return draw(rng, fan_in, fan_out, (fan_in, fan_out)).astype(np.float32)

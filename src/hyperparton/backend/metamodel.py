@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hyperparton.catalogue import OPTIMIZERS
 from hyperparton.backend.optimizers import RULES, Rule
+from hyperparton.catalogue import OPTIMIZERS
 
 __all__ = ["MetaModel"]
 

@@ -1,19 +1,26 @@
-"""Measured data, covariance matrices, FK tables, masks and data replicas of a fit; see `load_fit_data`."""
+"""Measured data, covariance matrices, FK tables, masks and data replicas of a fit; see `load_fit_data`.
+
+What is named here is loaded when it is asked for: checking the names of data sets needs none of the libraries.
+"""
 
 from __future__ import annotations
 
-from hyperparton.data.contents import (
-    EVOLUTION_BASIS,
-    DataSet,
-    FitData,
-    FKTable,
-    Observable,
-    TheorySource,
-    Uncertainties,
-)
-from hyperparton.data.load import load_fit_data
-from hyperparton.data.pdfsets import SHIPPED_SET, PDFSet, find_pdfset
-from hyperparton.data.predictions import chi2, chi2_by_dataset, predict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperparton.data.contents import (
+        EVOLUTION_BASIS,
+        DataSet,
+        FitData,
+        FKTable,
+        Observable,
+        TheorySource,
+        Uncertainties,
+    )
+    from hyperparton.data.load import load_fit_data
+    from hyperparton.data.names import check_names
+    from hyperparton.data.pdfsets import SHIPPED_SET, PDFSet, find_pdfset
+    from hyperparton.data.predictions import chi2, chi2_by_dataset, predict
 
 __all__ = [
     "EVOLUTION_BASIS",
@@ -25,9 +32,27 @@ __all__ = [
     "PDFSet",
     "TheorySource",
     "Uncertainties",
+    "check_names",
     "chi2",
     "chi2_by_dataset",
     "find_pdfset",
     "load_fit_data",
     "predict",
 ]
+
+_HOMES = {
+    "contents": ("EVOLUTION_BASIS", "DataSet", "FKTable", "FitData", "Observable", "TheorySource", "Uncertainties"),
+    "load": ("load_fit_data",),
+    "names": ("check_names",),
+    "pdfsets": ("SHIPPED_SET", "PDFSet", "find_pdfset"),
+    "predictions": ("chi2", "chi2_by_dataset", "predict"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(f"hyperparton.data.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

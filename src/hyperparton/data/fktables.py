@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pineappl.fk_table import FkTable
+from pineappl.fk_table import FkTable  # pyright: ignore[reportMissingImports]: compiled, without stubs
 
 from hyperparton.data.commondata import FKOperands
 from hyperparton.data.contents import EVOLUTION_BASIS, FKTable, Observable
@@ -148,7 +148,7 @@ def _joined(name: str, parts: Sequence[_Part]) -> FKTable:
         width = (len(xgrid),) * (2 if part.hadronic else 1)
         block = np.zeros((len(part.values), len(channels), *width))
         where = np.array([channels.index(channel) for channel in part.channels], dtype=int)
-        index = np.ix_(range(len(block)), where, *([nodes] * len(width)))
+        index = np.ix_(np.arange(len(block)), where, *([nodes] * len(width)))
         np.add.at(block, index, part.values)  # a channel may come twice
         blocks.append(block)
     flavours = np.array(channels, dtype=int) if first.hadronic else np.array([c[0] for c in channels], dtype=int)

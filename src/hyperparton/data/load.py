@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +18,18 @@ from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.predictions import predict
 from hyperparton.data.theory import ENVIRONMENT, Theory, find_theory, missing_tables
 from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
+from hyperparton.runcard import KeyPath, dotted
 
 __all__ = ["load_fit_data"]
 
 _Found = TypeVar("_Found")
+
+#: attribute of a card that lists data sets -> where the list stands in the file
+_SECTIONS: Mapping[str, KeyPath] = {
+    "dataset_inputs": ("dataset_inputs",),
+    "positivity": ("positivity", "posdatasets"),
+    "integrability": ("integrability", "integdatasets"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,26 +49,34 @@ class _Faults:
     """Collects errors, to raise them together."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, HyperpartonError]] = []
+        self.found: list[tuple[KeyPath, HyperpartonError]] = []
 
-    def attempt(self, path: str, action: Callable[[], _Found]) -> _Found | None:
+    def attempt(self, path: KeyPath, action: Callable[[], _Found]) -> _Found | None:
         try:
             return action()
         except HyperpartonError as error:
             self.found.append((path, error))
             return None
 
-    def add(self, path: str, error: HyperpartonError) -> None:
+    def add(self, path: KeyPath, error: HyperpartonError) -> None:
         self.found.append((path, error))
 
-    def raise_all(self, file: Any = None) -> None:
+    def raise_all(self, card: Any) -> None:
         """The error itself if all are of one kind, a `RuncardError` otherwise; nothing if there are none."""
         if not self.found:
             return
+        faults = [_fault(card, path, str(error)) for path, error in self.found]
         for kind in (DataError, TheoryError, PDFSetError):
             if all(type(error) is kind for _, error in self.found):
-                raise kind("\n".join(f"{path}: {error}" for path, error in self.found))
-        raise RuncardError([Fault(str(error), path=path, file=file) for path, error in self.found])
+                raise kind("\n".join(map(str, faults)))
+        raise RuncardError(faults)
+
+
+def _fault(card: Any, path: KeyPath, message: str) -> Fault:
+    """With its place where the card knows it: cards made in Python have none."""
+    if hasattr(card, "fault"):
+        return card.fault(path, message)
+    return Fault(message, path=dotted(path))
 
 
 def load_fit_data(card: Any, theory: str | Path | None = None, t0pdfset: str | None = None) -> FitData:
@@ -98,20 +114,21 @@ def _check(card: Any, folder: str | Path | None, t0pdfset: str | None) -> _Input
     """Finds everything that the card names, or raises everything that is wrong with it."""
     faults = _Faults()
     found: dict[str, list[Any]] = {}
-    for section in ("dataset_inputs", "positivity", "integrability"):
+    for section in _SECTIONS:
         found[section] = [
             faults.attempt(
-                f"{section}[{place}]", lambda entry=entry: find_metadata(entry.dataset, getattr(entry, "variant", None))
+                (*_SECTIONS[section], place),
+                lambda entry=entry: find_metadata(entry.dataset, getattr(entry, "variant", None)),
             )
             for place, entry in enumerate(getattr(card, section) or ())
         ]
-    theory = faults.attempt("theory.theoryid", lambda: find_theory(int(card.theoryid), folder))
+    theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(int(card.theoryid), folder))
     if theory is not None:
         _check_tables(card, found, theory, faults)
     name = t0pdfset or card.datacuts.t0pdfset
-    t0 = faults.attempt("datacuts.t0pdfset", lambda: find_pdfset(name)) if name else None
-    rules = faults.attempt("datacuts", lambda: added_rules(card.added_filter_rules))
-    faults.raise_all(getattr(card, "path", None))
+    t0 = faults.attempt(("datacuts", "t0pdfset"), lambda: find_pdfset(name)) if name else None
+    rules = faults.attempt(("added_filter_rules",), lambda: added_rules(card.added_filter_rules))
+    faults.raise_all(card)
     assert theory is not None
     assert rules is not None
     return _Inputs(
@@ -141,7 +158,7 @@ def _check_tables(card: Any, found: dict[str, list[Any]], theory: Theory, faults
             f"--theory or {ENVIRONMENT} (NNPDF's own theory folders can be used as they are), build them, or take "
             "these sets out of the runcard"
         )
-        faults.add("theory", TheoryError(message))
+        faults.add(("theory",), TheoryError(message))
 
 
 def _cut_settings(datacuts: Any) -> CutSettings:

@@ -71,7 +71,7 @@ class PDFSet:
         return np.array([self._member(number, np.asarray(x, dtype=float), q) for number in numbers])
 
     def _member(self, number: int, x: np.ndarray, q: float) -> np.ndarray:
-        from neopdf.pdf import PDF
+        from neopdf.pdf import PDF  # pyright: ignore[reportMissingImports]: compiled, without stubs
 
         path = self.path / f"{self.name}_{number:04d}.dat"
         _check_grid(path)

@@ -6,6 +6,7 @@ and ``theory_<id>/theory_card.yaml`` (or the card of that number in nnpdf-data).
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.data.commondata import CFACTORS, THEORY_CARDS, FKOperands, read_yaml
-from hyperparton.data.contents import TheorySource
+from hyperparton.data.contents import FitData, TheorySource
 from hyperparton.errors import TheoryError
 
-__all__ = ["ENVIRONMENT", "SHIPPED", "TABLE_SUFFIX", "Theory", "find_theory", "missing_tables"]
+__all__ = ["ENVIRONMENT", "SHIPPED", "TABLE_SUFFIX", "Theory", "digest", "find_theory", "missing_tables"]
 
 ENVIRONMENT = "HYPERPARTON_THEORY"
 SHIPPED = Path(__file__).parent.parent / "theories"
@@ -99,3 +100,14 @@ def missing_tables(theory: Theory, wanted: Sequence[tuple[str, FKOperands, Seque
         if absent:
             lines.append(f"{dataset}: {', '.join(absent)}")
     return lines
+
+
+def digest(data: FitData) -> str:
+    """SHA-256 over the files of all FK tables in use: equal digests are equal theories, wherever they lie."""
+    observables = [*(d.observable for d in data.datasets), *data.positivity, *data.integrability]
+    members = {name for o in observables for table in o.tables for name in table.name.split("+")}
+    summed = hashlib.sha256()
+    for name in sorted(members):
+        summed.update(name.encode())
+        summed.update((data.theory.path / "fastkernel" / f"{name}{TABLE_SUFFIX}").read_bytes())
+    return summed.hexdigest()

@@ -28,8 +28,8 @@ Progress = Callable[[dict[str, Any]], None]
 #: trial n is suggested from the trials up to n - lag; 1 is the sequential scan
 _LAG = 1
 
-#: kept with the scan and shown, not compared: a comment changes a card's text but no trial
-_CARD = "card"
+#: kept with the scan and shown, not compared: the card's text (a comment changes no trial), versions
+_NOTES = "notes"
 
 
 def hyper_scan_wrapper(
@@ -47,7 +47,7 @@ def hyper_scan_wrapper(
 
     `replica_path_set` is the folder of `tries.json` and of the state to continue from. The seed of trial n depends on
     `seed` and n only, so a scan that was killed and continued equals one that was not. `metadata` (strict JSON data) is
-    kept with the scan; on the same folder everything in it but `card`, and space, seed and engine, must be the same.
+    kept with the scan; on the same folder everything in it but `notes`, and space, seed and engine, must be the same.
 
     `progress` is called with `{"event": "trial_started", tid, total, params}` and `{"event": "trial_finished", tid,
     total, status, loss, reason, seconds, best, best_tid}`; `best` is the lowest loss so far, None while there is none.
@@ -159,7 +159,7 @@ def _check_identity(
     if kept["settings"]["space"] != asked["settings"]["space"]:
         keys = _differing(kept["space"], asked["space"])
         faults.append(f"another search space (it differs in {', '.join(keys)})")
-    for part, leave in (("settings", {"space"}), ("metadata", {_CARD})):
+    for part, leave in (("settings", {"space"}), ("metadata", {_NOTES})):
         for key in _differing(kept[part], asked[part]):
             if key not in leave:
                 faults.append(

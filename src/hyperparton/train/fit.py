@@ -198,5 +198,5 @@ def fit_runcard(
 ) -> FitResult:
     """One fit of a runcard with its own `parameters`, or with others (a scan's best)."""
     setup = FitSetup.from_runcard(card, data, replicas)
-    methodology = Methodology.from_parameters(card.parameters if parameters is None else parameters)
+    methodology = Methodology.from_parameters(card.scan_parameters() if parameters is None else parameters)
     return run_fit(setup, methodology, setup.full_fit(), progress)

@@ -1,0 +1,83 @@
+"""hyperparton: hyperparameter scans of neural-network fits, first of all of parton distribution functions.
+
+The public names are loaded when they are asked for, so importing the package costs nothing and loads no jax.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperparton import errors
+    from hyperparton.backend.metalayer import MetaLayer
+    from hyperparton.backend.metamodel import MetaModel
+    from hyperparton.data import load_fit_data
+    from hyperparton.engines import get_engine
+    from hyperparton.errors import HyperpartonError
+    from hyperparton.runcard import Runcard, read_runcard
+    from hyperparton.scan import ActivationStr, HyperScanner, hyper_scan_wrapper
+    from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
+    from hyperparton.train import FitResult, ModelTrainer, fit_runcard
+    from hyperparton.trials import FileTrials, read_tries
+
+    __version__: str
+
+__all__ = [
+    "ActivationStr",
+    "FileTrials",
+    "FitResult",
+    "HyperScanner",
+    "HyperpartonError",
+    "MetaLayer",
+    "MetaModel",
+    "ModelTrainer",
+    "Runcard",
+    "__version__",
+    "errors",
+    "fit_runcard",
+    "get_engine",
+    "hp_choice",
+    "hp_loguniform",
+    "hp_quniform",
+    "hp_uniform",
+    "hyper_scan_wrapper",
+    "load_fit_data",
+    "optimizer_arg_wrapper",
+    "read_runcard",
+    "read_tries",
+]
+
+#: module -> the public names that it holds
+_HOMES = {
+    "backend.metalayer": ("MetaLayer",),
+    "backend.metamodel": ("MetaModel",),
+    "data": ("load_fit_data",),
+    "engines": ("get_engine",),
+    "errors": ("HyperpartonError",),
+    "runcard": ("Runcard", "read_runcard"),
+    "scan": ("ActivationStr", "HyperScanner", "hyper_scan_wrapper"),
+    "space": ("hp_choice", "hp_loguniform", "hp_quniform", "hp_uniform", "optimizer_arg_wrapper"),
+    "train": ("FitResult", "ModelTrainer", "fit_runcard"),
+    "trials": ("FileTrials", "read_tries"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found: Any = version("hyperparton")
+    elif name == "errors":
+        found = import_module("hyperparton.errors")
+    elif name in _HOME_OF:
+        found = getattr(import_module(f"hyperparton.{_HOME_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

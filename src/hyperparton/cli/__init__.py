@@ -1,0 +1,82 @@
+"""The command line. Each command is a module of its own, loaded when it is called for.
+
+Exit codes: 0 done, 1 an error that was told, 2 wrong usage, 3 a scan in which no trial succeeded, 130 interrupted,
+143 terminated.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from hyperparton.errors import HyperpartonError, ScanError
+
+__all__ = ["main"]
+
+#: command -> (module, its line in the help)
+_COMMANDS = {
+    "scan": ("scan", "Scan the hyperparameters of a runcard; run again, it continues."),
+    "check": ("check", "Tell every fault of a runcard at once."),
+    "best": ("best", "Show the best trials and their parameters."),
+    "fit": ("fit", "One fit, with a runcard's parameters or a scan's best."),
+    "theory": ("theory", "List, build and check FK tables."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands' names and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"hyperparton.cli.{_COMMANDS[cmd_name][0]}")
+        return getattr(module, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and args[0] not in _COMMANDS:
+            from hyperparton.errors import nearest
+
+            accepted = ", ".join(_COMMANDS)
+            ctx.fail(f"no command {args[0]!r}{nearest(args[0], _COMMANDS)}, accepted: {accepted}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="hyperparton")
+def group() -> None:
+    """Find the hyperparameters of neural-network fits, first of all of parton distribution functions."""
+
+
+def main() -> None:
+    """The entry point: errors that are told become one message and an exit code, never a traceback."""
+    try:
+        group.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command continues", err=True)
+        sys.exit(130)
+    except ScanError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(3)
+    except HyperpartonError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,124 @@
+"""`hyperparton best`: the best trials as a table, and the best one's parameters as a block for a runcard."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperparton.errors import StoreError
+
+__all__ = ["best", "best_parameters", "parameters_block", "table"]
+
+#: numbers of a trial's result, under the heading that they get
+_RESULTS = {"loss": "loss", "validation_loss": "validation", "experimental_loss": "experimental"}
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many trials to show.")
+def best(directory: Path, top: int) -> None:
+    """Show the best trials of the scan in DIR (or of a tries.json), and the best one's parameters for a runcard."""
+    from hyperparton.trials import read_tries
+    from hyperparton.trials.layout import ScanFolder
+
+    path = ScanFolder.find_tries(directory)
+    trials = read_tries(path)
+    parameters = best_parameters(trials, path)
+    click.echo(table(trials, top))
+    click.echo("the best trial's parameters, to paste into a runcard:\n")
+    click.echo(parameters_block(parameters))
+
+
+def ranked(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The trials that succeeded, best first."""
+    usable = [t for t in trials if t["result"].get("status") == "ok" and t["result"].get("loss") is not None]
+    return sorted(usable, key=lambda trial: (trial["result"]["loss"], trial.get("tid", 0)))
+
+
+def best_parameters(trials: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
+    """The best trial's `parameters`, activations listed per layer; StoreError if no trial succeeded."""
+    order = ranked(trials)
+    if not order:
+        raise StoreError(f"{path}: none of its {len(trials)} trials succeeded")
+    held = order[0]["misc"].get("space_vals")
+    if not isinstance(held, Mapping):
+        raise StoreError(f"{path}: trial {order[0].get('tid')} does not say its parameters (space_vals)")
+    chosen = dict(held)
+    name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
+    if isinstance(name, str) and nodes:
+        from hyperparton.scan import ActivationStr
+
+        chosen["activation_per_layer"] = ActivationStr(name)(len(nodes))
+    return chosen
+
+
+def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
+    """The best `top` trials as text, one a line, with what differs between trials."""
+    order = ranked(trials)
+    flat = {id(trial): _flat(trial["misc"].get("space_vals") or {}) for trial in trials}
+    varied = _varied([flat[id(trial)] for trial in trials])
+    results = [key for key in _RESULTS if any(trial["result"].get(key) is not None for trial in order)]
+    head = ["trial", *(_RESULTS[key] for key in results), *(name.rpartition(".")[2] for name in varied)]
+    rows = [
+        [
+            str(trial.get("tid")),
+            *(_shown(trial["result"].get(key)) for key in results),
+            *(_shown(flat[id(trial)].get(name)) for name in varied),
+        ]
+        for trial in order[:top]
+    ]
+    widths = [max(len(line[i]) for line in (head, *rows)) for i in range(len(head))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *rows)]
+    failed = len(trials) - len(order)
+    return "\n".join([f"{len(trials)} trials, {failed} failed", *lines])
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found.update(_flat(value, f"{prefix}{key}."))
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _varied(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys whose values are not the same in all rows, in the order of their first coming."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [name for name in names if len({repr(row.get(name)) for row in rows}) > 1]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return "-".join(str(entry) for entry in value)
+    return str(value)
+
+
+def parameters_block(parameters: Mapping[str, Any]) -> str:
+    """YAML of `parameters:`, as an n3fit runcard has it."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    def block(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return CommentedMap({str(key): block(entry) for key, entry in value.items()})
+        if isinstance(value, list | tuple):
+            listed = CommentedSeq(block(entry) for entry in value)
+            listed.fa.set_flow_style()
+            return listed
+        return value
+
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.width = 110
+    yaml.dump(CommentedMap({"parameters": block(parameters)}), text)
+    return text.getvalue()

@@ -1,0 +1,132 @@
+"""Showing a scan or a fit at work: bars on a terminal, plain lines in a log. Both write to standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+import click
+
+__all__ = ["Display", "make_display"]
+
+#: a line about a running fit in a log at most this often, in seconds
+_EVERY = 30.0
+
+
+class Display:
+    """Plain lines: one per finished trial, and one now and then about the fit that is running."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._finished = 0
+        self._last = time.monotonic()
+        self._current = ""
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None):
+        return None
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        click.echo(text, err=True)
+
+    def scan(self, event: dict[str, Any]) -> None:
+        """An event of `hyper_scan_wrapper`."""
+        if event["event"] == "trial_started":
+            self._current = f"trial {event['tid']} of {event['total']}"
+            self._started(event)
+        else:
+            self._finished += 1
+            self.say(self._line(event))
+            self._ended(event)
+
+    def epochs(self, event: dict[str, Any]) -> None:
+        """An event of a trainer: `epoch`, `epochs` and the `running` models."""
+        if time.monotonic() - self._last > _EVERY:
+            self._last = time.monotonic()
+            self.say(
+                f"{self._current or 'fit'}: epoch {event['epoch']} of {event['epochs']}, {event['running']} running"
+            )
+
+    def _started(self, event: dict[str, Any]) -> None:
+        self._last = time.monotonic()
+
+    def _ended(self, event: dict[str, Any]) -> None:
+        return None
+
+    def _line(self, event: dict[str, Any]) -> str:
+        number, loss = event["tid"], event["loss"]
+        shown = "" if loss is None else f"loss {loss:.4f}"
+        reason = f"failed: {event['reason']}" if event["status"] != "ok" else ""
+        told = ", ".join(part for part in (shown, reason) if part)
+        best = "none yet" if event["best"] is None else f"{event['best']:.4f} (trial {event['best_tid']})"
+        return f"trial {number}: {told}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"
+
+    def _left(self, event: dict[str, Any]) -> str:
+        rest = event["total"] - event["tid"] - 1
+        seconds = rest * (time.monotonic() - self._begun) / max(self._finished, 1)
+        return f"{rest} trials, {_duration(seconds)}"
+
+
+class _Bars(Display):
+    """The same lines above two bars: trials of the scan, epochs of the fit that is running."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            Remaining(),
+        )
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._trials: Any = None
+        self._epochs: Any = None
+
+    def __enter__(self) -> Display:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None):
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def _started(self, event: dict[str, Any]) -> None:
+        if self._trials is None:
+            self._trials = self._progress.add_task("trials", total=event["total"], completed=event["tid"])
+        if self._epochs is not None:
+            self._progress.update(self._epochs, completed=0)
+
+    def _ended(self, event: dict[str, Any]) -> None:
+        if self._trials is not None:
+            best = "" if event["best"] is None else f", best {event['best']:.4f}"
+            self._progress.update(self._trials, completed=event["tid"] + 1, description=f"trials{best}")
+
+    def epochs(self, event: dict[str, Any]) -> None:
+        if self._epochs is None:
+            self._epochs = self._progress.add_task("epochs", total=event["epochs"])
+        told = f"epochs, {event['running']} models running"
+        self._progress.update(self._epochs, completed=event["epoch"], total=event["epochs"], description=told)
+
+
+def make_display() -> Display:
+    """Bars where standard error is a terminal, plain lines elsewhere."""
+    return _Bars() if sys.stderr.isatty() else Display()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

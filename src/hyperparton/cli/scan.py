@@ -1,0 +1,154 @@
+"""`hyperparton scan`: the main job."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
+from hyperparton.cli.progress import Display, make_display
+from hyperparton.errors import RuncardError
+from hyperparton.runcard import Runcard, TrainerRuncard
+from hyperparton.space import readable
+
+__all__ = ["scan"]
+
+#: n3fit's own seed of a scan
+_SEED = 42
+
+#: keys of a card that change neither space nor fits
+_NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
+
+
+@click.command()
+@runcard_argument
+@click.option(
+    "--trials", type=click.IntRange(min=1), required=True, help="Trials in total, those done before included."
+)
+@replicas_option
+@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
+@click.option("--engine", type=click.Choice(["hyperopt", "random"]), default="hyperopt", show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
+@theory_options
+def scan(
+    runcard: Path,
+    trials: int,
+    replicas: int,
+    output: Path | None,
+    engine: str,
+    seed: int,
+    theory: Path | None,
+    t0pdfset: str | None,
+) -> None:
+    """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
+    card, scanner = checked_card(runcard)
+    if scanner is None:
+        raise RuncardError([card.fault((), "a scan needs hyperscan_config")])
+    if isinstance(card, Runcard) and card.kfold is None:
+        raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
+    _end_on_sigterm()
+    with make_display() as display:
+        for line in _notices(card, scanner):
+            display.say(line)
+        if isinstance(card, Runcard):
+            trainer, metadata = _pdf_trainer(card, replicas, theory, t0pdfset, display)
+        else:
+            trainer, metadata = _own_trainer(card)
+        folder = output_folder(card, output)
+        best = _run(folder, card, trainer, scanner, trials, metadata, {"engine": engine, "seed": seed}, display)
+    _conclude(folder, best)
+
+
+def _notices(card: Runcard | TrainerRuncard, scanner: Any) -> list[str]:
+    lines = []
+    if card.unused:
+        lines.append(f"not used by hyperparton: {', '.join(card.unused)}")
+    if scanner.parallel_hyperopt:
+        lines.append("hyperscan_config.parallel: not used, the trials run one after the other")
+    return lines
+
+
+def _pdf_trainer(
+    card: Runcard, replicas: int, theory: Path | None, t0pdfset: str | None, display: Display
+) -> tuple[Any, dict[str, Any]]:
+    from hyperparton.data import load_fit_data
+    from hyperparton.data.theory import digest
+    from hyperparton.train import ModelTrainer
+
+    data = load_fit_data(card, theory, t0pdfset)
+    source = data.theory
+    display.say(f"theory {source.theoryid}: {source.origin}, {source.path}")
+    display.say(f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}")
+    assert card.kfold is not None
+    display.say(f"{len(card.kfold.partitions)} folds x {replicas} replicas per trial")
+    trainer = ModelTrainer.from_runcard(card, data, range(1, replicas + 1), display.epochs)
+    return trainer, {**_identity(card), "replicas": replicas, "t0pdfset": data.t0pdfset, "FK tables": digest(data)}
+
+
+def _identity(card: Runcard | TrainerRuncard) -> dict[str, Any]:
+    """What must be the same when a scan is continued; the search space is compared by itself."""
+    left_out = _NOT_PHYSICS | set(card.unused)
+    return {f"runcard: {key}": readable(value) for key, value in card.raw.items() if key not in left_out}
+
+
+def _own_trainer(card: TrainerRuncard) -> tuple[Any, dict[str, Any]]:
+    from hyperparton.scan import load_trainer
+
+    trainer = load_trainer(card.trainer, card.raw, Path(card.path).resolve().parent)
+    return trainer, _identity(card)
+
+
+def _run(
+    folder: Path,
+    card: Any,
+    trainer: Any,
+    scanner: Any,
+    trials: int,
+    metadata: dict[str, Any],
+    settings: dict[str, Any],
+    display: Display,
+) -> dict[str, Any]:
+    from hyperparton.scan import hyper_scan_wrapper
+    from hyperparton.trials.layout import ScanFolder
+
+    layout = ScanFolder(folder)
+    kept = {**metadata, "notes": {"runcard": card.text, "versions": _versions()}}
+    begun: list[bool] = []
+
+    def progress(event: dict[str, Any]) -> None:
+        # the folder is this scan's once a trial starts: until then nothing in it is touched
+        if not begun:
+            layout.write_runcard(card.text)
+            begun.append(True)
+        display.scan(event)
+
+    return hyper_scan_wrapper(layout.replica, trainer, scanner, trials, progress=progress, metadata=kept, **settings)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt")}
+
+
+def _conclude(folder: Path, best: dict[str, Any]) -> None:
+    from hyperparton.cli.best import parameters_block, table
+    from hyperparton.trials import read_tries
+    from hyperparton.trials.layout import ScanFolder
+
+    click.echo(table(read_tries(ScanFolder(folder).tries), top=1))
+    click.echo("the best trial's parameters, to paste into a runcard:\n")
+    click.echo(parameters_block(best))
+    click.echo(f"trials: {ScanFolder(folder).tries}")
+
+
+def _end_on_sigterm() -> None:
+    """A scan that is told to end hands its trial back and leaves."""
+
+    def end(signum: int, frame: Any) -> None:
+        raise SystemExit(143)
+
+    signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,17 @@
+"""Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
+
+from hyperparton.runcard.load import Document, KeyPath, dotted, load_document
+from hyperparton.runcard.read import examine, parse_runcard, read_runcard
+from hyperparton.runcard.schema import Runcard, TrainerRuncard
+
+__all__ = [
+    "Document",
+    "KeyPath",
+    "Runcard",
+    "TrainerRuncard",
+    "dotted",
+    "examine",
+    "load_document",
+    "parse_runcard",
+    "read_runcard",
+]

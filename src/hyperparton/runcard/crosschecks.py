@@ -1,0 +1,133 @@
+"""What can be wrong between the sections of a runcard, each of which is right by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from hyperparton.errors import Fault, nearest
+from hyperparton.runcard.faults import translated
+from hyperparton.runcard.methodology import Parameters
+from hyperparton.runcard.schema import Runcard, TrainerRuncard
+
+__all__ = ["cross_check", "cross_check_trainer"]
+
+#: section of hyperscan_config -> its key -> the parameter that it scans
+_SCANS: Mapping[str, Mapping[str, str]] = {
+    "stopping": {
+        "min_epochs": "epochs",
+        "max_epochs": "epochs",
+        "min_patience": "stopping_patience",
+        "max_patience": "stopping_patience",
+    },
+    "architecture": {
+        "initializers": "initializer",
+        "activations": "activation_per_layer",
+        "max_drop": "dropout",
+        "n_layers": "nodes_per_layer",
+        "layer_types": "layer_type",
+    },
+}
+
+
+def cross_check(card: Runcard) -> list[Fault]:
+    """Every fault between the sections of an NNPDF runcard."""
+    return [*_datasets(card), *_partitions(card), *_network(card), *_scanned(card), *_parameter_sets(card)]
+
+
+def cross_check_trainer(card: TrainerRuncard) -> list[Fault]:
+    """The same for a card with a trainer of the user's own."""
+    faults = list(_scanned(card))
+    module, colon, factory = card.trainer.partition(":")
+    names = [*module.split("."), factory]
+    if not colon or not all(name.isidentifier() for name in names):
+        faults.append(card.fault(("trainer",), "names a function", repr(card.trainer), "module:factory"))
+    if card.hyperscan_config is None:
+        faults.append(card.fault((), "a card with a trainer of its own needs hyperscan_config"))
+    return faults
+
+
+def _datasets(card: Runcard) -> Iterator[Fault]:
+    if not card.dataset_inputs:
+        yield card.fault(("dataset_inputs",), "names no data set: there is nothing to fit")
+    for section in ("dataset_inputs", "positivity", "integrability"):
+        counted: Counter[str] = Counter()
+        for place, entry in enumerate(getattr(card, section)):
+            counted[entry.dataset] += 1
+            if counted[entry.dataset] == 2:
+                yield card.fault((section, place), f"names the data set {entry.dataset} a second time")
+    if card.genrep and "mcseed" not in card.model_fields_set:
+        yield card.fault(("genrep",), "Monte Carlo replicas of the data need mcseed")
+
+
+def _partitions(card: Runcard) -> Iterator[Fault]:
+    known = [entry.dataset for entry in card.dataset_inputs]
+    for k, partition in enumerate(card.kfold.partitions if card.kfold else ()):
+        for place, name in enumerate(partition.datasets):
+            if name not in known:
+                path = ("kfold", "partitions", k, "datasets", place)
+                yield card.fault(path, f"hides a data set that is not fitted{nearest(name, known)}", name)
+        if known and set(known) <= set(partition.datasets):
+            yield card.fault(("kfold", "partitions", k), "hides every data set: nothing is left to fit")
+
+
+def _network(card: Runcard) -> Iterator[Fault]:
+    yield from _output(card, card.parameters, ("parameters",))
+
+
+def _output(card: Runcard, parameters: Parameters, path: tuple[str | int, ...]) -> Iterator[Fault]:
+    """What the last layer must be for the fitting basis."""
+    elements = [element.fl for element in card.fitting.basis]
+    nodes = parameters.nodes_per_layer
+    if nodes[-1] != len(elements):
+        accepted = f"{len(elements)}, one node per element of the basis"
+        yield card.fault((*path, "nodes_per_layer"), "the last layer has the wrong size", str(nodes[-1]), accepted)
+    if parameters.activation_per_layer[-1] == "square_singlet" and set(elements[:2]) != {"sng", "g"}:
+        message = "square_singlet needs sng and g as the first two elements of the basis"
+        yield card.fault((*path, "activation_per_layer"), message, ", ".join(elements))
+    large = [e.fl for e in card.fitting.basis if e.largex != (0.0, 0.0)]
+    if parameters.feature_scaling_points is not None and large:
+        message = "feature scaling leaves no room for largex exponents"
+        yield card.fault(("fitting", "basis"), message, f"largex for {', '.join(large)}", "no largex")
+    absent = [e.fl for e in card.fitting.basis if "largex" not in e.model_fields_set]
+    if parameters.feature_scaling_points is None and absent:
+        yield card.fault(("fitting", "basis"), "largex is missing", f"none for {', '.join(absent)}", "[lower, upper]")
+
+
+def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
+    """Scanned parameters that `parameters` does not declare."""
+    config = card.hyperscan_config
+    if config is None:
+        return
+    declared = card.raw.get("parameters") or {}
+    if not config.scanned:
+        yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
+    for section in ("stopping", "architecture"):
+        for key in getattr(getattr(config, section), "model_fields_set", ()):
+            target = _SCANS[section].get(key)
+            if target is not None and target not in declared and getattr(getattr(config, section), key) is not None:
+                yield _undeclared(card, ("hyperscan_config", section, key), target, declared)
+    for section in ("optimizer", "positivity", "integrability"):
+        if getattr(config, section) is not None and section not in declared:
+            yield _undeclared(card, ("hyperscan_config", section), section, declared)
+    for key in config.space or ():
+        if key not in declared:
+            yield _undeclared(card, ("hyperscan_config", "space", key), key, declared)
+
+
+def _undeclared(card: Any, path: tuple[str | int, ...], target: str, declared: Mapping[str, Any]) -> Fault:
+    message = f"scans {target!r}, which `parameters` does not declare{nearest(target, declared)}"
+    return card.fault(path, message, accepted=", ".join(declared))
+
+
+def _parameter_sets(card: Runcard) -> Iterator[Fault]:
+    """Whole parameter sets must each be complete."""
+    for place, entry in enumerate((card.hyperscan_config and card.hyperscan_config.parameters) or ()):
+        path = ("hyperscan_config", "parameters", place)
+        try:
+            yield from _output(card, Parameters.model_validate(entry), path)
+        except ValidationError as error:
+            yield from translated(error, card._document, path, Parameters)

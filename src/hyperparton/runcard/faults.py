@@ -1,0 +1,83 @@
+"""pydantic's errors as the faults of a runcard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from hyperparton.errors import Fault, nearest
+from hyperparton.runcard.load import Document, KeyPath
+
+__all__ = ["shown", "translated"]
+
+#: pydantic's type of error -> the rule
+_RULES: Mapping[str, str] = {
+    "dict_type": "must be keys with values",
+    "model_type": "must be keys with values",
+    "model_attributes_type": "must be keys with values",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "recursion_loop": "contains itself",
+}
+
+#: sections whose list pydantic sees without the key that holds it in the file
+_HOLDERS: Mapping[str, str] = {"positivity": "posdatasets", "integrability": "integdatasets"}
+
+
+def translated(error: ValidationError, document: Document, base: KeyPath, model: type[BaseModel]) -> Iterator[Fault]:
+    """Each of pydantic's errors as a fault at its place; `base` is where `model` stands in the document."""
+    for found in error.errors(include_url=False):
+        path = _in_file((*base, *found["loc"]), document)
+        kind, given = found["type"], shown(found["input"])
+        if kind == "missing":
+            yield document.fault(path, f"{path[-1]!r} is missing")
+        elif kind == "extra_forbidden":
+            accepted = _accepted_keys(model, found["loc"][:-1])
+            message = f"unknown key {path[-1]!r}{nearest(str(path[-1]), accepted)}"
+            yield document.fault_of_key(path, message, accepted=", ".join(accepted) or None)
+        elif kind == "refused":
+            context = found.get("ctx", {})
+            yield document.fault(path, context["message"], context.get("given") or given, context.get("accepted"))
+        else:
+            yield document.fault(path, _RULES.get(kind, found["msg"]), given)
+
+
+def _in_file(path: KeyPath, document: Document) -> KeyPath:
+    holder = _HOLDERS.get(str(path[0])) if path else None
+    if holder is not None and len(path) > 1 and path[1] != holder:
+        return (path[0], holder, *path[1:])
+    return path
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it, at most 60 characters."""
+    if isinstance(value, dict):
+        text = "{" + ", ".join(f"{key}: {shown(entry)}" for key, entry in list(value.items())[:6]) + "}"
+    elif value is None:
+        text = "nothing"
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    else:
+        text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _accepted_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
+    """The keys of the section that `path` leads to from `model`."""
+    current: Any = model
+    for part in path:
+        if isinstance(part, str) and current is not None and part in current.model_fields:
+            current = _model_in(current.model_fields[part].annotation)
+    return tuple(current.model_fields) if current is not None else ()
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None

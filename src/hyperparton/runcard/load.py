@@ -1,0 +1,183 @@
+"""Reading a runcard's YAML together with the place of everything in it.
+
+YAML 1.2 as NNPDF writes it: `1e3` is a number, `yes` is text. Only plain data come out of a file: no tags, no objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from hyperparton.errors import Fault, RuncardError
+
+__all__ = ["Document", "KeyPath", "dotted", "load_document", "parse_document"]
+
+#: where something is: keys and places in lists, from the root
+KeyPath = tuple[str | int, ...]
+
+#: NNPDF's own cards of a global fit have 30 kB; parsing takes a second per 100 kB
+_LARGEST = 1_000_000
+_DEEPEST = 40
+_MOST_NODES = 200_000
+
+
+@dataclass(frozen=True)
+class Document:
+    """The content of a YAML file as dictionaries, lists and scalars, with lines and columns that count from 1."""
+
+    content: dict[str, Any]
+    file: Path | None
+    text: str = field(repr=False)
+    values: Mapping[KeyPath, tuple[int, int]] = field(repr=False)
+    """path -> where its value begins"""
+    keys: Mapping[KeyPath, tuple[int, int]] = field(repr=False)
+    """path -> where its key stands; the value where it has none (in lists)"""
+    faults: tuple[Fault, ...] = ()
+    """what is wrong with single entries (a key given twice, a tag), whose values are left out of `content`"""
+
+    def fault(self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None) -> Fault:
+        """A fault at `path`, or at the nearest thing around it that the file has."""
+        return self._fault(self.values, path, message, given, accepted)
+
+    def fault_of_key(self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None) -> Fault:
+        """A fault of the key itself, not of its value."""
+        return self._fault(self.keys, path, message, given, accepted)
+
+    def _fault(self, places: Mapping, path: KeyPath, message: str, given: str | None, accepted: str | None) -> Fault:
+        there = path
+        while there and there not in places:
+            there = there[:-1]
+        line, column = places.get(there, (1, 1))
+        return Fault(message, dotted(path), given, accepted, self.file, line, column)
+
+
+def dotted(path: KeyPath) -> str:
+    """``('kfold', 'partitions', 0, 'datasets')`` as ``kfold.partitions[0].datasets``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def load_document(path: str | Path) -> Document:
+    """Read a file; raises RuncardError if it is not there, too large, not text or not YAML with keys at its root."""
+    path = Path(path)
+    try:
+        if path.is_file() and path.stat().st_size > _LARGEST:
+            size = f"{path.stat().st_size / 1e6:.1f} MB"
+            raise RuncardError([Fault("this is no runcard", given=size, accepted="at most 1 MB of YAML", file=path)])
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as fault:
+        raise RuncardError([Fault(f"cannot be read: {fault.strerror}", file=path)]) from fault
+    except UnicodeDecodeError as fault:
+        message = f"is not text in UTF-8: byte {fault.start + 1} is {fault.object[fault.start]:#04x}"
+        raise RuncardError([Fault(message, file=path)]) from fault
+    return parse_document(text, path)
+
+
+def parse_document(text: str, file: Path | None = None) -> Document:
+    """The document of YAML text; `file` is what faults name. Raises RuncardError as `load_document` does."""
+    return _Reader(text, file).document()
+
+
+class _Reader:
+    """Turns YAML's nodes into plain data, noting where each comes from and what cannot be used."""
+
+    def __init__(self, text: str, file: Path | None) -> None:
+        self._text, self._file = text, file
+        self._yaml = YAML(typ="safe", pure=True)
+        self._count = 0
+        self.values: dict[KeyPath, tuple[int, int]] = {}
+        self.keys: dict[KeyPath, tuple[int, int]] = {}
+        self.faults: list[Fault] = []
+
+    def document(self) -> Document:
+        try:
+            root = self._yaml.compose(self._text)
+            if isinstance(root, MappingNode):
+                content = self._build(root, ())
+                return Document(content, self._file, self._text, self.values, self.keys, tuple(self.faults))
+            given = "nothing" if root is None or not getattr(root, "value", None) else _kind(root)
+            fault = Fault("a runcard is a list of keys with values", given=given, file=self._file)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark is not None else (None, None)
+            fault = Fault(f"not YAML: {error.problem or error.context}", file=self._file, line=line, column=column)
+        except ReaderError as error:
+            line = self._text.count("\n", 0, error.position) + 1
+            fault = Fault(f"not YAML: {error.reason}", file=self._file, line=line)
+        except (YAMLError, ValueError, RecursionError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            fault = Fault(f"not YAML: {first}", file=self._file)
+        raise RuncardError([fault])
+
+    def _fault(self, node: Node, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None):
+        line, column = _place(node)
+        self.faults.append(Fault(message, dotted(path), given, accepted, self._file, line, column))
+
+    def _build(self, node: Node, path: KeyPath) -> Any:
+        self._count += 1
+        if self._count > _MOST_NODES or len(path) > _DEEPEST:
+            raise ValueError(f"it holds more than {_MOST_NODES} entries or is more than {_DEEPEST} levels deep")
+        self.values[path] = _place(node)
+        self.keys.setdefault(path, self.values[path])
+        if not str(node.tag).startswith("tag:yaml.org,2002:"):
+            self._fault(node, path, "tags are not read", given=str(node.tag))
+            return None
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self._build(entry, (*path, i)) for i, entry in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+        built: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, ScalarNode) else None
+            if key == "<<":
+                merged = {**self._merged(value_node, path), **merged}
+            elif key is None:
+                self._fault(key_node, path, "a key is text", given=_kind(key_node))
+            elif key in built:
+                first, _ = self.keys[(*path, key)]
+                self._fault(key_node, (*path, key), f"given a second time, first on line {first}")
+            else:
+                self.keys[(*path, key)] = _place(key_node)
+                built[key] = self._build(value_node, (*path, key))
+        return {**merged, **built}
+
+    def _merged(self, node: Node, path: KeyPath) -> dict[str, Any]:
+        """What `<<: *anchor` brings; of several the first goes before."""
+        sources = node.value if isinstance(node, SequenceNode) else [node]
+        merged: dict[str, Any] = {}
+        for source in sources:
+            if not isinstance(source, MappingNode):
+                self._fault(source, path, "`<<` merges keys with values", given=_kind(source))
+                continue
+            merged = {**self._mapping(source, path), **merged}
+        return merged
+
+    def _scalar(self, node: Node, path: KeyPath) -> Any:
+        try:
+            return self._yaml.constructor.construct_object(node)
+        except (MarkedYAMLError, ValueError, OverflowError) as error:
+            self._fault(node, path, f"not a value: {getattr(error, 'problem', None) or error}", given=repr(node.value))
+            return None
+
+
+def _place(node: Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _kind(node: Node) -> str:
+    if isinstance(node, MappingNode):
+        return "keys with values"
+    return "a list" if isinstance(node, SequenceNode) else repr(node.value)[:60]

@@ -1,0 +1,175 @@
+# ruff: noqa: E501 (one damage a line)
+"""Runcards as a whole: NNPDF's values read as they are, and the faults of damaged ones with their places."""
+
+import re
+
+import pytest
+
+from hyperparton.errors import RuncardError
+from hyperparton.runcard import Runcard, TrainerRuncard, parse_runcard
+
+
+def faults_of(text):
+    with pytest.raises(RuncardError) as caught:
+        parse_runcard(text)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def changed(text, old, new):
+    assert old in text
+    return text.replace(old, new)
+
+
+def test_a_card_of_a_scan(scan_text):
+    card = parse_runcard(scan_text)
+    assert isinstance(card, Runcard)
+    assert len(card.dataset_inputs) == 19
+    assert card.dataset_inputs[0].variant == ("legacy_dw",)
+    assert card.dataset_inputs[8].cfac == ("MAS",)
+    assert (card.datacuts.q2min, card.datacuts.w2min, card.datacuts.t0pdfset) == (3.49, 12.5, "HYPERPARTON_dis_t0")
+    assert card.theoryid == 40_000_000
+    assert (card.trvlseed, card.nnseed, card.mcseed) == (591866982, 945709987, 519562661)
+    assert card.genrep is False
+    assert card.diagonal_basis is True
+    assert card.sum_rules is True
+    assert card.fitting.fitbasis == "EVOL"
+    assert card.fitting.basis[1].fl == "g"
+    assert card.fitting.basis[1].smallx == (0.7795, 1.095)
+    assert card.fitting.basis[1].trainable is False
+    assert len(card.positivity) == 12
+    assert card.positivity[0].maxlambda == 1e6
+    assert [entry.dataset for entry in card.integrability] == ["NNPDF_INTEG_3GEV_XT8", "NNPDF_INTEG_3GEV_XT3"]
+    assert len(card.added_filter_rules) == 3
+    assert card.kfold.threshold == 20.0
+    assert card.kfold.penalties == ("saturation", "patience", "integrability")
+    assert len(card.kfold.partitions) == 4
+    assert card.parameters.threshold_chi2 == 3.5
+    assert card.parameters.positivity.multiplier is None
+    assert card.hyperscan_config.stopping.min_epochs == 1000
+    assert card.scan_parameters()["epochs"] == 2500
+    assert card.unused == ("debug", "maxcores")
+
+
+def test_defaults_are_those_of_nnpdf(fit_text):
+    """What a card may leave out: frac 1, NNPDF's cuts, trainable exponents, a threshold of 50, 85 % of the replicas."""
+    text = re.sub(r"  q2min: 3.49\n  w2min: 12.5\n", "", fit_text)
+    text = text.replace(", trainable: false}", "}")
+    text += "kfold:\n  partitions:\n  - datasets: [NMC_NC_NOTFIXED_EM-F2]\n  - datasets:\n    overfit: true\n    weight: 2\n"
+    card = parse_runcard(text)
+    assert card.dataset_inputs[0].frac == 1.0
+    assert (card.datacuts.q2min, card.datacuts.w2min) == (3.49, 12.5)
+    assert all(element.trainable for element in card.fitting.basis)
+    assert (card.kfold.threshold, card.kfold.reduce_proportion) == (50.0, 0.85)
+    assert card.kfold.partitions[1].datasets == ()
+    assert card.kfold.partitions[1].overfit
+    assert card.kfold.partitions[1].weight == 2
+
+
+@pytest.mark.parametrize("key", ["target", "fold_statistic"])
+def test_target_and_fold_statistic_are_synonyms(scan_text, key):
+    text = changed(scan_text, "  fold_statistic: average\n", f"  {key}: best_worst\n")
+    assert parse_runcard(text).kfold.fold_statistic == "best_worst"
+
+
+def test_a_card_is_frozen(scan_text):
+    card = parse_runcard(scan_text)
+    with pytest.raises(ValueError, match="frozen"):
+        card.genrep = True
+
+
+#: (what is replaced, by what, the fault that must be told); line and column counted in the changed card
+DAMAGE = [
+    ("genrep: false", "gen_rep: false", ":1: gen_rep: unknown key 'gen_rep' (did you mean 'genrep'?)"),
+    ("  threshold: 20.0", "  treshold: 20.0", ":3: kfold.treshold: unknown key 'treshold' (did you mean 'threshold'?)"),
+    ("  stopping_patience: 0.99", "  stopping_patiance: 0.99", "(did you mean 'stopping_patience'?), accepted: nodes_per"),
+    ("  stopping_patience: 0.99", "  stopping_patiance: 0.99", "parameters.stopping_patience: 'stopping_patience' is miss"),
+    ("min_epochs: 1e3", "min_epoch: 1e3", "hyperscan_config.stopping.min_epoch: unknown key 'min_epoch' (did you mean"),
+    ("  architecture:", "  arquitecture:", "hyperscan_config.arquitecture: unknown key 'arquitecture' (did you mean"),
+    ("epochs: 2500", "epochs: many", "parameters.epochs: must be a number, given 'many'"),
+    ("epochs: 2500", "epochs: 0", "parameters.epochs: is out of range, given 0, accepted: a whole number of at least 1"),
+    ("epochs: 2500", "epochs: 1.5", "parameters.epochs: must be a whole number, given 1.5"),
+    ("epochs: 2500", "epochs: .nan", "parameters.epochs: must be a finite number"),
+    ("epochs: 2500", "epochs: true", "parameters.epochs: must be a number, given true"),
+    ("optimizer_name: Adam\n", "optimizer_name: Adamm\n", "optimizer_name: unknown optimizer (did you mean 'Adam'?)"),
+    ("initializer: 'glorot_normal'", "initializer: glorot", "parameters.initializer: unknown initializer"),
+    ("activations: [tanh, sigmoid]", "activations: [tanh, sigmoyd]", "activations[1]: unknown activation (did you mean 'sig"),
+    ("layer_type: dense", "layer_type: dens", "unknown layer type (did you mean 'dense'?), given 'dens'"),
+    ("fitbasis: EVOL", "fitbasis: EVOLQED", "fitting.fitbasis: unknown fitbasis (did you mean 'EVOL'?)"),
+    ("{fl: t15,", "{fl: cp,", "unknown: cp, given sng, g, v, v3, v8, t3, t8, cp, accepted: sng"),
+    ("smallx: [1.091, 1.119]", "smallx: [1.2, 1.119]", "fitting.basis[0].smallx: must be a range, given [1.2, 1.119]"),
+    ("nodes_per_layer: [25, 20, 8]", "nodes_per_layer: [25, 20, 7]", "the last layer has the wrong size, given 7"),
+    ("nodes_per_layer: [25, 20, 8]", "nodes_per_layer: [25, 8]", "must have the same length, given 2 and 3 layers"),
+    ("penalties: [saturation", "penalties: [satiation", "kfold.penalties[0]: unknown penalty (did you mean 'saturation'?)"),
+    ("loss_type: chi2", "loss_type: chi", "kfold.loss_type: unknown loss_type (did you mean 'chi2'?)"),
+    ("fold_statistic: average", "fold_statistic: median", "kfold.fold_statistic: unknown statistic, given 'median', acc"),
+    ("NMC_NC_NOTFIXED_P_EM-SIGMARED, NUTEV", "NMC_NC_NOTFIXED_P_SIGMARED, NUTEV", "hides a data set that is not fitted"),
+    ("theoryid: 40_000_000", "theoryid: forty", "theory.theoryid: must be the number of a theory, given 'forty'"),
+    ("trvlseed: 591866982", "trvlseed: -1", "trvlseed: is out of range, given -1"),
+    ("sampling: log, min: 1e-4, max: 1e-2", "sampling: logg, min: 1e-4, max: 1e-2", "unknown sampling (did you mean 'log'?)"),
+    ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 1e-1, max: 1e-2", "the lower bound must be below the upper"),
+    ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 0, max: 1e-2", "a logarithmic range needs min above 0"),
+    ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 1e-4", "learning_rate.max: 'max' is missing"),
+    ("min_epochs: 1e3, max_epochs: 2e3", "max_epochs: 2e3", "max_epochs is given without min_epochs"),
+    ("min_initial: 1, max_initial: 1000", "min_initial: 1", "min_initial is given without max_initial"),
+    ("    max_units: 45\n", "", "n_layers needs both min_units and max_units"),
+    ("    max_drop: 0.15\n", "    max_drop: 1.5\n", "architecture.max_drop: is out of range, given 1.5"),
+    ("  dropout: 0.0\n", "", "architecture.max_drop: scans 'dropout', which `parameters` does not declare"),
+    ("genrep: false", "genrep: maybe", "genrep: must be true or false, given 'maybe'"),
+    ("positivity:\n  posdatasets:", "positivity:\n  posdataset:", "positivity: must hold the list posdatasets"),
+    ("{dataset: NNPDF_POS_2P24GEV_F2U, maxlambda: 1e6}", "{dataset: NNPDF_POS_2P24GEV_F2U}", "'maxlambda' is missing"),
+    ("dataset: NNPDF_POS_2P24GEV_F2D,", "dataset: NNPDF_POS_2P24GEV_F2U,", "names the data set NNPDF_POS_2P24GEV_F2U a second"),
+    ("genrep: false", "genrep: false\nsum_rules: TSR", "sum_rules: unknown sum_rules, given 'TSR', accepted: All, MSR, VSR"),
+    ("genrep: false", "genrep: false\nfiatlux: {luxset: x}", "fiatlux: fits with a photon PDF are not supported"),
+    ("genrep: false", "genrep: false\nclosuretest: {fakedata: true}", "closuretest.fakedata: closure tests are not"),
+    ("  fold_statistic: average\n", "  fold_statistic: average\n  target: std\n", "target and fold_statistic are two names"),
+    ("optimizer_name: Nadam\n    learning_rate", "optimizer_name: Adamax\n    learning_rate", "Adamax has no 'learning_rate'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "told"), DAMAGE)
+def test_damage(scan_text, old, new, told):
+    faults = faults_of(changed(scan_text, old, new))
+    assert any(told in fault for fault in faults), faults
+    assert all(re.match(r"\d+:\d+: ", fault) for fault in faults), faults
+
+
+def test_places_of_faults(scan_text):
+    """Line and column as an editor counts them."""
+    text = changed(scan_text, "  threshold: 20.0", "  threshold: zero")
+    line = text.splitlines().index("  threshold: zero") + 1
+    assert faults_of(text) == [f"{line}:14: kfold.threshold: must be a number, given 'zero'"]
+
+
+def test_all_faults_at_once(scan_text):
+    text = scan_text
+    for old, new in (("epochs: 2500", "epochs: x"), ("genrep: false", "genrep: 3"), ("fitbasis: EVOL", "fitbasis: E")):
+        text = changed(text, old, new)
+    text = changed(text, "trvlseed: 591866982\n", "trvlseed: 1\ntrvlseed: 2\n")
+    faults = faults_of(text)
+    assert len(faults) == 4
+    numbers = [tuple(map(int, fault.split(":")[:2])) for fault in faults]
+    assert numbers == sorted(numbers)
+
+
+def test_a_card_with_its_own_trainer():
+    text = "trainer: module:factory\nparameters: {a: 1, b: x}\nhyperscan_config: {space: {a: {min: 1, max: 2}}}\nmore: 3\n"
+    card = parse_runcard(text)
+    assert isinstance(card, TrainerRuncard)
+    assert card.scan_parameters() == {"a": 1, "b": "x"}
+    assert card.raw["more"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("trainer: module\nparameters: {a: 1}\nhyperscan_config: {space: {a: {min: 1, max: 2}}}\n", "module:factory"),
+        ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {space: {b: {min: 1, max: 2}}}\n", "scans 'b', which"),
+        ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {space: {a: {min: 1}}}\n", "needs both min and max"),
+        ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {space: {a: {choice: []}}}\n", "needs a list of options"),
+        ("trainer: m:f\nparameters: {a: 1}\n", "needs hyperscan_config"),
+        ("trainer: m:f\nhyperscan_config: {space: {a: {min: 1, max: 2}}}\n", "'parameters' is missing"),
+        ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {}\n", "there is nothing to scan"),
+    ],
+)
+def test_damaged_cards_with_a_trainer(text, told):
+    assert any(told in fault for fault in faults_of(text))
