@@ -21,7 +21,17 @@ from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture, dropout_layer
 from hyperparton.pdf.sumrules import normalisation
 
-__all__ = ["WIDTH_STEP", "Columns", "Shape", "columns", "from_columns", "preprocessing_factor", "shape_of", "to_columns", "xf"]
+__all__ = [
+    "WIDTH_STEP",
+    "Columns",
+    "Shape",
+    "columns",
+    "from_columns",
+    "preprocessing_factor",
+    "shape_of",
+    "to_columns",
+    "xf",
+]
 
 Array = Any
 Weights = list[dict[str, Array]]
@@ -107,7 +117,9 @@ def columns(model: PDFModel, grid: np.ndarray) -> Columns:
     def padded(values: np.ndarray, fill: float) -> np.ndarray:
         return np.concatenate([values, np.full(shape.points - len(values), fill)])
 
-    rows = np.stack([np.ones(shape.points), *(padded(column, points.inputs[-1, i]) for i, column in enumerate(points.inputs.T))])
+    rows = np.stack(
+        [np.ones(shape.points), *(padded(column, points.inputs[-1, i]) for i, column in enumerate(points.inputs.T))]
+    )
     below_one = padded(np.isfinite(points.log_1mx).astype(float), 0.0)
     integrals = np.zeros((shape.points, 2))
     nodes = slice(len(grid), len(grid) + len(model.rule.x))

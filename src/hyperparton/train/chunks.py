@@ -41,7 +41,9 @@ class Chunks:
         """Put the models with these numbers into chunks."""
         padded = np.full(-(-len(numbers) // self._size) * self._size, _EMPTY)
         padded[: len(numbers)] = numbers
-        self._chunks = [(part, self._chunk_state(part), *self._chunk_data(part)) for part in padded.reshape(-1, self._size)]
+        self._chunks = [
+            (part, self._chunk_state(part), *self._chunk_data(part)) for part in padded.reshape(-1, self._size)
+        ]
 
     def _chunk_state(self, numbers: np.ndarray) -> FitState:
         state = _rows(self._known, numbers)

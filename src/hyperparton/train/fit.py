@@ -17,6 +17,7 @@ from hyperparton.pdf.convolution import Convolution, build_convolution, union_gr
 from hyperparton.pdf.sumrules import sum_rule_mode
 from hyperparton.train.kfold import Fold, SplitSettings, build_folds
 from hyperparton.train.methodology import Methodology
+from hyperparton.train.metrics import ReducedMetrics
 from hyperparton.train.models import Constraints, ModelData, Theory, TrainedModels, build_model, train_models
 
 __all__ = ["FitResult", "FitSetup", "fit_runcard", "run_fit"]
@@ -142,6 +143,17 @@ class FitSetup:
     def full_fit(self) -> list[Fold]:
         """The one fold that hides nothing."""
         return self._full_fit
+
+    @cached_property
+    def fold_metrics(self) -> list[tuple[ReducedMetrics, ReducedMetrics]]:
+        """Per fold, the metrics of the data that it hides and of those that it fits."""
+        data, matrix = self.data, self.compressed.matrix
+
+        def of(rows: np.ndarray, origin: np.ndarray) -> ReducedMetrics:
+            covmat = data.experimental_covmat[np.ix_(rows, rows)]
+            return ReducedMetrics.build(matrix[rows], data.central[rows], covmat, origin)
+
+        return [(of(f.hidden, f.experimental.origin), of(f.fitted, f.experimental.origin)) for f in self.folds()]
 
     def fold_seeds(self, k: int) -> list[int]:
         """Network seeds of fold `k`: the replicas' own for the first, numbers drawn from them for the others."""

@@ -14,7 +14,14 @@ import numpy as np
 from scipy import linalg
 
 from hyperparton.data.contents import FitData
-from hyperparton.data.masks import DIAGONAL_FRACTION, diagonal_mask, diagonalise, kfold_masks, replica_seeds, training_masks
+from hyperparton.data.masks import (
+    DIAGONAL_FRACTION,
+    diagonal_mask,
+    diagonalise,
+    kfold_masks,
+    replica_seeds,
+    training_masks,
+)
 from hyperparton.errors import DataError
 from hyperparton.pdf.convolution import Convolution
 from hyperparton.train.chi2 import ReducedChi2, cholesky, reduce_eigenmodes, reduce_points, reduce_rows

@@ -8,7 +8,7 @@ of many small ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -77,8 +77,7 @@ jax.tree_util.register_dataclass(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Outputs:
+class Outputs(NamedTuple):
     """Linear features or predictions (model, linear), predictions of non-linear observables (model, dat) or None."""
 
     linear: Array
@@ -109,7 +108,11 @@ def build_maps(data: Convolution, *constraints: Convolution) -> Maps:
         spread.append(convolution.matrix[:, size:])
     matrix = np.concatenate(builder.blocks, axis=1).astype(np.float32)
     return Maps(
-        matrix, np.ascontiguousarray(matrix.T), tuple(builder.bilinear), tuple(s.astype(np.float32) for s in spread), tuple(groups)
+        matrix,
+        np.ascontiguousarray(matrix.T),
+        tuple(builder.bilinear),
+        tuple(s.astype(np.float32) for s in spread),
+        tuple(groups),
     )
 
 

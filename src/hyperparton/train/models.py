@@ -129,7 +129,9 @@ def _f32(tree: Any) -> Any:
     return jax.tree.map(convert, tree)
 
 
-def build_model(methodology: Methodology, fitting: Any, sum_rules: str | None, xgrids: Sequence[np.ndarray]) -> PDFModel:
+def build_model(
+    methodology: Methodology, fitting: Any, sum_rules: str | None, xgrids: Sequence[np.ndarray]
+) -> PDFModel:
     """The PDF model of a methodology with the runcard's `fitting`, for observables with these x grids."""
     points = methodology.feature_scaling_points
     scaling = None if points is None else feature_scaling(xgrids, points)
@@ -222,9 +224,7 @@ def train_models(
         use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
     )
-    shared = Shared(
-        columns=_f32(columns(model, theory.convolution.grid)), origin=_f32(data.origin), **theory.arrays
-    )
+    shared = Shared(columns=_f32(columns(model, theory.convolution.grid)), origin=_f32(data.origin), **theory.arrays)
     models = _models(methodology, data, theory, fixed)
     chunks = Chunks(program, shared, _start_state(trained, optimizer, settings), models, settings)
     history: list[np.ndarray] = []
@@ -237,7 +237,9 @@ def train_models(
         training, validation = chunks.course()
         history.append(np.stack([training / points, validation], axis=-1))
         if progress is not None:
-            progress({"epoch": min(epoch + PUSH_EACH, methodology.epochs), "epochs": methodology.epochs, "running": running})
+            progress(
+                {"epoch": min(epoch + PUSH_EACH, methodology.epochs), "epochs": methodology.epochs, "running": running}
+            )
         if not running:
             break
     return _collect(model, data, theory.convolution, fixed, chunks.states(), np.array(history))

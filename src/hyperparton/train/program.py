@@ -160,7 +160,9 @@ def _regularization(program: Program, parameters: Parameters, settings: Settings
     )
 
 
-def _losses(program: Program, shared: Shared, models: Models, settings: Settings, constants: _Constants, epoch, trained):
+def _losses(
+    program: Program, shared: Shared, models: Models, settings: Settings, constants: _Constants, epoch, trained
+):
     """Training loss summed over models, with what the stopping needs as auxiliary values."""
     shape = program.shape
     mask = dropout_mask(shape, models.keys, settings.dropout, epoch) if program.use_dropout else None
@@ -197,7 +199,9 @@ def _per_model(values: Array, like: Array) -> Array:
     return values.reshape(-1, *([1] * (like.ndim - 1)))
 
 
-def _step(optimizer: str, settings: Settings, coefficients, epoch, parameters: Parameters, gradients: Parameters, slots):
+def _step(
+    optimizer: str, settings: Settings, coefficients, epoch, parameters: Parameters, gradients: Parameters, slots
+):
     """Parameters and slots after one step of the optimizer."""
     step = epoch.astype(jnp.float32) + 1.0
     flat, tree = jax.tree_util.tree_flatten_with_path(parameters)
@@ -265,7 +269,9 @@ def advance(
     first = state.epoch
     push = first // PUSH_EACH
     constants = _Constants(
-        factor=None if program.preprocessing else columns.preprocessing_factor(models.fixed["exponents"], shared.columns),
+        factor=None
+        if program.preprocessing
+        else columns.preprocessing_factor(models.fixed["exponents"], shared.columns),
         positivity=models.positivity.at(push, shared.positivity_sets),
         first_positivity=models.positivity.at(jnp.zeros_like(push), shared.positivity_sets),
         integrability=models.integrability.at(push, shared.integrability_sets),
