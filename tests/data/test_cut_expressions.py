@@ -64,6 +64,7 @@ def test_arithmetic_is_that_of_numbers(a, b, c):
         "((((",
         "x" * 2000,
         "-" * 900 + "x",
+        "-" * 101 + "x",
         "x\0",
         None,
     ],
@@ -73,6 +74,11 @@ def test_everything_else_is_an_error(text):
         text = "None"
     with pytest.raises(DataError):
         Expression(text)
+
+
+def test_expressions_may_be_nested():
+    assert Expression("-" * 100 + "x")({"x": X}).tolist() == X.tolist()
+    assert Expression("+".join(["x"] * 101))({"x": np.float64(1.0)}) == 101.0
 
 
 def test_unknown_names_are_named_with_those_known():

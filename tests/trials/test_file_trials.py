@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -121,6 +122,20 @@ def test_a_lost_trial_and_another_version_are_told(tmp_path):
         connection.close()
         with pytest.raises(StoreError, match=message):
             FileTrials(tmp_path)
+
+
+def test_threads_at_once_leave_a_whole_tries_json(tmp_path):
+    with FileTrials(tmp_path) as store:
+        for number in range(40):
+            store.book(number, {"x": [number]}, f"thread {number % 4}")
+
+        def work(name):
+            for number in range(name, 40, 4):
+                assert store.complete(number, f"thread {name}", OK)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        assert [entry["tid"] for entry in read_tries(store.json_path)] == list(range(40))
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperparton.trials.tries_file import TriesFile
+from hyperparton.trials.tries_file import TriesFile, _copy
 
 
 def line(number):
@@ -32,6 +33,22 @@ def test_any_order_gives_the_same_file(tmp_path_factory, order, touched):
     file.flush()
     assert json.loads(path.read_bytes()) == expected(done if 8 not in touched else [])
     assert [entry.name for entry in path.parent.iterdir()] == ["tries.json"]
+
+
+def test_a_trial_that_is_in_the_file_is_not_added_twice(tmp_path):
+    path = tmp_path / "tries.json"
+    file = TriesFile(path, lambda: [(n, line(n)) for n in range(4)])
+    file.rebuild()
+    file.add(2, line(2))
+    file.add(5, line(5))
+    assert json.loads(path.read_bytes()) == expected([0, 1, 2, 3, 5])
+
+
+def test_a_file_that_shrinks_under_the_copy_is_told(tmp_path):
+    path = tmp_path / "tries.json"
+    path.write_bytes(b"[\n")
+    with path.with_suffix(".copy").open("wb") as copy, pytest.raises(OSError, match="became shorter"):
+        _copy(path, copy, 10)
 
 
 def test_one_trial_per_line(tmp_path):

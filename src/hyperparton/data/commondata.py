@@ -30,6 +30,7 @@ __all__ = [
     "legacy_names",
     "load_commondata",
     "operands_of",
+    "read_kinematics",
     "read_yaml",
 ]
 
@@ -85,10 +86,12 @@ def read_yaml(path: Path) -> Any:
     return quick_yaml_load(path)
 
 
-def find_metadata(name: str, variant: str | Sequence[str] | None = None) -> Any:
+def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with_data: bool = True) -> Any:
     """nnpdf-data's metadata of data set `name` with its variant(s) applied.
 
-    Raises `DataError` for a set or variant that nnpdf-data does not have, with the nearest that it has.
+    Without `with_data` the metadata may be of a set that has central values in its variants only: its kinematics and
+    FK tables need none.  Raises `DataError` for a set or variant that nnpdf-data does not have, with the nearest
+    that it has.
     """
     folder, _, observable = name.rpartition("_")
     path = DEFAULT_PATH_VPDATA / folder / "metadata.yaml"
@@ -98,10 +101,10 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None) -> Any:
     if observable.upper() not in known:
         accepted = ", ".join(f"{folder}_{each.observable_name}" for each in known.values())
         raise DataError(f"unknown data set {name!r}{_hint(name)}, {folder} has: {accepted}")
-    return _with_variant(path, observable, name, variant)
+    return _with_variant(path, observable, name, variant, with_data)
 
 
-def _with_variant(path: Path, observable: str, name: str, variant: str | Sequence[str] | None) -> Any:
+def _with_variant(path: Path, observable: str, name: str, variant: str | Sequence[str] | None, with_data: bool) -> Any:
     wanted = () if variant is None else (variant,) if isinstance(variant, str) else tuple(variant)
     variants = parse_new_metadata(path, observable).variants or {}
     for each in wanted:
@@ -109,7 +112,8 @@ def _with_variant(path: Path, observable: str, name: str, variant: str | Sequenc
             accepted = ", ".join(variants) or "none"
             raise DataError(f"data set {name} has no variant {each!r}{nearest(each, variants)}, it has: {accepted}")
     metadata = parse_new_metadata(path, observable, variant=wanted if wanted else None)
-    if not metadata.is_nnpdf_special and (metadata.data_central is None or not metadata.data_uncertainties):
+    measured = metadata.data_central is not None and metadata.data_uncertainties
+    if with_data and not (measured or metadata.is_nnpdf_special):
         raise DataError(f"data set {name} needs a variant, it has: {', '.join(variants) or 'none'}")
     if metadata.theory is None:
         raise DataError(f"data set {name} names no FK tables in nnpdf-data, so nothing can be compared with it")
@@ -190,6 +194,19 @@ def _kinematics(metadata: Any) -> dict[str, np.ndarray]:
     _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
     wanted = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
     return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in wanted}
+
+
+def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
+    """Every variable of the set's kinematics file, those outside its kinematic coverage too: (dat,) bin middles.
+
+    Raises `DataError` if the set has no kinematics, or not one bin for each point.
+    """
+    path = metadata.path_kinematics
+    if path is None or not path.is_file():
+        raise DataError(f"data set {metadata.name} has no kinematics: {path} is not there")
+    bins = _sections(path)["bins"]
+    _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
+    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in bins[0]}
 
 
 def _middle(interval: Mapping[str, float | None]) -> float:

@@ -18,6 +18,7 @@ __all__ = ["FUNCTIONS", "Expression"]
 FUNCTIONS: Mapping[str, Callable] = {"sqrt": np.sqrt, "log": np.log, "fabs": np.fabs}
 _LONGEST = 1000
 _LARGEST_POWER = 100
+_DEEPEST = 100
 
 _BINARY: Mapping[type, Callable] = {
     ast.Add: np.add,
@@ -68,8 +69,10 @@ class Expression:
         with np.errstate(all="ignore"):
             return np.asarray(self._value(self._root, variables))
 
-    def _check(self, node: ast.AST) -> list[str]:
+    def _check(self, node: ast.AST, depth: int = 0) -> list[str]:
         """The names below a node, or an error for what is not allowed."""
+        if depth > _DEEPEST:
+            raise DataError(f"an expression is nested at most {_DEEPEST} levels deep: {self.text!r}")
         children: list[ast.expr]
         match node:
             case ast.Constant(value=bool() | int() | float() as value):
@@ -92,7 +95,7 @@ class Expression:
             case _:
                 accepted = "numbers, variables, + - * / **, comparisons, and, or, not, sqrt, log, fabs"
                 raise DataError(f"{type(node).__name__} is not allowed in {self.text!r}, accepted are: {accepted}")
-        return [name for child in children for name in self._check(child)]
+        return [name for child in children for name in self._check(child, depth + 1)]
 
     def _value(self, node: ast.AST, variables: Mapping) -> np.ndarray | float:
         match node:

@@ -1,4 +1,4 @@
-"""FK tables from PineAPPL files, the only module that imports pineappl.
+"""FK tables read from PineAPPL files (`theory.tables` makes them; nothing else imports pineappl).
 
 A prediction is ``sum table[dat, chan, x] xf[channel, x]`` for one proton and
 ``sum table[dat, chan, x, y] xf[channel 1, x] xf[channel 2, y]`` for two (arXiv:2008.12789, 2302.12124), at Q0.

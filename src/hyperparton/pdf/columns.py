@@ -226,10 +226,7 @@ def _layers(shape: Shape, arrays: Columns, weights: Weights, h: Array | None, la
     for i in layers:
         kernel = jnp.reshape(weights[i]["kernel"], (-1, *weights[i]["kernel"].shape[-2:]))
         bias = jnp.reshape(weights[i]["bias"], (-1, weights[i]["bias"].shape[-1]))
-        if h is None:
-            z = _first(kernel, bias, arrays.rows)
-        else:
-            z = _add_bias(bias, _product(kernel, h), arrays.rows[0])
+        z = _first(kernel, bias, arrays.rows) if h is None else _add_bias(bias, _product(kernel, h), arrays.rows[0])
         h = z if shape.activations[i] == "linear" and i + 1 == len(shape.widths) else _activate(shape, arrays, i, z)
     assert h is not None
     return h

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class FileTrials(TrialStore):
         self.path = folder / "tries.sqlite"
         self.json_path = folder / "tries.json"
         self._parameters = parameters
+        self._writer = threading.Lock()
         self._lock = FolderLock(folder / "tries.lock")
         try:
             self._store = self._open()
@@ -112,8 +114,10 @@ class FileTrials(TrialStore):
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
+        """One thread at a time, and its failures told."""
         try:
-            yield
+            with self._writer:
+                yield
         except StoreError:
             raise
         except OSError as fault:

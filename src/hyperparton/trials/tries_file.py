@@ -8,6 +8,7 @@ what is left.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from bisect import bisect_left
@@ -45,6 +46,9 @@ class TriesFile:
 
     def add(self, number: int, line: bytes) -> None:
         """Take one more finished trial, at once or, while the file is large and was written just now, later."""
+        at = bisect_left(self._numbers, number)
+        if at < len(self._numbers) and self._numbers[at] == number:
+            return  # it finished while the file was made anew, and is in it
         self._pending.append((number, line))
         size = self._ends[-1] if self._ends else 0
         if size < _ALWAYS_BELOW or time.monotonic() - self._last_write > self._cost / _SHARE:
@@ -105,6 +109,8 @@ def _copy(source: Path, target: BinaryIO, size: int) -> None:
     with source.open("rb") as file:
         while size > 0:
             chunk = file.read(min(size, 1 << 20))
+            if not chunk:
+                raise OSError(errno.EIO, "it became shorter while it was copied", str(source))
             target.write(chunk)
             size -= len(chunk)
 

@@ -1,0 +1,164 @@
+"""`hyperparton theory`: list, build and check FK tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+__all__ = ["theory"]
+
+_datasets_option = click.option(
+    "--datasets",
+    "-d",
+    "datasets",
+    multiple=True,
+    metavar="SETS",
+    help="Data sets, by commas or with several --datasets; dis, positivity, integrability and all are the known ones.",
+)
+
+
+@click.group()
+def theory() -> None:
+    """List, build and check FK tables."""
+
+
+@theory.command("list")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
+@click.option("--tables", "show_tables", is_flag=True, help="Name every table and data set.")
+def list_command(folders: tuple[Path, ...], show_tables: bool) -> None:
+    """Show the theories in DIRs, in HYPERPARTON_THEORY and those that ship: their tables, data sets and origin."""
+    from hyperparton.theory.listing import datasets_of_tables, list_theories
+
+    for found in list_theories(folders):
+        click.echo(f"theory {found.theoryid}: {len(found.tables)} tables, {found.size / 1e6:.1f} MB, {found.origin}")
+        click.echo(f"  folder: {found.path}")
+        click.echo(f"  made by: {found.made_by}")
+        click.echo(f"  data sets: {len(found.datasets)} of the {len(datasets_of_tables())} known to hyperparton")
+        if show_tables:
+            used = {name for dataset in found.datasets for name in datasets_of_tables()[dataset]}
+            for dataset in found.datasets:
+                click.echo(f"    {dataset}: {', '.join(datasets_of_tables()[dataset])}")
+            other = sorted(set(found.tables) - used)
+            if other:
+                click.echo(f"    other tables: {', '.join(other)}")
+
+
+@theory.command("build")
+@click.argument("cards", nargs=-1, required=True, metavar="CARD...")
+@_datasets_option
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder for theory_<id>.")
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Processes, of one thread each.  [default: all cores that this process may use]",
+)
+@click.option("--q2min", type=float, default=3.49, show_default=True, help="Rows of smaller Q² (GeV²) are left zero.")
+@click.option("--w2min", type=float, default=12.5, show_default=True, help="Rows of smaller W² (GeV²) are left zero.")
+@click.option("--keep-pieces", is_flag=True, help="Keep OUTPUT/.pieces, so that more tables can be built faster.")
+def build_command(
+    cards: tuple[str, ...],
+    datasets: tuple[str, ...],
+    output: Path,
+    jobs: int | None,
+    q2min: float,
+    w2min: float,
+    keep_pieces: bool,
+) -> None:
+    """Compute the FK tables of theory CARDs (numbers in nnpdf-data, or YAML files) from nnpdf-data's kinematics.
+
+    A build that was stopped continues when the same command is given again.  Needs the extra `theory`.
+    """
+    from hyperparton.theory.build import build
+    from hyperparton.theory.card import read_card
+    from hyperparton.theory.plan import Limits
+
+    wanted = _split(datasets) or ("all",)
+    workers = jobs or len(os.sched_getaffinity(0))
+    checked = [read_card(card) for card in cards]  # a fault in the last card is told before the first is built
+    for card in checked:
+        click.echo(f"theory {card.theoryid}: {card.raw['FNS']}, {workers} processes")
+        folder = build(
+            card.path,
+            wanted,
+            output,
+            limits=Limits(q2min, w2min),
+            workers=workers,
+            keep_pieces=keep_pieces,
+            report=lambda progress: click.echo(str(progress)),
+        )
+        click.echo(f"done: {folder}")
+
+
+def _split(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for part in given for name in part.replace(",", " ").split())
+
+
+@theory.command("check")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@_datasets_option
+@click.option(
+    "--direct",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Compare N rows of every DIS table with plain yadism and eko: minutes a row, needs the extra `theory`.",
+)
+@click.pass_context
+def check_command(ctx: click.Context, folder: Path, datasets: tuple[str, ...], direct: int) -> None:
+    """Check the tables in DIR, a theory or a folder that holds some; exit code 1 if something is wrong.
+
+    Every table must load, fit the kinematics of its data set and have the checksum of the manifest.  The χ² of the PDF
+    set that ships is told for every measured data set.
+    """
+    from hyperparton.theory.check import check_theory
+    from hyperparton.theory.listing import find_folder
+    from hyperparton.theory.plan import expand
+
+    wrong = False
+    for path in find_folder(folder):
+        report = check_theory(path, expand(_split(datasets)) if datasets else None)
+        _show(report)
+        wrong |= bool(report.faults)
+        if direct:
+            wrong |= _show_direct(path, datasets, direct)
+    if wrong:
+        ctx.exit(1)
+
+
+def _show(report) -> None:
+    for note in report.notes:
+        click.echo(note)
+    for table in report.tables:
+        if not table.faults:
+            click.echo(f"{table.name}: {table.rows} rows, {table.computed} computed")
+    if report.chi2:
+        click.echo("χ² per point of the PDF set that ships (t0 and experimental covariance matrix):")
+        for each in report.chi2:
+            click.echo(f"  {each.dataset}: {each.points} points, {each.chi2:.3f}, {each.chi2_experimental:.3f}")
+    for fault in report.faults:
+        click.echo(f"fault: {fault}")
+    click.echo(f"{report.path}: {len(report.tables)} tables, {len(report.faults)} faults")
+
+
+def _show_direct(path: Path, datasets: tuple[str, ...], each: int) -> bool:
+    """Compares with direct computations and tells whether one differs by more than 2e-3."""
+    from hyperparton.theory.check import compare_directly
+    from hyperparton.theory.listing import datasets_of_tables
+    from hyperparton.theory.plan import Limits, expand, plan
+
+    asked = expand(_split(datasets)) if datasets else tuple(datasets_of_tables())
+    there = {file.name.partition(".")[0] for file in (path / "fastkernel").iterdir()}
+    far = False
+    for found in compare_directly(path, [table for table in plan(asked, Limits()) if table.name in there], each):
+        verdict = "" if abs(found.difference) <= 2e-3 else "  more than 2e-3"
+        far |= bool(verdict)
+        click.echo(
+            f"{found.table} row {found.row} (Q² = {found.q2:g} GeV², x = {found.x:g}): {found.from_table:.6g}, "
+            f"directly {found.direct:.6g}, difference {found.difference:+.1e}{verdict}"
+        )
+    return far

@@ -1,0 +1,153 @@
+"""Builds the FK tables of a theory card: plan, compute the pieces, put them together, write."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from hyperparton.data.theory import TABLE_SUFFIX
+from hyperparton.errors import TheoryError
+from hyperparton.theory.assemble import active_flavours, dis_entries, other_table
+from hyperparton.theory.card import TheoryCard, read_card
+from hyperparton.theory.evolution import CHANNELS, Evolution, Segment, nodes_for, segments_to
+from hyperparton.theory.extra import require
+from hyperparton.theory.fonll import parts_of
+from hyperparton.theory.grids import x_grid
+from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, batches
+from hyperparton.theory.manifest import write_manifest
+from hyperparton.theory.observables import DISTable, IntegrabilityTable
+from hyperparton.theory.pieces import PieceStore, replacing
+from hyperparton.theory.plan import Limits, PlannedTable, expand, plan
+from hyperparton.theory.pool import Progress, run
+from hyperparton.theory.tables import linear_table, write
+
+__all__ = ["Build", "build"]
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build is to do."""
+
+    card: TheoryCard
+    datasets: tuple[str, ...]
+    output: Path
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def folder(self) -> Path:
+        """NNPDF's layout: `theory_<id>` with `fastkernel` in it."""
+        return self.output / f"theory_{self.card.theoryid}"
+
+    @property
+    def pieces(self) -> PieceStore:
+        return PieceStore(self.output / ".pieces")
+
+
+def build(
+    card: str | int | Path,
+    datasets: Sequence[str],
+    output: str | Path,
+    *,
+    limits: Limits | None = None,
+    workers: int = 1,
+    keep_pieces: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Builds the tables of `datasets` (names, or all, dis, positivity, integrability) and gives their folder.
+
+    Pieces that an earlier, stopped build left in ``<output>/.pieces`` are used; a finished build removes them unless
+    told to keep them.  Tables appear when they are whole; those of other data sets that are there already stay.
+    Raises `TheoryError` for a card or a table that cannot be computed or if the extra `theory` is not installed, and
+    `DataError` for data sets that are unknown or have no kinematics.
+    """
+    order = Build(read_card(card), expand(datasets), Path(output).expanduser(), limits or Limits())
+    if not order.datasets:
+        raise TheoryError("no data sets: name some, or all, dis, positivity, integrability")
+    if workers < 1:
+        raise TheoryError(f"a build needs at least one process, given {workers}")
+    tables = plan(order.datasets, order.limits)
+    for module in ("yadism.runner", "eko.runner.parts"):
+        require(module)
+    started = time.monotonic()
+    evolution_jobs, coefficient_jobs = _jobs(order, tables)
+    seconds = run([*evolution_jobs, *coefficient_jobs], order.pieces, workers, report)
+    names = _write_tables(order, tables, evolution_jobs, coefficient_jobs)
+    _write_card(order)
+    write_manifest(order.folder, order.card, names, _record(order, seconds, time.monotonic() - started, workers))
+    if not keep_pieces:
+        shutil.rmtree(order.pieces.folder, ignore_errors=True)
+    return order.folder
+
+
+def _jobs(order: Build, tables: Iterable[PlannedTable]) -> tuple[list[EvolutionJob], list[CoefficientJob]]:
+    tables = list(tables)
+    rows = [row for table in tables for row in table.rows]
+    coefficient_jobs = []
+    for number, batch in enumerate(batches(rows)):
+        for part in parts_of(order.card):
+            counted = tuple(row for row in batch if part.counts(row.point.q2))
+            if counted:
+                coefficient_jobs.append(CoefficientJob(order.card, part, number, counted))
+    flavours = {job.part.nf for job in coefficient_jobs}
+    for table in tables:
+        if not isinstance(table.kind, DISTable | IntegrabilityTable):
+            flavours |= {active_flavours(order.card, float(q2)) for q2 in table.kinematics["Q2"]}
+    segments = dict.fromkeys(segment for nf in sorted(flavours) for segment in _segments(order, nf))
+    return [EvolutionJob(order.card, segment) for segment in segments], coefficient_jobs
+
+
+def _segments(order: Build, nf: int) -> list[Segment]:
+    nodes = nodes_for(order.card, nf, order.limits.q2min)
+    return [segment for q2 in nodes.q2 for segment in segments_to(order.card, nf, q2)]
+
+
+def _write_tables(
+    order: Build,
+    tables: Sequence[PlannedTable],
+    evolution_jobs: Sequence[EvolutionJob],
+    coefficient_jobs: Sequence[CoefficientJob],
+) -> list[str]:
+    evolution = Evolution(order.card, order.limits.q2min, _factors(order, evolution_jobs))
+    entries = dis_entries(order.card, tables, coefficient_jobs, order.pieces, evolution)
+    metadata = {"theory": order.card.full, "made_by": "hyperparton theory build"}
+    for table in tables:
+        if isinstance(table.kind, DISTable):
+            content = linear_table(order.card.q0, CHANNELS, x_grid(), entries[table.name], table.coordinates)
+        else:
+            content = other_table(order.card, table, evolution)
+        nf0 = None if isinstance(table.kind, IntegrabilityTable) else int(order.card.full["nf0"])
+        write(content, order.folder / "fastkernel" / f"{table.name}{TABLE_SUFFIX}", metadata, nf0)
+    return [table.name for table in tables]
+
+
+def _factors(order: Build, jobs: Iterable[EvolutionJob]) -> dict[Segment, Any]:
+    factors = {}
+    for job in jobs:
+        piece = order.pieces.load(job.path(order.pieces))
+        if piece is None:
+            raise TheoryError(f"the piece {job.path(order.pieces)} is missing or damaged; run the build again")
+        factors[job.segment] = piece["operator"]
+    return factors
+
+
+def _write_card(order: Build) -> None:
+    with replacing(order.folder / "theory_card.yaml") as stream:
+        YAML(typ="safe", pure=True).dump(dict(sorted(order.card.full.items())), stream)
+
+
+def _record(order: Build, seconds: dict[str, float], wall: float, workers: int) -> dict[str, Any]:
+    """How the build went, for the manifest."""
+    return {
+        "datasets": list(order.datasets),
+        "limits": asdict(order.limits),
+        "nodes_q2": {nf: list(nodes_for(order.card, nf, order.limits.q2min).q2) for nf in (3, 4, 5)},
+        "processes": workers,
+        "seconds": round(wall, 1),
+        "seconds_by_piece": {label: round(value, 1) for label, value in sorted(seconds.items())},
+    }

@@ -1,0 +1,237 @@
+"""Checks a theory folder: files, kinematics, predictions and χ².
+
+Every table must load, have one row for each point of its data set at the kinematics of nnpdf-data, finite entries,
+something in every row that was computed, and the checksum that the manifest says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from hyperparton.data import SHIPPED_SET, chi2_by_dataset, find_pdfset, load_fit_data, predict
+from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
+from hyperparton.data.fktables import load_observable, read_fktable
+from hyperparton.data.theory import TABLE_SUFFIX, find_theory
+from hyperparton.errors import DataError, TheoryError
+from hyperparton.theory.card import read_card
+from hyperparton.theory.direct import DirectTheory
+from hyperparton.theory.grids import x_grid
+from hyperparton.theory.listing import datasets_of_tables
+from hyperparton.theory.manifest import read_manifest
+from hyperparton.theory.observables import DISTable, known_datasets
+from hyperparton.theory.pieces import checksum
+from hyperparton.theory.plan import Limits, PlannedTable, plan
+from hyperparton.theory.tables import coordinates
+
+__all__ = [
+    "Comparison",
+    "SetChi2",
+    "TableReport",
+    "TheoryReport",
+    "check_theory",
+    "compare_directly",
+    "set_chi2",
+    "table_predictions",
+]
+
+#: largest relative difference of a row's Q², x or y from nnpdf-data's: NuTeV's Q² in NNPDF's own tables is of 0.2 %
+_KINEMATIC_TOLERANCE = 3e-3
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What was found about one table."""
+
+    name: str
+    rows: int = 0
+    computed: int = 0
+    """rows that are not zero"""
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SetChi2:
+    """How a PDF set describes a data set."""
+
+    dataset: str
+    points: int
+    chi2: float
+    """per point, with the t0 covariance matrix"""
+    chi2_experimental: float
+    """per point, with the experimental one"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row of a table against a direct computation with the same PDF set."""
+
+    table: str
+    row: int
+    q2: float
+    x: float
+    from_table: float
+    direct: float
+
+    @property
+    def difference(self) -> float:
+        """Relative."""
+        return self.from_table / self.direct - 1
+
+
+@dataclass(frozen=True)
+class TheoryReport:
+    """All that was found about a theory folder."""
+
+    path: Path
+    tables: tuple[TableReport, ...]
+    chi2: tuple[SetChi2, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        return tuple(f"{table.name}: {fault}" for table in self.tables for fault in table.faults)
+
+
+def check_theory(folder: Path, datasets: Sequence[str] | None = None) -> TheoryReport:
+    """Checks the tables of a theory folder (those of `datasets`, all that are there without); needs no extra.
+
+    Raises `TheoryError` for a folder without tables or with a damaged manifest.
+    """
+    there = {file.name.removesuffix(TABLE_SUFFIX) for file in (folder / "fastkernel").glob(f"*{TABLE_SUFFIX}")}
+    manifest = read_manifest(folder)
+    known = datasets_of_tables()
+    asked = [name for name in known if set(known[name]) & there] if datasets is None else list(datasets)
+    planned = {table.name: table for table in plan(asked, _limits(manifest))}
+    recorded = {} if manifest is None else manifest["tables"]
+    names = sorted(set(planned) | (there | set(recorded) if datasets is None else set()))
+    if not names:
+        raise TheoryError(f"{folder / 'fastkernel'} has no FK tables")
+    tables = tuple(_check_table(folder, name, planned.get(name), recorded.get(name)) for name in names)
+    bad = {table.name for table in tables if table.faults}
+    whole = [name for name in asked if not set(operands_of(find_metadata(name, with_data=False)).names) & bad]
+    notes = () if manifest else (f"{folder} has no manifest, so that checksums cannot be compared",)
+    return TheoryReport(folder, tables, set_chi2(folder, whole), notes)
+
+
+def _limits(manifest: dict[str, Any] | None) -> Limits:
+    """The limits of the last build: rows outside them are zero."""
+    return Limits(**manifest["builds"][-1]["limits"]) if manifest and manifest["builds"] else Limits()
+
+
+def _check_table(folder: Path, name: str, planned: PlannedTable | None, recorded: dict[str, Any] | None) -> TableReport:
+    path = folder / "fastkernel" / f"{name}{TABLE_SUFFIX}"
+    if not path.is_file():
+        return TableReport(name, faults=(f"{path} is missing",))
+    faults = []
+    if recorded is not None and recorded["sha256"] != checksum(path):
+        faults.append(f"{path} is not the file of the manifest: its SHA-256 differs")
+    try:
+        values = read_fktable(path).values
+    except TheoryError as error:
+        return TableReport(name, faults=(*faults, str(error)))
+    filled = np.abs(values).reshape(len(values), -1).max(axis=1) > 0
+    if not np.isfinite(values).all():
+        faults.append(f"{path} has entries that are not finite")
+    if planned is not None:
+        faults += _compare_rows(path, planned, filled)
+    return TableReport(name, len(values), int(filled.sum()), tuple(faults))
+
+
+def _compare_rows(path: Path, planned: PlannedTable, filled: np.ndarray) -> list[str]:
+    """What is wrong with a table's rows, compared with the data set's kinematics."""
+    if len(filled) != len(planned.computed):
+        return [f"{path} has {len(filled)} rows, data set {planned.dataset} {len(planned.computed)} points"]
+    faults = []
+    empty = np.flatnonzero(planned.computed & ~filled)
+    if len(empty):
+        faults.append(f"{path} is zero in rows {empty[:5].tolist()}, which lie within the limits of the build")
+    limits = coordinates(path)
+    expected = np.array(planned.coordinates)
+    if limits.shape != expected.shape:
+        return [*faults, f"{path} has {limits.shape[1]} kinematic variables, expected {expected.shape[1]}"]
+    far = ~np.isclose(limits, expected, rtol=_KINEMATIC_TOLERANCE, atol=1e-12).all(axis=1)
+    if far.any():
+        row = int(np.flatnonzero(far)[0])
+        faults.append(
+            f"{path}: row {row} is at (Q², x, y) = {limits[row].tolist()}, data set {planned.dataset} has "
+            f"{expected[row].tolist()}"
+        )
+    return faults
+
+
+def set_chi2(folder: Path, datasets: Iterable[str], pdfset: str = SHIPPED_SET) -> tuple[SetChi2, ...]:
+    """χ² per point of a PDF set's central member for each measured data set, after NNPDF's cuts."""
+    measured = [name for name in datasets if name in known_datasets()["dis"]]
+    if not measured:
+        return ()
+    data = load_fit_data(_runcard(folder, measured, pdfset), theory=folder)
+    assert data.t0_predictions is not None
+    t0 = chi2_by_dataset(data, data.t0_predictions, data.covmat)
+    experimental = chi2_by_dataset(data, data.t0_predictions, data.experimental_covmat)
+    points = {each.name: each.ndata for each in data.datasets}
+    return tuple(
+        SetChi2(name, number, t0[name] / number, experimental[name] / number) for name, number in points.items()
+    )
+
+
+def _runcard(folder: Path, datasets: Sequence[str], pdfset: str) -> SimpleNamespace:
+    """The part of a runcard that the data are loaded by, with NNPDF4.0's variants."""
+    entries = []
+    for name in datasets:
+        cfactors = ("MAS",) if name.startswith("NUTEV") else ()
+        entries.append(SimpleNamespace(dataset=name, variant=_variant(name), cfac=cfactors, frac=1.0))
+    return SimpleNamespace(
+        dataset_inputs=tuple(entries),
+        positivity=(),
+        integrability=(),
+        datacuts=SimpleNamespace(t0pdfset=pdfset, q2min=3.49, w2min=12.5),
+        theoryid=read_card(folder / "theory_card.yaml").theoryid,
+        added_filter_rules=(),
+        diagonal_basis=True,
+        path=None,
+    )
+
+
+def _variant(dataset: str) -> str | None:
+    """NNPDF4.0's variant of a set: with the uncertainties of nuclear effects if there are any."""
+    for variant in ("legacy_dw", "legacy"):
+        try:
+            find_metadata(dataset, variant)
+        except DataError:
+            continue
+        return variant
+    return None
+
+
+def compare_directly(
+    folder: Path, tables: Sequence[PlannedTable], each: int = 1, pdfset: str = SHIPPED_SET
+) -> Iterable[Comparison]:
+    """Compares `each` rows of every DIS table with plain yadism and eko; minutes for a row, needs the extra `theory`.
+
+    The rows are spread evenly over those that were computed.
+    """
+    card = read_card(folder / "theory_card.yaml")
+    found = find_pdfset(pdfset)
+    theory = DirectTheory(card, found.evolution_basis(np.array(x_grid()), card.q0, [0])[0])
+    for table in tables:
+        if not isinstance(table.kind, DISTable):
+            continue
+        predictions = table_predictions(folder, table.name, pdfset)
+        for place in np.linspace(0, len(table.rows) - 1, each + 2)[1:-1].round().astype(int):
+            row = table.rows[place]
+            direct = theory.predict(row.observable, row.point)
+            yield Comparison(table.name, row.index, row.point.q2, row.point.x, float(predictions[row.index]), direct)
+
+
+def table_predictions(folder: Path, name: str, pdfset: str = SHIPPED_SET) -> np.ndarray:
+    """(row,) what a PDF set's central member predicts with one table, without C-factors."""
+    found = find_pdfset(pdfset)
+    theory = find_theory(read_card(folder / "theory_card.yaml").theoryid, folder)
+    operands = FKOperands(((name,),), "NULL", 1.0, {}, {})
+    return predict(load_observable(name, operands, theory), lambda x, q: found.evolution_basis(x, q, [0])[0])

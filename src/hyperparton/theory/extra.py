@@ -1,0 +1,54 @@
+"""The packages of the extra `theory`: imported when they are needed, not before."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from hyperparton.errors import TheoryError
+
+__all__ = ["PACKAGES", "have_extra", "require", "single_thread", "versions"]
+
+PACKAGES = ("yadism", "eko")
+"""what the extra brings"""
+
+
+def require(module: str) -> ModuleType:
+    """The module, such as `yadism.runner`.  Raises `TheoryError` that names the extra if its package is missing."""
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise
+        raise TheoryError(
+            f"computing FK tables needs the package {package}, which is not installed; "
+            "install it with: pip install 'hyperparton[theory]'"
+        ) from error
+
+
+def have_extra() -> bool:
+    """Whether yadism and eko are installed (they are not imported)."""
+    return all(_version(package) is not None for package in PACKAGES)
+
+
+def versions() -> dict[str, str]:
+    """Package -> version of everything that the numbers in a table depend on; missing ones are left out."""
+    wanted = ("hyperparton", *PACKAGES, "pineappl", "nnpdf-data", "numpy", "scipy", "numba", "LeProHQ", "adani")
+    found = {package: _version(package) for package in wanted}
+    return {package: number for package, number in found.items() if number is not None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def single_thread() -> None:
+    """Lets the processes started from now on compute in one thread each, since there are as many as cores."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"

@@ -1,0 +1,144 @@
+"""The jobs of a build: each computes one piece, by itself, in a process of its own.
+
+A job knows the file of its piece before it runs; what is on disk already is not computed again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperparton.theory.card import TheoryCard
+from hyperparton.theory.coefficients import Point, YadismObservable, coefficients
+from hyperparton.theory.evolution import Segment, solve
+from hyperparton.theory.extra import versions
+from hyperparton.theory.fonll import Part
+from hyperparton.theory.grids import DEGREE, x_grid
+from hyperparton.theory.pieces import PieceStore
+
+__all__ = ["CoefficientJob", "EvolutionJob", "Job", "Row", "batches"]
+
+#: keys of a theory card that no number of a piece depends on
+_IRRELEVANT = frozenset({"ID", "Comments", "FNS", "global_nx", "EScaleVar", "SxOrd", "XIA", "QrefQED", "Qedref"})
+_BATCH = 120
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table that yadism computes."""
+
+    table: str
+    index: int
+    observable: YadismObservable
+    point: Point
+
+
+@dataclass(frozen=True)
+class Job(ABC):
+    """One piece to compute."""
+
+    card: TheoryCard
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What it is, for people and for the name of the file."""
+
+    @property
+    @abstractmethod
+    def cost(self) -> float:
+        """Rough seconds on one core."""
+
+    @abstractmethod
+    def depends_on(self) -> dict[str, Any]:
+        """Everything the numbers depend on, as JSON."""
+
+    @abstractmethod
+    def compute(self) -> Mapping[str, np.ndarray]:
+        """The arrays of the piece."""
+
+    def path(self, store: PieceStore) -> Path:
+        return store.path(self.label, self.depends_on())
+
+    def _common(self, packages: Sequence[str]) -> dict[str, Any]:
+        card = {key: value for key, value in self.card.full.items() if key not in _IRRELEVANT}
+        known = {name: number for name, number in versions().items() if name in packages}
+        return {"card": card, "x": list(x_grid()), "degree": DEGREE, "packages": known}
+
+
+@dataclass(frozen=True)
+class EvolutionJob(Job):
+    """A factor of an evolution operator: array `operator` (pid, x, pid, x)."""
+
+    segment: Segment
+
+    @property
+    def label(self) -> str:
+        kind = "matching" if self.segment.matching else "evolution"
+        return f"{kind}-nf{self.segment.nf}-q2_{self.segment.target:.6g}"
+
+    @property
+    def cost(self) -> float:
+        return 6.0 if self.segment.matching else 12.0 * self.card.light_order + 3.0 * (self.segment.nf == 3)
+
+    def depends_on(self) -> dict[str, Any]:
+        return {"evolution": asdict(self.segment), **self._common(("eko",))}
+
+    def compute(self) -> Mapping[str, np.ndarray]:
+        return {"operator": solve(self.card, self.segment)}
+
+
+@dataclass(frozen=True)
+class CoefficientJob(Job):
+    """Coefficient functions of one FONLL part at some rows: array `values` (row, order, pid, x)."""
+
+    part: Part
+    number: int
+    rows: tuple[Row, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.part.name}-{self.rows[0].observable.process.lower()}-{self.number:02d}"
+
+    @property
+    def cost(self) -> float:
+        each = {"massive3": 0.06, "mass4": 0.05, "mass5": 0.02}.get(self.part.name, 0.025)
+        return each * len(self.rows)
+
+    def depends_on(self) -> dict[str, Any]:
+        rows = [[asdict(row.observable), asdict(row.point)] for row in self.rows]
+        part = [self.part.scheme, self.part.nf, self.part.parts, self.part.order]
+        return {"part": part, "rows": rows, **self._common(("yadism", "eko", "LeProHQ", "adani"))}
+
+    def compute(self) -> Mapping[str, np.ndarray]:
+        values = np.zeros(())
+        for tmc in (True, False):
+            places = [place for place, row in enumerate(self.rows) if row.observable.tmc is tmc]
+            if places:
+                theory = self.card.yadism(self.part.scheme, self.part.nf, self.part.parts, self.part.order, tmc)
+                some = coefficients(theory, [(self.rows[place].observable, self.rows[place].point) for place in places])
+                values = np.zeros((len(self.rows), *some.shape[1:])) if values.ndim == 0 else values
+                values[places] = some
+        return {"values": values}
+
+
+def batches(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
+    """Rows of like process and target-mass correction in the order of Q², about 120 in each and no Q² in two."""
+    found: list[tuple[Row, ...]] = []
+    kinds = sorted({(row.observable.process, row.observable.tmc) for row in rows})
+    for kind in kinds:
+        like = [row for row in rows if (row.observable.process, row.observable.tmc) == kind]
+        like.sort(key=lambda row: (row.point.q2, row.point.x, row.table, row.index))
+        batch: list[Row] = []
+        for row in like:
+            if len(batch) >= _BATCH and row.point.q2 != batch[-1].point.q2:
+                found.append(tuple(batch))
+                batch = []
+            batch.append(row)
+        found.append(tuple(batch))
+    return found

@@ -1,0 +1,77 @@
+"""The pieces of a build on disk: whole or not there, so that a build goes on where it was stopped.
+
+A piece is one file of arrays, named by what it is and by a hash of everything its numbers depend on.  Another card,
+another version of a package or other points give another hash, so that an old piece is never taken for a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+__all__ = ["PieceStore", "checksum", "replacing"]
+
+
+class PieceStore:
+    """A folder of pieces."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def path(self, label: str, depends_on: Mapping[str, Any]) -> Path:
+        """The file of a piece: `label` for people, the hash of `depends_on` (JSON) for the rest."""
+        text = json.dumps(depends_on, sort_keys=True)
+        return self.folder / f"{label}-{sha256(text.encode()).hexdigest()[:16]}.npz"
+
+    def load(self, path: Path) -> dict[str, np.ndarray] | None:
+        """The arrays of a piece; None if it is not there.  A damaged file counts as not there."""
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (FileNotFoundError, ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError):
+            return None
+
+    def whole(self, path: Path) -> bool:
+        """Whether the piece is there and undamaged (its checksums are read)."""
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return archive.testzip() is None
+        except (FileNotFoundError, OSError, zipfile.BadZipFile, EOFError):
+            return False
+
+    def save(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes a piece; until it is whole the file has another name."""
+        with replacing(path) as stream:
+            np.savez(stream, **dict(arrays))  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream to write `path` with: the file appears, or replaces the old one, when all of it is on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    return sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,148 @@
+"""What a build has to compute: the tables of some data sets and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperparton.data.commondata import FKOperands, find_metadata, operands_of, read_kinematics
+from hyperparton.errors import DataError, TheoryError, nearest
+from hyperparton.theory.coefficients import Point
+from hyperparton.theory.grids import Q2_MAX, x_grid
+from hyperparton.theory.jobs import Row
+from hyperparton.theory.observables import DISTable, TableKind, known_datasets, table_kind
+
+__all__ = ["Limits", "PlannedTable", "expand", "kinematics_of", "plan"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The points that are computed; the rows of the others are zero, since a table keeps one row for each point."""
+
+    q2min: float = 3.49
+    """GeV²: smallest Q²; the default is NNPDF's cut"""
+    w2min: float = 12.5
+    """GeV²: smallest Q² (1 - x)/x; likewise"""
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.q2min <= Q2_MAX:
+            raise TheoryError(f"q2min: must lie between 1 and {Q2_MAX:g} GeV², given {self.q2min:g}")
+        if not self.w2min >= 0.0:
+            raise TheoryError(f"w2min: must not be negative, given {self.w2min:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedTable:
+    """A table and where its rows are."""
+
+    name: str
+    dataset: str
+    """the first data set that uses it"""
+    kind: TableKind
+    kinematics: dict[str, np.ndarray]
+    """variable -> (row,)"""
+    computed: np.ndarray
+    """(row,) whether the row lies within the limits"""
+
+    @property
+    def coordinates(self) -> list[list[float]]:
+        """The coordinates of each row, as they are written in the file."""
+        names = ["Q2", "x" if "x" in self.kinematics else "y"]
+        if isinstance(self.kind, DISTable):
+            names = ["Q2", self.kind.x, *([self.kind.y] if self.kind.y else [])]
+        return np.array([self.kinematics[name] for name in names]).T.tolist()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows that yadism computes."""
+        if not isinstance(self.kind, DISTable):
+            return []
+        x, q2 = self.kinematics[self.kind.x], self.kinematics["Q2"]
+        y = self.kinematics[self.kind.y] if self.kind.y else np.ones(len(x))
+        return [
+            Row(self.name, int(row), self.kind.observable, Point(float(x[row]), float(q2[row]), float(y[row])))
+            for row in np.flatnonzero(self.computed)
+        ]
+
+
+def expand(datasets: Sequence[str]) -> tuple[str, ...]:
+    """The data sets of a list of names and of kinds (dis, positivity, integrability, all), each once."""
+    known = known_datasets()
+    groups = {**known, "all": tuple(name for names in known.values() for name in names)}
+    names = [name for given in datasets for name in groups.get(given, (given,))]
+    return tuple(dict.fromkeys(names))
+
+
+def plan(datasets: Sequence[str], limits: Limits) -> list[PlannedTable]:
+    """The tables of the data sets, each once.
+
+    Raises `DataError` for an unknown set or one without kinematics, `TheoryError` for a table that cannot be computed.
+    """
+    tables: dict[str, PlannedTable] = {}
+    for dataset in datasets:
+        try:
+            metadata = find_metadata(dataset, with_data=False)
+        except DataError as error:
+            hint = nearest(dataset, expand(["all"]))
+            raise DataError(f"{error}{hint if hint not in str(error) else ''}") from error
+        for table in _tables_of(dataset, metadata, limits):
+            tables.setdefault(table.name, table)
+    return list(tables.values())
+
+
+def _tables_of(dataset: str, metadata: Any, limits: Limits) -> list[PlannedTable]:
+    operands = operands_of(metadata)
+    found = []
+    for name, kinematics in kinematics_of(dataset, operands, read_kinematics(metadata)):
+        kind = table_kind(name)
+        found.append(PlannedTable(name, dataset, kind, kinematics, _within(name, kind, kinematics, limits)))
+    return found
+
+
+def kinematics_of(
+    dataset: str, operands: FKOperands, kinematics: dict[str, np.ndarray]
+) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """Each table of a set with its share of the set's kinematics: tables of one operand follow one another."""
+    shares = []
+    for operand in operands.operands:
+        at = 0
+        for name in operand:
+            number = _rows_of(name, len(operand), next(iter(kinematics.values())).size)
+            shares.append((name, {key: values[at : at + number] for key, values in kinematics.items()}))
+            at += number
+        total = next(iter(kinematics.values())).size
+        if at != total:
+            raise DataError(f"data set {dataset}: the tables {', '.join(operand)} have {at} rows for {total} points")
+    return shares
+
+
+def _rows_of(name: str, tables: int, points: int) -> int:
+    kind = table_kind(name)
+    if isinstance(kind, DISTable) and kind.rows is not None:
+        return kind.rows
+    if tables != 1:
+        raise TheoryError(f"the FK table {name} is one of {tables} of its set, and how many points it has is not known")
+    return points
+
+
+def _within(name: str, kind: TableKind, kinematics: dict[str, np.ndarray], limits: Limits) -> np.ndarray:
+    """(row,) whether each row is computed."""
+    needed = ("Q2", kind.x, *([kind.y] if kind.y else [])) if isinstance(kind, DISTable) else ("Q2",)
+    absent = [variable for variable in needed if variable not in kinematics]
+    if absent:
+        raise DataError(f"FK table {name}: the kinematics lack {', '.join(absent)}, they have {', '.join(kinematics)}")
+    q2 = kinematics["Q2"]
+    if not isinstance(kind, DISTable) or not kind.observable.tmc:
+        return np.ones(len(q2), dtype=bool)
+    cut_x = kinematics["x"]
+    within = (q2 >= limits.q2min) & (q2 * (1 - cut_x) / cut_x >= limits.w2min)
+    outside = within & ((q2 > Q2_MAX) | (kinematics[kind.x] < x_grid()[0]) | (kinematics[kind.x] > 1))
+    if outside.any():
+        raise TheoryError(
+            f"FK table {name}: point {np.flatnonzero(outside)[0]} lies outside what can be computed, "
+            f"x from {x_grid()[0]:g} to 1 and Q² up to {Q2_MAX:g} GeV²"
+        )
+    return within

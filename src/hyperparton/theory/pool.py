@@ -1,0 +1,98 @@
+"""Runs the jobs of a build, as many at a time as there are cores, and tells how far it is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperparton.errors import TheoryError
+from hyperparton.theory.extra import single_thread
+from hyperparton.theory.jobs import Job
+from hyperparton.theory.pieces import PieceStore
+
+__all__ = ["Progress", "run"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a build is."""
+
+    done: int
+    total: int
+    label: str
+    """the piece that was finished last"""
+    elapsed: float
+    """seconds since the start"""
+    left: float | None
+    """estimate of the seconds to go; None before the first piece is done"""
+
+    def __str__(self) -> str:
+        left = "" if self.left is None else f", about {_clock(self.left)} left"
+        return f"[{self.done}/{self.total}] {self.label} ({_clock(self.elapsed)}{left})"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def run(jobs: Sequence[Job], store: PieceStore, workers: int, report: Callable[[Progress], None]) -> dict[str, float]:
+    """Computes the pieces that are not on disk, longest first; label -> seconds of those computed now.
+
+    Raises `TheoryError` if a job fails; pieces finished until then stay on disk.
+    """
+    todo = sorted((job for job in jobs if not store.whole(job.path(store))), key=lambda job: -job.cost)
+    started, done, seconds = time.monotonic(), len(jobs) - len(todo), {}
+    if done:
+        report(Progress(done, len(jobs), f"{done} pieces were there already", 0.0, None))
+    if not todo:
+        return seconds
+    single_thread()
+    pool = ProcessPoolExecutor(min(workers, len(todo)), mp_context=multiprocessing.get_context("spawn"))
+    try:
+        waiting = {pool.submit(_compute, job, store.folder): job for job in todo}
+        left = sum(job.cost for job in todo)
+        whole = left
+        while waiting:
+            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                job = waiting.pop(future)
+                seconds[job.label] = _result(future, job)
+                done, left = done + 1, left - job.cost
+                elapsed = time.monotonic() - started
+                report(Progress(done, len(jobs), job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return seconds
+
+
+def _result(future: Future[float], job: Job) -> float:
+    try:
+        return future.result()
+    except TheoryError:
+        raise
+    except BrokenProcessPool as error:
+        raise TheoryError(f"the process that computed {job.label} ended: out of memory, or killed") from error
+    except Exception as error:
+        raise TheoryError(f"{job.label} could not be computed: {type(error).__name__}: {error}") from error
+
+
+def _compute(job: Job, folder: Path) -> float:
+    """One job in a process of its own: writes the piece and gives the seconds it took."""
+    import warnings
+
+    started = time.monotonic()
+    store = PieceStore(folder)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")  # numba's and scipy's remarks inside eko and yadism
+        arrays = job.compute()
+    store.save(job.path(store), arrays)
+    return time.monotonic() - started

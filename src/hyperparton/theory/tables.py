@@ -1,0 +1,149 @@
+"""FK tables as PineAPPL files: making them from arrays and grids (`data.fktables` reads them)."""
+
+# pyright: reportMissingImports=false
+# pineappl is compiled, without stubs
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pineappl.boc import Bin, BinsWithFillLimits, Channel, Kinematics, Order, ScaleFuncForm, Scales
+from pineappl.convolutions import Conv, ConvType
+from pineappl.evolution import OperatorSliceInfo
+from pineappl.fk_table import FkAssumptions, FkTable
+from pineappl.grid import Grid
+from pineappl.interpolation import Interp, InterpolationMethod, MappingMethod, ReweightingMethod
+from pineappl.pids import PidBasis
+from pineappl.subgrid import ImportSubgridV1
+
+from hyperparton.theory.grids import x_grid
+
+__all__ = ["Kinematic", "coordinates", "evolved_grid", "linear_table", "proton_grid", "write"]
+
+Kinematic = Sequence[float]
+"""the coordinates of a row: Q² in GeV², then x (or the rapidity), then the inelasticity if there is one"""
+
+_PROTON = Conv(ConvType(polarized=False, time_like=False), 2212)
+
+
+def linear_table(
+    q0: float,
+    channels: Sequence[int],
+    grid: Sequence[float],
+    values: np.ndarray,
+    rows: Sequence[Kinematic],
+) -> FkTable:
+    """A table of one proton: (row, channel, x) `values` that multiply f of the evolution basis at `q0` (GeV)."""
+    table = Grid(
+        pid_basis=PidBasis.Evol,
+        channels=[Channel([([channel], 1.0)]) for channel in channels],
+        orders=[Order(0, 0, 0, 0, 0)],
+        bins=_bins(rows),
+        convolutions=[_PROTON],
+        interpolations=_interpolations(1, q0),
+        kinematics=[Kinematics.Scale(0), Kinematics.X(0)],
+        scale_funcs=_scales(),
+    )
+    for row, channel in np.ndindex(values.shape[:2]):
+        content = values[row, channel]
+        if content.any():
+            table.set_subgrid(0, row, channel, ImportSubgridV1(content[None, :], [[q0**2], list(grid)]).into())
+    return FkTable(table)
+
+
+def proton_grid(channels: Sequence[Sequence[tuple[int, int]]], rows: Sequence[Kinematic], q2: float) -> Grid:
+    """An empty grid for two protons, to be filled at Q² and two x; each channel is a sum of pairs of partons."""
+    return Grid(
+        pid_basis=PidBasis.Pdg,
+        channels=[Channel([(list(pair), 1.0) for pair in pairs]) for pairs in channels],
+        orders=[Order(0, 2, 0, 0, 0)],
+        bins=_bins(rows),
+        convolutions=[_PROTON, _PROTON],
+        interpolations=_interpolations(2, q2**0.5),
+        kinematics=[Kinematics.Scale(0), Kinematics.X(0), Kinematics.X(1)],
+        scale_funcs=_scales(),
+    )
+
+
+def evolved_grid(
+    grid: Grid, q0: float, channels: Sequence[int], pids: Sequence[int], q2: float, operator: np.ndarray
+) -> FkTable:
+    """The table of a grid filled at one `q2` (GeV²), with the (pid, x, channel, x) operator from `q0` on both legs."""
+    info = OperatorSliceInfo(
+        fac0=q0**2,
+        pids0=list(channels),
+        x0=list(x_grid()),
+        fac1=q2,
+        pids1=list(pids),
+        x1=list(x_grid()),
+        pid_basis=PidBasis.Evol,
+        convolution_types=ConvType(polarized=False, time_like=False),
+    )
+    slices = [[(info, np.ascontiguousarray(operator))] for _ in range(2)]
+    return grid.evolve(
+        slices=slices, order_mask=np.array([True]), xi=(1.0, 1.0, 1.0), ren1=[q2], alphas=[0.118]
+    )  # alpha_s to the power 0
+
+
+def write(table: FkTable, path: Path, metadata: Mapping[str, Any], nf0: int | None = None) -> None:
+    """Writes a table; until all of it is on disk the file is not there, or is the old one.
+
+    With `nf0` the channels are added up that are the same when there are that many quarks at Q0 (V24 and V35 equal V,
+    T24 and T35 equal Sigma, for 4), and nodes in x are left out below which all rows are zero.
+    """
+    if nf0 is not None:
+        table.optimize(FkAssumptions(f"Nf{nf0}Ind"))
+    for key, value in metadata.items():
+        table.set_metadata(key, value if isinstance(value, str) else json.dumps(value, sort_keys=True))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        part = Path(folder) / path.name
+        table.write_lz4(part)
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+
+
+def coordinates(path: Path) -> np.ndarray:
+    """(row, variable) coordinates of the rows of a table that `data.fktables` can read: lower edges of its bins."""
+    return np.array([[lower for lower, _ in row] for row in FkTable.read(path).bin_limits()])
+
+
+def _bins(rows: Sequence[Kinematic]) -> BinsWithFillLimits:
+    """One bin of width 0 and weight 1 for each row."""
+    bins = [Bin([(float(value), float(value)) for value in row], 1.0) for row in rows]
+    return BinsWithFillLimits(bins, [float(edge) for edge in range(len(rows) + 1)])
+
+
+def _interpolations(protons: int, scale: float) -> list[Interp]:
+    """One node in Q², and NNPDF's 50 nodes in x."""
+    q2 = Interp(
+        min=scale**2,
+        max=scale**2,
+        nodes=1,
+        order=0,
+        reweight_meth=ReweightingMethod.NoReweight,
+        map=MappingMethod.ApplGridH0,
+        interpolation_meth=InterpolationMethod.Lagrange,
+    )
+    x = Interp(
+        min=2e-7,
+        max=1.0,
+        nodes=len(x_grid()),
+        order=6,
+        reweight_meth=ReweightingMethod.NoReweight,  # reweighted, a steep PDF at x = 0.9 would be off by 1 %
+        map=MappingMethod.ApplGridF2,
+        interpolation_meth=InterpolationMethod.Lagrange,
+    )
+    return [q2, *[x] * protons]
+
+
+def _scales() -> Scales:
+    scale = ScaleFuncForm.Scale(0)
+    return Scales(ren=scale, fac=scale, frg=ScaleFuncForm.NoScale(0))
