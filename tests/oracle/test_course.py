@@ -139,7 +139,7 @@ def test_pdfs_at_the_end_of_a_fit(full_fit, as_n3fit):
     as_n3fit("fit")
     ours, reference = fit(full_fit, 200).xf(script.X)[0], REFERENCE["fit/xf/0"][0]
     scale = np.abs(reference).max(axis=0) + 1e-30
-    print("xf", np.abs((ours-reference)/scale).max())
+    print("xf", np.abs((ours - reference) / scale).max())
     assert np.max(np.abs(ours - reference) / scale) < 1e-3
 
 
@@ -148,7 +148,7 @@ def test_course_with_our_own_quadrature(full_fit, as_n3fit):
     as_n3fit("fit", own_rule=True)
     result = fit(full_fit, 200)
     ours = np.array([result.training_chi2, result.validation_chi2, result.experimental_chi2])[:, 0]
-    print("own", ours/(REFERENCE["fit/chi2/0"][-1]/points(full_fit))[:, 0]-1)
+    print("own", ours / (REFERENCE["fit/chi2/0"][-1] / points(full_fit))[:, 0] - 1)
     np.testing.assert_allclose(ours, (REFERENCE["fit/chi2/0"][-1] / points(full_fit))[:, 0], rtol=1e-2)
 
 
@@ -156,9 +156,11 @@ def test_course_with_our_own_quadrature(full_fit, as_n3fit):
 def test_folds_of_a_trial(trial, k):
     """Training, validation and hidden chi2 of each fold: Adam, trained exponents, data replicas, points split."""
     setup, trained, _ = trial
-    features = setup.compressed.features(trained.model.evaluate(trained.select(slice(2 * k, 2 * k + 2)), setup.grid), np)
+    features = setup.compressed.features(
+        trained.model.evaluate(trained.select(slice(2 * k, 2 * k + 2)), setup.grid), np
+    )
     ours, reference = chi2_of(setup.folds()[k], features), REFERENCE[f"folds/chi2/{k}"][-1]
-    print("folds",k, ours/reference-1, trained.best_epoch)
+    print("folds", k, ours / reference - 1, trained.best_epoch)
     np.testing.assert_allclose(ours, reference, rtol=1e-2)
 
 
@@ -169,8 +171,8 @@ def test_metrics_of_a_trial(trial):
     all_points = [v.ndata for v in setup.full_fit()[0].validation]
     for name in ("experimental_losses", "hyper_losses_chi2", "hyper_losses_phi2", "hyper_losses_logp",
                  "trvl_losses_chi2", "trvl_losses_chi2exp", "trvl_losses_phi2", "trvl_losses_logp"):  # fmt: skip
-        print(name, np.array(meta[name])/ REFERENCE[f"folds/meta/{name}"]-1)
+        print(name, np.array(meta[name]) / REFERENCE[f"folds/meta/{name}"] - 1)
     for name in ("saturation", "patience", "integrability"):
         print(name, np.array(meta["penalties"][name]), REFERENCE[f"folds/meta/{name}"])
-    print(np.array(meta["validation_losses"]) * fitted / all_points /REFERENCE["folds/meta/validation_losses"]-1)
+    print(np.array(meta["validation_losses"]) * fitted / all_points / REFERENCE["folds/meta/validation_losses"] - 1)
     print(result["loss"], REFERENCE["folds/loss"])
