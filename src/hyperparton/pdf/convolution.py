@@ -181,7 +181,7 @@ class Convolution:
         """Predictions (model, dat) in double precision."""
         return self.features(np.asarray(xf, np.float64), np) @ self.matrix.T
 
-    def compressed(self, covmat: np.ndarray, cut: float = 0.003) -> Convolution:
+    def compressed(self, covmat: np.ndarray, cut: float = 1e-5) -> Convolution:
         """The same predictions from fewer features, scaled so that the chi2 of all data has Hessians near one.
 
         Many combinations of PDF values hardly move any prediction.  Kept are the right singular vectors of the

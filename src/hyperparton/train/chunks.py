@@ -79,7 +79,8 @@ class Chunks:
                 if known.ndim:
                     known[numbers[used]] = np.asarray(new)[used]
                 else:
-                    known[...] = np.asarray(new)
+                    # the epoch: a chunk in which all have stopped does not count on
+                    known[...] = np.maximum(known, np.asarray(new))
 
             jax.tree.map(write, self._known, state)
         return self._known
