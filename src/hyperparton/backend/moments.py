@@ -77,10 +77,10 @@ def schedule(name: str, numbers: Mapping[str, float], first: int, count: int) ->
     return table.astype(np.float32)
 
 
-def first_moments(name: str, parameter: Array) -> tuple[Array, Array]:
+def first_moments(name: str, parameter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """m and v before the first step."""
     start = 0.1 if name == "Adagrad" else 0.0
-    return jnp.zeros_like(parameter), jnp.full_like(parameter, start)
+    return np.zeros_like(parameter), np.full_like(parameter, start)
 
 
 def moment_update(

@@ -56,14 +56,10 @@ class Chunks:
 
     def advance(self, coefficients: np.ndarray) -> int:
         """One call of `program.advance` for each chunk; the number of models that still run."""
-        program = machine.compiled(advance, "program", "state")
         rows = jnp.asarray(coefficients)
-        states = machine.run_all(
-            [
-                partial(program, state, rows, self._shared, models, settings, program=self._program)
-                for _, state, models, settings in self._chunks
-            ]
-        )
+        arguments = [(state, rows, self._shared, models, settings) for _, state, models, settings in self._chunks]
+        program = machine.compiled(advance, "program", self._program, "state", *arguments[0])
+        states = machine.run_all([partial(program, *each) for each in arguments])
         self._chunks = [(chunk[0], state, *chunk[2:]) for chunk, state in zip(self._chunks, states, strict=True)]
         running = sum(int(np.sum(np.asarray(state.stopping.running))) for state in states)
         if 0 < running <= self._size * (len(self._chunks) - 1):

@@ -7,7 +7,8 @@ runs on one thread and the chunks run side by side.  On an accelerator all model
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -64,11 +65,31 @@ def use_cache() -> Path | None:
 
 
 @cache
-def compiled(function: Callable[..., Any], static: str, donated: str) -> Callable[..., Any]:
-    """`function` compiled for one thread of a CPU, or for the accelerator."""
+def _jitted(function: Callable[..., Any], static: str, donated: str) -> Any:
     use_cache()
     options: dict[str, Any] = {"xla_cpu_multi_thread_eigen": False} if jax.default_backend() == "cpu" else {}
     return jax.jit(function, static_argnames=(static,), donate_argnames=(donated,), compiler_options=options or None)
+
+
+_PROGRAMS: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
+#: compiled programs that are kept in memory
+_KEPT_PROGRAMS = 256
+
+
+def compiled(function: Callable[..., Any], static: str, value: Hashable, donated: str, *arguments: Any) -> Any:
+    """`function` with its argument `static` set to `value`, compiled for arguments like these.
+
+    For one thread of a CPU, or for the accelerator; compiled once, before several threads call it.  `donated` names
+    the argument whose arrays the function may overwrite.
+    """
+    leaves, tree = jax.tree.flatten(arguments)
+    key = (function, value, tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = _jitted(function, static, donated).lower(*arguments, **{static: value}).compile()
+        if len(_PROGRAMS) > _KEPT_PROGRAMS:
+            _PROGRAMS.popitem(last=False)
+    _PROGRAMS.move_to_end(key)
+    return _PROGRAMS[key]
 
 
 def run_all(calls: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -175,9 +175,9 @@ def _split(model: PDFModel, start: dict[str, Any]) -> tuple[dict[str, Any], dict
 
 def _start_state(parameters: dict[str, Any], optimizer: str, settings: Settings) -> FitState:
     """The state before the first epoch, for the parameters that are trained."""
-    parameters = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), parameters)
+    parameters = jax.tree.map(lambda a: np.asarray(a, np.float32), parameters)
 
-    def slots(leaf: Any) -> Any:
+    def slots(leaf: np.ndarray) -> Any:
         return first_moments(optimizer, leaf) if optimizer in MOMENTS else optimizer_rule(optimizer).start(leaf)
 
     nan = np.full(settings.dropout.shape, np.nan, np.float32)
@@ -186,7 +186,7 @@ def _start_state(parameters: dict[str, Any], optimizer: str, settings: Settings)
         parameters=parameters,
         slots=[slots(leaf) for leaf in jax.tree.leaves(parameters)],
         best=parameters,
-        stopping=start_stopping(jax.tree.map(jnp.asarray, settings.criteria)),
+        stopping=start_stopping(settings.criteria, np),
         training_loss=nan,
         training_chi2=nan,
         validation_chi2=nan,
