@@ -11,7 +11,7 @@ import click
 
 from hyperparton.errors import StoreError
 
-__all__ = ["best", "best_parameters", "parameters_block", "table"]
+__all__ = ["best", "best_parameters", "completed", "parameters_block", "table"]
 
 #: numbers of a trial's result, under the heading that they get
 _RESULTS = {"loss": "loss", "validation_loss": "validation", "experimental_loss": "experimental"}
@@ -47,7 +47,12 @@ def best_parameters(trials: Sequence[Mapping[str, Any]], path: Path) -> dict[str
     held = order[0]["misc"].get("space_vals")
     if not isinstance(held, Mapping):
         raise StoreError(f"{path}: trial {order[0].get('tid')} does not say its parameters (space_vals)")
-    chosen = dict(held)
+    return completed(held)
+
+
+def completed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's parameters as a runcard has them: a single activation's name becomes a list, one per layer."""
+    chosen = dict(parameters)
     name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
     if isinstance(name, str) and nodes:
         from hyperparton.scan import ActivationStr
