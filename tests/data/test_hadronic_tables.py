@@ -101,5 +101,5 @@ def test_linear_and_bilinear_tables_are_not_joined(theory):
 
 
 def test_an_operation_with_too_few_operands(theory):
-    with pytest.raises(DataError, match="ASY of 1, accepted: .*ASY of 2"):
+    with pytest.raises(DataError, match=r"ASY of 1, accepted: .*ASY of 2"):
         load_observable("short", operands("ASY", [["t0"]]), theory)

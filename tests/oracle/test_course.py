@@ -115,7 +115,7 @@ def test_course_of_a_fit(course, epochs):
     result, fold = fit(name, setup, epochs), setup.full_fit()[0]
     points = np.array([[fold.training[0].ndata], [fold.validation[0].ndata], [fold.experimental.ndata]])
     ours = points * [result.training_chi2, result.validation_chi2, result.experimental_chi2]
-    close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if epochs == 1 else 1e-3)
+    close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if epochs <= 10 else 1e-4)
 
 
 def test_pdfs_at_the_end_of_a_fit(course):
@@ -123,7 +123,7 @@ def test_pdfs_at_the_end_of_a_fit(course):
     ours, reference = fit(name, setup, script.MOMENTS[-1]).xf(script.X), REFERENCE[f"{name}/xf/0"]
     scale = np.abs(reference).max(axis=1, keepdims=True) + 1e-30
     print(f"largest difference {np.max(np.abs(ours - reference) / scale):.2g}")
-    assert np.max(np.abs(ours - reference) / scale) < 2e-3
+    assert np.max(np.abs(ours - reference) / scale) < 5e-4
 
 
 @pytest.mark.parametrize("k", [0, 1])
@@ -132,34 +132,34 @@ def test_folds_of_a_trial(trial, k):
     setup, trained, _ = trial
     xf = trained.model.evaluate(trained.select(slice(2 * k, 2 * k + 2)), setup.grid)
     ours = chi2_of(setup.folds()[k], setup.compressed.features(xf, np))
-    close(ours, REFERENCE[f"folds/chi2/{k}"][-1], 1e-3)
+    close(ours, REFERENCE[f"folds/chi2/{k}"][-1], 1e-4)
 
 
 @pytest.mark.parametrize("kind", ["chi2", "chi2exp", "phi2", "logp"])
 def test_metrics_of_a_trial(trial, kind):
     """Of the data that are hidden and of those that are fitted, over two replicas."""
     meta = trial[2]["kfold_meta"]
-    close(meta[f"trvl_losses_{kind}"], REFERENCE[f"folds/meta/trvl_losses_{kind}"], 1e-3)
+    close(meta[f"trvl_losses_{kind}"], REFERENCE[f"folds/meta/trvl_losses_{kind}"], 2e-4)
     if kind != "chi2exp":
-        close(meta[f"hyper_losses_{kind}"], REFERENCE[f"folds/meta/hyper_losses_{kind}"], 1e-3)
+        close(meta[f"hyper_losses_{kind}"], REFERENCE[f"folds/meta/hyper_losses_{kind}"], 2e-4)
 
 
 def test_losses_of_a_trial(trial):
     """n3fit divides the validation chi2 by the points of all folds, hidden ones included."""
     setup, _, result = trial
     meta = result["kfold_meta"]
-    close(meta["experimental_losses"], REFERENCE["folds/meta/experimental_losses"], 1e-3)
+    close(meta["experimental_losses"], REFERENCE["folds/meta/experimental_losses"], 1e-4)
     shown = [[part.ndata for part in fold.validation] for fold in setup.folds()]
     everything = [part.ndata for part in setup.full_fit()[0].validation]
     ours = np.array(meta["validation_losses"]) * shown / everything
-    close(ours, REFERENCE["folds/meta/validation_losses"], 1e-3)
+    close(ours, REFERENCE["folds/meta/validation_losses"], 1e-4)
 
 
 def test_penalties_of_a_trial(trial):
     setup, _, result = trial
     penalties, meta = result["kfold_meta"]["penalties"], REFERENCE
-    close(penalties["saturation"], meta["folds/meta/saturation"], 1e-2)
+    close(penalties["saturation"], meta["folds/meta/saturation"], 1e-4)
     np.testing.assert_allclose(penalties["integrability"], meta["folds/meta/integrability"], atol=1e-3, rtol=1e-2)
     shown = [[part.ndata for part in fold.validation] for fold in setup.folds()]
     everything = [part.ndata for part in setup.full_fit()[0].validation]
-    close(np.array(penalties["patience"]) * shown / everything, meta["folds/meta/patience"], 1e-3)
+    close(np.array(penalties["patience"]) * shown / everything, meta["folds/meta/patience"], 1e-4)
