@@ -69,7 +69,7 @@ def chosen_options(
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="OUT", help="Default: DIR/report.")
 @selection_options
 def report(directories: tuple[Path, ...], output: Path | None, **chosen: Any) -> None:
-    """Report on the scans in DIR... (or tries.json files), several of them combined: OUT/index.html, figures, tables."""
+    """Report on the scans in DIR... (or tries.json files), combined: OUT/index.html, its figures and tables."""
     from hyperparton.report import read_scans, summarise, write_report
 
     summary = summarise(read_scans(directories), chosen_options(**chosen))

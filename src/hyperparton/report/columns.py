@@ -11,7 +11,7 @@ import numpy as np
 from hyperparton.report.trials import Row
 from hyperparton.report.values import is_number, shown, varied
 
-__all__ = ["Column", "columns"]
+__all__ = ["Column", "columns", "told_values"]
 
 #: written as lists or computed from others, so no hyperparameters of their own
 _DERIVED = frozenset({"nodes_per_layer", "stopping_epochs"})
@@ -54,6 +54,16 @@ class Column:
             numbers = np.log(numbers)
         low, high = np.nanmin(numbers), np.nanmax(numbers)
         return np.full_like(numbers, 0.5) if high == low else (numbers - low) / (high - low)
+
+
+def told_values(row: Row, names: Sequence[str] | None = None) -> str:
+    """The hyperparameters of a trial in a line; of all or of these `names`, widths of layers as one list."""
+    chosen = [name for name in (row.values if names is None else names) if not name.startswith("layer_")]
+    if row.values.get("nodes_per_layer") is not None:
+        chosen = [*(n for n in chosen if n not in ("number_of_layers", "nodes_per_layer")), "nodes_per_layer"]
+    if names is None:
+        chosen = [name for name in chosen if name not in _DERIVED or name == "nodes_per_layer"]
+    return ", ".join(f"{name} {shown(row.values[name])}" for name in chosen if row.values.get(name) is not None)
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:

@@ -11,7 +11,17 @@ import numpy as np
 from hyperparton.report.losses import Loss
 from hyperparton.report.trials import Row
 
-__all__ = ["Convergence", "Failure", "Worker", "convergence", "failures", "folds_saved", "running_average", "workers"]
+__all__ = [
+    "Convergence",
+    "Failure",
+    "Worker",
+    "convergence",
+    "failures",
+    "folds_saved",
+    "running_average",
+    "scan_starts",
+    "workers",
+]
 
 #: a scan counts as converged if its last quarter made the best loss better by less than this part of it
 TOLERANCE = 0.01
@@ -30,7 +40,7 @@ class Convergence:
     best: np.ndarray
     """NaN until one succeeded"""
     seconds: np.ndarray
-    """since the first trial began; NaN where times are unknown"""
+    """since the first trial of its scan began; NaN where times are unknown"""
 
     @property
     def last_improvement(self) -> int | None:
@@ -57,16 +67,28 @@ class Convergence:
 def convergence(rows: Sequence[Row], loss: Loss) -> Convergence:
     """The course of the finished trials, failed ones included: they cost time too."""
     finished = [row for row in rows if row.finished]
-    in_time = all(row.end is not None for row in finished)
+    starts = scan_starts(rows)
+    in_time = all(row.end is not None and row.scan in starts for row in finished)
     if in_time:
-        finished.sort(key=lambda row: (row.end or 0.0, row.scan, row.number))
+        finished.sort(key=lambda row: (_since(row.end, row, starts), row.scan, row.number))
     found = [loss(row) if row.ok else None for row in finished]
     losses = np.array([np.nan if value is None else value for value in found], dtype=float)
     best = np.fmin.accumulate(losses) if len(losses) else losses
-    begins = [row.begin for row in finished if row.begin is not None]
-    start = min(begins) if begins and in_time else np.nan
-    seconds = np.array([np.nan if row.end is None else row.end - start for row in finished], dtype=float)
+    seconds = np.array([_since(row.end, row, starts) if in_time else np.nan for row in finished], dtype=float)
     return Convergence(tuple(finished), losses, best, seconds)
+
+
+def scan_starts(rows: Sequence[Row]) -> dict[str, float]:
+    """When the first trial of each scan began; combined scans are set side by side from there."""
+    starts: dict[str, float] = {}
+    for row in rows:
+        if row.begin is not None:
+            starts[row.scan] = min(row.begin, starts.get(row.scan, row.begin))
+    return starts
+
+
+def _since(moment: float | None, row: Row, starts: dict[str, float]) -> float:
+    return np.nan if moment is None else moment - starts[row.scan]
 
 
 def running_average(
@@ -128,6 +150,8 @@ class Worker:
 
     owner: str
     rows: tuple[Row, ...]
+    bars: tuple[tuple[float, float], ...]
+    """begin and end of each, in seconds since the scan's first trial began"""
     busy: float
     """seconds in which it had a trial"""
     span: float
@@ -140,17 +164,19 @@ class Worker:
 
 def workers(rows: Sequence[Row], now: float | None = None) -> list[Worker]:
     """Who worked when; trials without times are left out, running ones last until `now`."""
-    timed = [row for row in rows if row.begin is not None and (row.end is not None or (row.state == "running" and now))]
-    if not timed:
-        return []
-    ends = {id(row): row.end if row.end is not None else float(now or 0.0) for row in timed}
-    span = max(ends.values()) - min(row.begin or 0.0 for row in timed)
-    by_owner: dict[str, list[Row]] = defaultdict(list)
-    for row in timed:
-        by_owner[row.owner or "unnamed"].append(row)
+    starts = scan_starts(rows)
+    groups: dict[tuple[str, str], list[tuple[float, float, Row]]] = defaultdict(list)
+    for row in rows:
+        end = row.end if row.end is not None else (now if row.state == "running" else None)
+        if row.begin is not None and end is not None:
+            start = starts[row.scan]
+            groups[row.scan, row.owner or "unnamed"].append((row.begin - start, max(end, row.begin) - start, row))
+    spans = {scan: max(bar[1] for key, bars in groups.items() if key[0] == scan for bar in bars) for scan, _ in groups}
     found = []
-    for owner in sorted(by_owner):
-        members = sorted(by_owner[owner], key=lambda row: row.begin or 0.0)
-        busy = sum(ends[id(row)] - (row.begin or 0.0) for row in members)
-        found.append(Worker(owner, tuple(members), busy, span))
+    for (scan, owner), members in sorted(groups.items(), key=lambda item: item[0]):
+        members.sort(key=lambda bar: bar[:2])
+        busy = sum(end - begin for begin, end, _ in members)
+        name = f"{scan} {owner}" if scan else owner
+        bars = tuple((begin, end) for begin, end, _ in members)
+        found.append(Worker(name, tuple(row for _, _, row in members), bars, busy, spans[scan]))
     return found

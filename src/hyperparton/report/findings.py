@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
-from hyperparton.report.columns import columns
+from hyperparton.report.columns import columns, told_values
 from hyperparton.report.course import ENOUGH, Convergence, Failure, folds_saved
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, ranked, replica_error
 from hyperparton.report.trials import Row
-from hyperparton.report.values import shown
 
 __all__ = ["Finding", "findings"]
 
@@ -45,10 +45,7 @@ def _best(rows: Sequence[Row], loss: Loss) -> str:
     if not order:
         return "No trial has succeeded."
     best, value = order[0]
-    names = [column.name for column in columns(rows) if not column.name.startswith("layer_")]
-    if best.values.get("nodes_per_layer") is not None:
-        names = [*(name for name in names if name != "number_of_layers"), "nodes_per_layer"]
-    told = ", ".join(f"{name} {shown(best.values[name])}" for name in names if best.values.get(name) is not None)
+    told = told_values(best, [column.name for column in columns(rows)])
     return f"Trial {best.name}, with a {loss.label} of {value:.4g}: {told or 'all trials share their hyperparameters'}."
 
 
@@ -56,10 +53,8 @@ def _margin(rows: Sequence[Row], loss: Loss) -> str:
     order = ranked(rows, loss)
     if len(order) < 2:
         return "There is no second successful trial to compare with."
-    (best, value), (second, next_value) = order[:2]
-    middle = (
-        order[len(order) // 2][1] if len(order) % 2 else (order[len(order) // 2 - 1][1] + order[len(order) // 2][1]) / 2
-    )
+    value, (second, next_value) = order[0][1], order[1]
+    middle = median(number for _, number in order)
     told = [
         f"The next one, trial {second.name}, has {next_value:.4g}{_percent(value, next_value)}; the median of "
         f"{len(order)} successful trials is {middle:.4g}."

@@ -83,6 +83,7 @@ def _section(section: Section, svgs: Mapping[str, str]) -> dict[str, Any]:
             "title": panel.title,
             "reading": panel.reading,
             "small": panel.small,
+            "table": _table(panel.table) if panel.listed else "",
             "svg": Markup(svgs.get(panel.name, "")),
         }
         for panel in section.panels

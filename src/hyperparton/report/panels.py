@@ -36,6 +36,8 @@ class Panel:
     draw: Callable[[], plots.Figure] | None = None
     small: bool = False
     """whether several stand side by side"""
+    listed: bool = False
+    """whether the page shows the table too"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,6 +317,7 @@ def _failures(summary: Summary) -> Section:
             [(f.cause, len(f.rows), f.seconds, f.rows[0].name, f.example) for f in causes],
         ),
         lambda: plots.plot_failures(causes),
+        listed=True,
     )
     return Section("failures", title, (panel,))
 
@@ -336,6 +339,6 @@ def _workers(summary: Summary, now: float | None) -> Section:
         + (", ..." if len(found) > 8 else "")
         + ".",
         Table.of(("worker", "trial", "status", "begin", "end", "starts"), body),
-        lambda: plots.plot_workers(found, now),
+        lambda: plots.plot_workers(found),
     )
     return Section("workers", title, (panel,))

@@ -7,7 +7,6 @@ started again. It is opened read-only, so a scan at work is not disturbed; where
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -146,7 +145,7 @@ def read_scan(path: str | Path, name: str | None = None) -> Scan:
         rows=rows,
         runcard=card.read_text(encoding="utf-8") if card.is_file() else None,
         settings=_settings(kept),
-        total=_asked_for(folder),
+        total=ScanFolder(folder).asked_for(),
         notes=tuple(notes),
     )
 
@@ -198,16 +197,6 @@ def _settings(kept: Mapping[str, Any]) -> dict[str, Any]:
     versions = dict(metadata.pop("notes", {})).get("versions", {})
     found |= {key: value for key, value in metadata.items() if not key.startswith("runcard: ")}
     return found | {f"version of {name}": version for name, version in versions.items()}
-
-
-def _asked_for(folder: Path) -> int | None:
-    """The number of trials that the scan's last start asked for."""
-    try:
-        told = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    total = told.get("trials") if isinstance(told, dict) else None
-    return total if isinstance(total, int) else None
 
 
 def row_of_entry(entry: Mapping[str, Any], attempts: int = 1) -> Row:

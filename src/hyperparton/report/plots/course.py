@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from hyperparton.report.course import Convergence, Failure, Worker
@@ -126,28 +127,24 @@ _LOOKS = {"ok": (BLUE, None), "fail": (RED, "xxxx"), "running": (GREEN, "....")}
 
 
 @styled
-def plot_workers(workers: Sequence[Worker], now: float | None = None) -> Figure:
+def plot_workers(workers: Sequence[Worker]) -> Figure:
     """When each worker had a trial, a bar per trial."""
-    start = min(row.begin or 0.0 for worker in workers for row in worker.rows)
-    unit, seconds = _time_unit(workers[0].span)
+    unit, seconds = _time_unit(max(worker.span for worker in workers))
     figure, axes = new_figure(6.8, 1.1 + 0.35 * len(workers))
     for k, worker in enumerate(workers):
         for state, (color, hatch) in _LOOKS.items():
             bars = [
-                ((row.begin - start) / seconds, ((row.end or now or row.begin) - row.begin) / seconds)
-                for row in worker.rows
-                if row.state == state and row.begin is not None
+                (begin / seconds, (end - begin) / seconds)
+                for row, (begin, end) in zip(worker.rows, worker.bars, strict=True)
+                if row.state == state
             ]
             axes.broken_barh(bars, (k - 0.35, 0.7), facecolor=color, edgecolor="white", linewidth=0.5, hatch=hatch)
     present = [s for s in _LOOKS if any(row.state == s for worker in workers for row in worker.rows)]
-    for state in present:
-        axes.broken_barh(
-            [(0, 0)], (0, 0), facecolor=_LOOKS[state][0], hatch=_LOOKS[state][1], edgecolor="white", label=state
-        )
+    patches = [Patch(facecolor=_LOOKS[s][0], hatch=_LOOKS[s][1], edgecolor="white", label=s) for s in present]
     axes.set_yticks(range(len(workers)), [worker.owner for worker in workers])
     axes.set_ylim(len(workers) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel(f"time since the start ({unit})")
     axes.grid(axis="y", visible=False)
-    figure.legend(loc="outside upper center", ncols=3)
+    figure.legend(handles=patches, loc="outside upper center", ncols=3)
     return figure
