@@ -104,10 +104,10 @@ def _follow_on_terminal(directory: Path, interval: float, trials: int | None) ->
 
 
 def _screen(at: Any) -> Any:
-    """The status for a terminal: a bar and the lines."""
+    """The status for a terminal: the lines and a bar; a bar ends without a new line, so it comes last."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
     bar = [ProgressBar(total=at.total, completed=at.finished)] if at.total else []
-    return Group(*bar, *(Text(line) for line in status_lines(at, time.time())))
+    return Group(*(Text(line) for line in status_lines(at, time.time())), *bar)

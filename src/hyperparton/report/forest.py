@@ -99,7 +99,8 @@ def _split(features: np.ndarray, target: np.ndarray, rng: np.random.Generator) -
     count = len(target)
     if count < 2 * _LEAF or np.ptp(target) == 0.0:
         return None
-    low, high = features.min(axis=0), features.max(axis=0)
+    ordered = np.sort(features, axis=0)
+    low, high = ordered[_LEAF - 1], ordered[-_LEAF]  # a threshold between them leaves enough on either side
     thresholds = low + rng.random(features.shape[1]) * (high - low)
     above = features > thresholds
     n_above = above.sum(axis=0)

@@ -73,7 +73,7 @@ def _bins(numbers: np.ndarray, numeric: bool, best: int) -> np.ndarray:
     """(trial,) the bin of each: a category, or one of a few bins with equally many trials each."""
     if not numeric:
         return numbers.astype(int)
-    count = min(max(best // 4, 2), 8)
+    count = min(max(best // 4, 3), 8)
     edges = np.quantile(numbers, np.linspace(0, 1, count + 1)[1:-1])
     return np.searchsorted(edges, numbers, side="right")
 
