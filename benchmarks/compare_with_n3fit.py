@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=10)
     arguments = parser.parse_args()
     card = read_runcard(arguments.card)
-    data = load_fit_data(card, t0pdfset="HYPERPARTON_dis_t0")
+    data = load_fit_data(card)
     setup = FitSetup.from_runcard(card, data, range(1, arguments.replicas + 1))
     if arguments.what == "fit":
         fit(setup, card.scan_parameters())
