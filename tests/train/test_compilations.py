@@ -37,18 +37,20 @@ def programs(names):
 
 
 def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, compiled):
-    """What a scan varies without changing the network or the optimizer is data of the program."""
-    # a network that no other test has
-    first = {**parameters, "nodes_per_layer": [4, 7, 8], "epochs": 120, "dropout": 0.1}
+    """What a scan varies is data of the program, widths that are padded to the same and like optimizers with it."""
+    # widths that no other test has
+    first = {**parameters, "nodes_per_layer": [20, 12, 8], "epochs": 120, "dropout": 0.1}
     assert trainer.hyperparametrizable(first)["status"] == "ok"
     assert len(programs(compiled())) == 1
     second = {
         **first,
+        "nodes_per_layer": [17, 9, 8],
+        "activation_per_layer": ["sigmoid", "sigmoid", "linear"],
         "epochs": 230,
         "dropout": 0.25,
         "stopping_patience": 0.3,
         "initializer": "glorot_uniform",
-        "optimizer": {"optimizer_name": "Nadam", "learning_rate": 1e-3, "clipnorm": 1e-6},
+        "optimizer": {"optimizer_name": "Adam", "learning_rate": 1e-3, "clipnorm": 1e-6},
         "positivity": {"initial": 3.0, "multiplier": 1.3},
         "integrability": {"initial": 20.0, "multiplier": None},
         "threshold_chi2": 3.0,
@@ -58,5 +60,5 @@ def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, co
     assert trainer.hyperparametrizable(second)["status"] == "ok"
     assert compiled() == []
     # the counting itself: another network is another program
-    assert trainer.hyperparametrizable({**first, "nodes_per_layer": [5, 7, 8], "epochs": 1})["status"] == "ok"
+    assert trainer.hyperparametrizable({**first, "nodes_per_layer": [20, 17, 8], "epochs": 1})["status"] == "ok"
     assert len(programs(compiled())) == 1

@@ -8,11 +8,10 @@ import pytest
 from hyperparton.catalogue import FITBASES
 from hyperparton.data.masks import replica_seeds
 from hyperparton.data.predictions import chi2, predict
+from hyperparton.pdf.columns import shape_of
 from hyperparton.train import fit_runcard
+from hyperparton.train.dropout import dropout_mask
 from hyperparton.train.fit import FitSetup
-from hyperparton.train.methodology import Methodology
-from hyperparton.train.models import ModelData, _problem, _settings
-from hyperparton.train.program import _dropout_mask
 
 SMALLX, LARGEX = [0.5, 0.8], [1.7, 3.4]
 
@@ -136,16 +135,11 @@ def test_dropout_in_a_network(setup, fit):
 
 
 @pytest.mark.parametrize("rate", [0.06, 0.3])
-def test_rate_of_dropout(setup, fit, parameters, rate):
+def test_rate_of_dropout(setup, fit, rate):
     """Masks are 0 with the probability `rate` and 1/(1 - rate) otherwise, anew for every model and epoch."""
-    methodology = Methodology.from_parameters({**parameters, "dropout": rate})
-    model, fold = fit(setup, epochs=1).trained.model, setup.full_fit()[0]
-    batch = ModelData(fold.training, fold.validation, list(setup.nnseeds))
-    problem = _problem(
-        model, methodology, batch, setup.compressed, setup.positivity, setup.integrability, {"exponents": {}}
-    )
-    settings = _settings(methodology, 2)
-    masks = np.array([_dropout_mask(model, problem, settings, jnp.int32(epoch)) for epoch in range(40)])
+    shape = shape_of(fit(setup, epochs=1).trained.model, len(setup.grid))
+    keys, rates = jnp.array([17, 18], jnp.uint32), jnp.full(2, rate, jnp.float32)
+    masks = np.array([dropout_mask(shape, keys, rates, jnp.int32(epoch)) for epoch in range(40)])
     assert set(np.unique(masks).round(6)) == {0.0, np.float32(1 / (1 - rate)).round(6)}
     dropped = (masks == 0).mean(axis=(0, 2, 3))
     sigma = np.sqrt(rate * (1 - rate) / masks[:, 0].size)
