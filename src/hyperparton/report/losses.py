@@ -18,7 +18,7 @@ __all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "ranke
 MEASURES = {
     "scan": "the loss that the scan minimised",
     "chi2": "χ² of the hidden fold",
-    "phi2": "φ² of the hidden fold; its reciprocal, as in the scan, so that small is good",
+    "phi2": "phi2 of the hidden fold; its reciprocal, as in the scan, so that small is good",
     "logp": "−log p of the hidden fold",
     "chi2exp": "χ² of the fitted data",
     "validation": "validation χ² of the fitted data, mean over replicas",
@@ -49,7 +49,7 @@ class Loss:
         """The name of the number, for axes and headings."""
         if self.measure == "scan":
             return "loss"
-        name = {"chi2": "χ²", "phi2": "1/φ²", "logp": "−log p", "chi2exp": "fitted χ²"}.get(
+        name = {"chi2": "χ²", "phi2": "1/phi2", "logp": "−log p", "chi2exp": "fitted χ²"}.get(
             self.measure, f"{self.measure} χ²"
         )
         return f"{name} ({self.statistic} over folds)"

@@ -69,9 +69,9 @@ def trial_table(rows: Sequence[Row], loss: Loss, failures: bool = False) -> Tabl
 
 
 def _metrics(rows: Sequence[Row], statistic: str) -> dict[str, Any]:
-    """χ², φ² and −log p of the hidden folds by the statistic, where trials have them."""
+    """χ², 1/phi2 and −log p of the hidden folds by the statistic, where trials have them."""
     found = {}
-    for measure, label in (("chi2", "hidden χ²"), ("phi2", "hidden 1/φ²"), ("logp", "hidden −log p")):
+    for measure, label in (("chi2", "hidden χ²"), ("phi2", "hidden 1/phi2"), ("logp", "hidden −log p")):
         loss = Loss(measure, statistic)
         if any(loss(row) is not None for row in rows):
             found[f"{label} ({statistic})"] = loss
