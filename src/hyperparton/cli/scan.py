@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
-from hyperparton.cli.progress import Display, make_display
+from hyperparton.cli.progress import Display, EventLog, make_display, show_warnings
 from hyperparton.errors import RuncardError
 from hyperparton.runcard import Runcard, TrainerRuncard
 from hyperparton.space import readable
@@ -32,6 +32,10 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
 @click.option("--engine", type=click.Choice(["hyperopt", "random"]), default="hyperopt", show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
+@click.option(
+    "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
+)
+@click.option("--verbose", "-v", is_flag=True, help="Tell the parameters of each trial too.")
 @theory_options
 def scan(
     runcard: Path,
@@ -40,6 +44,8 @@ def scan(
     output: Path | None,
     engine: str,
     seed: int,
+    log_json: Path | None,
+    verbose: bool,
     theory: Path | None,
     t0pdfset: str | None,
 ) -> None:
@@ -50,7 +56,8 @@ def scan(
     if isinstance(card, Runcard) and card.kfold is None:
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     _end_on_sigterm()
-    with make_display() as display:
+    with make_display(verbose) as display, EventLog(log_json) as log:
+        show_warnings(display, verbose)
         for line in _notices(card, scanner):
             display.say(line)
         if isinstance(card, Runcard):
@@ -58,7 +65,7 @@ def scan(
         else:
             trainer, metadata = _own_trainer(card)
         folder = output_folder(card, output)
-        best = _run(folder, card, trainer, scanner, trials, metadata, {"engine": engine, "seed": seed}, display)
+        best = _run(folder, card, trainer, scanner, trials, metadata, {"engine": engine, "seed": seed}, display, log)
     _conclude(folder, best)
 
 
@@ -110,6 +117,7 @@ def _run(
     metadata: dict[str, Any],
     settings: dict[str, Any],
     display: Display,
+    log: EventLog,
 ) -> dict[str, Any]:
     from hyperparton.scan import hyper_scan_wrapper
     from hyperparton.trials.layout import ScanFolder
@@ -122,8 +130,10 @@ def _run(
         # the folder is this scan's once a trial starts: until then nothing in it is touched
         if not begun:
             layout.write_runcard(card.text)
+            layout.write_progress(trials)
             begun.append(True)
         display.scan(event)
+        log.write(event)
 
     return hyper_scan_wrapper(layout.replica, trainer, scanner, trials, progress=progress, metadata=kept, **settings)
 
