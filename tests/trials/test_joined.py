@@ -75,7 +75,7 @@ def test_folders_of_another_scan_are_refused(join, tmp_path):
     (tmp_path / "more").mkdir()
     entry = json.loads((tmp_path / "a" / "tries.json").read_text())[0]
     (tmp_path / "more" / "tries.json").write_text(json.dumps([entry, entry]))
-    with pytest.raises(StoreError, match="holds 2 trials, the store .* 1"):
+    with pytest.raises(StoreError, match=r"holds 2 trials, the store .* 1"):
         join("more")
 
 

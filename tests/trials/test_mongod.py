@@ -63,9 +63,14 @@ def test_what_runs_already_is_used_and_left_alone(program, tmp_path):
 
 def test_the_server_ends_with_a_scan_that_fails(program, tmp_path):
     runner = runner_of(program, tmp_path)
-    with pytest.raises(RuntimeError, match="the scan failed"), runner:
-        assert server_answers(runner.url, 5)
-        raise RuntimeError("the scan failed")
+
+    def scan():
+        with runner:
+            assert server_answers(runner.url, 5)
+            raise RuntimeError("the scan failed")
+
+    with pytest.raises(RuntimeError, match="the scan failed"):
+        scan()
     assert not server_answers(runner.url, 0.2)
 
 
