@@ -18,7 +18,7 @@ def join(tmp_path):
 
     def joined(folder):
         url = f"sqlite:///{tmp_path}/shared.sqlite"
-        opened.append(JoinedTrials(open_store(url), tmp_path / folder, url))
+        opened.append(JoinedTrials(open_store(url), tmp_path / folder))
         return opened[-1]
 
     yield joined

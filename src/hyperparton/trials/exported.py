@@ -39,6 +39,7 @@ class ExportedTrials(TrialStore):
 
     def __init__(self, store: TrialStore, folder: Path, parameters: Mapping[str, Any] | None = None) -> None:
         self.json_path = folder / "tries.json"
+        self.name = store.name
         self._store = store
         self._parameters = parameters
         self._writer = threading.Lock()

@@ -39,6 +39,7 @@ class FileTrials(ExportedTrials):
             store = self._open()
             store.release_all()
             super().__init__(store, folder, parameters)
+            self.name = str(folder)
             self.rebuild()
         except BaseException:
             self._lock.close()

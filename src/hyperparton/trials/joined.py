@@ -44,15 +44,15 @@ def open_store(url: str) -> TrialStore:
 class JoinedTrials(ExportedTrials):
     """`store`, which other processes use at the same time, with `tries.json` in the folder `replica_path`.
 
-    `name` tells the store from others. Raises StoreError if the folder cannot be written or belongs to another scan.
+    Raises StoreError if the folder cannot be written or belongs to another scan.
     """
 
     def __init__(
-        self, store: TrialStore, replica_path: str | Path, name: str, parameters: Mapping[str, Any] | None = None
+        self, store: TrialStore, replica_path: str | Path, parameters: Mapping[str, Any] | None = None
     ) -> None:
         folder = make_folder(replica_path)
         super().__init__(store, folder, parameters)
-        self._path, self._name = folder / "tries.lock", name
+        self._path = folder / "tries.lock"
         self._lock: FolderLock | None = None
         self._looked, self._closed = 0.0, False
         if (folder / "tries.sqlite").exists():
@@ -67,7 +67,7 @@ class JoinedTrials(ExportedTrials):
         there, known = len(read_tries(self.json_path)), self._store.next_number()
         if there > known:
             raise StoreError(
-                f"{self.json_path}: holds {there} trials, the store {self._name} {known}: choose another folder, or "
+                f"{self.json_path}: holds {there} trials, the store {self.name} {known}: choose another folder, or "
                 "restore the store"
             )
 
@@ -76,10 +76,10 @@ class JoinedTrials(ExportedTrials):
         if self._lock is None:
             self._looked = time.monotonic()
             try:
-                self._lock = FolderLock(self._path, {"store": self._name})
+                self._lock = FolderLock(self._path, {"store": self.name})
             except FolderInUseError as fault:
                 # one that is just taking the lock has not said yet who it is
-                if fault.holder and fault.holder.get("store") != self._name:
+                if fault.holder and fault.holder.get("store") != self.name:
                     raise
                 return False
             self.rebuild()

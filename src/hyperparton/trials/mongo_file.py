@@ -47,7 +47,7 @@ class MongoFileTrials(JoinedTrials):
         try:
             store = MongoStore(self.url)
             try:
-                super().__init__(store, replica_path, store.name, parameters)
+                super().__init__(store, replica_path, parameters)
             except BaseException:
                 store.close()
                 raise

@@ -53,6 +53,9 @@ class TrialStore(ABC):
     #: whether other processes may hold it at the same time; then leases need an end
     shared: bool = True
 
+    #: how messages call it
+    name: str = "the trial store"
+
     @abstractmethod
     def book(
         self,
