@@ -161,14 +161,20 @@ def _answer(future: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def local_cluster(recipe: Recipe, workers: int) -> Iterator[OnCluster]:
     """`workers` processes on this machine, which share its cores."""
+    from dask.config import set as set_config
     from distributed import Client, LocalCluster
 
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
-    settings: dict[str, Any] = {"processes": False, "dashboard_address": None, "memory_limit": 0}
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=workers, silence_logs=logging.ERROR, **settings) as cluster,
-        Client(cluster) as client,
-    ):
+    # Dask always opens ports for pages about its state: they get no pages, loopback alone, and are closed at once
+    pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    settings: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+    settings |= {"processes": False, "memory_limit": 0, "silence_logs": logging.ERROR}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(set_config(pages))
+        cluster: Any = stack.enter_context(LocalCluster(n_workers=1, threads_per_worker=workers, **settings))
+        client = stack.enter_context(Client(cluster))
+        for node in (cluster.scheduler, *cluster.workers.values()):
+            cluster.loop.add_callback(node.http_server.stop)
         yield OnCluster(client, recipe, workers, threads)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,14 +45,12 @@ def limit_failure(kind: str, message: str) -> dict[str, object]:
 def alarm(seconds: float | None, fault: BaseException) -> Iterator[None]:
     """Raise `fault` here if the body takes longer than `seconds`; nothing for None.
 
-    Only Python code can be interrupted: a call into a compiled library ends first. Raises ScanError outside the main
-    thread, to which the system gives its signals.
+    Only Python code can be interrupted: a call into a compiled library ends first. For the main thread, to which the
+    system gives its signals.
     """
     if seconds is None:
         yield
         return
-    if threading.current_thread() is not threading.main_thread():
-        raise ScanError("a time limit on trials in this process needs the main thread; or give a Recipe")
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -100,6 +101,9 @@ def _check_request(trainer: Any, scanner: HyperScanner, max_evals: Any, lag: Any
         for method in ("set_hyperopt", "hyperparametrizable"):
             if not callable(getattr(trainer, method, None)):
                 raise ScanError(f"a trainer needs the method {method}, {type(trainer).__name__} has none")
+        timed = limits.trial_timeout is not None or limits.walltime is not None
+        if timed and threading.current_thread() is not threading.main_thread():
+            raise ScanError("a time limit on trials of this process needs the main thread; or give a Recipe")
         if limits.worker_memory is not None:
             raise ScanError("a limit on memory needs a process that can be ended: give a Recipe, not a trainer")
     if not samplers(scanner.as_dict()):
