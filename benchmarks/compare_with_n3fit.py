@@ -45,16 +45,15 @@ FIRST_TRIAL = {
 def folds_of_n3fit(setup: FitSetup) -> list[Fold]:
     """Masks of points used on eigenmodes, chi2 divided by the points of all data: what n3fit does."""
     data, matrix = setup.data, setup.compressed.matrix
-    modes, nonlinear = diagonalise(data.covmat), setup.compressed.nonlinear_size
-    folds = []
+    modes, origin, folds = diagonalise(data.covmat), setup.folds()[0].experimental.origin, []
     for kept in kfold_masks(data, setup.partitions or ()):
         parts: tuple[list, list] = ([], [])
         for seed, values in zip(setup.split.seeds(), setup.fitted_values, strict=True):
             mask = diagonal_mask(data.ndata, seed, setup.split.diagonal_frac)
             for chosen, into in ((mask, parts[0]), (~mask, parts[1])):
-                reduced = reduce_eigenmodes(matrix, values, modes, chosen & kept, nonlinear)
+                reduced = reduce_eigenmodes(matrix, values, modes, chosen & kept, origin)
                 into.append(replace(reduced, ndata=int(chosen.sum())))
-        hidden = reduce_eigenmodes(matrix, data.central, modes, ~kept, nonlinear)
+        hidden = reduce_eigenmodes(matrix, data.central, modes, ~kept, origin)
         folds.append(Fold(*parts, hidden, ~kept, kept))
     return folds
 
