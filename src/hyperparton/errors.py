@@ -23,7 +23,9 @@ __all__ = [
     "SpaceError",
     "StoreError",
     "TheoryError",
+    "TooManyFailuresError",
     "TrainingError",
+    "WalltimeError",
     "nearest",
 ]
 
@@ -72,6 +74,14 @@ class EngineError(HyperpartonError, ValueError):
 
 class ScanError(HyperpartonError, RuntimeError):
     """A scan that ends without a usable trial."""
+
+
+class TooManyFailuresError(ScanError):
+    """A scan that was ended because too many trials failed one after the other."""
+
+
+class WalltimeError(HyperpartonError, TimeoutError):
+    """A scan whose time is over while trials are left; the same command continues it."""
 
 
 class DataError(HyperpartonError, ValueError):

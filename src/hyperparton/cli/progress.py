@@ -48,6 +48,9 @@ class Display:
             if self._verbose:
                 self.say(f"{self._current} starts: {json.dumps(event['params'], ensure_ascii=False, default=str)}")
             self._started(event)
+        elif event["event"] == "trial_progress":
+            if "epochs" in event:
+                self.epochs(event)
         else:
             self._finished += 1
             self.say(self._line(event))
@@ -76,7 +79,7 @@ class Display:
         return f"trial {number}: {told}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"
 
     def _left(self, event: dict[str, Any]) -> str:
-        rest = event["total"] - event["tid"] - 1
+        rest = event["total"] - event["done"]
         seconds = rest * (time.monotonic() - self._begun) / max(self._finished, 1)
         return f"{rest} trials, {duration(seconds)}"
 
@@ -113,14 +116,14 @@ class _Bars(Display):
 
     def _started(self, event: dict[str, Any]) -> None:
         if self._trials is None:
-            self._trials = self._progress.add_task("trials", total=event["total"], completed=event["tid"])
+            self._trials = self._progress.add_task("trials", total=event["total"])
         if self._epochs is not None:
             self._progress.update(self._epochs, completed=0)
 
     def _ended(self, event: dict[str, Any]) -> None:
         if self._trials is not None:
             best = "" if event["best"] is None else f", best {event['best']:.4f}"
-            self._progress.update(self._trials, completed=event["tid"] + 1, description=f"trials{best}")
+            self._progress.update(self._trials, completed=event["done"], description=f"trials{best}")
 
     def epochs(self, event: dict[str, Any]) -> None:
         if self._epochs is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 
 from hyperparton.errors import StoreError
@@ -54,7 +55,8 @@ class ScanFolder:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file under another name and move it in place; raises StoreError if that cannot be done."""
-    new = path.with_name(path.name + ".new")
+    # a name of its own: processes that join a scan may write the same file at once
+    new = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new.write_text(text, encoding="utf-8")
