@@ -70,8 +70,8 @@ def fit_sections(fits: Sequence[FittedTrial]) -> list[Section]:
 
 _CURVES = (
     "Lines are training χ² (solid) and validation χ² (dashed) of each replica, kept every 100 epochs and drawn from "
-    "the 100th on; dots are the epochs whose parameters were kept. Where the validation rises while the training falls, "
-    "the fit learns noise; where both still fall at the end, it ended early."
+    "the 100th on; dots are the epochs whose parameters were kept. Where the validation rises while the training "
+    "falls, the fit learns noise; where both still fall at the end, it ended early."
 )
 
 
