@@ -57,7 +57,8 @@ HEAD = """# The runcard
 
 An NNPDF runcard, as it is: sections and keys keep NNPDF's names. This page is generated from the schema that the
 program checks cards with. `hyperparton check CARD` tells everything that is wrong with one, each fault with file, line,
-column and path; keys of other programs are named and left alone, keys that change a fit and are not supported are faults.
+column and path; keys of other programs are named and left alone, keys that change a fit and are not supported are
+faults.
 
 The same as a JSON Schema is [runcard.schema.json](runcard.schema.json), or `hyperparton check --schema`. An editor with
 a YAML language server completes and checks cards with this line at the head of one:
