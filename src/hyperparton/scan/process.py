@@ -186,15 +186,12 @@ def _resident(pid: int) -> int:
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    """The variables of a process that may use so many threads, for the libraries that fits run on."""
-    environment = dict(os.environ)
-    if threads is not None:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"):
-            environment[name] = str(threads)
-        if threads == 1:
-            flags = environment.get("XLA_FLAGS", "")
-            environment["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    return environment
+    """The variables of a process whose fits may use so many threads.
+
+    NPROC is XLA's. The threads of the BLAS are left as they are: their number changes the last digits of what is
+    computed when a trainer is built, and a scan must not depend on how many workers it has.
+    """
+    return {**os.environ, **({} if threads is None else {"NPROC": str(threads)})}
 
 
 #: processes that wait for a trial, by recipe, and all there are; one set for all the threads of a Dask worker

@@ -14,7 +14,8 @@ from hyperparton.engines import trial_seed
 from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
 from hyperparton.scan.limits import Limits, limit_failure
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.trials import Outcome, Trial, TrialStore, owner_name
+from hyperparton.trials import Outcome, Trial, owner_name
+from hyperparton.trials.exported import ExportedTrials
 
 __all__ = ["Plan", "Progress", "Work"]
 
@@ -54,7 +55,7 @@ class Work:
     While it is entered a thread moves the ends of its leases.
     """
 
-    def __init__(self, store: TrialStore, plan: Plan) -> None:
+    def __init__(self, store: ExportedTrials, plan: Plan) -> None:
         self._store, self._plan = store, plan
         self._owner = owner_name()
         self._past: list[Outcome] = []
@@ -205,6 +206,8 @@ class Work:
         if not kept:
             _LOG.warning("trial %d: its lease was lost, this result of it is dropped", number)
             return
+        if number == len(self._past):
+            self._past.append(Trial(number, trial.vals, result=result).outcome)
         if good and (self._best[0] is None or (loss, number) < self._best):
             self._best = (loss, number)
         self._failures = 0 if good else self._failures + 1
@@ -219,6 +222,9 @@ class Work:
 
     def _done(self) -> int:
         """How many trials are finished, by whomever."""
+        known = self._store.finished()
+        if known is not None:
+            return known
         self._finished_below(self._plan.total)
         return len(self._past) + len(self._store.history(len(self._past), self._plan.total))
 

@@ -144,7 +144,9 @@ class SqlStore(TrialStore):
                 connection.execute(sa.insert(_TRIALS).values(row))
         except exc.IntegrityError:
             return None
-        return self.get(number)
+        return Trial(
+            number, json.loads(row["vals"]), json.loads(row["space_vals"]), RUNNING, owner, now, now, attempts=1
+        )
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
         low = _TRIALS.c.state < DONE if stop is None else sa.and_(_TRIALS.c.state < DONE, _TRIALS.c.number < stop)
