@@ -17,6 +17,7 @@ __all__ = [
     "Fault",
     "HyperpartonError",
     "PDFSetError",
+    "ReportError",
     "RuncardError",
     "ScanError",
     "SpaceError",
@@ -97,6 +98,10 @@ class PDFSetError(HyperpartonError, FileNotFoundError):
 
 class StoreError(HyperpartonError, OSError):
     """A trial store that is held by another scan, damaged or does not belong to this scan."""
+
+
+class ReportError(HyperpartonError, ValueError):
+    """A filter or a choice of a report that is not understood, or trials that it cannot be made of."""
 
 
 class TrainingError(HyperpartonError, RuntimeError):

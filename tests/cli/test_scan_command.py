@@ -79,7 +79,8 @@ def test_a_scan_from_card_to_best_fit(hyperparton, small_card, tmp_path):
     code, _, err = hyperparton("fit", small_card(), "--from", folder, "--output", tmp_path / "taken")
     assert code == 0, err
     one, other = (
-        json.loads((tmp_path / name / "nnfit" / "replica_1" / f"{name}.json").read_text()) for name in ("pasted", "taken")
+        json.loads((tmp_path / name / "nnfit" / "replica_1" / f"{name}.json").read_text())
+        for name in ("pasted", "taken")
     )
     assert one["chi2"] == other["chi2"]
     assert one["hyperparameters"]["nodes_per_layer"] == chosen["nodes_per_layer"]

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import keras
 import n3fit.hyper_optimization.penalties as penalties
 import numpy as np
+import pandas as pd
 import tensorflow as tf
-from n3fit import scaler
+from n3fit import scaler, vpinterface
 from n3fit.backends.keras_backend.base_layers import custom_activations
 from n3fit.backends.keras_backend.MetaModel import optimizers
 from n3fit.hyper_optimization import rewards
@@ -195,6 +196,22 @@ def hyper_losses():
                     OUT[key] = np.array([*fold, hyper.reduce_over_folds(np.array(fold))])
 
 
+def metrics():
+    """chi2, phi2, logp and chi2exp of made-up predictions, for six replicas and for one."""
+    rng = np.random.default_rng(21)
+    data, root = 1.0 + rng.random(12), 0.05 * rng.normal(size=(12, 12))
+    covmat, replicas = root @ root.T + np.diag(0.1 * data) ** 2, data[:, None] + 0.1 * rng.normal(size=(12, 6))
+    OUT.update({"metrics/data": data, "metrics/covmat": covmat, "metrics/predictions": replicas})
+    common = SimpleNamespace(central_values=pd.Series(data))
+    groups = [SimpleNamespace(datasets=[SimpleNamespace(load_commondata=lambda: common)])]
+    vpinterface.dataset_inputs_covmat_from_systematics = lambda data, use_weights_in_covmat: covmat
+    vpinterface.central_predictions = lambda dataset, pdf: pd.DataFrame(pdf.mean(axis=1))
+    vpinterface.predictions = lambda dataset, pdf: pd.DataFrame(pdf)
+    for count in (6, 1):
+        found = vpinterface.compute_hyperopt_metrics(replicas[:, :count], groups)
+        OUT[f"metrics/{count}"] = np.array([found.chi2, found.phi2, found.logp, found.chi2exp])
+
+
 def penalty_values():
     """The three penalties of one n3fit model whose weights are recorded."""
     settings = ReplicaSettings(nodes=[7, 8], activations=["tanh", "linear"], seed=4)
@@ -207,7 +224,7 @@ def penalty_values():
 
 
 if __name__ == "__main__":
-    for part in (pdfs, activations, optimizer_paths, loss_layers, stopping, hyper_losses, penalty_values):
+    for part in (pdfs, activations, optimizer_paths, loss_layers, stopping, hyper_losses, penalty_values, metrics):
         part()
     np.savez_compressed(sys.argv[1], **OUT)
     print(len(OUT), "arrays")

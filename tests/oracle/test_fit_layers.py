@@ -19,7 +19,7 @@ from hyperparton.pdf.scaling import feature_scaling
 from hyperparton.train import penalties, rewards
 from hyperparton.train.chi2 import reduce_points
 from hyperparton.train.lagrange import elu, start_and_multiplier
-from hyperparton.train.metrics import Metrics
+from hyperparton.train.metrics import Metrics, hyperopt_metrics
 from hyperparton.train.stopping import Criteria, monitor, start
 
 REFERENCE = np.load(Path(__file__).parent / "data" / "fit_reference.npz")
@@ -197,6 +197,15 @@ def test_hyper_loss(key):
     hyper = rewards.HyperLoss(loss_type, replica_statistic, fold_statistic, 0.85, bool(int(in_loss)))
     folds = [hyper.fold_loss(fold) for fold in fold_results()]
     np.testing.assert_allclose([*folds, hyper.over_folds(folds)], REFERENCE[key], rtol=1e-12)
+
+
+@pytest.mark.parametrize("count", [6, 1])
+def test_metrics(count):
+    reference = arrays("metrics")
+    predictions = reference["predictions"][:, :count].T
+    ours = hyperopt_metrics(predictions.mean(axis=0), predictions, reference["data"], reference["covmat"])
+    expected = reference[str(count)]
+    np.testing.assert_allclose([ours.chi2, ours.phi2, ours.logp, ours.chi2exp], expected, rtol=1e-10, atol=1e-7)
 
 
 def test_penalties():

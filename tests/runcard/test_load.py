@@ -104,7 +104,7 @@ def test_faulty_entries(text, told):
 
 
 def test_files(tmp_path):
-    with pytest.raises(RuncardError, match="nothing.yml: cannot be read: No such file"):
+    with pytest.raises(RuncardError, match=r"nothing\.yml: cannot be read: No such file"):
         load_document(tmp_path / "nothing.yml")
     with pytest.raises(RuncardError, match="cannot be read: Is a directory"):
         load_document(tmp_path)

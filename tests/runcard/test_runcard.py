@@ -152,7 +152,9 @@ def test_all_faults_at_once(scan_text):
 
 
 def test_a_card_with_its_own_trainer():
-    text = "trainer: module:factory\nparameters: {a: 1, b: x}\nhyperscan_config: {space: {a: {min: 1, max: 2}}}\nmore: 3\n"
+    text = (
+        "trainer: module:factory\nparameters: {a: 1, b: x}\nhyperscan_config: {space: {a: {min: 1, max: 2}}}\nmore: 3\n"
+    )
     card = parse_runcard(text)
     assert isinstance(card, TrainerRuncard)
     assert card.scan_parameters() == {"a": 1, "b": "x"}

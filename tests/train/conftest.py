@@ -72,6 +72,12 @@ def fit():
 
 
 @pytest.fixture(scope="session")
+def parameters():
+    """The parameters of the runcard of `make_card`."""
+    return PARAMETERS
+
+
+@pytest.fixture(scope="session")
 def last():
     """Parameters with which no epoch is the best one, so that a fit ends with its last weights."""
     return {"threshold_chi2": 1e-9}

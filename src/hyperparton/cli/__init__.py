@@ -21,6 +21,9 @@ _COMMANDS = {
     "scan": ("scan", "Scan the hyperparameters of a runcard; run again, it continues."),
     "check": ("check", "Tell every fault of a runcard at once."),
     "best": ("best", "Show the best trials and their parameters."),
+    "status": ("status", "Show how a scan is doing."),
+    "dashboard": ("dashboard", "Serve a scan's report on this machine while it runs."),
+    "report": ("report", "Write a page on a scan, with its figures and tables."),
     "fit": ("fit", "One fit, with a runcard's parameters or a scan's best."),
     "theory": ("theory", "List, build and check FK tables."),
 }

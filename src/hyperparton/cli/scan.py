@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
-from hyperparton.cli.progress import Display, make_display
+from hyperparton.cli.progress import Display, EventLog, make_display, show_warnings
 from hyperparton.cli.recipe import card_recipe, pdf_trainer
 from hyperparton.cli.units import DURATION, MEMORY
 from hyperparton.errors import RuncardError
@@ -36,6 +36,10 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
 @click.option("--engine", type=click.Choice(["hyperopt", "random"]), default="hyperopt", show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
+@click.option(
+    "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
+)
+@click.option("--verbose", "-v", is_flag=True, help="Tell the parameters of each trial too.")
 @click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Trials at once, in processes here.")
 @click.option("--scheduler", metavar="ADDRESS", help="Run the trials on the Dask cluster whose scheduler is there.")
 @click.option(
@@ -60,6 +64,8 @@ def scan(
     output: Path | None,
     engine: str,
     seed: int,
+    log_json: Path | None,
+    verbose: bool,
     theory: Path | None,
     t0pdfset: str | None,
     workers: int | None,
@@ -77,7 +83,8 @@ def scan(
     _end_on_sigterm()
     asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
     apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
-    with make_display() as display:
+    with make_display(verbose) as display, EventLog(log_json) as log:
+        show_warnings(display, verbose)
         for line in _notices(card, scanner):
             display.say(line)
         if isinstance(card, Runcard):
@@ -85,7 +92,8 @@ def scan(
         else:
             trainer, metadata = _own_trainer(card, apart)
         folder = output_folder(card, output)
-        best = _run(folder, card, trainer, scanner, trials, metadata, {**asked, "limits": _limits(limits)}, display)
+        settings = {**asked, "limits": _limits(limits)}
+        best = _run(folder, card, trainer, scanner, trials, metadata, settings, display, log)
     _conclude(folder, best)
 
 
@@ -158,6 +166,7 @@ def _run(
     metadata: dict[str, Any],
     settings: dict[str, Any],
     display: Display,
+    log: EventLog,
 ) -> dict[str, Any]:
     from hyperparton.scan import hyper_scan_wrapper
     from hyperparton.trials.layout import ScanFolder
@@ -170,8 +179,10 @@ def _run(
         # the folder is this scan's once a trial starts: until then nothing in it is touched
         if not begun:
             layout.write_runcard(card.text)
+            layout.write_progress(trials)
             begun.append(True)
         display.scan(event)
+        log.write(event)
 
     return hyper_scan_wrapper(layout.replica, trainer, scanner, trials, progress=progress, metadata=kept, **settings)
 

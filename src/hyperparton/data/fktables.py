@@ -85,7 +85,23 @@ def _operand(
         repeats = np.allclose(table.values[1:], 0.0)  # old divisors: the one point, then zeros
         if (repeats or at == 1) and place == len(operands.operands) - 1:
             return _cut(table, np.array([0]))
-    return table if kept is None else _cut(table, _positions(name, np.concatenate(rows), kept))
+    if kept is None:
+        return table
+    cut = _cut(table, _positions(name, np.concatenate(rows), kept))
+    if operands.operation in {"NULL", "RATIO"}:
+        _expect_predictions(name, cut, kept)
+    return cut
+
+
+def _expect_predictions(name: str, table: FKTable, kept: np.ndarray) -> None:
+    """Refuses points whose row is zero: a table may have been built for stricter cuts than the runcard's."""
+    empty = ~table.values.reshape(len(table.values), -1).any(axis=1)
+    if empty.any():
+        points = [int(point) for point in kept[empty]]
+        raise DataError(
+            f"{name}: the FK table {table.name} is zero for {len(points)} of the points that passed the cuts, such as "
+            f"{points[:5]}; cut them (q2min, w2min), or build a table for them (hyperparton theory build --q2min)"
+        )
 
 
 def _positions(name: str, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -123,6 +139,8 @@ def read_fktable(path: Path) -> _Part:
         pid != _PROTON or kind.polarized or kind.time_like for pid, kind in convolutions
     ):
         raise TheoryError(f"{path} is not for one or two unpolarized protons, which is all that is known here")
+    if not np.isfinite(values).all():
+        raise TheoryError(f"{path} has entries that are no finite numbers")
     values = values / np.asarray(table.bin_normalizations()).reshape((-1,) + (1,) * (values.ndim - 1))
     weights = xgrid if len(convolutions) == 1 else np.multiply.outer(xgrid, xgrid)
     channels = tuple(tuple(_flavour(path, pid) for pid in channel) for channel in table.channels())
@@ -163,15 +181,26 @@ def _cfactor(path: Path, ndata: int) -> np.ndarray:
 
 
 def read_cfactor(path: Path) -> np.ndarray:
-    """(dat,) factors of a file ``CF_<kind>_<table>.dat``: text between two lines of stars, then value and error."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """(dat,) factors of a file ``CF_<kind>_<table>.dat``: text between two lines of stars, then value and error.
+
+    Raises `TheoryError` if it cannot be read, `DataError` if it is of another form.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise TheoryError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a C-factor file: {error}") from error
     stars = [place for place, line in enumerate(lines) if line.startswith("*")]
     if len(stars) < 2 or stars[0] != 0:
         raise DataError(f"{path} is not a C-factor file: its head stands between two lines of stars")
     try:
-        return np.array([float(line.split()[0]) for line in lines[stars[1] + 1 :] if line.strip()])
+        factors = np.array([float(line.split()[0]) for line in lines[stars[1] + 1 :] if line.strip()])
     except (ValueError, IndexError) as error:
         raise DataError(f"{path} is not a C-factor file: {error}") from error
+    if not np.isfinite(factors).all():
+        raise DataError(f"{path} has factors that are no finite numbers")
+    return factors
 
 
 assert len(_PIDS) == len(EVOLUTION_BASIS)

@@ -68,6 +68,8 @@ class PDFSet:
         file, or `q` or `x` outside the set's grid.
         """
         numbers = range(self.members) if members is None else members
+        if not len(numbers):
+            raise PDFSetError(f"PDF set {self.name} has no members in {self.path}")
         return np.array([self._member(number, np.asarray(x, dtype=float), q) for number in numbers])
 
     def _member(self, number: int, x: np.ndarray, q: float) -> np.ndarray:
@@ -121,7 +123,7 @@ def _check_grid(path: Path) -> None:
 
 
 def _is_grid(block: str) -> bool:
-    """Three lines (x, q, flavours), then one line per (x, q) with one number per flavour."""
+    """Three lines (rising x, rising q, flavours), then one line per (x, q) with one finite number per flavour."""
     lines = block.strip().split("\n")
     if len(lines) < 4:
         return False
@@ -131,4 +133,6 @@ def _is_grid(block: str) -> bool:
         values = np.array(" ".join(lines[3:]).split(), dtype=float)
     except ValueError:
         return False
-    return len(lines) - 3 == len(x) * len(q) and len(values) == len(x) * len(q) * len(flavours)
+    rising = all(np.isfinite(nodes).all() and (np.diff(nodes) > 0).all() for nodes in (x, q))
+    fits = len(lines) - 3 == len(x) * len(q) and len(values) == len(x) * len(q) * len(flavours)
+    return rising and fits and len(set(flavours)) == len(flavours) and bool(np.isfinite(values).all())

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAMLError
+
 from hyperparton.data.commondata import CFACTORS, THEORY_CARDS, FKOperands, read_yaml
 from hyperparton.data.contents import FitData, TheorySource
 from hyperparton.errors import TheoryError
@@ -81,11 +83,14 @@ def _card(source: TheorySource) -> dict[str, Any]:
     path = own if own.is_file() else THEORY_CARDS / f"{source.theoryid}.yaml"
     if not path.is_file():
         raise TheoryError(f"theory {source.theoryid} has no theory card, neither {own} nor {path.name} in nnpdf-data")
-    card = read_yaml(path)
+    try:
+        card = read_yaml(path)
+    except (OSError, ValueError, YAMLError) as error:
+        raise TheoryError(f"the theory card {path} cannot be read: {error}") from error
     absent = [key for key in (*_NEEDED, "ID") if not isinstance(card, dict) or key not in card]
     if absent:
         raise TheoryError(f"the theory card {path} lacks {', '.join(absent)}")
-    if int(card["ID"]) != source.theoryid:
+    if str(card["ID"]).replace("_", "") != str(source.theoryid):
         raise TheoryError(f"the theory card {path} is of theory {card['ID']}, the runcard asks for {source.theoryid}")
     return card
 

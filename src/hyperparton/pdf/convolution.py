@@ -14,20 +14,42 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from scipy import linalg
 
 from hyperparton.data.contents import FKTable, Observable
 from hyperparton.errors import TrainingError
 from hyperparton.pdf.rotations import WORKING_BASIS, working_to_evolution
 
-__all__ = ["Convolution", "Nonlinear", "build_convolution", "features", "linear_matrix", "union_grid"]
+__all__ = [
+    "Bilinear",
+    "Convolution",
+    "Nonlinear",
+    "bilinear_prediction",
+    "build_convolution",
+    "features",
+    "linear_matrix",
+    "operate",
+    "union_grid",
+]
 
 Array = Any
+#: numbers of features are rounded up to a multiple of this
+_FEATURE_STEP = 8
 
-_OPERANDS = {"NULL": (1, 1), "ADD": (1, None), "RATIO": (2, 2), "ASY": (2, 2), "SMN": (4, 4), "COM": (20, 20), "SMT": (10, 10)}
+_OPERANDS = {
+    "NULL": (1, 1),
+    "ADD": (1, None),
+    "RATIO": (2, 2),
+    "ASY": (2, 2),
+    "SMN": (4, 4),
+    "COM": (20, 20),
+    "SMT": (10, 10),
+}
 
 
-def _operate(operation: str, values: Sequence[Array]) -> Array:
+def operate(operation: str, values: Sequence[Array]) -> Array:
     """NNPDF's operations between the predictions of the tables of one observable."""
     v = list(values)
     match operation:
@@ -80,7 +102,7 @@ def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class _Bilinear:
+class Bilinear:
     """A hadronic table: luminosities of channel pairs, contracted with `values` (dat, chan*x*x)."""
 
     x: np.ndarray
@@ -101,22 +123,27 @@ class Nonlinear:
 
     def predict(self, xf: Array, xp: Any) -> Array:
         """(model, dat) for `xf` (model, x, working) on the grid."""
-        return _operate(self.operation, [_contract(table, xf, xp) for table in self.tables])
+        return operate(self.operation, [_contract(table, xf, xp) for table in self.tables])
 
 
 # both travel through compiled programs as arguments, so that their tables are data and not constants
-jax.tree_util.register_dataclass(_Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
+jax.tree_util.register_dataclass(Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
 jax.tree_util.register_dataclass(Nonlinear, data_fields=["tables"], meta_fields=["name", "operation", "ndata"])
 
 
 def _contract(table: Any, xf: Array, xp: Any) -> Array:
-    if not isinstance(table, _Bilinear):
+    if not isinstance(table, Bilinear):
         flat = xp.reshape(xf, (xf.shape[0], -1))
         return flat @ xp.asarray(table, xf.dtype).T
+    return bilinear_prediction(table, xp.swapaxes(xf, 1, 2), xp)
+
+
+def bilinear_prediction(table: Bilinear, xf: Array, xp: Any = jnp) -> Array:
+    """Predictions (model, dat) of a hadronic table for `xf` (model, working, x) on the grid of the fit."""
     values = xp.asarray(table.values, xf.dtype)
-    on_table = xf[:, table.x]
-    left = xp.einsum("mxw,cw->mcx", on_table, xp.asarray(table.left, xf.dtype))
-    right = xp.einsum("mxw,cw->mcx", on_table, xp.asarray(table.right, xf.dtype))
+    on_table = xf[:, :, table.x]
+    left = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.left, xf.dtype))
+    right = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.right, xf.dtype))
     luminosity = left[:, :, :, None] * right[:, :, None, :]
     return xp.reshape(luminosity, (xf.shape[0], -1)) @ values.T
 
@@ -129,7 +156,7 @@ def _prepare(table: FKTable, grid: np.ndarray) -> Any:
     # a channel with a flavour that is zero at Q0 (the photon) gives nothing
     alive = left.any(axis=1) & right.any(axis=1)
     values = table.values[:, alive].reshape(table.values.shape[0], -1)
-    return _Bilinear(_positions(table, grid), left[alive], right[alive], values)
+    return Bilinear(_positions(table, grid), left[alive], right[alive], values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,21 +181,33 @@ class Convolution:
         """Predictions (model, dat) in double precision."""
         return self.features(np.asarray(xf, np.float64), np) @ self.matrix.T
 
-    def compressed(self, sigma: np.ndarray, cut: float = 1e-8) -> Convolution:
-        """The same predictions from fewer linear features.
+    def compressed(self, covmat: np.ndarray, cut: float = 1e-5) -> Convolution:
+        """The same predictions from fewer features, scaled so that the chi2 of all data has Hessians near one.
 
         Many combinations of PDF values hardly move any prediction.  Kept are the right singular vectors of the
-        linear part, in units of the uncertainties `sigma` (dat,), with singular values above `cut` times the
-        largest: about 290 of 400 for the DIS data.
+        linear part, whitened with `covmat` (dat, dat), whose singular values are above `cut`: a change of such a PDF
+        value by one moves the residuals by less than `cut` standard deviations in all.  Features are these
+        combinations times their singular values, about 240 of 400 for the DIS data, and the predictions of the
+        observables that are not linear as before.
         """
         size = self.matrix.shape[1] - self.nonlinear_size
         linear = self.matrix[:, :size]
         # singular vectors of the triangular factor are those of the matrix, at a fraction of the cost
-        factor = np.linalg.qr(linear / sigma[:, None], mode="r")
+        factor = np.linalg.qr(_whitened(covmat, linear), mode="r")
         _, values, vectors = np.linalg.svd(factor)
-        basis = vectors[: len(values)][values > cut * values.max(initial=0.0)].T
-        matrix = np.column_stack([linear @ basis, self.matrix[:, size:]])
-        return Convolution(self.grid, matrix, self.nonlinear, basis)
+        kept = int(np.sum(values > cut))
+        kept = min(-(-kept // _FEATURE_STEP) * _FEATURE_STEP, len(values))
+        basis, values = vectors[:kept].T, values[:kept]
+        # a singular value of zero stays a feature without effect
+        scale = np.where(values > 0, values, 1.0)
+        matrix = np.column_stack([linear @ (basis / scale), self.matrix[:, size:]])
+        return Convolution(self.grid, matrix, self.nonlinear, basis * scale)
+
+
+def _whitened(covmat: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """L^-1 rows with L L^T = covmat (dat, dat), for `rows` (dat, ...)."""
+    factor = linalg.cholesky(covmat, lower=True, check_finite=False)
+    return linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
 
 
 def features(xf: Array, basis: Array | None, nonlinear: tuple[Any, ...], xp: Any) -> Array:

@@ -99,8 +99,7 @@ def forward(
         return _forward_per_flavour(architecture, weights, inputs, xp, dropout)
     h = inputs
     for index, (layer, name) in enumerate(zip(weights, architecture.activations, strict=True)):
-        rule = "xi,mio->mxo" if index == 0 else "mxi,mio->mxo"
-        h = activation(name)(xp, xp.einsum(rule, h, layer["kernel"]) + layer["bias"][:, None, :])
+        h = activation(name)(xp, h @ layer["kernel"] + layer["bias"][:, None, :])
         if dropout is not None and index == dropout_layer(architecture):
             h = h * dropout
     return h
@@ -111,8 +110,7 @@ def _forward_per_flavour(
 ) -> Array:
     h = inputs
     for index, (layer, name) in enumerate(zip(weights, architecture.activations, strict=True)):
-        rule = "xi,mfio->mfxo" if index == 0 else "mfxi,mfio->mfxo"
-        h = activation(name)(xp, xp.einsum(rule, h, layer["kernel"]) + layer["bias"][:, :, None, :])
+        h = activation(name)(xp, h @ layer["kernel"] + layer["bias"][:, :, None, :])
         if dropout is not None and index == dropout_layer(architecture):
             h = h * dropout
     return xp.swapaxes(h[..., 0], -1, -2)

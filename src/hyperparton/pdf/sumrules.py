@@ -45,10 +45,10 @@ def _panels(edges: list[float], order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def quadrature(small: int = 12, large: int = 16) -> Quadrature:
+def quadrature(small: int = 13, large: int = 11) -> Quadrature:
     """Gauss-Legendre in log x on [1e-9, 1e-6, 1e-3, 0.1], then in x on [0.1, 0.5, 1].
 
-    The default 68 nodes integrate x^(1-alpha) (1-x)^beta NN(x, log x) to better than 1e-6 of the integral of the
+    The default 61 nodes integrate x^(1-alpha) (1-x)^beta NN(x, log x) to better than 1e-6 of the integral of the
     modulus, for networks with weights well beyond those of a fit (tests/pdf/test_sumrules.py).
     """
     t, dt = _panels([float(v) for v in np.log([X_MIN, 1e-6, 1e-3, 0.1])], small)

@@ -21,7 +21,7 @@ from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, batches
 from hyperparton.theory.manifest import write_manifest
-from hyperparton.theory.observables import DISTable, IntegrabilityTable
+from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable
 from hyperparton.theory.pieces import PieceStore, replacing
 from hyperparton.theory.plan import Limits, PlannedTable, expand, plan
 from hyperparton.theory.pool import Progress, run
@@ -121,7 +121,8 @@ def _write_tables(
             content = linear_table(order.card.q0, CHANNELS, x_grid(), entries[table.name], table.coordinates)
         else:
             content = other_table(order.card, table, evolution)
-        nf0 = None if isinstance(table.kind, IntegrabilityTable) else int(order.card.full["nf0"])
+        # of two protons a table has the square of the channels: without those that are not independent it is a fifth
+        nf0 = int(order.card.full["nf0"]) if isinstance(table.kind, DrellYanTable) else None
         write(content, order.folder / "fastkernel" / f"{table.name}{TABLE_SUFFIX}", metadata, nf0)
     return [table.name for table in tables]
 

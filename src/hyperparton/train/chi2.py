@@ -1,13 +1,17 @@
-"""The chi2 of a subset of the data as a small matrix acting on the features of a PDF.
+"""The chi2 of a subset of the data as a quadratic form of the features of a PDF.
 
 With predictions ``T phi`` (see `pdf.convolution`) and residuals r = T phi - d, a chi2 is |W r|^2 with some
-whitening W of the chosen points.  An orthogonal factorisation of ``[W T | -W d]`` leaves a matrix of at most
-(features + 1) rows with the same |.|^2 for every phi, so an epoch costs the same for 300 or 30,000 points.
-(Normal equations would square the condition number and are not usable in single precision.)
+whitening W of the chosen points, so it is a quadratic form of phi with a matrix of the size of the features, and an
+epoch costs the same for 300 or 30,000 points.
+
+The features are whitened themselves (`Convolution.compressed`): with all data the matrix is close to one, with fewer
+its eigenvalues lie between 0 and 1.  That, and writing the form around the minimum of all data, makes it usable in
+single precision, where the same form of the PDF values themselves would not be.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,40 +20,47 @@ from scipy import linalg
 from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
 
-__all__ = ["ReducedChi2", "reduce_eigenmodes", "reduce_points", "stack"]
+__all__ = ["ReducedChi2", "cholesky", "reduce_eigenmodes", "reduce_points", "reduce_rows", "stack"]
 
 
 @dataclass(frozen=True, eq=False)
 class ReducedChi2:
-    """chi2(phi) = |matrix @ (phi, 1)|^2 for `ndata` points; matrix (row, feature + 1), double precision."""
+    """chi2(phi) = e H e - 2 g e + c with e = phi - origin, for `ndata` points; double precision."""
 
-    matrix: np.ndarray
+    hessian: np.ndarray
+    """H (feature, feature), symmetric"""
+    pull: np.ndarray
+    """g (feature,)"""
+    constant: float
+    """c, the chi2 at the origin"""
+    origin: np.ndarray
+    """(feature,)"""
     ndata: int
-    nonlinear: int
-    """how many of the last features are not linear in the PDFs; rows from this number on do not act on them"""
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """chi2 (model,) of features (model, feature)."""
-        residual = features @ self.matrix[:, :-1].T + self.matrix[:, -1]
-        return np.sum(residual**2, axis=1)
+        e = features - self.origin
+        return np.sum((e @ self.hessian - 2.0 * self.pull) * e, axis=1) + self.constant
+
+    def without(self, other: ReducedChi2) -> ReducedChi2:
+        """What is left of this chi2 when the independent part `other`, with the same origin, is taken out."""
+        return ReducedChi2(
+            self.hessian - other.hessian,
+            self.pull - other.pull,
+            self.constant - other.constant,
+            self.origin,
+            self.ndata - other.ndata,
+        )
 
 
-def _compress(rows: np.ndarray, ndata: int, nonlinear: int) -> ReducedChi2:
-    """Orthogonal reduction of `rows`, with zeros in the columns of the non-linear features below the first ones.
-
-    The factorisation starts with the `nonlinear` last features, so only that many rows couple to them and the rest
-    is a smaller matrix acting on the linear features alone.
-    """
-    columns = rows.shape[1]
-    linear = columns - 1 - nonlinear
-    order = [*range(linear, columns - 1), *range(linear), columns - 1]
-    factor = linalg.qr(rows[:, order], mode="r", overwrite_a=True, check_finite=False)[0][:columns]
-    back = np.empty_like(factor)
-    back[:, order] = factor
-    return ReducedChi2(back, ndata, nonlinear)
+def reduce_rows(rows: np.ndarray, target: np.ndarray, origin: np.ndarray, ndata: int) -> ReducedChi2:
+    """|rows phi - target|^2 for whitened rows (row, feature) and target (row,)."""
+    residual = target - rows @ origin
+    return ReducedChi2(rows.T @ rows, rows.T @ residual, float(residual @ residual), origin, ndata)
 
 
-def _cholesky(covmat: np.ndarray, what: str) -> np.ndarray:
+def cholesky(covmat: np.ndarray, what: str) -> np.ndarray:
+    """The lower factor of the covariance matrix of `what`; raises DataError where there is none."""
     try:
         return linalg.cholesky(covmat, lower=True)
     except linalg.LinAlgError:
@@ -65,47 +76,49 @@ def reduce_points(
     covmat: np.ndarray,
     used: np.ndarray,
     kept: np.ndarray,
-    nonlinear: int = 0,
+    origin: np.ndarray | None = None,
 ) -> ReducedChi2:
     """chi2 of the points `used` with the residuals of those not `kept` set to zero.
 
     matrix (dat, feature), central (dat,), covmat (dat, dat), used and kept (dat,) booleans.  The covariance is
     inverted for all points used; a hidden fold is then left out by zero residuals, as n3fit does it.
     """
-    factor = _cholesky(covmat[np.ix_(used, used)], "the points of a fit")
-    rows = np.column_stack([matrix[used], -central[used]]) * kept[used][:, None]
+    factor = cholesky(covmat[np.ix_(used, used)], "the points of a fit")
+    rows = np.column_stack([matrix[used], central[used]]) * kept[used][:, None]
     whitened = linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
-    return _compress(whitened, int(np.sum(used & kept)), nonlinear)
+    origin = np.zeros(matrix.shape[1]) if origin is None else origin
+    return reduce_rows(whitened[:, :-1], whitened[:, -1], origin, int(np.sum(used & kept)))
 
 
 def reduce_eigenmodes(
-    matrix: np.ndarray, central: np.ndarray, modes: Diagonalisation, used: np.ndarray, nonlinear: int = 0
-) -> ReducedChi2:
-    """chi2 of the eigenmodes `used` (mode,); matrix (dat, feature), central (dat,).
+    matrix: np.ndarray, centrals: np.ndarray, modes: Diagonalisation, masks: Sequence[np.ndarray], origin: np.ndarray
+) -> list[tuple[ReducedChi2, ReducedChi2]]:
+    """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (mask, dat).
 
-    Raises DataError for an eigenvalue that is not positive.
+    matrix (dat, feature).  Raises DataError for an eigenvalue that is not positive.
     """
-    values = modes.eigenvalues[used]
-    if values.min(initial=1.0) <= 0:
-        raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {values.min():.3g}")
-    whitening = modes.rotation[used] / np.sqrt(values)[:, None]
-    return _compress(whitening @ np.column_stack([matrix, -central]), int(np.sum(used)), nonlinear)
+    smallest = modes.eigenvalues.min(initial=1.0)
+    if smallest <= 0:
+        raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {smallest:.3g}")
+    whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
+    rows, targets = whitening @ matrix, centrals @ whitening.T
+    whole = rows.T @ rows
+    pairs = []
+    for mask, target in zip(masks, targets, strict=True):
+        # the modes are independent, so the rest is a difference; the smaller part is the one to sum
+        residual = target - rows @ origin
+        everything = ReducedChi2(whole, rows.T @ residual, float(residual @ residual), origin, len(rows))
+        fewer = mask if 2 * mask.sum() <= len(mask) else ~mask
+        part = reduce_rows(rows[fewer], target[fewer], origin, int(fewer.sum()))
+        rest = everything.without(part)
+        pairs.append((part, rest) if fewer is mask else (rest, part))
+    return pairs
 
 
-def stack(reduced: list[ReducedChi2]) -> tuple[np.ndarray, np.ndarray]:
-    """The matrices of several models in single precision, as the two blocks that are not zero.
-
-    `coupled` (model, row, feature + 1) with one row per non-linear feature, and `linear` (model, row, linear + 1)
-    for the rest; shorter ones are filled with zero rows.
-    """
-    nonlinear = reduced[0].nonlinear
-    columns = reduced[0].matrix.shape[1]
-    rest = max(max(r.matrix.shape[0] for r in reduced) - nonlinear, 0)
-    coupled = np.zeros((len(reduced), nonlinear, columns), np.float32)
-    linear = np.zeros((len(reduced), rest, columns - nonlinear), np.float32)
-    alone = [*range(columns - 1 - nonlinear), columns - 1]
-    for i, r in enumerate(reduced):
-        top, bottom = r.matrix[:nonlinear], r.matrix[nonlinear:]
-        coupled[i, : len(top)] = top
-        linear[i, : len(bottom)] = bottom[:, alone]
-    return coupled, linear
+def stack(reduced: Sequence[ReducedChi2]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """H (model, feature, feature), g (model, feature) and c (model,) of several models in single precision."""
+    return (
+        np.stack([r.hessian.astype(np.float32) for r in reduced]),
+        np.stack([r.pull for r in reduced]).astype(np.float32),
+        np.array([r.constant for r in reduced], np.float32),
+    )

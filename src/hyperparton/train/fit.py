@@ -17,7 +17,8 @@ from hyperparton.pdf.convolution import Convolution, build_convolution, union_gr
 from hyperparton.pdf.sumrules import sum_rule_mode
 from hyperparton.train.kfold import Fold, SplitSettings, build_folds
 from hyperparton.train.methodology import Methodology
-from hyperparton.train.models import Constraints, ModelData, TrainedModels, build_model, train_models
+from hyperparton.train.metrics import ReducedMetrics
+from hyperparton.train.models import Constraints, ModelData, Theory, TrainedModels, build_model, train_models
 
 __all__ = ["FitResult", "FitSetup", "fit_runcard", "run_fit"]
 
@@ -67,6 +68,7 @@ class FitSetup:
         self.split = split
         self.partitions = partitions
         self.sum_rules = sum_rule_mode(sum_rules)
+        self._last_data: tuple[list[Fold], ModelData] | None = None
         self.fitted_values = np.tile(data.central, (len(self.replicas), 1)) if fitted_values is None else fitted_values
 
     @classmethod
@@ -102,15 +104,16 @@ class FitSetup:
     @cached_property
     def compressed(self) -> Convolution:
         """The convolution in fewer features, for the chi2 that are evaluated every epoch."""
-        return self.convolution.compressed(np.sqrt(np.diag(self.data.covmat)))
+        return self.convolution.compressed(self.data.covmat)
 
     @cached_property
-    def positivity(self) -> Constraints:
-        return Constraints.build(self.data.positivity, self.grid)
-
-    @cached_property
-    def integrability(self) -> Constraints:
-        return Constraints.build(self.data.integrability, self.grid)
+    def theory(self) -> Theory:
+        """What the programs of all trials share."""
+        return Theory(
+            self.compressed,
+            Constraints.build(self.data.positivity, self.grid),
+            Constraints.build(self.data.integrability, self.grid),
+        )
 
     @cached_property
     def xgrids(self) -> list[np.ndarray]:
@@ -141,6 +144,17 @@ class FitSetup:
         """The one fold that hides nothing."""
         return self._full_fit
 
+    @cached_property
+    def fold_metrics(self) -> list[tuple[ReducedMetrics, ReducedMetrics]]:
+        """Per fold, the metrics of the data that it hides and of those that it fits."""
+        data, matrix = self.data, self.compressed.matrix
+
+        def of(rows: np.ndarray, origin: np.ndarray) -> ReducedMetrics:
+            covmat = data.experimental_covmat[np.ix_(rows, rows)]
+            return ReducedMetrics.build(matrix[rows], data.central[rows], covmat, origin)
+
+        return [(of(f.hidden, f.experimental.origin), of(f.fitted, f.experimental.origin)) for f in self.folds()]
+
     def fold_seeds(self, k: int) -> list[int]:
         """Network seeds of fold `k`: the replicas' own for the first, numbers drawn from them for the others."""
         if k == 0:
@@ -150,12 +164,19 @@ class FitSetup:
     def train(self, methodology: Methodology, folds: Sequence[Fold], progress: Progress | None) -> TrainedModels:
         """All folds and replicas as one batch, fold by fold."""
         model = build_model(methodology, self.fitting, self.sum_rules, self.xgrids)
-        data = ModelData(
-            training=[chi2 for fold in folds for chi2 in fold.training],
-            validation=[chi2 for fold in folds for chi2 in fold.validation],
-            seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
-        )
-        return train_models(model, methodology, data, self.compressed, self.positivity, self.integrability, progress)
+        return train_models(model, methodology, self._model_data(folds), self.theory, progress)
+
+    def _model_data(self, folds: Sequence[Fold]) -> ModelData:
+        """The data of all models; kept for the next trial with the same folds."""
+        kept = self._last_data
+        if kept is None or len(kept[0]) != len(folds) or any(a is not b for a, b in zip(kept[0], folds, strict=True)):
+            data = ModelData(
+                training=[chi2 for fold in folds for chi2 in fold.training],
+                validation=[chi2 for fold in folds for chi2 in fold.validation],
+                seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
+            )
+            self._last_data = kept = (list(folds), data)
+        return kept[1]
 
 
 def run_fit(

@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
 from hyperparton.data.contents import FitData
-from hyperparton.data.masks import DIAGONAL_FRACTION, diagonal_mask, diagonalise, kfold_masks, replica_seeds, training_masks
+from hyperparton.data.masks import (
+    DIAGONAL_FRACTION,
+    diagonal_mask,
+    diagonalise,
+    kfold_masks,
+    replica_seeds,
+    training_masks,
+)
 from hyperparton.errors import DataError
 from hyperparton.pdf.convolution import Convolution
-from hyperparton.train.chi2 import ReducedChi2, reduce_eigenmodes, reduce_points
+from hyperparton.train.chi2 import ReducedChi2, cholesky, reduce_eigenmodes, reduce_points, reduce_rows
 
 __all__ = ["Fold", "SplitSettings", "build_folds"]
 
@@ -60,33 +68,53 @@ class _Source:
     fitted_values: np.ndarray
     """(rep, dat): the measured data, or their Monte Carlo replicas"""
     split: SplitSettings
+    whitened: np.ndarray
+    """(dat, feature + 1) the predictions and the measured data, whitened with the covariance of all data"""
+    factor: np.ndarray
+    """(dat, dat) lower triangular: the factor of that covariance matrix"""
+    origin: np.ndarray
+    """(feature,) where the measured data have their least chi2"""
 
-    @property
-    def nonlinear(self) -> int:
-        return self.convolution.nonlinear_size
+    @classmethod
+    def build(cls, data: FitData, convolution: Convolution, fitted_values: np.ndarray, split: SplitSettings) -> _Source:
+        factor = cholesky(data.covmat, "the data")
+        rows = np.column_stack([convolution.matrix, data.central])
+        whitened = linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
+        # columns of equal length, so that no feature is lost for its unit
+        scale = np.maximum(np.linalg.norm(whitened[:, :-1], axis=0), 1e-30)
+        columns = whitened[:, :-1] / scale
+        minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ whitened[:, -1], rcond=1e-12)[0]
+        return cls(data, convolution, fitted_values, split, whitened, factor, minimum / scale)
 
-    def of_points(self, rows: np.ndarray) -> tuple[list[ReducedChi2], list[ReducedChi2]]:
+    def of_points(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """Training and validation chi2 of each replica with points split; residuals outside `rows` are zero."""
-        training, validation = [], []
+        matrix, covmat = self.convolution.matrix, self.data.covmat
         masks = training_masks(self.data, self.split, self.split.replicas)
-        for mask, values in zip(masks, self.fitted_values, strict=True):
-            for chosen, into in ((mask, training), (~mask, validation)):
-                into.append(reduce_points(self.convolution.matrix, values, self.data.covmat, chosen, rows, self.nonlinear))
-        return training, validation
+        return [
+            (
+                reduce_points(matrix, values, covmat, mask, rows, self.origin),
+                reduce_points(matrix, values, covmat, ~mask, rows, self.origin),
+            )
+            for mask, values in zip(masks, self.fitted_values, strict=True)
+        ]
 
-    def of_eigenmodes(self, rows: np.ndarray) -> tuple[list[ReducedChi2], list[ReducedChi2]]:
+    def of_eigenmodes(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """The same with eigenmodes of the correlation matrix split; data outside `rows` take no part in them.
 
         (n3fit applies the mask of a fold, made for points, to eigenmodes; that hides other data than the fold's.)
         """
-        matrix = self.convolution.matrix[rows]
         modes = diagonalise(self.data.covmat[np.ix_(rows, rows)])
-        training, validation = [], []
-        for seed, central in zip(self.split.seeds(), self.fitted_values, strict=True):
-            mask = diagonal_mask(len(modes.eigenvalues), seed, self.split.diagonal_frac)
-            for chosen, into in ((mask, training), (~mask, validation)):
-                into.append(reduce_eigenmodes(matrix, central[rows], modes, chosen, self.nonlinear))
-        return training, validation
+        size = len(modes.eigenvalues)
+        masks = [diagonal_mask(size, seed, self.split.diagonal_frac) for seed in self.split.seeds()]
+        return reduce_eigenmodes(self.convolution.matrix[rows], self.fitted_values[:, rows], modes, masks, self.origin)
+
+    def experimental(self, hidden: np.ndarray) -> ReducedChi2:
+        """chi2 of the measured data with the residuals of those not `hidden` set to zero."""
+        if hidden.all():
+            return reduce_rows(self.whitened[:, :-1], self.whitened[:, -1], self.origin, len(hidden))
+        rows = np.column_stack([self.convolution.matrix, self.data.central]) * hidden[:, None]
+        rows = linalg.solve_triangular(self.factor, rows, lower=True, check_finite=False)
+        return reduce_rows(rows[:, :-1], rows[:, -1], self.origin, int(hidden.sum()))
 
 
 def build_folds(
@@ -101,7 +129,7 @@ def build_folds(
     `convolution` gives the predictions, `fitted_values` (rep, dat) the values to fit.  A partition has
     `datasets`, `overfit` and `weight`.  Raises DataError where a fold leaves nothing to fit.
     """
-    source = _Source(data, convolution, fitted_values, split)
+    source = _Source.build(data, convolution, fitted_values, split)
     everything = np.ones(data.ndata, bool)
     if partitions is None:
         return [_fold(source, everything, everything, everything, 1.0)]
@@ -117,12 +145,8 @@ def build_folds(
 
 def _fold(source: _Source, trained: np.ndarray, hidden: np.ndarray, fitted: np.ndarray, weight: float) -> Fold:
     split = source.of_eigenmodes if source.split.diagonal_basis else source.of_points
-    training, validation = split(trained)
+    pairs = split(trained)
+    training = [t for t, _ in pairs]
     # without a validation set the training set stops the fit
-    validation = [v if v.ndata else t for t, v in zip(training, validation, strict=True)]
-    data = source.data
-    everything = np.ones(data.ndata, bool)
-    experimental = reduce_points(
-        source.convolution.matrix, data.central, data.covmat, everything, hidden, source.nonlinear
-    )
-    return Fold(training, validation, experimental, hidden, fitted, float(weight))
+    validation = [v if v.ndata else t for t, v in pairs]
+    return Fold(training, validation, source.experimental(hidden), hidden, fitted, float(weight))

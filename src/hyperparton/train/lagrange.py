@@ -31,9 +31,7 @@ def start_and_multiplier(
     return float(initial), float(multiplier)
 
 
-def multipliers(
-    options: dict[str, Any], largest: Sequence[float], epochs: int
-) -> tuple[np.ndarray, np.ndarray]:
+def multipliers(options: dict[str, Any], largest: Sequence[float], epochs: int) -> tuple[np.ndarray, np.ndarray]:
     """First values and factors (set,) for sets with the given largest multipliers."""
     pairs = [start_and_multiplier(options.get("initial"), options.get("multiplier"), m, epochs) for m in largest]
     table = np.array(pairs, np.float32).reshape(-1, 2)

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-__all__ = ["Metrics", "hyperopt_metrics"]
+from hyperparton.train.chi2 import ReducedChi2, cholesky, reduce_rows
+
+__all__ = ["Metrics", "ReducedMetrics", "hyperopt_metrics"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,45 @@ def hyperopt_metrics(
         logp=0.5 * (np.log(2.0 * np.pi) + (log_det + chi2) / ndata),
         chi2exp=chi2exp / ndata,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedMetrics:
+    """`hyperopt_metrics` of one set of points from the features of PDFs, at a cost that the points do not enter.
+
+    With the replicas' deviations U from their mean, divided by sqrt(rep - 1), C_pdf = U U^T has the rank of the
+    replicas, so its inverse and determinant beside C are those of 1 + U^T C^-1 U (rep, rep).
+    """
+
+    experimental: ReducedChi2
+    log_det: float
+    """log det of C with its rows and columns divided by the data"""
+
+    @classmethod
+    def build(cls, matrix: np.ndarray, data: np.ndarray, covmat: np.ndarray, origin: np.ndarray) -> ReducedMetrics:
+        """For predictions matrix @ features, matrix (dat, feature); data (dat,), covmat (dat, dat)."""
+        factor = cholesky(covmat, "the points that judge a fit")
+        rows = _whitened(factor, np.column_stack([matrix, data]))
+        log_det = 2.0 * float(np.sum(np.log(np.diag(factor))) - np.sum(np.log(np.abs(data))))
+        return cls(reduce_rows(rows[:, :-1], rows[:, -1], origin, len(data)), log_det)
+
+    def __call__(self, central: np.ndarray, features: np.ndarray) -> Metrics:
+        """From the features (feature,) of the mean PDF and those of all replicas (rep, feature)."""
+        form, ndata = self.experimental, self.experimental.ndata
+        mean = features.mean(axis=0)
+        alone, of_mean = form(np.stack([central, mean]))
+        phi2 = np.mean(form(features)) - of_mean
+        chi2, log_det = alone, self.log_det
+        if len(features) > 1:
+            deviations = (features - mean) / np.sqrt(len(features) - 1)
+            spread = np.eye(len(features)) + deviations @ form.hessian @ deviations.T
+            pull = deviations @ (form.hessian @ (central - form.origin) - form.pull)
+            chi2 = alone - pull @ np.linalg.solve(spread, pull)
+            log_det += float(np.linalg.slogdet(spread)[1])
+        return Metrics(
+            chi2=float(chi2) / ndata,
+            # rounding can leave a tiny negative number when the replicas agree
+            phi2=float(np.sqrt(max(phi2, 0.0) / ndata)),
+            logp=float(0.5 * (np.log(2.0 * np.pi) + (log_det + chi2) / ndata)),
+            chi2exp=float(alone) / ndata,
+        )

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hyperparton.backend.moments import COEFFICIENTS, MOMENTS, first_moments, schedule
+from hyperparton.backend.optimizers import optimizer_rule
 from hyperparton.data.contents import Observable
+from hyperparton.pdf.columns import columns, from_columns, shape_of, to_columns
 from hyperparton.pdf.convolution import Convolution, build_convolution
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture, dropout_layer
 from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.pdf.scaling import feature_scaling
 from hyperparton.train.chi2 import ReducedChi2, stack
+from hyperparton.train.chunks import Chunks
 from hyperparton.train.lagrange import PUSH_EACH, multipliers
+from hyperparton.train.maps import build_maps
 from hyperparton.train.methodology import Methodology
-from hyperparton.train.program import Constraint, FitState, Problem, Settings, advance, start_state
+from hyperparton.train.program import FAMILY, Constraint, FitState, Models, Program, Settings, Shared
 from hyperparton.train.stopping import Criteria
+from hyperparton.train.stopping import start as start_stopping
 
-__all__ = ["Constraints", "ModelData", "TrainedModels", "build_model", "train_models"]
+__all__ = ["Constraints", "ModelData", "Theory", "TrainedModels", "build_model", "train_models"]
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -47,12 +54,10 @@ class Constraints:
             start += observable.ndata
         return sets
 
-    def as_arguments(self, options: Any, epochs: int, models: int) -> Constraint:
-        """The arrays of a program for `models` models with the same multipliers."""
+    def multipliers(self, options: Any, epochs: int, models: int) -> Constraint:
+        """The Lagrange multipliers of `models` models, the same for each."""
         largest = [o.maxlambda for o in self.observables]
-        initial, multiplier = (np.tile(v, (models, 1)) for v in multipliers(options, largest, epochs))
-        c = self.convolution
-        return Constraint(_f32(c.matrix), _f32(c.nonlinear), _f32(self.membership()), _f32(initial), _f32(multiplier))
+        return Constraint(*(np.tile(v, (models, 1)) for v in multipliers(options, largest, epochs)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +67,36 @@ class ModelData:
     training: list[ReducedChi2]
     validation: list[ReducedChi2]
     seeds: list[int]
+
+    @cached_property
+    def quadratics(self) -> tuple[Any, Any]:
+        """Training and validation chi2 of all models as arrays in single precision, for all trials."""
+        return stack(self.training), stack(self.validation)
+
+    @property
+    def origin(self) -> np.ndarray:
+        """(feature,) where the forms of all models are written around."""
+        return self.training[0].origin
+
+
+@dataclass(frozen=True, eq=False)
+class Theory:
+    """What predicts data and constraints from PDFs, for all trials."""
+
+    convolution: Convolution
+    """in the features of the chi2"""
+    positivity: Constraints
+    integrability: Constraints
+
+    @cached_property
+    def arrays(self) -> dict[str, Any]:
+        """The arrays of `program.Shared` that do not depend on the trial, on the device."""
+        maps = build_maps(self.convolution, self.positivity.convolution, self.integrability.convolution)
+        return {
+            "maps": _f32(maps),
+            "positivity_sets": _f32(self.positivity.membership()),
+            "integrability_sets": _f32(self.integrability.membership()),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +129,9 @@ def _f32(tree: Any) -> Any:
     return jax.tree.map(convert, tree)
 
 
-def build_model(methodology: Methodology, fitting: Any, sum_rules: str | None, xgrids: Sequence[np.ndarray]) -> PDFModel:
+def build_model(
+    methodology: Methodology, fitting: Any, sum_rules: str | None, xgrids: Sequence[np.ndarray]
+) -> PDFModel:
     """The PDF model of a methodology with the runcard's `fitting`, for observables with these x grids."""
     points = methodology.feature_scaling_points
     scaling = None if points is None else feature_scaling(xgrids, points)
@@ -112,12 +149,12 @@ def build_model(methodology: Methodology, fitting: Any, sum_rules: str | None, x
 
 
 def _settings(methodology: Methodology, models: int) -> Settings:
-    def repeated(value: float, dtype: Any = jnp.float32) -> jax.Array:
-        return jnp.full(models, value, dtype)
+    def repeated(value: float, dtype: Any = np.float32) -> np.ndarray:
+        return np.full(models, value, dtype)
 
     criteria = Criteria(
-        epochs=repeated(methodology.epochs, jnp.int32),
-        patience=repeated(methodology.patience, jnp.int32),
+        epochs=repeated(methodology.epochs, np.int32),
+        patience=repeated(methodology.patience, np.int32),
         delta=repeated(methodology.delta),
         threshold_chi2=repeated(methodology.threshold_chi2),
         threshold_positivity=repeated(methodology.threshold_positivity),
@@ -130,75 +167,82 @@ def _settings(methodology: Methodology, models: int) -> Settings:
 
 def _split(model: PDFModel, start: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is trained and what stays fixed."""
+    layers = to_columns(model.architecture, start["layers"])
     if model.preprocessing.any_trainable:
-        return start, {}
-    return {"layers": start["layers"]}, {"exponents": start["exponents"]}
+        return {"layers": layers, "exponents": start["exponents"]}, {}
+    return {"layers": layers}, {"exponents": start["exponents"]}
+
+
+def _start_state(parameters: dict[str, Any], optimizer: str, settings: Settings) -> FitState:
+    """The state before the first epoch, for the parameters that are trained."""
+    parameters = jax.tree.map(lambda a: np.asarray(a, np.float32), parameters)
+
+    def slots(leaf: np.ndarray) -> Any:
+        return first_moments(optimizer, leaf) if optimizer in MOMENTS else optimizer_rule(optimizer).start(leaf)
+
+    nan = np.full(settings.dropout.shape, np.nan, np.float32)
+    return FitState(
+        epoch=np.zeros((), np.int32),
+        parameters=parameters,
+        slots=[slots(leaf) for leaf in jax.tree.leaves(parameters)],
+        best=parameters,
+        stopping=start_stopping(settings.criteria, np),
+        training_loss=nan,
+        training_chi2=nan,
+        validation_chi2=nan,
+    )
+
+
+def _models(methodology: Methodology, data: ModelData, theory: Theory, fixed: dict[str, Any]) -> Models:
+    count = len(data.seeds)
+    training, validation = data.quadratics
+    return Models(
+        training=training,
+        validation=validation,
+        validation_ndata=np.array([r.ndata for r in data.validation], np.float32),
+        positivity=theory.positivity.multipliers(methodology.positivity, methodology.epochs, count),
+        integrability=theory.integrability.multipliers(methodology.integrability, methodology.epochs, count),
+        fixed=fixed,
+        keys=np.array([np.random.SeedSequence(s).generate_state(1)[0] for s in data.seeds], np.uint32),
+    )
 
 
 def train_models(
-    model: PDFModel,
-    methodology: Methodology,
-    data: ModelData,
-    convolution: Convolution,
-    positivity: Constraints,
-    integrability: Constraints,
-    progress: Progress | None = None,
+    model: PDFModel, methodology: Methodology, data: ModelData, theory: Theory, progress: Progress | None = None
 ) -> TrainedModels:
-    """Train one model per seed of `data`, all in one batch, until each has stopped.
+    """Train one model per seed of `data`, until each has stopped.
 
     `progress` is called every 100 epochs with `epoch`, `epochs` and the `running` models; an exception that it
     raises ends the training.
     """
-    models = len(data.seeds)
+    optimizer = methodology.optimizer
     trained, fixed = _split(model, model.start(methodology.initializer, data.seeds))
-    settings = _settings(methodology, models)
-    problem = _problem(model, methodology, data, convolution, positivity, integrability, fixed)
-    use_dropout = methodology.dropout > 0 and dropout_layer(model.architecture) is not None
-    state = start_state(trained, methodology.optimizer, settings)
-    points = np.array([r.ndata for r in data.training], np.float64)
-    history: list[np.ndarray] = []
-    while bool(jnp.any(state.stopping.running)):
-        state = advance(
-            state,
-            state.epoch + PUSH_EACH,
-            problem,
-            settings,
-            model=model,
-            optimizer=methodology.optimizer,
-            use_dropout=use_dropout,
-        )
-        history.append(np.stack([np.asarray(state.training_chi2) / points, np.asarray(state.validation_chi2)], axis=-1))
-        if progress is not None:
-            running = int(jnp.sum(state.stopping.running))
-            progress({"epoch": int(state.epoch), "epochs": methodology.epochs, "running": running})
-    return _collect(model, data, convolution, fixed, state, np.array(history))
-
-
-def _problem(
-    model: PDFModel,
-    methodology: Methodology,
-    data: ModelData,
-    convolution: Convolution,
-    positivity: Constraints,
-    integrability: Constraints,
-    fixed: dict[str, Any],
-) -> Problem:
-    models = len(data.seeds)
-    points = model.points(convolution.grid)
-    assert convolution.basis is not None
-    seeds = np.array([np.random.SeedSequence(s).generate_state(1)[0] for s in data.seeds], np.uint32)
-    return Problem(
-        points=_f32((points.inputs, points.x, points.log_x, points.log_1mx)),
-        training=_f32(stack(data.training)),
-        validation=_f32(stack(data.validation)),
-        validation_ndata=jnp.asarray([r.ndata for r in data.validation], jnp.float32),
-        basis=_f32(convolution.basis),
-        nonlinear=_f32(convolution.nonlinear),
-        positivity=positivity.as_arguments(methodology.positivity, methodology.epochs, models),
-        integrability=integrability.as_arguments(methodology.integrability, methodology.epochs, models),
-        fixed=_f32(fixed),
-        keys=jax.vmap(jax.random.key)(seeds),
+    settings = _settings(methodology, len(data.seeds))
+    program = Program(
+        shape=shape_of(model, len(theory.convolution.grid)),
+        optimizer=FAMILY if optimizer in MOMENTS else optimizer,
+        use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
+        preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
     )
+    shared = Shared(columns=_f32(columns(model, theory.convolution.grid)), origin=_f32(data.origin), **theory.arrays)
+    models = _models(methodology, data, theory, fixed)
+    chunks = Chunks(program, shared, _start_state(trained, optimizer, settings), models, settings)
+    history: list[np.ndarray] = []
+    points = np.array([r.ndata for r in data.training], np.float64)
+    for epoch in range(0, methodology.epochs + 1, PUSH_EACH):
+        rows = np.zeros((PUSH_EACH, len(COEFFICIENTS)), np.float32)
+        if program.optimizer == FAMILY:
+            rows = schedule(optimizer, methodology.optimizer_numbers, epoch, PUSH_EACH)
+        running = chunks.advance(rows)
+        training, validation = chunks.course()
+        history.append(np.stack([training / points, validation], axis=-1))
+        if progress is not None:
+            progress(
+                {"epoch": min(epoch + PUSH_EACH, methodology.epochs), "epochs": methodology.epochs, "running": running}
+            )
+        if not running:
+            break
+    return _collect(model, data, theory.convolution, fixed, chunks.states(), np.array(history))
 
 
 def _collect(
@@ -216,6 +260,7 @@ def _collect(
         return np.where((best_epoch >= 0).reshape(-1, *([1] * (best.ndim - 1))), best, last)
 
     parameters = {**jax.tree.map(chosen, state.best, state.parameters), **fixed}
+    parameters["layers"] = from_columns(model.architecture, parameters["layers"])
     features = convolution.features(model.evaluate(parameters, convolution.grid), np)
 
     def chi2(reduced: list[ReducedChi2]) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""The compiled fit: many models trained at once, with stopping inside.
+"""The compiled fit: several models trained at once, with stopping inside.
 
-One call of `advance` runs a number of epochs of all models without returning to Python.  What differs between
-trials of like shape (learning rate, clipnorm, dropout rate, epochs, patience, multipliers, data) is data of the
-program, not part of it, so trials with the same architecture and optimizer share one compilation.
+One call of `advance` runs up to `PUSH_EACH` epochs of a few models without returning to Python.  What differs between
+trials of like shape (optimizer of one family, learning rate, clipnorm, dropout rate, epochs, patience, multipliers,
+initial weights, data) is data of the program, not part of it, so that trials share compilations.
 
-Axes: `model` = folds x replicas, `row` of a reduced chi2, `feature` = PDF values and non-linear observables.
+Axes: `model` = some folds and replicas, `feature` = combinations of PDF values and non-linear observables.
 """
 
 from __future__ import annotations
@@ -15,59 +15,73 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from hyperparton.backend.moments import moment_update
 from hyperparton.backend.optimizers import clip_by_norm, optimizer_rule
-from hyperparton.pdf.convolution import features
-from hyperparton.pdf.model import PDFModel, Points
-from hyperparton.pdf.network import dropout_layer
+from hyperparton.pdf import columns
+from hyperparton.pdf.columns import Columns, Shape
+from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.train.dropout import dropout_mask
 from hyperparton.train.lagrange import PUSH_EACH, elu
+from hyperparton.train.maps import Maps, Outputs
 from hyperparton.train.stopping import Criteria, StoppingState, monitor
-from hyperparton.train.stopping import start as start_stopping
 
-__all__ = ["Constraint", "FitState", "Problem", "Settings", "advance", "start_state"]
+__all__ = ["FAMILY", "Constraint", "FitState", "Models", "Program", "Settings", "Shared", "advance"]
 
 Array = Any
 Parameters = dict[str, Any]
+Quadratic = tuple[Array, Array, Array]
+#: what `Program.optimizer` is for the optimizers of `backend.moments`
+FAMILY = "moments"
+_DATA, _POSITIVITY, _INTEGRABILITY = 0, 1, 2
+
+
+class Program(NamedTuple):
+    """What is compiled in; equal ones, with arrays of equal shapes, share a compilation."""
+
+    shape: Shape
+    optimizer: str
+    use_dropout: bool
+    preprocessing: Preprocessing | None
+    """where exponents are trained"""
+
+
+class Shared(NamedTuple):
+    """Arrays that all models share."""
+
+    columns: Columns
+    maps: Maps
+    origin: Array
+    """(feature,)"""
+    positivity_sets: Array
+    integrability_sets: Array
+    """(set, dat): 1 where a point belongs to a set"""
 
 
 class Constraint(NamedTuple):
-    """Sets of points whose predictions enter a Lagrange multiplier; `matrix` (dat, feature)."""
+    """Lagrange multipliers, (model, set): the first and the factor of each push."""
 
-    matrix: Array
-    nonlinear: tuple[Any, ...]
-    sets: Array
-    """(set, dat): 1 where a point belongs to a set"""
     initial: Array
-    """(model, set)"""
     multiplier: Array
-    """(model, set): factor of each push"""
 
-    def at(self, push: Array) -> Array:
+    def at(self, push: Array, sets: Array) -> Array:
         """Multipliers (model, dat) after `push` pushes."""
-        return (self.initial * self.multiplier**push) @ self.sets
-
-    def predict(self, xf: Array) -> Array:
-        """(model, dat) for xf (model, x, working)."""
-        return features(xf, None, self.nonlinear, jnp) @ self.matrix.T
+        return (self.initial * self.multiplier**push) @ sets
 
 
-class Problem(NamedTuple):
-    """The arrays that a program works on."""
+class Models(NamedTuple):
+    """Arrays with a leading axis `model` that do not change in a fit."""
 
-    points: tuple[Array, Array, Array, Array]
-    training: tuple[Array, Array]
-    """the two blocks of `train.chi2.stack`"""
-    validation: tuple[Array, Array]
+    training: Quadratic
+    """as `train.chi2.stack` gives them"""
+    validation: Quadratic
     validation_ndata: Array
     """(model,)"""
-    basis: Array
-    """combinations of PDF values that are the linear features"""
-    nonlinear: tuple[Any, ...]
     positivity: Constraint
     integrability: Constraint
     fixed: Parameters
     """exponents that are not trained"""
     keys: Array
-    """(model,) random keys of dropout"""
+    """(model,) uint32: seeds of dropout"""
 
 
 class Settings(NamedTuple):
@@ -81,7 +95,7 @@ class Settings(NamedTuple):
 
 
 class FitState(NamedTuple):
-    """Everything that changes in a fit."""
+    """Everything that changes in a fit; all but `epoch` have a leading axis `model`."""
 
     epoch: Array
     parameters: Parameters
@@ -95,68 +109,81 @@ class FitState(NamedTuple):
     """(model,) per point"""
 
 
-def _squares(matrix: Array, features: Array) -> Array:
-    residual = jnp.einsum("mrf,mf->mr", matrix[:, :, :-1], features) + matrix[:, :, -1]
-    return jnp.sum(residual * residual, axis=1)
+class _Constants(NamedTuple):
+    """What does not change within one call."""
+
+    factor: Array | None
+    """preprocessing, where it is not trained"""
+    positivity: Array
+    first_positivity: Array
+    integrability: Array
+    """multipliers (model, dat)"""
 
 
-def _chi2(blocks: tuple[Array, Array], phi: Array) -> Array:
-    coupled, linear = blocks
-    return _squares(coupled, phi) + _squares(linear, phi[:, : linear.shape[2] - 1])
+@jax.custom_vjp
+def _quadratic(form: Quadratic, e: Array) -> Array:
+    """e H e - 2 g e + c, (model,)."""
+    hessian, pull, constant = form
+    return jnp.sum((jnp.einsum("mrf,mf->mr", hessian, e) - 2.0 * pull) * e, axis=1) + constant
 
 
-def _complete(model: PDFModel, parameters: Parameters, fixed: Parameters) -> Parameters:
-    return {**fixed, **parameters}
+def _quadratic_forward(form: Quadratic, e: Array) -> tuple[Array, tuple[Quadratic, Array]]:
+    # value and gradient share the one product, in which the matrix is read from memory
+    hessian, pull, constant = form
+    product = jnp.einsum("mrf,mf->mr", hessian, e)
+    return jnp.sum((product - 2.0 * pull) * e, axis=1) + constant, (form, 2.0 * (product - pull))
 
 
-def _validation(problem: Problem, phi: Array, xf: Array) -> tuple[Array, Array]:
-    """Validation chi2 (model,) and positivity losses (model, set) at the first multipliers."""
-    constraint = problem.positivity
-    losses = elu(-constraint.at(jnp.zeros(())) * constraint.predict(xf), jnp)
-    return _chi2(problem.validation, phi), losses @ constraint.sets.T
+def _quadratic_backward(saved: tuple[Quadratic, Array], cotangent: Array) -> tuple[Quadratic, Array]:
+    form, slope = saved
+    zeros: Quadratic = jax.tree.map(jnp.zeros_like, form)
+    return zeros, cotangent[:, None] * slope
 
 
-def _regularization(model: PDFModel, parameters: Parameters, settings: Settings) -> Array:
+_quadratic.defvjp(_quadratic_forward, _quadratic_backward)
+
+
+def _displacement(shared: Shared, outputs: Outputs) -> Array:
+    """Features (model, feature) minus the origin."""
+    if outputs.nonlinear is None:
+        return outputs.linear - shared.origin
+    return jnp.concatenate([outputs.linear, outputs.nonlinear], axis=1) - shared.origin
+
+
+def _regularization(program: Program, parameters: Parameters, settings: Settings) -> Array:
     """n3fit regularizes the kernels of dense networks only."""
-    kernels = [layer["kernel"] for layer in parameters["layers"]]
-    if model.architecture.per_flavour:
+    if program.shape.per_flavour:
         return jnp.zeros_like(settings.l1)
+    kernels = [layer["kernel"] for layer in parameters["layers"]]
     return sum(
         settings.l1 * jnp.sum(jnp.abs(k), axis=(1, 2)) + settings.l2 * jnp.sum(k * k, axis=(1, 2)) for k in kernels
     )
 
 
-def _dropout_mask(model: PDFModel, problem: Problem, settings: Settings, epoch: Array) -> Array:
-    """What multiplies the outputs of the dropout layer: 0 or 1/(1 - rate), drawn per model, epoch, point and node."""
-    layer = dropout_layer(model.architecture)
-    assert layer is not None
-    shape: tuple[int, ...] = (problem.points[0].shape[0], model.architecture.shapes()[layer][1])
-    if model.architecture.per_flavour:
-        shape = (model.architecture.flavours, *shape)
-    draw = jax.vmap(lambda key: jax.random.bits(jax.random.fold_in(key, epoch), shape, jnp.uint16))
-    uniform = draw(problem.keys).astype(jnp.float32) / 65536.0
-    rate = settings.dropout.reshape(-1, *([1] * len(shape)))
-    return jnp.where(uniform >= rate, 1.0 / (1.0 - rate), 0.0)
-
-
-def _losses(model: PDFModel, use_dropout: bool, problem: Problem, settings: Settings, epoch: Array, trained: Parameters):
+def _losses(
+    program: Program, shared: Shared, models: Models, settings: Settings, constants: _Constants, epoch, trained
+):
     """Training loss summed over models, with what the stopping needs as auxiliary values."""
-    parameters = _complete(model, trained, problem.fixed)
-    points = Points(*problem.points)
-    mask = _dropout_mask(model, problem, settings, epoch) if use_dropout else None
-    xf = model.xf(parameters, points, jnp, mask)
-    phi = features(xf, problem.basis, problem.nonlinear, jnp)
-    chi2 = _chi2(problem.training, phi)
-    push = epoch // PUSH_EACH
-    positivity = elu(-problem.positivity.at(push) * problem.positivity.predict(xf), jnp)
-    integrability = (problem.integrability.at(push) * problem.integrability.predict(xf)) ** 2
-    loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrability, axis=1)
-    loss += _regularization(model, parameters, settings)
-    if use_dropout:
-        xf = jax.lax.stop_gradient(model.xf(parameters, points, jnp))
-        phi = features(xf, problem.basis, problem.nonlinear, jnp)
-    validation = jax.lax.stop_gradient(_validation(problem, phi, xf))
-    return jnp.sum(loss), (loss, chi2, *validation)
+    shape = program.shape
+    mask = dropout_mask(shape, models.keys, settings.dropout, epoch) if program.use_dropout else None
+    factor = constants.factor
+    if factor is None:
+        factor = columns.preprocessing_factor(trained["exponents"], shared.columns)
+    dropped, plain = columns.xf(shape, shared.columns, trained["layers"], factor, mask)
+    outputs = shared.maps(dropped)
+    chi2 = _quadratic(models.training, _displacement(shared, outputs[_DATA]))
+    predicted = shared.maps.predictions(outputs[_POSITIVITY], _POSITIVITY)
+    positivity = elu(-constants.positivity * predicted, jnp)
+    integrated = constants.integrability * shared.maps.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
+    loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrated * integrated, axis=1)
+    loss += _regularization(program, trained, settings)
+    if program.use_dropout:
+        outputs = shared.maps(plain)
+    fixed = jax.lax.stop_gradient(outputs)
+    validation = _quadratic(models.validation, _displacement(shared, fixed[_DATA]))
+    predicted = shared.maps.predictions(fixed[_POSITIVITY], _POSITIVITY)
+    judged = elu(-constants.first_positivity * predicted, jnp) @ shared.positivity_sets.T
+    return jnp.sum(loss), (loss, chi2, validation, judged)
 
 
 def _norm(path: tuple[Any, ...], gradient: Array) -> Array:
@@ -172,16 +199,20 @@ def _per_model(values: Array, like: Array) -> Array:
     return values.reshape(-1, *([1] * (like.ndim - 1)))
 
 
-def _step(optimizer: str, settings: Settings, epoch: Array, parameters: Parameters, gradients: Parameters, slots):
+def _step(
+    optimizer: str, settings: Settings, coefficients, epoch, parameters: Parameters, gradients: Parameters, slots
+):
     """Parameters and slots after one step of the optimizer."""
-    rule = optimizer_rule(optimizer)
     step = epoch.astype(jnp.float32) + 1.0
     flat, tree = jax.tree_util.tree_flatten_with_path(parameters)
     stepped, new_slots = [], []
     for (path, value), gradient, slot in zip(flat, jax.tree.leaves(gradients), slots, strict=True):
         hyper = {key: _per_model(number, value) for key, number in settings.optimizer.items()}
         clipped = clip_by_norm(gradient, _norm(path, gradient), hyper["clipnorm"])
-        delta, slot = rule.update(clipped, slot, step, hyper)
+        if optimizer == FAMILY:
+            delta, slot = moment_update(clipped, slot, coefficients, hyper["learning_rate"])
+        else:
+            delta, slot = optimizer_rule(optimizer).update(clipped, slot, step, hyper)
         stepped.append(value + delta)
         new_slots.append(slot)
     return jax.tree_util.tree_unflatten(tree, stepped), new_slots
@@ -191,21 +222,21 @@ def _select(choose: Array, new: Parameters, old: Parameters) -> Parameters:
     return jax.tree.map(lambda a, b: jnp.where(_per_model(choose, a), a, b), new, old)
 
 
-def _constrain(model: PDFModel, parameters: Parameters, trainable: Array, before: Parameters) -> Parameters:
+def _constrain(preprocessing: Preprocessing | None, parameters: Parameters, before: Parameters) -> Parameters:
     """Exponents back in their ranges, those that are not trainable as before."""
-    if "exponents" not in parameters:
+    if preprocessing is None:
         return parameters
-    clamped = model.preprocessing.clamp(parameters["exponents"], jnp)
+    trainable = jnp.asarray(preprocessing.trainable)
+    clamped = preprocessing.clamp(parameters["exponents"], jnp)
     kept = jax.tree.map(lambda new, old: jnp.where(trainable, new, old), clamped, before["exponents"])
     return {**parameters, "exponents": kept}
 
 
-def _epoch(model: PDFModel, optimizer: str, use_dropout: bool, problem: Problem, settings: Settings, state: FitState):
+def _epoch(program: Program, losses, models: Models, settings: Settings, coefficients: Array, state: FitState):
     """One epoch: losses at the current parameters, stopping for the epoch that led to them, next step."""
-    function = partial(_losses, model, use_dropout, problem, settings, state.epoch)
-    (_, aux), gradients = jax.value_and_grad(function, has_aux=True)(state.parameters)
+    (_, aux), gradients = jax.value_and_grad(partial(losses, state.epoch), has_aux=True)(state.parameters)
     loss, training, validation, positivity = aux
-    chi2 = validation / jnp.maximum(problem.validation_ndata, 1)
+    chi2 = validation / jnp.maximum(models.validation_ndata, 1)
     total = validation + jnp.sum(positivity, axis=1)
     alive = state.stopping.running
     stopping, passed = monitor(state.stopping, settings.criteria, state.epoch - 1, total, chi2, positivity)
@@ -213,9 +244,10 @@ def _epoch(model: PDFModel, optimizer: str, use_dropout: bool, problem: Problem,
     stopping = stopping._replace(
         running=running, stop_epoch=jnp.where(stopping.running & ~running, state.epoch, stopping.stop_epoch)
     )
-    stepped, slots = _step(optimizer, settings, state.epoch, state.parameters, gradients, state.slots)
-    trainable = jnp.asarray(model.preprocessing.trainable)
-    stepped = _constrain(model, stepped, trainable, state.parameters)
+    stepped, slots = _step(
+        program.optimizer, settings, coefficients, state.epoch, state.parameters, gradients, state.slots
+    )
+    stepped = _constrain(program.preprocessing, stepped, state.parameters)
     return FitState(
         epoch=state.epoch + 1,
         parameters=_select(running, stepped, state.parameters),
@@ -228,31 +260,29 @@ def _epoch(model: PDFModel, optimizer: str, use_dropout: bool, problem: Problem,
     )
 
 
-@partial(jax.jit, static_argnames=("model", "optimizer", "use_dropout"), donate_argnames=("state",))
 def advance(
-    state: FitState, until: Array, problem: Problem, settings: Settings, *, model: PDFModel, optimizer: str, use_dropout: bool
+    state: FitState, coefficients: Array, shared: Shared, models: Models, settings: Settings, *, program: Program
 ) -> FitState:
-    """Run epochs until `until`, or until every model has stopped.  `state` is consumed."""
+    """Run one epoch per row of `coefficients` (from `backend.moments.schedule`; read for its family only), or until
+    every model has stopped.  `state.epoch` is a multiple of `PUSH_EACH`, and there are at most that many rows.
+    """
+    first = state.epoch
+    push = first // PUSH_EACH
+    constants = _Constants(
+        factor=None
+        if program.preprocessing
+        else columns.preprocessing_factor(models.fixed["exponents"], shared.columns),
+        positivity=models.positivity.at(push, shared.positivity_sets),
+        first_positivity=models.positivity.at(jnp.zeros_like(push), shared.positivity_sets),
+        integrability=models.integrability.at(push, shared.integrability_sets),
+    )
+    losses = partial(_losses, program, shared, models, settings, constants)
 
     def unfinished(now: FitState) -> Array:
-        return (now.epoch < until) & jnp.any(now.stopping.running)
+        return (now.epoch < first + len(coefficients)) & jnp.any(now.stopping.running)
 
-    step = partial(_epoch, model, optimizer, use_dropout, problem, settings)
+    def step(now: FitState) -> FitState:
+        row = jax.lax.dynamic_index_in_dim(coefficients, now.epoch - first, keepdims=False)
+        return _epoch(program, losses, models, settings, row, now)
+
     return jax.lax.while_loop(unfinished, step, state)
-
-
-def start_state(parameters: Parameters, optimizer: str, settings: Settings) -> FitState:
-    """The state before the first epoch, for the parameters that are trained."""
-    rule = optimizer_rule(optimizer)
-    parameters = jax.tree.map(jnp.asarray, parameters)
-    nan = jnp.full(settings.dropout.shape, jnp.nan, jnp.float32)
-    return FitState(
-        epoch=jnp.zeros((), jnp.int32),
-        parameters=parameters,
-        slots=[rule.start(leaf) for leaf in jax.tree.leaves(parameters)],
-        best=jax.tree.map(jnp.copy, parameters),
-        stopping=start_stopping(settings.criteria),
-        training_loss=nan,
-        training_chi2=jnp.copy(nan),
-        validation_chi2=jnp.copy(nan),
-    )

@@ -42,12 +42,12 @@ class StoppingState(NamedTuple):
     stop_epoch: Array
 
 
-def start(criteria: Criteria) -> StoppingState:
-    """The state before the first epoch."""
+def start(criteria: Criteria, xp: Any = jnp) -> StoppingState:
+    """The state before the first epoch, as arrays of the module `xp` (jax.numpy or numpy)."""
     epochs = criteria.epochs
-    zeros = jnp.zeros_like(epochs)
+    zeros = xp.zeros_like(epochs)
     return StoppingState(
-        best_loss=jnp.full(epochs.shape, _INITIAL, jnp.float32),
+        best_loss=xp.full(epochs.shape, _INITIAL, xp.float32),
         best_epoch=zeros - 1,
         since_best=zeros,
         running=epochs > 0,

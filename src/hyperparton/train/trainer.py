@@ -11,7 +11,6 @@ from hyperparton.data.contents import FitData
 from hyperparton.train.fit import FitResult, FitSetup, run_fit
 from hyperparton.train.kfold import Fold
 from hyperparton.train.methodology import Methodology, unroll
-from hyperparton.train.metrics import Metrics, hyperopt_metrics
 from hyperparton.train.models import TrainedModels
 from hyperparton.train.penalties import PENALTY_FUNCTIONS, FoldFit
 from hyperparton.train.rewards import FoldResult, HyperLoss, TrialLoss
@@ -85,7 +84,7 @@ class ModelTrainer:
         replicas = len(self.setup.replicas)
         rows = slice(k * replicas, (k + 1) * replicas)
         parameters, model = trained.select(rows), trained.model
-        xf = model.evaluate(parameters, self.setup.convolution.grid)
+        xf = model.evaluate(parameters, self.setup.grid)
         best = trained.best_epoch[rows]
         validation = trained.validation_chi2[rows]
         look = FoldFit(
@@ -96,23 +95,20 @@ class ModelTrainer:
             validation_chi2=validation,
         )
         features = self.setup.compressed.features(xf, np)
+        hidden, fitted = self.setup.fold_metrics[k]
+        chosen = self.hyper_loss.best_replicas(validation)
         return FoldResult(
             validation=validation,
             experimental=fold.experimental(features) / fold.experimental.ndata,
             penalties={name: PENALTY_FUNCTIONS[name](look) for name in self.penalties},
-            hidden=self._metrics(xf[self.hyper_loss.best_replicas(validation)], fold.hidden),
-            fitted=self._metrics(xf, fold.fitted),
+            hidden=hidden(self._mean(xf[chosen]), features[chosen]),
+            fitted=fitted(self._mean(xf), features),
             weight=fold.weight,
         )
 
-    def _metrics(self, xf: np.ndarray, rows: np.ndarray) -> Metrics:
-        """Metrics of the replicas `xf` (rep, x, working) on the points `rows` (dat,)."""
-        data = self.setup.data
-        central = self.setup.convolution.predict(xf.mean(axis=0, keepdims=True))[0]
-        predictions = self.setup.convolution.predict(xf)
-        return hyperopt_metrics(
-            central[rows], predictions[:, rows], data.central[rows], data.experimental_covmat[np.ix_(rows, rows)]
-        )
+    def _mean(self, xf: np.ndarray) -> np.ndarray:
+        """Features (feature,) of the mean PDF of replicas (rep, x, working)."""
+        return self.setup.compressed.features(xf.mean(axis=0, keepdims=True), np)[0]
 
     def _trial_result(self, folds: list[FoldResult], trial: TrialLoss) -> dict[str, Any]:
         """The result in the layout of n3fit's tries.json.

@@ -1,0 +1,100 @@
+"""How programs run on the machine at hand: compiled once, kept on disk, chunks of models on all cores.
+
+Products of small matrices do not gain from several threads within one product, so on a CPU every chunk of models
+runs on one thread and the chunks run side by side.  On an accelerator all models are one chunk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+
+__all__ = ["CACHE_VARIABLE", "cache_folder", "chunk_size", "compiled", "cores", "run_all", "use_cache"]
+
+CACHE_VARIABLE = "HYPERPARTON_CACHE"
+#: most models of a chunk on one core: more of them leave the core's own cache
+_LARGEST_CHUNK = 5
+
+
+def cores() -> int:
+    """Cores that this process may use, 1 on an accelerator (which needs no second thread)."""
+    if jax.default_backend() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def chunk_size(models: int) -> int:
+    """How many of `models` models to put into one chunk: equal shares of the cores, none larger than is fast."""
+    if jax.default_backend() != "cpu":
+        return models
+    workers = cores()
+    rounds = -(-models // (workers * _LARGEST_CHUNK))
+    return -(-models // (workers * rounds))
+
+
+def cache_folder() -> Path | None:
+    """Where compiled programs are kept between runs: $HYPERPARTON_CACHE, or the user's cache folder.
+
+    None, for no cache on disk, if that variable is `off`.
+    """
+    given = os.environ.get(CACHE_VARIABLE, "")
+    if given.lower() == "off":
+        return None
+    if given:
+        return Path(given) / "programs"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperparton" / "programs"
+
+
+@cache
+def use_cache() -> Path | None:
+    """Switch on the cache of compiled programs, unless the user has configured JAX's own; its folder."""
+    folder = cache_folder()
+    if folder is None or jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    return folder
+
+
+@cache
+def _jitted(function: Callable[..., Any], static: str, donated: str) -> Any:
+    use_cache()
+    options: dict[str, Any] = {"xla_cpu_multi_thread_eigen": False} if jax.default_backend() == "cpu" else {}
+    return jax.jit(function, static_argnames=(static,), donate_argnames=(donated,), compiler_options=options or None)
+
+
+_PROGRAMS: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
+#: compiled programs that are kept in memory
+_KEPT_PROGRAMS = 256
+
+
+def compiled(function: Callable[..., Any], static: str, value: Hashable, donated: str, *arguments: Any) -> Any:
+    """`function` with its argument `static` set to `value`, compiled for arguments like these.
+
+    For one thread of a CPU, or for the accelerator; compiled once, before several threads call it.  `donated` names
+    the argument whose arrays the function may overwrite.
+    """
+    leaves, tree = jax.tree.flatten(arguments)
+    key = (function, value, tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = _jitted(function, static, donated).lower(*arguments, **{static: value}).compile()
+        if len(_PROGRAMS) > _KEPT_PROGRAMS:
+            _PROGRAMS.popitem(last=False)
+    _PROGRAMS.move_to_end(key)
+    return _PROGRAMS[key]
+
+
+def run_all(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Results of all calls, as many at a time as there are cores; the first exception of any is raised."""
+    if len(calls) == 1 or cores() == 1:
+        return [jax.block_until_ready(call()) for call in calls]
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(lambda call: jax.block_until_ready(call()), calls))
