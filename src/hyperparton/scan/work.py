@@ -142,7 +142,12 @@ class Work:
             if outcome.number != len(self._past):
                 break
             self._past.append(outcome)
+            self._compare(outcome.status, outcome.loss, outcome.number)
         return len(self._past) >= stop
+
+    def _compare(self, status: str, loss: float | None, number: int) -> None:
+        if status == "ok" and (self._best[0] is None or (loss, number) < self._best):
+            self._best = (loss, number)
 
     def _time_for_one(self) -> bool:
         if self._end is None:
@@ -208,8 +213,7 @@ class Work:
             return
         if number == len(self._past):
             self._past.append(Trial(number, trial.vals, result=result).outcome)
-        if good and (self._best[0] is None or (loss, number) < self._best):
-            self._best = (loss, number)
+        self._compare(result["status"], loss, number)
         self._failures = 0 if good else self._failures + 1
         reason = Trial(number, trial.vals, result=result).reason
         if self._plan.progress is not None:
