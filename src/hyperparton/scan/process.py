@@ -74,6 +74,7 @@ class TrainerProcess:
     ) -> Answer:
         """Run one trial: `{"result": ...}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
 
+        One that died before it had a trainer has `starting` beside it: that is not the trial's fault.
         `seconds` and `memory` (bytes) are limits on the trial; the result of one that exceeds them says so. `watch` is
         called now and then while the trial runs, and may raise.
         """
@@ -82,7 +83,7 @@ class TrainerProcess:
             answer = self._start(listeners)
             if "ready" not in answer:
                 self.close()
-                return answer
+                return {**answer, "starting": True}
         answer = self._exchange({"vals": dict(vals)}, listeners, seconds, memory)
         if set(answer) != {"result"}:
             self.close()
