@@ -1,4 +1,4 @@
-# make install | scan | test | lint | clean
+# make install | scan | docs | test | lint | clean
 # PYTHON names the interpreter that makes .venv; CARD, TRIALS and OUT are those of make scan.
 
 CARD = examples/dis.yml
@@ -10,7 +10,7 @@ STAMP = .venv/.installed
 # runs with -c of an interpreter: is it new enough, and can it make a virtual environment
 USABLE = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: install scan test lint clean
+.PHONY: install scan docs test lint clean
 
 install: $(STAMP)
 
@@ -21,11 +21,15 @@ $(STAMP): pyproject.toml constraints.txt
 	  done; \
 	  echo "make install needs Python 3.11 or newer with venv; name one: make install PYTHON=/path/to/python3" >&2; \
 	  exit 1; }
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[test,docs]'
 	@touch $@
 
 scan: install
 	$(BIN)/hyperparton scan $(CARD) --trials $(TRIALS) --output $(OUT)
+	$(BIN)/hyperparton report $(OUT)
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 lint: install
 	$(BIN)/ruff check .
@@ -33,7 +37,7 @@ lint: install
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest
 
 clean:

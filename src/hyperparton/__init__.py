@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hyperparton.scan import ActivationStr, HyperScanner, hyper_scan_wrapper
     from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
     from hyperparton.train import FitResult, ModelTrainer, fit_runcard
-    from hyperparton.trials import FileTrials, read_tries
+    from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, read_tries
 
     __version__: str
 
@@ -32,6 +32,8 @@ __all__ = [
     "MetaLayer",
     "MetaModel",
     "ModelTrainer",
+    "MongoFileTrials",
+    "MongodRunner",
     "Runcard",
     "__version__",
     "errors",
@@ -59,7 +61,7 @@ _HOMES = {
     "scan": ("ActivationStr", "HyperScanner", "hyper_scan_wrapper"),
     "space": ("hp_choice", "hp_loguniform", "hp_quniform", "hp_uniform", "optimizer_arg_wrapper"),
     "train": ("FitResult", "ModelTrainer", "fit_runcard"),
-    "trials": ("FileTrials", "read_tries"),
+    "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "read_tries"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

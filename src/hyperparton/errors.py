@@ -17,12 +17,15 @@ __all__ = [
     "Fault",
     "HyperpartonError",
     "PDFSetError",
+    "ReportError",
     "RuncardError",
     "ScanError",
     "SpaceError",
     "StoreError",
     "TheoryError",
+    "TooManyFailuresError",
     "TrainingError",
+    "WalltimeError",
     "nearest",
 ]
 
@@ -73,6 +76,14 @@ class ScanError(HyperpartonError, RuntimeError):
     """A scan that ends without a usable trial."""
 
 
+class TooManyFailuresError(ScanError):
+    """A scan that was ended because too many trials failed one after the other."""
+
+
+class WalltimeError(HyperpartonError, TimeoutError):
+    """A scan whose time is over while trials are left; the same command continues it."""
+
+
 class DataError(HyperpartonError, ValueError):
     """Measured data that are missing, unknown or do not fit together."""
 
@@ -87,6 +98,10 @@ class PDFSetError(HyperpartonError, FileNotFoundError):
 
 class StoreError(HyperpartonError, OSError):
     """A trial store that is held by another scan, damaged or does not belong to this scan."""
+
+
+class ReportError(HyperpartonError, ValueError):
+    """A filter or a choice of a report that is not understood, or trials that it cannot be made of."""
 
 
 class TrainingError(HyperpartonError, RuntimeError):

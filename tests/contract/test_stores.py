@@ -1,11 +1,13 @@
 """What every trial store must hold: trials/store.py says it in prose.
 
-A store that is to pass is a function in STORES: given a folder and a clock it opens the store of that folder.
+A store that is to pass is a function in STORES: given the servers, a folder and a clock it opens the store that belongs
+to that folder. The servers are real processes. A genuine mongod is used too where one is on PATH.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hyperparton.errors import StoreError
 from hyperparton.trials import FileTrials, SqlStore, read_tries
+from hyperparton.trials.exported import ExportedTrials
+from hyperparton.trials.mongo_file import MongoFileTrials
 
 
 class Clock:
@@ -27,30 +31,52 @@ class Clock:
         return self.now
 
 
-def open_sql(folder, clock):
+def open_sqlite(servers, folder, clock):
     return SqlStore(Path(folder) / "shared.sqlite", clock=clock)
 
 
-def open_file(folder, clock):
+def open_file(servers, folder, clock):
     store = FileTrials(folder)
     store._store._clock = clock
     return store
 
 
-STORES = {"sql": open_sql, "file": open_file}
+def open_postgres(servers, folder, clock):
+    return SqlStore(servers.postgres(str(folder)), clock=clock)
+
+
+def open_mongo(servers, folder, clock, genuine=False):
+    store = MongoFileTrials(folder, *servers.mongo(str(folder), genuine))
+    store._store._clock = clock
+    return store
+
+
+def open_mongod(servers, folder, clock):
+    return open_mongo(servers, folder, clock, genuine=True)
+
+
+STORES = {"sqlite": open_sqlite, "file": open_file, "postgres": open_postgres, "mongo": open_mongo}
+if shutil.which("mongod"):
+    STORES["mongod"] = open_mongod
+
+
+def test_a_genuine_mongod_takes_part():
+    if "mongod" not in STORES:
+        pytest.skip("NO mongod ON PATH: MongoFileTrials was tested on nx-27017 alone")
+
 
 OK = {"status": "ok", "loss": 1.5, "kfold_meta": {"hyper_losses": [[1.0], [2.0]]}}
 BAD = {"status": "fail", "loss": None, "failure": {"type": "ValueError", "message": "no", "traceback": None}}
 
 
-@pytest.fixture(params=sorted(STORES))
-def reopen(request, tmp_path):
+@pytest.fixture(params=STORES)
+def reopen(request, servers, tmp_path):
     clock, opened = Clock(), []
 
     def again():
         while opened:
             opened.pop().close()
-        opened.append(STORES[request.param](tmp_path, clock))
+        opened.append(STORES[request.param](servers, tmp_path, clock))
         return opened[-1]
 
     again.clock = clock
@@ -162,7 +188,27 @@ def test_metadata_is_kept_and_replaced(reopen):
     store.attach("scan", {"seed": 42, "list": [1, None]})
     store.attach("scan", {"seed": 43})
     store.attach("other", "text")
-    assert reopen().metadata() == {"scan": {"seed": 43}, "other": "text"}
+    assert store.attach_first("scan", {"seed": 44}) == {"seed": 43}
+    assert store.attach_first("first", [1]) == [1]
+    assert store.attach_first("first", [2]) == [1]
+    assert reopen().metadata() == {"scan": {"seed": 43}, "other": "text", "first": [1]}
+
+
+def test_of_those_who_start_a_scan_together_one_settles_what_it_is(reopen):
+    store = reopen()
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda n: store.attach_first("scan", {"seed": n}), range(8)))
+    assert kept == [kept[0]] * 8
+    assert store.metadata() == {"scan": kept[0]}
+
+
+def test_text_of_any_kind_is_kept(reopen):
+    store = reopen()
+    odd = "half a pair \udc80, nothing \x00, a dollar $x.y, µ"
+    store.book(0, {"a.b/$c": [1]}, "a")
+    assert store.fail(0, "a", {**BAD, "$more.": odd})
+    assert reopen().get(0).result["$more."] == odd
+    assert reopen().history()[0].vals == {"a.b/$c": [1]}
 
 
 def test_what_json_cannot_hold_is_refused_and_changes_nothing(reopen):
@@ -197,13 +243,14 @@ class Interleavings(RuleBasedStateMachine):
     """Workers that book, work, die and come back, in any order, beside a model in plain Python."""
 
     open_store = None
+    servers = None
 
     @initialize()
     def start(self):
         self.folder = tempfile.TemporaryDirectory()
         self.clock = Clock()
         self.vals, self.done, self.holder, self.end = {}, {}, {}, {}
-        self.store = type(self).open_store(self.folder.name, self.clock)
+        self.store = type(self).open_store(self.servers, self.folder.name, self.clock)
 
     workers = st.sampled_from("abc")
 
@@ -258,7 +305,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule()
     def restart(self):
         self.store.close()
-        self.store = type(self).open_store(self.folder.name, self.clock)
+        self.store = type(self).open_store(self.servers, self.folder.name, self.clock)
         if isinstance(self.store, FileTrials):
             for number in self.vals:
                 if number not in self.done:
@@ -272,7 +319,7 @@ class Interleavings(RuleBasedStateMachine):
         assert [o.number for o in history] == sorted(self.done)
         assert all(o.vals == self.vals[o.number] and o.loss == self.done[o.number].get("loss") for o in history)
         assert self.store.next_number() == len(self.vals)
-        if isinstance(self.store, FileTrials) and self.done:
+        if isinstance(self.store, ExportedTrials) and self.done:
             written = read_tries(self.store.json_path)
             assert [entry["tid"] for entry in written] == sorted(self.done)
             assert [entry["result"] for entry in written] == [self.done[n] for n in sorted(self.done)]
@@ -283,10 +330,18 @@ class Interleavings(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-@pytest.mark.parametrize("name", sorted(STORES))
-def test_any_interleaving(name):
-    machine = type(f"Interleavings_{name}", (Interleavings,), {"open_store": staticmethod(STORES[name])})
+#: a server's answer takes longer than a file's
+EXAMPLES = {"mongo": 8, "mongod": 8, "postgres": 12}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_any_interleaving(name, servers):
+    fixed = {"open_store": staticmethod(STORES[name]), "servers": servers}
+    machine = type(f"Interleavings_{name}", (Interleavings,), fixed)
     machine.TestCase.settings = settings(
-        max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=EXAMPLES.get(name, 20),
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
     machine.TestCase().runTest()

@@ -14,9 +14,9 @@ from pineappl.interpolation import Interp, InterpolationMethod, MappingMethod, R
 from pineappl.pids import PidBasis
 from pineappl.subgrid import ImportSubgridV1
 
-from hyperparton.data.commondata import FKOperands
+from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.fktables import load_observable, read_cfactor, read_fktable
-from hyperparton.data.theory import SHIPPED, TABLE_SUFFIX
+from hyperparton.data.theory import SHIPPED, TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 
 Q0 = 1.65
@@ -284,3 +284,13 @@ def test_factors_for_another_number_of_points(theory):
     write_cfactor(theory.cfactor("MAS", "A"), [1.0])
     with pytest.raises(DataError, match=r"CF_MAS_A\.dat has 1 factors for an FK table of 2 points"):
         load_observable("SET", operands(("A",)), theory, ["MAS"])
+
+
+def test_points_that_a_table_was_not_built_for():
+    operands = operands_of(find_metadata("SLAC_NC_NOTFIXED_P_EM-F2", "legacy_dw"))
+    shipped = find_theory(40_000_000)
+    whole = load_observable("SLAC", operands, shipped)
+    filled = np.flatnonzero(whole.tables[0].values.reshape(211, -1).any(axis=1))
+    assert load_observable("SLAC", operands, shipped, kept=filled).ndata == len(filled) == 33
+    with pytest.raises(DataError, match=r"SLAC_NC_EM_P_F2 is zero for 1 of the points .* \[0\].*--q2min"):
+        load_observable("SLAC", operands, shipped, kept=np.append(filled, 0))

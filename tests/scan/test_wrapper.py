@@ -212,13 +212,13 @@ def test_a_scan_without_a_good_trial_says_why(tmp_path):
 
 
 def test_another_scan_is_refused(tmp_path):
-    card = {"metadata": {"runcard": {"a": 1}, "card": "x"}}
+    card = {"metadata": {"runcard": {"a": 1}, "notes": "x"}}
     scan(tmp_path, **card)
     before = (tmp_path / "tries.json").read_bytes()
     for change, message in (
         ({"seed": 43}, r"another seed \(42, asked for 43\)"),
         ({"engine": "hyperopt"}, "another engine .'random', asked for 'hyperopt'"),
-        ({"metadata": {"runcard": {"a": 2}, "card": "x"}}, "another runcard"),
+        ({"metadata": {"runcard": {"a": 2}, "notes": "x"}}, "another runcard"),
         ({"metadata": {}}, "another runcard"),
     ):
         with pytest.raises(StoreError, match=message):
@@ -232,7 +232,7 @@ def test_another_scan_is_refused(tmp_path):
         with pytest.raises(StoreError, match=f"another search space .it {message}"):
             hyper_scan_wrapper(tmp_path, Trainer(parabola), space, 9, engine="random", **card)
     assert (tmp_path / "tries.json").read_bytes() == before
-    scan(tmp_path, trials=6, metadata={"runcard": {"a": 1}, "card": "y"})
+    scan(tmp_path, trials=6, metadata={"runcard": {"a": 1}, "notes": "y"})
     assert len(entries(tmp_path)) == 6
 
 

@@ -1,6 +1,7 @@
 """k folds: what they hide, what they judge by, and the loss that a trial makes of them."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,18 +94,22 @@ def test_chi2_of_what_is_hidden(folded, xf, predictions, k):
     np.testing.assert_allclose(fold.experimental(folded.compressed.features(xf, np)), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("k", range(4))
-def test_chi2_of_a_fold_in_the_basis_of_the_data(make_card, data, folded, xf, predictions, k):
-    """The inverse of the covariance of the training points, with residuals of the hidden ones zero, as in n3fit."""
-    card = make_card(diagonal_basis=False, kfold=KFOLD)
-    fracs = SimpleNamespace(trvlseed=card.trvlseed, diagonal_basis=False)
-    split = FitSetup.from_runcard(card, data, (1, 2)).split
-    half = SimpleNamespace(**{**vars(data), "datasets": tuple(_half(d) for d in data.datasets), "slices": data.slices})
-    half.ndata = data.ndata
+@pytest.fixture(scope="module")
+def split_by_points(make_card, data, folded):
+    """Folds with half of the points of each set in training: masks (rep, dat), folds."""
+    split = FitSetup.from_runcard(make_card(diagonal_basis=False, kfold=KFOLD), data, (1, 2)).split
+    halves = tuple(replace(dataset, frac=0.5) for dataset in data.datasets)
+    half = replace(data, datasets=halves)
     partitions = [SimpleNamespace(**{"overfit": False, "weight": 1.0, **p}) for p in PARTITIONS]
-    fold = build_folds(half, folded.compressed, np.tile(data.central, (2, 1)), split, partitions)[k]
-    masks = training_masks(half, fracs, (1, 2))
-    assert 0 < masks.sum() < masks.size
+    folds = build_folds(half, folded.compressed, np.tile(data.central, (2, 1)), split, partitions)
+    return training_masks(half, split, (1, 2)), folds
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_chi2_of_a_fold_in_the_basis_of_the_data(data, split_by_points, folded, xf, predictions, k):
+    """The inverse of the covariance of the training points, with residuals of the hidden ones zero, as in n3fit."""
+    masks, fold = split_by_points[0], split_by_points[1][k]
+    assert 0.45 < masks.mean() < 0.55
     shown = np.ones(data.ndata, bool) if k >= 2 else fold.fitted
     features = folded.compressed.features(xf, np)
     for r, mask in enumerate(masks):
@@ -113,10 +118,6 @@ def test_chi2_of_a_fold_in_the_basis_of_the_data(make_card, data, folded, xf, pr
             expected = residual @ np.linalg.solve(data.covmat[np.ix_(chosen, chosen)], residual)
             np.testing.assert_allclose(part[r](features[r : r + 1])[0], expected, rtol=1e-6)
             assert part[r].ndata == (chosen & shown).sum()
-
-
-def _half(dataset):
-    return SimpleNamespace(name=dataset.name, group=dataset.group, ndata=dataset.ndata, frac=0.5)
 
 
 def test_a_fold_that_hides_everything(folded):
@@ -133,9 +134,9 @@ def test_folds_need_partitions(setup):
 
 
 @pytest.fixture(scope="module")
-def trial(make_card, data, parameters):
+def trial(folded, parameters):
     """A trial of four folds with two replicas, and the PDFs that it fitted."""
-    trainer = ModelTrainer.from_runcard(make_card(kfold=KFOLD), data, (1, 2))
+    trainer = ModelTrainer(folded, KFOLD["penalties"], HyperLoss(), KFOLD["threshold"])
     trainer.set_hyperopt(True, ["epochs"])
     params = {**parameters, "epochs": 120}
     result = trainer.hyperparametrizable(params)
@@ -207,6 +208,15 @@ def test_a_trial_over_its_threshold(trial, parameters):
     assert len(result["kfold_meta"]["beyond_threshold"]["validation_losses"]) == 3 - over
     penalty = max(np.mean(meta["trvl_losses_chi2exp"][: over + 1]) - 1.2, 0.0)
     assert result["loss"] == pytest.approx((4 - over) * np.mean(folds[: over + 1]) + 100 * penalty, rel=1e-6)
+
+
+def test_the_trainer_of_a_runcard(make_card, data):
+    """Takes over what the card says of folds and losses."""
+    said = {"loss_type": "logp", "fold_statistic": "std", "replica_statistic": "best_worst", "reduce_proportion": 0.5}
+    trainer = ModelTrainer.from_runcard(make_card(kfold={**KFOLD, **said, "penalties_in_loss": True}), data, (1, 2))
+    assert trainer.hyper_loss == HyperLoss(**said, penalties_in_loss=True)
+    assert (trainer.threshold, trainer.penalties) == (1e9, tuple(KFOLD["penalties"]))
+    assert [list(p.datasets) for p in trainer.setup.partitions] == [p["datasets"] for p in PARTITIONS]
 
 
 def test_without_hyperopt_the_trainer_fits_all_data(setup, fit, parameters, leaves):

@@ -1,7 +1,8 @@
 """The command line. Each command is a module of its own, loaded when it is called for.
 
-Exit codes: 0 done, 1 an error that was told, 2 wrong usage, 3 a scan in which no trial succeeded, 130 interrupted,
-143 terminated.
+Exit codes: 0 done, 1 an error that was told, 2 wrong usage, 3 a scan in which no trial succeeded or whose trainer
+cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 130 interrupted, 143
+terminated by SIGTERM. After 4, 5, 130 and 143 what was running was handed back, and the same command continues.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib import import_module
 
 import click
 
-from hyperparton.errors import HyperpartonError, ScanError
+from hyperparton.errors import HyperpartonError, ScanError, TooManyFailuresError, WalltimeError
 
 __all__ = ["main"]
 
@@ -20,6 +21,9 @@ _COMMANDS = {
     "scan": ("scan", "Scan the hyperparameters of a runcard; run again, it continues."),
     "check": ("check", "Tell every fault of a runcard at once."),
     "best": ("best", "Show the best trials and their parameters."),
+    "status": ("status", "Show how a scan is doing."),
+    "dashboard": ("dashboard", "Serve a scan's report on this machine while it runs."),
+    "report": ("report", "Write a page on a scan, with its figures and tables."),
     "fit": ("fit", "One fit, with a runcard's parameters or a scan's best."),
     "theory": ("theory", "List, build and check FK tables."),
 }
@@ -71,6 +75,12 @@ def main() -> None:
     except KeyboardInterrupt:
         click.echo("interrupted; the same command continues", err=True)
         sys.exit(130)
+    except WalltimeError as error:
+        click.echo(str(error), err=True)
+        sys.exit(4)
+    except TooManyFailuresError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(5)
     except ScanError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 from hyperparton.errors import StoreError
 
-__all__ = ["best", "best_parameters", "parameters_block", "table"]
+__all__ = ["best", "best_parameters", "completed", "parameters_block", "table"]
 
 #: numbers of a trial's result, under the heading that they get
 _RESULTS = {"loss": "loss", "validation_loss": "validation", "experimental_loss": "experimental"}
@@ -20,7 +21,13 @@ _RESULTS = {"loss": "loss", "validation_loss": "validation", "experimental_loss"
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many trials to show.")
-def best(directory: Path, top: int) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "yaml", "json"]),
+    help="The table alone, the parameters alone, or all of the trials for machines. Default: table and parameters.",
+)
+def best(directory: Path, top: int, form: str | None) -> None:
     """Show the best trials of the scan in DIR (or of a tries.json), and the best one's parameters for a runcard."""
     from hyperparton.trials import read_tries
     from hyperparton.trials.layout import ScanFolder
@@ -28,9 +35,27 @@ def best(directory: Path, top: int) -> None:
     path = ScanFolder.find_tries(directory)
     trials = read_tries(path)
     parameters = best_parameters(trials, path)
-    click.echo(table(trials, top))
-    click.echo("the best trial's parameters, to paste into a runcard:\n")
-    click.echo(parameters_block(parameters))
+    if form == "json":
+        click.echo(json.dumps(_listed(ranked(trials)[:top]), indent=2, ensure_ascii=False))
+        return
+    if form != "yaml":
+        click.echo(table(trials, top))
+    if form is None:
+        click.echo("the best trial's parameters, to paste into a runcard:\n")
+    if form != "table":
+        click.echo(parameters_block(parameters), nl=form is None)
+
+
+def _listed(trials: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Trials for machines: number, losses, and parameters as a runcard has them."""
+    return [
+        {
+            "trial": trial.get("tid"),
+            **{key: trial["result"].get(key) for key in _RESULTS},
+            "parameters": completed(trial["misc"].get("space_vals") or {}),
+        }
+        for trial in trials
+    ]
 
 
 def ranked(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -47,7 +72,12 @@ def best_parameters(trials: Sequence[Mapping[str, Any]], path: Path) -> dict[str
     held = order[0]["misc"].get("space_vals")
     if not isinstance(held, Mapping):
         raise StoreError(f"{path}: trial {order[0].get('tid')} does not say its parameters (space_vals)")
-    chosen = dict(held)
+    return completed(held)
+
+
+def completed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's parameters as a runcard has them: a single activation's name becomes a list, one per layer."""
+    chosen = dict(parameters)
     name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
     if isinstance(name, str) and nodes:
         from hyperparton.scan import ActivationStr

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from hyperparton.cli.common import checked_card, runcard_argument
+from hyperparton.cli.common import checked_card
 from hyperparton.runcard import Runcard
 
 __all__ = ["check"]
 
 
 @click.command()
-@runcard_argument
-def check(runcard: Path) -> None:
+@click.argument("runcard", required=False, type=click.Path(path_type=Path))
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a runcard, for editors, and check nothing.")
+def check(runcard: Path | None, schema: bool) -> None:
     """Tell every fault of RUNCARD at once: file:line:column: path: what is wrong."""
+    if schema:
+        from hyperparton.runcard.jsonschema import json_schema
+
+        click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return
+    if runcard is None:
+        raise click.UsageError("Missing argument 'RUNCARD'.")
     card, scanner = checked_card(runcard)
     for line in summary(card, scanner):
         click.echo(line)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
-__all__ = ["Display", "make_display"]
+from hyperparton.errors import StoreError
+
+__all__ = ["Display", "EventLog", "duration", "make_display", "show_warnings"]
 
 #: a line about a running fit in a log at most this often, in seconds
 _EVERY = 30.0
@@ -18,7 +24,8 @@ _EVERY = 30.0
 class Display:
     """Plain lines: one per finished trial, and one now and then about the fit that is running."""
 
-    def __init__(self) -> None:
+    def __init__(self, verbose: bool = False) -> None:
+        self._verbose = verbose
         self._begun = time.monotonic()
         self._finished = 0
         self._last = time.monotonic()
@@ -38,7 +45,12 @@ class Display:
         """An event of `hyper_scan_wrapper`."""
         if event["event"] == "trial_started":
             self._current = f"trial {event['tid']} of {event['total']}"
+            if self._verbose:
+                self.say(f"{self._current} starts: {json.dumps(event['params'], ensure_ascii=False, default=str)}")
             self._started(event)
+        elif event["event"] == "trial_progress":
+            if "epochs" in event:
+                self.epochs(event)
         else:
             self._finished += 1
             self.say(self._line(event))
@@ -67,16 +79,16 @@ class Display:
         return f"trial {number}: {told}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"
 
     def _left(self, event: dict[str, Any]) -> str:
-        rest = event["total"] - event["tid"] - 1
+        rest = event["total"] - event["done"]
         seconds = rest * (time.monotonic() - self._begun) / max(self._finished, 1)
-        return f"{rest} trials, {_duration(seconds)}"
+        return f"{rest} trials, {duration(seconds)}"
 
 
 class _Bars(Display):
     """The same lines above two bars: trials of the scan, epochs of the fit that is running."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, verbose: bool = False) -> None:
+        super().__init__(verbose)
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.progress import TimeRemainingColumn as Remaining
@@ -104,14 +116,14 @@ class _Bars(Display):
 
     def _started(self, event: dict[str, Any]) -> None:
         if self._trials is None:
-            self._trials = self._progress.add_task("trials", total=event["total"], completed=event["tid"])
+            self._trials = self._progress.add_task("trials", total=event["total"])
         if self._epochs is not None:
             self._progress.update(self._epochs, completed=0)
 
     def _ended(self, event: dict[str, Any]) -> None:
         if self._trials is not None:
             best = "" if event["best"] is None else f", best {event['best']:.4f}"
-            self._progress.update(self._trials, completed=event["tid"] + 1, description=f"trials{best}")
+            self._progress.update(self._trials, completed=event["done"], description=f"trials{best}")
 
     def epochs(self, event: dict[str, Any]) -> None:
         if self._epochs is None:
@@ -120,12 +132,68 @@ class _Bars(Display):
         self._progress.update(self._epochs, completed=event["epoch"], total=event["epochs"], description=told)
 
 
-def make_display() -> Display:
-    """Bars where standard error is a terminal, plain lines elsewhere."""
-    return _Bars() if sys.stderr.isatty() else Display()
+def make_display(verbose: bool = False) -> Display:
+    """Bars where standard error is a terminal, plain lines elsewhere; `verbose` tells each trial's parameters too."""
+    return _Bars(verbose) if sys.stderr.isatty() else Display(verbose)
 
 
-def _duration(seconds: float) -> str:
+class EventLog:
+    """A scan's events for machines: one JSON object a line, with the `time` in UTC, added to the end of a file.
+
+    Raises StoreError if the file cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> EventLog:
+        if self._path is not None:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("a", encoding="utf-8", buffering=1)
+            except OSError as fault:
+                raise StoreError(f"{self._path}: cannot be written: {fault.strerror}") from fault
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None):
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, event: dict[str, Any]) -> None:
+        """One event; values that JSON does not have are written as text."""
+        if self._file is not None:
+            moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._file.write(json.dumps({"time": moment, **event}, ensure_ascii=False, default=str) + "\n")
+
+
+class _Once(logging.Handler):
+    """Says each different message once, through a display."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__()
+        self._display = display
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            self._display.say(f"{record.levelname.lower()}: {text}")
+
+
+def show_warnings(display: Display, verbose: bool = False) -> None:
+    """Let the package's warnings, with `verbose` its notices too, be said once each."""
+    logger = logging.getLogger("hyperparton")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _Once)]:
+        logger.removeHandler(handler)
+    logger.addHandler(_Once(display))
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.propagate = False
+
+
+def duration(seconds: float) -> str:
+    """A time as a person reads it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
-from hyperparton.cli.progress import Display, make_display
+from hyperparton.cli.progress import Display, EventLog, make_display, show_warnings
+from hyperparton.cli.recipe import card_recipe, pdf_trainer
+from hyperparton.cli.units import DURATION, MEMORY
 from hyperparton.errors import RuncardError
 from hyperparton.runcard import Runcard, TrainerRuncard
 from hyperparton.space import readable
@@ -32,6 +36,26 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
 @click.option("--engine", type=click.Choice(["hyperopt", "random"]), default="hyperopt", show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
+@click.option(
+    "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
+)
+@click.option("--verbose", "-v", is_flag=True, help="Tell the parameters of each trial too.")
+@click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Trials at once, in processes here.")
+@click.option("--scheduler", metavar="ADDRESS", help="Run the trials on the Dask cluster whose scheduler is there.")
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Join the scan in a database: postgresql://…, mongodb://… or sqlite:///FILE. Any number of processes may.",
+)
+@click.option(
+    "--lag",
+    type=click.IntRange(min=1),
+    help="Suggest trial n from the trials up to n - LAG. Default: the trials at once; 16 with --store.",
+)
+@click.option("--trial-timeout", type=DURATION, help="A trial that takes longer fails and its process is ended.")
+@click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
+@click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
+@click.option("--walltime", type=DURATION, help="End in time, with exit code 4, and hand back what is running.")
 @theory_options
 def scan(
     runcard: Path,
@@ -40,8 +64,15 @@ def scan(
     output: Path | None,
     engine: str,
     seed: int,
+    log_json: Path | None,
+    verbose: bool,
     theory: Path | None,
     t0pdfset: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    store: str | None,
+    lag: int | None,
+    **limits: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
     card, scanner = checked_card(runcard)
@@ -50,16 +81,35 @@ def scan(
     if isinstance(card, Runcard) and card.kfold is None:
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     _end_on_sigterm()
-    with make_display() as display:
+    asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
+    apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
+    with make_display(verbose) as display, EventLog(log_json) as log:
+        show_warnings(display, verbose)
         for line in _notices(card, scanner):
             display.say(line)
         if isinstance(card, Runcard):
-            trainer, metadata = _pdf_trainer(card, replicas, theory, t0pdfset, display)
+            trainer, metadata = _pdf_trainer(card, replicas, theory, t0pdfset, display, apart)
         else:
-            trainer, metadata = _own_trainer(card)
+            trainer, metadata = _own_trainer(card, apart)
         folder = output_folder(card, output)
-        best = _run(folder, card, trainer, scanner, trials, metadata, {"engine": engine, "seed": seed}, display)
+        settings = {**asked, "limits": _limits(limits)}
+        best = _run(folder, card, trainer, scanner, trials, metadata, settings, display, log)
     _conclude(folder, best)
+
+
+def _limits(given: dict[str, Any]) -> Any:
+    """The limits; the walltime counts from the start of the process."""
+    from hyperparton.scan import Limits
+
+    if given["walltime"] is not None:
+        given["walltime"] = max(given["walltime"] - _seconds_since_start(), 1e-3)
+    return Limits(**given)
+
+
+def _seconds_since_start() -> float:
+    """How long this process runs: Linux counts its start in ticks since boot."""
+    start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / os.sysconf("SC_CLK_TCK")
 
 
 def _notices(card: Runcard | TrainerRuncard, scanner: Any) -> list[str]:
@@ -67,16 +117,17 @@ def _notices(card: Runcard | TrainerRuncard, scanner: Any) -> list[str]:
     if card.unused:
         lines.append(f"not used by hyperparton: {', '.join(card.unused)}")
     if scanner.parallel_hyperopt:
-        lines.append("hyperscan_config.parallel: not used, the trials run one after the other")
+        url = f"mongodb://{scanner.db_host}:{scanner.db_port}/{scanner.db_name}"
+        lines.append(f"hyperscan_config.parallel: not used; trials run at once with --workers W or --store {url}")
     return lines
 
 
 def _pdf_trainer(
-    card: Runcard, replicas: int, theory: Path | None, t0pdfset: str | None, display: Display
+    card: Runcard, replicas: int, theory: Path | None, t0pdfset: str | None, display: Display, apart: bool
 ) -> tuple[Any, dict[str, Any]]:
+    """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
     from hyperparton.data import load_fit_data
     from hyperparton.data.theory import digest
-    from hyperparton.train import ModelTrainer
 
     data = load_fit_data(card, theory, t0pdfset)
     source = data.theory
@@ -84,7 +135,10 @@ def _pdf_trainer(
     display.say(f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}")
     assert card.kfold is not None
     display.say(f"{len(card.kfold.partitions)} folds x {replicas} replicas per trial")
-    trainer = ModelTrainer.from_runcard(card, data, range(1, replicas + 1), display.epochs)
+    if apart:
+        trainer = card_recipe(card, replicas, theory, t0pdfset)
+    else:
+        trainer = pdf_trainer(card, data, replicas, display.epochs)
     return trainer, {**_identity(card), "replicas": replicas, "t0pdfset": data.t0pdfset, "FK tables": digest(data)}
 
 
@@ -94,9 +148,11 @@ def _identity(card: Runcard | TrainerRuncard) -> dict[str, Any]:
     return {f"runcard: {key}": readable(value) for key, value in card.raw.items() if key not in left_out}
 
 
-def _own_trainer(card: TrainerRuncard) -> tuple[Any, dict[str, Any]]:
+def _own_trainer(card: TrainerRuncard, apart: bool) -> tuple[Any, dict[str, Any]]:
     from hyperparton.scan import load_trainer
 
+    if apart:
+        return card_recipe(card, 1, None, None), _identity(card)
     trainer = load_trainer(card.trainer, card.raw, Path(card.path).resolve().parent)
     return trainer, _identity(card)
 
@@ -110,6 +166,7 @@ def _run(
     metadata: dict[str, Any],
     settings: dict[str, Any],
     display: Display,
+    log: EventLog,
 ) -> dict[str, Any]:
     from hyperparton.scan import hyper_scan_wrapper
     from hyperparton.trials.layout import ScanFolder
@@ -122,8 +179,10 @@ def _run(
         # the folder is this scan's once a trial starts: until then nothing in it is touched
         if not begun:
             layout.write_runcard(card.text)
+            layout.write_progress(trials)
             begun.append(True)
         display.scan(event)
+        log.write(event)
 
     return hyper_scan_wrapper(layout.replica, trainer, scanner, trials, progress=progress, metadata=kept, **settings)
 

@@ -85,7 +85,23 @@ def _operand(
         repeats = np.allclose(table.values[1:], 0.0)  # old divisors: the one point, then zeros
         if (repeats or at == 1) and place == len(operands.operands) - 1:
             return _cut(table, np.array([0]))
-    return table if kept is None else _cut(table, _positions(name, np.concatenate(rows), kept))
+    if kept is None:
+        return table
+    cut = _cut(table, _positions(name, np.concatenate(rows), kept))
+    if operands.operation in {"NULL", "RATIO"}:
+        _expect_predictions(name, cut, kept)
+    return cut
+
+
+def _expect_predictions(name: str, table: FKTable, kept: np.ndarray) -> None:
+    """Refuses points whose row is zero: a table may have been built for stricter cuts than the runcard's."""
+    empty = ~table.values.reshape(len(table.values), -1).any(axis=1)
+    if empty.any():
+        points = [int(point) for point in kept[empty]]
+        raise DataError(
+            f"{name}: the FK table {table.name} is zero for {len(points)} of the points that passed the cuts, such as "
+            f"{points[:5]}; cut them (q2min, w2min), or build a table for them (hyperparton theory build --q2min)"
+        )
 
 
 def _positions(name: str, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:

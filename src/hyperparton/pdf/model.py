@@ -81,10 +81,7 @@ class PDFModel:
     def points(self, x: np.ndarray) -> Points:
         """The points at which the model is to be evaluated, with the nodes of the sum rules behind them."""
         x = np.concatenate([np.asarray(x, float), self.rule.x])
-        if self.scaling is None:
-            inputs = np.stack([x, np.log(x)], axis=-1)
-        else:
-            inputs = self.scaling(np.append(x, 1.0))[:, None]
+        inputs = np.stack([x, np.log(x)], axis=-1) if self.scaling is None else self.scaling(np.append(x, 1.0))[:, None]
         with np.errstate(divide="ignore"):
             return Points(inputs, x, np.log(x), np.log1p(-x))
 

@@ -38,7 +38,8 @@ def feature_scaling(xgrids: Sequence[np.ndarray], points: int) -> Callable[[np.n
     unique, mapped = _cumulative(np.sort(np.concatenate([np.ravel(grid) for grid in xgrids])))
     if not 3 <= points <= unique.size:
         raise TrainingError(
-            f"feature_scaling_points must lie between 3 and the number of distinct x nodes, {unique.size}, given: {points}"
+            f"feature_scaling_points must lie between 3 and the number of distinct x nodes, {unique.size}, "
+            f"given: {points}"
         )
     stride = unique.size / (points - 1)
     # index 1 is always kept: index 0 may be the added x = 1e-9, far from the others

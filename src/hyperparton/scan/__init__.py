@@ -1,8 +1,19 @@
 """The scan: from a runcard's ranges to trials and their best. It knows of a trainer only its two methods."""
 
 from hyperparton.scan.evaluate import Trainer, evaluate_trial
+from hyperparton.scan.limits import Limits
 from hyperparton.scan.own_trainer import load_trainer
+from hyperparton.scan.process import Recipe
 from hyperparton.scan.scanner import ActivationStr, HyperScanner
 from hyperparton.scan.wrapper import hyper_scan_wrapper
 
-__all__ = ["ActivationStr", "HyperScanner", "Trainer", "evaluate_trial", "hyper_scan_wrapper", "load_trainer"]
+__all__ = [
+    "ActivationStr",
+    "HyperScanner",
+    "Limits",
+    "Recipe",
+    "Trainer",
+    "evaluate_trial",
+    "hyper_scan_wrapper",
+    "load_trainer",
+]

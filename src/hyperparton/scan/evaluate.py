@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from hyperparton.scan.limits import TrialTimeoutError, alarm
 from hyperparton.trials.record import STATUSES, strict
 
 __all__ = ["Trainer", "evaluate_trial"]
@@ -31,13 +32,18 @@ class Trainer(Protocol):
         ...
 
 
-def evaluate_trial(trainer: Trainer, params: dict[str, Any]) -> dict[str, Any]:
+def evaluate_trial(trainer: Trainer, params: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
     """The trial's result in strict JSON data, with status fail and `failure` {type, message, traceback} if it failed.
 
-    Only exceptions that end the process (KeyboardInterrupt, SystemExit) pass.
+    A trial that takes longer than `seconds` is interrupted as `alarm` can. Only exceptions that end the process
+    (KeyboardInterrupt, SystemExit) pass.
     """
+    late = TrialTimeoutError(f"it took longer than {seconds} s")
     try:
-        returned = trainer.hyperparametrizable(params)
+        with alarm(seconds, late):
+            returned = trainer.hyperparametrizable(params)
+    except TrialTimeoutError as fault:
+        return _failed("TrialTimeout", str(fault), _short_traceback(fault))
     except Exception as fault:
         return _failed(type(fault).__name__, str(fault), _short_traceback(fault))
     try:

@@ -1,26 +1,194 @@
-"""Who runs the trials: here one after the other, in this process."""
+"""Who runs the trials: this process, one process beside it, or the workers of a Dask cluster.
+
+On a Dask cluster each worker starts processes of its own for the trials (see `process`), so a trial can be ended. What
+goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs them with
+pickle, as it does with everything. The cluster of `--workers` lives inside this process and listens on no port.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+import logging
+import os
+import queue
+from collections.abc import Iterator
+from typing import Any, Protocol
 
+from hyperparton.errors import ScanError
+from hyperparton.scan.evaluate import Trainer, evaluate_trial
+from hyperparton.scan.limits import alarm
+from hyperparton.scan.process import Recipe, TrainerProcess, close_processes, run_task
+from hyperparton.scan.work import Work
+from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials import Trial
 
-__all__ = ["run_serially"]
+__all__ = ["Executor", "InProcess", "InThisProcess", "OnCluster", "local_cluster", "remote_cluster"]
+
+#: how long, in seconds, to wait for what runs before the next look for a trial that others left
+_LOOK = 0.5
 
 
-def run_serially(
-    next_trial: Callable[[], Trial | None],
-    work: Callable[[Trial], dict[str, Any]],
-    finish: Callable[[Trial, dict[str, Any]], None],
-    give_back: Callable[[Trial], None],
-) -> None:
-    """Work on trial after trial until `next_trial` has none; a trial that is interrupted is given back."""
-    while (trial := next_trial()) is not None:
+class Executor(Protocol):
+    """Runs the trials of a scan; `slots` is how many at once."""
+
+    slots: int
+
+    def run(self, work: Work) -> None:
+        """Run trials until the scan is over."""
+        ...
+
+
+class _OutOfTime(BaseException):
+    """The scan's time is over; no Exception, since that would make the trial a failed one."""
+
+
+class InThisProcess:
+    """One trial after the other, here. A limit on the time of a trial or a scan interrupts Python code alone."""
+
+    slots = 1
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def run(self, work: Work) -> None:
+        """Run trials until the scan is over."""
+        self._trainer.set_hyperopt(True, keys=work.plan.scanner.hyper_keys)
+        limit = work.plan.limits.trial_timeout
+        for trial in _trials(work):
+            params = evaluate(work.plan.scanner.as_dict(), trial.vals)
+            left = work.time_left()
+            try:
+                if left is not None and (limit is None or left < limit):
+                    with alarm(left, _OutOfTime()):
+                        result = evaluate_trial(self._trainer, params)
+                else:
+                    result = evaluate_trial(self._trainer, params, limit)
+            except _OutOfTime:
+                raise work.time_is_over() from None
+            work.finish(trial, result)
+
+
+class InProcess:
+    """One trial after the other, in one process beside this one, which can be ended."""
+
+    slots = 1
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+
+    def run(self, work: Work) -> None:
+        """Run trials until the scan is over."""
+        process = TrainerProcess(self._recipe.text(fingerprint(work.plan.scanner.as_dict())))
+        limits = work.plan.limits
         try:
-            result = work(trial)
-        except BaseException:
-            give_back(trial)
-            raise
-        finish(trial, result)
+            for trial in _trials(work):
+                answer = process.ask(
+                    trial.vals,
+                    seconds=limits.trial_timeout,
+                    memory=limits.worker_memory,
+                    progress=work.tell_of(trial),
+                    watch=work.check_time,
+                )
+                work.settle(trial, answer)
+        finally:
+            process.close()
+
+
+def _trials(work: Work) -> Iterator[Trial]:
+    """Trial after trial, with pauses where others have to finish theirs first."""
+    while True:
+        trial = work.next_trial()
+        if trial is not None:
+            yield trial
+        elif work.over:
+            return
+        else:
+            work.wait()
+
+
+class OnCluster:
+    """`slots` trials at once on the Dask cluster of `client`, each in a process with `threads` threads."""
+
+    def __init__(self, client: Any, recipe: Recipe, slots: int, threads: int) -> None:
+        self.slots = slots
+        self._client, self._recipe, self._threads = client, recipe, threads
+
+    def run(self, work: Work) -> None:
+        """Run trials until the scan is over."""
+        recipe = self._recipe.text(fingerprint(work.plan.scanner.as_dict()), self._threads)
+        limits = (work.plan.limits.trial_timeout, work.plan.limits.worker_memory)
+        ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        flying: dict[str, tuple[Any, Trial]] = {}
+        try:
+            while True:
+                while len(flying) < self.slots and (trial := work.next_trial()) is not None:
+                    future = self._client.submit(run_task, recipe, dict(trial.vals), *limits, pure=False, retries=0)
+                    flying[future.key] = (future, trial)
+                    future.add_done_callback(ready.put)
+                if not flying:
+                    if work.over:
+                        return
+                    work.wait()
+                    continue
+                work.check_time()
+                with contextlib.suppress(queue.Empty):
+                    key = ready.get(timeout=_LOOK).key
+                    future, trial = flying.pop(key)
+                    work.settle(trial, _answer(future))
+        finally:
+            self._end(recipe, bool(flying))
+
+    def _end(self, recipe: str, running: bool) -> None:
+        """End the processes, those at work too; nobody waits for their results any more."""
+        close_processes(recipe)
+        with contextlib.suppress(Exception):  # workers that are gone have ended theirs
+            self._client.run(close_processes, recipe, wait=not running)
+
+
+def _answer(future: Any) -> dict[str, Any]:
+    from distributed.scheduler import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    if future.status != "error":
+        raise ScanError(f"the Dask cluster gave up a trial (it is {future.status}): is its scheduler gone?")
+    fault = future.exception()
+    if isinstance(fault, KilledWorker):
+        return {"died": f"with its Dask worker {fault.last_worker.address if fault.last_worker else ''}"}
+    raise ScanError(f"the Dask workers cannot run trials: {type(fault).__name__}: {fault}") from fault
+
+
+@contextlib.contextmanager
+def local_cluster(recipe: Recipe, workers: int) -> Iterator[OnCluster]:
+    """`workers` processes on this machine, which share its cores."""
+    from dask.config import set as set_config
+    from distributed import Client, LocalCluster
+
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    # Dask always opens ports for pages about its state: they get no pages, loopback alone, and are closed at once
+    pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    settings: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+    settings |= {"processes": False, "memory_limit": 0, "silence_logs": logging.ERROR}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(set_config(pages))
+        cluster: Any = stack.enter_context(LocalCluster(n_workers=1, threads_per_worker=workers, **settings))
+        client = stack.enter_context(Client(cluster))
+        for node in (cluster.scheduler, *cluster.workers.values()):
+            cluster.loop.add_callback(node.http_server.stop)
+        yield OnCluster(client, recipe, workers, threads)
+
+
+@contextlib.contextmanager
+def remote_cluster(recipe: Recipe, address: str, workers: int | None = None) -> Iterator[OnCluster]:
+    """The Dask cluster whose scheduler listens at `address`; `workers` trials at once, by default one per thread."""
+    from distributed import Client
+
+    try:
+        client: Any = Client(address, timeout=30)
+    except (OSError, ValueError) as fault:
+        raise ScanError(f"no Dask scheduler at {address}: {fault}") from fault
+    with client:
+        slots = workers or sum(client.nthreads().values())
+        if slots < 1:
+            raise ScanError(f"the Dask cluster at {address} has no workers yet; start them, or say --workers W")
+        yield OnCluster(client, recipe, slots, 1)

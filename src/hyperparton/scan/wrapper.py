@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import logging
-import time
+import contextlib
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hyperparton.engines import get_engine, trial_seed
+from hyperparton.engines import get_engine
 from hyperparton.errors import ScanError, StoreError
-from hyperparton.scan.evaluate import Trainer, evaluate_trial
-from hyperparton.scan.executors import run_serially
+from hyperparton.scan.evaluate import Trainer
+from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
+from hyperparton.scan.limits import Limits
+from hyperparton.scan.process import Recipe
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.space import describe, evaluate, fingerprint, samplers
-from hyperparton.trials import Outcome, Trial, TrialStore, owner_name
+from hyperparton.scan.work import Plan, Progress, Work
+from hyperparton.space import describe, fingerprint, samplers
+from hyperparton.trials import TrialStore
 from hyperparton.trials.record import strict
 
 __all__ = ["Progress", "hyper_scan_wrapper"]
 
-_LOG = logging.getLogger(__name__)
-
-#: receives an event: `event`, `tid` and what is listed at `hyper_scan_wrapper`
-Progress = Callable[[dict[str, Any]], None]
-
-#: trial n is suggested from the trials up to n - lag; 1 is the sequential scan
-_LAG = 1
-
 #: kept with the scan and shown, not compared: the card's text (a comment changes no trial), versions
 _NOTES = "notes"
+
+#: the lag of a scan that many processes may join, where none is asked for
+_JOINED_LAG = 16
+
+#: seconds after which the trial of a process that does not answer any more is another's; renewed while it does
+_LEASE = 60.0
 
 
 def hyper_scan_wrapper(
     replica_path_set: str | Path,
-    model_trainer: Trainer,
+    model_trainer: Trainer | Recipe,
     hyperscanner: HyperScanner,
     max_evals: int = 1,
     *,
@@ -42,119 +43,125 @@ def hyper_scan_wrapper(
     seed: int = 42,
     progress: Progress | None = None,
     metadata: Mapping[str, Any] | None = None,
+    store: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    lag: int | None = None,
+    lease: float = _LEASE,
+    limits: Limits | None = None,
 ) -> dict[str, Any]:
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
     `replica_path_set` is the folder of `tries.json` and of the state to continue from. The seed of trial n depends on
     `seed` and n only, so a scan that was killed and continued equals one that was not. `metadata` (strict JSON data) is
-    kept with the scan; on the same folder everything in it but `notes`, and space, seed and engine, must be the same.
+    kept with the scan; on the same folder everything in it but `notes`, and space, seed, engine and lag, must be the
+    same.
+
+    The trials run one after the other in this process, or in a process beside it if `model_trainer` is a Recipe; with
+    `workers` as many run at once on this machine, with `scheduler` on the Dask cluster at that address. Both need a
+    Recipe. Trial n is suggested from the trials up to n - `lag`, so that the scan does not depend on which of those
+    that run at once is faster; `lag` is by default how many run at once, or what the scan was begun with.
+
+    With `store`, the URL of a database, any number of processes that are given it work on the same scan; by default its
+    lag is 16. A trial whose process does not answer for `lease` seconds is run by another.
 
     `progress` is called with `{"event": "trial_started", tid, total, params}` and `{"event": "trial_finished", tid,
-    total, status, loss, reason, seconds, best, best_tid}`; `best` is the lowest loss so far, None while there is none.
+    total, done, status, loss, reason, seconds, best, best_tid}`; `done` is how many are finished, `best` the lowest
+    loss so far, None while there is none. A process beside this one tells `{"event": "trial_progress", tid, ...}`.
 
-    Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded), SpaceError or
-    EngineError (nothing to scan, unknown engine).
+    Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded, no trainer can be
+    built), TooManyFailuresError and WalltimeError by `limits`, SpaceError or EngineError (nothing to scan, unknown
+    engine).
     """
-    if not isinstance(max_evals, int) or max_evals < 1:
-        raise ScanError(f"max_evals must be a whole number of at least 1, given {max_evals!r}")
-    for method in ("set_hyperopt", "hyperparametrizable"):
-        if not callable(getattr(model_trainer, method, None)):
-            raise ScanError(f"a trainer needs the method {method}, {type(model_trainer).__name__} has none")
-    if not samplers(hyperscanner.as_dict()):
-        raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
-    from hyperparton.trials.file import FileTrials  # here, so that reading a space does not load a database
-
+    limits = limits or Limits()
+    _check_request(model_trainer, hyperscanner, max_evals, lag, limits)
     suggester = get_engine(engine)
-    with FileTrials(replica_path_set, parameters=hyperscanner.as_dict()) as store:
-        _check_identity(store, replica_path_set, hyperscanner, {"seed": seed, "engine": engine}, metadata or {})
-        model_trainer.set_hyperopt(True, keys=hyperscanner.hyper_keys)
-        scan = _Scan(store, suggester, model_trainer, hyperscanner, seed, max_evals, progress)
-        run_serially(scan.next_trial, scan.work, scan.finish, scan.give_back)
-        best = store.best()
+    with (
+        _executor(model_trainer, workers, scheduler) as executor,
+        _trials(replica_path_set, store, hyperscanner) as trials,
+    ):
+        settings = {"seed": seed, "engine": engine, "lag": lag}
+        usual = max(executor.slots, _JOINED_LAG) if trials.shared else executor.slots
+        agreed = _check_identity(trials, hyperscanner, settings, usual, metadata or {})
+        ends = lease if trials.shared else None
+        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress)
+        with Work(trials, plan) as work:
+            executor.run(work)
+        best = trials.best()
         if best is None:
-            raise ScanError(_all_failed(store))
+            raise ScanError(_all_failed(trials))
         return hyperscanner.space_eval(best)
 
 
-class _Scan:
-    """The scan at work: what comes next, and what becomes of it."""
+def _check_request(trainer: Any, scanner: HyperScanner, max_evals: Any, lag: Any, limits: Limits) -> None:
+    for name, value in (("max_evals", max_evals), ("lag", 1 if lag is None else lag)):
+        if not isinstance(value, int) or value < 1:
+            raise ScanError(f"{name} must be a whole number of at least 1, given {value!r}")
+    if not isinstance(trainer, Recipe):
+        for method in ("set_hyperopt", "hyperparametrizable"):
+            if not callable(getattr(trainer, method, None)):
+                raise ScanError(f"a trainer needs the method {method}, {type(trainer).__name__} has none")
+        timed = limits.trial_timeout is not None or limits.walltime is not None
+        if timed and threading.current_thread() is not threading.main_thread():
+            raise ScanError("a time limit on trials of this process needs the main thread; or give a Recipe")
+        if limits.worker_memory is not None:
+            raise ScanError("a limit on memory needs a process that can be ended: give a Recipe, not a trainer")
+    if not samplers(scanner.as_dict()):
+        raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
 
-    def __init__(
-        self,
-        store: TrialStore,
-        engine: Any,
-        trainer: Trainer,
-        scanner: HyperScanner,
-        seed: int,
-        total: int,
-        progress: Progress | None,
-    ) -> None:
-        self._store, self._engine, self._trainer, self._scanner = store, engine, trainer, scanner
-        self._seed, self._total, self._progress = seed, total, progress
-        self._owner = owner_name()
-        self._past: list[Outcome] = []
-        best = store.best()
-        self._best: tuple[float | None, int | None] = (best.loss, best.number) if best else (None, None)
-        self._begun = 0.0
 
-    def next_trial(self) -> Trial | None:
-        """A trial that was left unfinished, else a new one, else None."""
-        left = self._store.lease(self._owner, stop=self._total)
-        if left is not None:
-            _LOG.info("trial %d was left unfinished and runs again", left.number)
-            return left
-        number = self._store.next_number()
-        if number >= self._total:
-            return None
-        self._past += self._store.history(len(self._past), number - _LAG + 1)
-        vals = self._engine.suggest(self._scanner.as_dict(), self._past, trial_seed(self._seed, number))
-        return self._store.book(number, vals, self._owner, space_vals=self._scanner.space_vals(vals))
+@contextlib.contextmanager
+def _executor(trainer: Trainer | Recipe, workers: int | None, scheduler: str | None) -> Iterator[Executor]:
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise ScanError(f"workers must be a whole number of at least 1, given {workers!r}")
+    if not isinstance(trainer, Recipe):
+        if workers is not None or scheduler is not None:
+            raise ScanError("workers build a trainer of their own: give a Recipe, not a trainer")
+        yield InThisProcess(trainer)
+    elif scheduler is not None:
+        with remote_cluster(trainer, scheduler, workers) as executor:
+            yield executor
+    elif workers is not None:
+        with local_cluster(trainer, workers) as executor:
+            yield executor
+    else:
+        yield InProcess(trainer)
 
-    def work(self, trial: Trial) -> dict[str, Any]:
-        self._begun = time.monotonic()
-        self._tell({"event": "trial_started", "tid": trial.number, "total": self._total, "params": trial.space_vals})
-        return evaluate_trial(self._trainer, evaluate(self._scanner.as_dict(), trial.vals))
 
-    def finish(self, trial: Trial, result: dict[str, Any]) -> None:
-        number, loss = trial.number, result["loss"]
-        if result["status"] == "ok":
-            self._store.complete(number, self._owner, result)
-            if self._best[0] is None or (loss, number) < self._best:
-                self._best = (loss, number)
-        else:
-            self._store.fail(number, self._owner, result)
-        self._tell({
-            "event": "trial_finished", "tid": number, "total": self._total, "status": result["status"], "loss": loss,
-            "reason": Trial(number, trial.vals, result=result).reason, "seconds": time.monotonic() - self._begun,
-            "best": self._best[0], "best_tid": self._best[1],
-        })  # fmt: skip
+def _trials(folder: str | Path, store: str | None, scanner: HyperScanner) -> TrialStore:
+    # here, so that reading a space does not load a database
+    from hyperparton.trials import FileTrials, JoinedTrials, open_store
 
-    def give_back(self, trial: Trial) -> None:
-        self._store.release(trial.number, self._owner)
-
-    def _tell(self, event: dict[str, Any]) -> None:
-        if self._progress is not None:
-            self._progress(event)
+    if store is None:
+        return FileTrials(folder, parameters=scanner.as_dict())
+    opened = open_store(store)
+    try:
+        return JoinedTrials(opened, folder, scanner.as_dict())
+    except BaseException:
+        opened.close()
+        raise
 
 
 def _check_identity(
     store: TrialStore,
-    folder: str | Path,
     scanner: HyperScanner,
     settings: Mapping[str, Any],
+    usual_lag: int,
     metadata: Mapping[str, Any],
-) -> None:
-    """Keep what the scan is at its first start; raise StoreError if a later one asks for another scan."""
+) -> int:
+    """Keep what the scan is at its first start; raise StoreError if a later one asks for another scan.
+
+    Gives the scan's lag: what was asked for, else what it was begun with, else the usual one.
+    """
     space = scanner.as_dict()
     asked = {
-        "settings": {**settings, "lag": _LAG, "space": fingerprint(space)},
+        "settings": {**settings, "lag": settings["lag"] or usual_lag, "space": fingerprint(space)},
         "space": describe(space),
         "metadata": strict(metadata, "metadata"),
     }
-    kept = store.metadata().get("scan")
-    if kept is None:
-        store.attach("scan", asked)
-        return
+    kept = store.attach_first("scan", asked)
+    if settings["lag"] is None:
+        asked["settings"]["lag"] = kept["settings"]["lag"]
     faults = []
     if kept["settings"]["space"] != asked["settings"]["space"]:
         keys = _differing(kept["space"], asked["space"])
@@ -166,8 +173,11 @@ def _check_identity(
                     f"another {key} ({_short(kept[part].get(key))}, asked for {_short(asked[part].get(key))})"
                 )
     if faults:
-        told = "; ".join(faults)
-        raise StoreError(f"{folder}: holds a scan with {told}: continue that one as it is or choose another folder")
+        told, other = "; ".join(faults), "database" if store.shared else "folder"
+        raise StoreError(
+            f"{store.name}: holds a scan with {told}: continue that one as it is or choose another {other}"
+        )
+    return kept["settings"]["lag"]
 
 
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -17,11 +17,11 @@ PACKAGES = ("yadism", "eko")
 
 def require(module: str) -> ModuleType:
     """The module, such as `yadism.runner`.  Raises `TheoryError` that names the extra if its package is missing."""
-    package = module.partition(".")[0]
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != package:
+        package = (error.name or "").partition(".")[0]
+        if package not in PACKAGES:
             raise
         raise TheoryError(
             f"computing FK tables needs the package {package}, which is not installed; "

@@ -56,7 +56,7 @@ def cache_folder() -> Path | None:
 def use_cache() -> Path | None:
     """Switch on the cache of compiled programs, unless the user has configured JAX's own; its folder."""
     folder = cache_folder()
-    if folder is None or jax.config.jax_compilation_cache_dir is not None:
+    if folder is None or jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

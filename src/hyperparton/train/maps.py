@@ -160,7 +160,7 @@ class _Builder:
         return _Table(*self.block(table.T))
 
     def block(self, columns: np.ndarray) -> tuple[int, int]:
-        by_x = columns.reshape(self.grid, -1, columns.shape[1])
+        by_x = columns.reshape(self.grid, len(columns) // self.grid, columns.shape[1])  # there may be no columns
         self.blocks.append(np.swapaxes(by_x, 0, 1).reshape(columns.shape))
         start, self.columns = self.columns, self.columns + columns.shape[1]
         return start, self.columns

@@ -34,7 +34,8 @@ def _activations(value: Any, depth: int) -> tuple[str, ...]:
     """A list as it is; a name or a callable (`ActivationStr`) for all layers but the last, which is linear."""
     if isinstance(value, str):
         return (*[value] * (depth - 1), "linear")
-    return tuple(value(depth)) if callable(value) else tuple(value)
+    listed: Any = value(depth) if callable(value) else value
+    return tuple(listed)
 
 
 @dataclass(frozen=True)

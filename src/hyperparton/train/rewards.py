@@ -130,8 +130,8 @@ class HyperLoss:
         for k, fold in enumerate(folds):
             losses.append(fold.weight * self.fold_loss(fold))
             if not losses[-1] <= threshold:
+                reason = f"hyper loss {losses[-1]:.4g} of fold {k + 1} is above the threshold {threshold:g}"
                 losses = [loss * (len(folds) - k) for loss in losses]
-                reason = f"hyper loss {losses[-1] / (len(folds) - k):.4g} of fold {k + 1} is above the threshold {threshold:g}"
                 break
         counted = folds[: len(losses)]
         loss = self.over_folds(losses) + convergence_penalty(float(np.mean([f.fitted.chi2exp for f in counted])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hyperparton.trials.record import Outcome, Trial, to_tries
@@ -10,18 +11,41 @@ from hyperparton.trials.tries import read_tries
 
 if TYPE_CHECKING:
     from hyperparton.trials.file import FileTrials
+    from hyperparton.trials.joined import JoinedTrials, open_store
+    from hyperparton.trials.mongo import MongoStore
+    from hyperparton.trials.mongo_file import MongoFileTrials
+    from hyperparton.trials.mongod import MongodRunner
     from hyperparton.trials.sql import SqlStore
 
-__all__ = ["FileTrials", "Outcome", "SqlStore", "Trial", "TrialStore", "owner_name", "read_tries", "to_tries"]
+__all__ = [
+    "FileTrials",
+    "JoinedTrials",
+    "MongoFileTrials",
+    "MongoStore",
+    "MongodRunner",
+    "Outcome",
+    "SqlStore",
+    "Trial",
+    "TrialStore",
+    "open_store",
+    "owner_name",
+    "read_tries",
+    "to_tries",
+]
+
+#: public name -> the module that is loaded for it
+_HOMES = {
+    "FileTrials": "file",
+    "JoinedTrials": "joined",
+    "MongoFileTrials": "mongo_file",
+    "MongoStore": "mongo",
+    "MongodRunner": "mongod",
+    "SqlStore": "sql",
+    "open_store": "joined",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "FileTrials":
-        from hyperparton.trials.file import FileTrials
-
-        return FileTrials
-    if name == "SqlStore":
-        from hyperparton.trials.sql import SqlStore
-
-        return SqlStore
+    if name in _HOMES:
+        return getattr(import_module(f"hyperparton.trials.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 from pathlib import Path
 
 from hyperparton.errors import StoreError
@@ -17,6 +19,7 @@ class ScanFolder:
         self.path = Path(path)
         self.runcard = self.path / "filter.yml"
         self.replica = self.path / "nnfit" / "replica_1"
+        self.progress = self.path / "progress.json"
         self.tries = self.replica / "tries.json"
 
     @classmethod
@@ -36,10 +39,24 @@ class ScanFolder:
         """Keep the runcard as it was read, atomically."""
         write_atomically(self.runcard, text)
 
+    def write_progress(self, trials: int) -> None:
+        """Keep how many trials a start of the scan asks for, so that others can tell how far it is."""
+        write_atomically(self.progress, json.dumps({"trials": trials}) + "\n")
+
+    def asked_for(self) -> int | None:
+        """The trials that the last start asked for; None where no start has said it."""
+        try:
+            told = json.loads(self.progress.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        total = told.get("trials") if isinstance(told, dict) else None
+        return total if isinstance(total, int) else None
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file under another name and move it in place; raises StoreError if that cannot be done."""
-    new = path.with_name(path.name + ".new")
+    # a name of its own: processes that join a scan may write the same file at once
+    new = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new.write_text(text, encoding="utf-8")

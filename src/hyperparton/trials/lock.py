@@ -11,23 +11,39 @@ import fcntl
 import json
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from hyperparton.errors import StoreError
 
-__all__ = ["FolderLock"]
+__all__ = ["FolderInUseError", "FolderLock"]
 
-#: record locks do not exclude the process that holds them, so those held here are kept by name
-_HELD: set[str] = set()
+#: record locks do not exclude the process that holds them, so those held here are kept by name, with what they say
+_HELD: dict[str, dict[str, object]] = {}
+
+
+class FolderInUseError(StoreError):
+    """Another scan holds the folder; `holder` is what it wrote into the lock: `pid`, `host` and its notes."""
+
+    def __init__(self, path: Path, holder: Mapping[str, object]) -> None:
+        self.holder = dict(holder)
+        super().__init__(
+            f"{path.parent}: another scan works in this folder: process {holder.get('pid', 'unknown')} on host "
+            f"{holder.get('host', 'unknown')}; wait for it, stop it, or choose another folder"
+        )
 
 
 class FolderLock:
-    """Held from construction to `close`; raises StoreError naming host and process id if another scan holds it."""
+    """Held from construction to `close`; raises FolderInUseError, a StoreError, if another scan holds it.
 
-    def __init__(self, path: Path) -> None:
+    `notes` (JSON data) are written into the file beside host and process id.
+    """
+
+    def __init__(self, path: Path, notes: Mapping[str, object] | None = None) -> None:
         self._name = os.path.realpath(path)
+        mine = {**(notes or {}), "pid": os.getpid(), "host": socket.gethostname()}
         if self._name in _HELD:
-            raise StoreError(_refusal(path, {"pid": os.getpid(), "host": socket.gethostname()}))
+            raise FolderInUseError(path, _HELD[self._name])
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as fault:
@@ -38,11 +54,11 @@ class FolderLock:
             holder = _holder(self._descriptor)
             os.close(self._descriptor)
             if fault.errno in (errno.EACCES, errno.EAGAIN):
-                raise StoreError(_refusal(path, holder)) from None
+                raise FolderInUseError(path, holder) from None
             raise StoreError(f"{path}: this file system cannot lock files ({fault.strerror}); use another") from fault
-        _HELD.add(self._name)
+        _HELD[self._name] = mine
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        os.pwrite(self._descriptor, json.dumps(mine).encode(), 0)
 
     def close(self) -> None:
         """Give the lock up; doing it twice does nothing."""
@@ -50,7 +66,7 @@ class FolderLock:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
-            _HELD.discard(self._name)
+            _HELD.pop(self._name, None)
 
 
 def _holder(descriptor: int) -> dict[str, object]:
@@ -59,10 +75,3 @@ def _holder(descriptor: int) -> dict[str, object]:
     except ValueError:
         return {}
     return holder if isinstance(holder, dict) else {}
-
-
-def _refusal(path: Path, holder: dict[str, object]) -> str:
-    return (
-        f"{path.parent}: another scan works in this folder: process {holder.get('pid', 'unknown')} on host "
-        f"{holder.get('host', 'unknown')}; wait for it, stop it, or choose another folder"
-    )

@@ -13,7 +13,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["DONE", "NEW", "RUNNING", "STATUSES", "Outcome", "Trial", "encode", "failure_type", "strict", "to_tries"]
+from hyperparton.errors import StoreError
+
+__all__ = [
+    "DONE",
+    "NEW",
+    "RUNNING",
+    "STATUSES",
+    "Outcome",
+    "Trial",
+    "encode",
+    "failure_type",
+    "finished_loss",
+    "strict",
+    "to_tries",
+]
 
 #: states of a trial, hyperopt's numbers: handed back and waiting, leased by a worker, finished
 NEW, RUNNING, DONE = 0, 1, 2
@@ -40,6 +54,16 @@ def failure_type(result: Mapping[str, Any] | None) -> str | None:
     """What `Outcome.failure` is for a result."""
     failure = (result or {}).get("failure")
     return str(failure["type"]) if isinstance(failure, Mapping) and failure.get("type") else None
+
+
+def finished_loss(number: int, result: Mapping[str, Any], status: str) -> float | None:
+    """The loss of a result that finishes trial `number` with `status`; StoreError if the result is not such a one."""
+    loss = result.get("loss")
+    if status == "ok" and (result.get("status") != "ok" or not isinstance(loss, float) or not math.isfinite(loss)):
+        raise StoreError(f"trial {number}: complete needs status ok and a finite loss, given {loss!r}")
+    if status == "fail" and result.get("status") != "fail":
+        raise StoreError(f"trial {number}: fail needs status fail, given {result.get('status')!r}")
+    return loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +137,12 @@ def to_tries(trial: Trial) -> dict[str, Any]:
 
 def encode(document: Any) -> str:
     """Strict JSON on one line; raises TypeError or ValueError for anything that JSON cannot hold."""
-    return json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a pair of surrogates, from a file name that is no UTF-8: kept as its escape
+        return json.dumps(document, allow_nan=False, separators=(", ", ": "))
+    return text
 
 
 def strict(value: Any, path: str = "result") -> Any:

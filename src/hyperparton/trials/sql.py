@@ -1,14 +1,14 @@
-"""The trial store in an SQL database through SQLAlchemy; SQLite in the scan's folder.
+"""The trial store in an SQL database through SQLAlchemy: SQLite in the scan's folder, PostgreSQL for many machines.
 
 Each method is one transaction of a few indexed statements, and a change names in its WHERE clause the state that it
 starts from, so that of two workers who try one finds no row to change. SQLite runs with a write-ahead log and
-synchronous = FULL: a transaction is on disk when it returns.
+synchronous = FULL: a transaction is on disk when it returns. PostgreSQL's leases end by the server's clock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,12 +19,15 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode, failure_type
+from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode, failure_type, finished_loss
 from hyperparton.trials.store import TrialStore
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
 
 SCHEMA_VERSION = 1
+
+#: PostgreSQL's advisory lock under which tables are made: any number, the same for all
+_MAKING_TABLES = 7305791
 
 _TABLES = sa.MetaData()
 
@@ -59,18 +62,25 @@ _TRIALS = sa.Table(
 class SqlStore(TrialStore):
     """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
 
-    `name` is how messages call it. Raises StoreError if the database cannot be opened, is damaged, is no trial store or
-    was written by another version.
+    `name` is how messages call it; `clock` gives seconds since 1970, by default this machine's for SQLite and the
+    server's for PostgreSQL. Raises StoreError if the database cannot be opened, is damaged, is no trial store or was
+    written by another version.
     """
 
     def __init__(
-        self, place: str | Path, *, create: bool = True, name: str | None = None, clock: Callable[[], float] = time.time
+        self,
+        place: str | Path,
+        *,
+        create: bool = True,
+        name: str | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
-        self._engine = sa.create_engine(url)
-        self._name = name or self._engine.url.render_as_string(hide_password=True)
-        self._clock = clock
-        if self._engine.dialect.name == "sqlite":
+        url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else _url(place)
+        self.name = name or url.render_as_string(hide_password=True)
+        self._engine = _engine(url, self.name)
+        self._sqlite = self._engine.dialect.name == "sqlite"
+        self._clock = clock or (time.time if self._sqlite else None)
+        if self._sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
         try:
             self._open(create)
@@ -80,24 +90,26 @@ class SqlStore(TrialStore):
 
     def _open(self, create: bool) -> None:
         with self._transaction() as connection:
-            if self._engine.dialect.name == "sqlite":
+            if self._sqlite:
                 self._check_sqlite(connection)
+            else:  # those who start a scan together make its tables one after the other
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_TABLES)))
             if not sa.inspect(connection).has_table(_META.name):
                 if not create:
-                    raise StoreError(f"{self._name}: damaged or no trial store: it has no trials in it")
+                    raise StoreError(f"{self.name}: damaged or no trial store: it has no trials in it")
                 _TABLES.create_all(connection)
                 connection.execute(sa.insert(_META).values(key="schema_version", value=str(SCHEMA_VERSION)))
             version = connection.scalar(sa.select(_META.c.value).where(_META.c.key == "schema_version"))
             if version != str(SCHEMA_VERSION):
-                raise StoreError(f"{self._name}: schema version {version}, this program reads {SCHEMA_VERSION}")
+                raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(_TRIALS.c.number))).one()
             if count != (0 if last is None else last + 1):
-                raise StoreError(f"{self._name}: damaged: {count} trials, but the last has number {last}")
+                raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
 
     def _check_sqlite(self, connection: sa.Connection) -> None:
         found = connection.scalar(sa.text("PRAGMA quick_check(1)"))
         if found != "ok":
-            raise StoreError(f"{self._name}: damaged: {found}; restore it from a copy or start in another folder")
+            raise StoreError(f"{self.name}: damaged: {found}; restore it from a copy or start in another folder")
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -108,7 +120,7 @@ class SqlStore(TrialStore):
         except exc.IntegrityError:
             raise
         except exc.DBAPIError as fault:
-            raise StoreError(f"{self._name}: the trial store failed: {fault.orig}") from fault
+            raise StoreError(f"{self.name}: the trial store failed: {fault.orig}") from fault
 
     def book(
         self,
@@ -119,26 +131,28 @@ class SqlStore(TrialStore):
         space_vals: Mapping[str, Any] | None = None,
         seconds: float | None = None,
     ) -> Trial | None:
-        now = self._clock()
         row = {
             "number": number, "state": RUNNING, "vals": encode(vals), "space_vals": encode(space_vals or {}),
-            "owner": owner, "lease_end": self._end(seconds), "attempts": 1, "book_time": now, "refresh_time": now,
+            "owner": owner, "attempts": 1,
         }  # fmt: skip
         try:
             with self._transaction() as connection:
                 if number != _next(connection):
                     return None
+                now = self._now(connection)
+                row |= {"lease_end": _end(now, seconds), "book_time": now, "refresh_time": now}
                 connection.execute(sa.insert(_TRIALS).values(row))
         except exc.IntegrityError:
             return None
         return self.get(number)
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
-        ended = sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < self._clock())
-        free = sa.or_(_TRIALS.c.state == NEW, ended)
         low = _TRIALS.c.state < DONE if stop is None else sa.and_(_TRIALS.c.state < DONE, _TRIALS.c.number < stop)
         while True:
             with self._transaction() as connection:
+                now = self._now(connection)
+                ended = sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < now)
+                free = sa.or_(_TRIALS.c.state == NEW, ended)
                 number = connection.scalar(sa.select(sa.func.min(_TRIALS.c.number)).where(low, free))
                 if number is None:
                     return None
@@ -148,19 +162,19 @@ class SqlStore(TrialStore):
                     .values(
                         state=RUNNING,
                         owner=owner,
-                        lease_end=self._end(seconds),
+                        lease_end=_end(now, seconds),
                         attempts=_TRIALS.c.attempts + 1,
-                        refresh_time=self._clock(),
+                        refresh_time=now,
                     )
                 ).rowcount
             if taken:
                 return self.get(number)
 
     def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
-        return self._change(number, owner, lease_end=self._end(seconds))
+        return self._change(number, owner, lambda now: {"lease_end": _end(now, seconds)})
 
     def release(self, number: int, owner: str) -> bool:
-        return self._change(number, owner, state=NEW, owner=None, lease_end=None)
+        return self._change(number, owner, lambda now: {"state": NEW, "owner": None, "lease_end": None})
 
     def release_all(self) -> int:
         """Hand every leased trial back and say how many; only for who knows that no other process holds the store."""
@@ -169,28 +183,28 @@ class SqlStore(TrialStore):
             return connection.execute(change).rowcount
 
     def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        loss = result.get("loss")
-        if result.get("status") != "ok" or not isinstance(loss, float) or not math.isfinite(loss):
-            raise StoreError(f"trial {number}: complete needs status ok and a finite loss, given {loss!r}")
-        return self._finish(number, owner, result, loss)
+        return self._finish(number, owner, result, "ok")
 
     def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        if result.get("status") != "fail":
-            raise StoreError(f"trial {number}: fail needs status fail, given {result.get('status')!r}")
-        return self._finish(number, owner, result, result.get("loss"))
+        return self._finish(number, owner, result, "fail")
 
-    def _finish(self, number: int, owner: str, result: Mapping[str, Any], loss: float | None) -> bool:
-        values = {"status": result["status"], "loss": loss, "failure": failure_type(result), "result": encode(result)}
-        return self._change(number, owner, state=DONE, lease_end=None, refresh_time=self._clock(), **values)
+    def _finish(self, number: int, owner: str, result: Mapping[str, Any], status: str) -> bool:
+        loss = finished_loss(number, result, status)
+        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode(result)}
+        values |= {"state": DONE, "lease_end": None}
+        return self._change(number, owner, lambda now: {**values, "refresh_time": now})
 
-    def _change(self, number: int, holder: str, **values: Any) -> bool:
-        """Change a trial that `holder` has leased; False if it has not."""
+    def _change(self, number: int, holder: str, values: Callable[[float], dict[str, Any]]) -> bool:
+        """Change a trial that `holder` has leased, to values that may depend on the time; False if it has not."""
         held = (_TRIALS.c.number == number, _TRIALS.c.owner == holder, _TRIALS.c.state == RUNNING)
         with self._transaction() as connection:
-            return connection.execute(sa.update(_TRIALS).where(*held).values(values)).rowcount == 1
+            change = sa.update(_TRIALS).where(*held).values(values(self._now(connection)))
+            return connection.execute(change).rowcount == 1
 
-    def _end(self, seconds: float | None) -> float | None:
-        return None if seconds is None else self._clock() + seconds
+    def _now(self, connection: sa.Connection) -> float:
+        if self._clock is not None:
+            return self._clock()
+        return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")))
 
     def next_number(self) -> int:
         with self._transaction() as connection:
@@ -224,9 +238,18 @@ class SqlStore(TrialStore):
         return None if row is None else _trial(row)
 
     def attach(self, key: str, value: Any) -> None:
+        text = encode(value)
+        change = sa.update(_META).where(_META.c.key == f"scan.{key}").values(value=text)
         with self._transaction() as connection:
-            connection.execute(sa.delete(_META).where(_META.c.key == f"scan.{key}"))
-            connection.execute(sa.insert(_META).values(key=f"scan.{key}", value=encode(value)))
+            there = connection.execute(change).rowcount
+        if not there and self.attach_first(key, value) != json.loads(text):
+            self.attach(key, value)
+
+    def attach_first(self, key: str, value: Any) -> Any:
+        row = {"key": f"scan.{key}", "value": encode(value)}
+        with contextlib.suppress(exc.IntegrityError), self._transaction() as connection:
+            connection.execute(sa.insert(_META).values(row))
+        return self.metadata()[key]
 
     def metadata(self) -> dict[str, Any]:
         with self._transaction() as connection:
@@ -241,6 +264,37 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # journal_mode answers what it became: a file system without shared memory keeps the rollback journal, as safe
     for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _url(place: str) -> sa.URL:
+    """A database URL, with psycopg 3 for PostgreSQL where it names no driver; raises StoreError."""
+    try:
+        url = sa.make_url(place)
+    except exc.ArgumentError as fault:
+        raise StoreError(f"{place!r} is no database URL: {fault}") from fault
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreError(f"{url.get_backend_name()} keeps no trials, accepted: sqlite, postgresql")
+    return url
+
+
+def _engine(url: sa.URL, name: str) -> sa.Engine:
+    settings = (
+        {} if url.get_backend_name() == "sqlite" else {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
+    )
+    try:
+        return sa.create_engine(url, **settings)
+    except exc.ArgumentError as fault:
+        raise StoreError(f"{name}: {fault}") from fault
+    except ImportError as fault:
+        raise StoreError(
+            f"{name}: PostgreSQL needs the module {fault.name}: pip install 'hyperparton[postgres]'"
+        ) from fault
+
+
+def _end(now: float, seconds: float | None) -> float | None:
+    return None if seconds is None else now + seconds
 
 
 def _next(connection: sa.Connection) -> int:

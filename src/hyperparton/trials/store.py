@@ -15,7 +15,10 @@ happens to the worker. A booked trial is *leased* by one owner at a time, *finis
 - `complete` and `fail` finish a trial. They succeed only for the owner of the lease and only once; who has lost the
   lease is told False, and the result that counts is that of the new owner.
 - `history` lists finished trials by number.
-- `attach` keeps metadata of the scan under a key; values are strict JSON data.
+- `attach` keeps metadata of the scan under a key; values are strict JSON data. `attach_first` keeps them only if
+  nothing is there: of several workers who start the same scan one settles what it is.
+- Leases end by the clock of whoever keeps the store: a database server's own, or this machine's for a file. The clocks
+  of the workers play no part.
 
 Every change is one transaction that is on disk when the method returns: a process killed at any moment leaves each
 change either done or not begun. No pickle: what a store holds is text and numbers. A store that is damaged, or held by
@@ -25,6 +28,7 @@ another process where it can have only one, raises StoreError; none is ever sile
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -36,12 +40,21 @@ __all__ = ["TrialStore", "owner_name"]
 
 
 def owner_name() -> str:
-    """How this process signs the trials that it leases: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """How a scan at work signs the trials that it leases: host, process id, and a random word.
+
+    The word is another one at each call: containers share names and process ids, and ids come again.
+    """
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 class TrialStore(ABC):
     """The trials of one scan; the contract is this module's docstring. A context manager that closes itself."""
+
+    #: whether other processes may hold it at the same time; then leases need an end
+    shared: bool = True
+
+    #: how messages call it
+    name: str = "the trial store"
 
     @abstractmethod
     def book(
@@ -98,6 +111,10 @@ class TrialStore(ABC):
     @abstractmethod
     def attach(self, key: str, value: Any) -> None:
         """Keep `value` under `key`, in place of what was there."""
+
+    @abstractmethod
+    def attach_first(self, key: str, value: Any) -> Any:
+        """Keep `value` under `key` if nothing is there yet; what is kept after that."""
 
     @abstractmethod
     def metadata(self) -> dict[str, Any]:

@@ -1,0 +1,136 @@
+"""Pages of the manual that are generated, and the order of all pages.
+
+The runcard reference comes from the JSON Schema, the house from CONTRIBUTING.md. A page in the order below that does
+not exist is left out; a page that exists and is not in the order is an error, by mkdocs' own check of `nav`.
+"""
+
+import sys
+from pathlib import Path
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+#: title -> page
+ORDER = (
+    ("hyperparton", "index.md"),
+    ("A first scan in five minutes", "first-scan.md"),
+    ("Looking at a scan", "report.md"),
+    ("From an n3fit scan to this one", "from-n3fit.md"),
+    ("The runcard", "runcard.md"),
+    ("Scanning your own trainer", "own-trainer.md"),
+    ("Clusters", "clusters.md"),
+    ("Restart and failure", "restart.md"),
+    ("The methodology", "methodology.md"),
+    ("FK tables", "theory.md"),
+    ("Validation", "validation.md"),
+    ("Performance", "performance.md"),
+    ("Python reference", "python.md"),
+    ("How the house is built", "house.md"),
+)
+
+#: order and titles of the sections of a runcard
+SECTIONS = (
+    ("Runcard", "The card"),
+    ("DatasetInput", "dataset_inputs"),
+    ("DataCuts", "datacuts"),
+    ("TheoryInput", "theory"),
+    ("Parameters", "parameters"),
+    ("Optimizer", "parameters: optimizer"),
+    ("LagrangeOptions", "parameters: positivity, integrability"),
+    ("RegularizerArguments", "parameters: regularizer_args"),
+    ("Fitting", "fitting"),
+    ("BasisElement", "fitting: basis"),
+    ("LagrangeSet", "positivity: posdatasets, integrability: integdatasets"),
+    ("KFold", "kfold"),
+    ("Partition", "kfold: partitions"),
+    ("HyperscanConfig", "hyperscan_config"),
+    ("Stopping", "hyperscan_config: stopping"),
+    ("ScannedOptimizer", "hyperscan_config: optimizer"),
+    ("ScannedLagrange", "hyperscan_config: positivity, integrability"),
+    ("Architecture", "hyperscan_config: architecture"),
+    ("OwnRange", "hyperscan_config: space"),
+)
+
+HEAD = """# The runcard
+
+An NNPDF runcard, as it is: sections and keys keep NNPDF's names. This page is generated from the schema that the program
+checks cards with. `hyperparton check CARD` tells everything that is wrong with one, each fault with file, line, column
+and path; keys of other programs are named and left alone, keys that change a fit and are not supported are faults.
+
+The same as a JSON Schema is [runcard.schema.json](runcard.schema.json), or `hyperparton check --schema`. An editor with a
+YAML language server completes and checks cards with this line at the head of one:
+
+```yaml
+# yaml-language-server: $schema=runcard.schema.json
+```
+
+A card with `trainer: module:factory` scans [a trainer of your own](own-trainer.md) and has `parameters` and
+`hyperscan_config: space` only; all its other keys are the trainer's.
+"""
+
+
+def on_files(files, config):
+    files.append(File.generated(config, "runcard.md", content=runcard_page()))
+    house = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("# Contributing", "# How the house is built", 1)
+    files.append(File.generated(config, "house.md", content=house.replace("\n## How the house is built\n", "\n", 1)))
+    present = {file.src_uri for file in files}
+    config["nav"] = [{title: page} for title, page in ORDER if page in present]
+    return files
+
+
+def runcard_page():
+    """The reference: a table for each section."""
+    from hyperparton.runcard.jsonschema import json_schema
+
+    schema = json_schema()
+    sections = {"Runcard": schema, **schema["$defs"]}
+    left_out = set(sections) - {name for name, _ in SECTIONS}
+    assert not left_out, f"docs/hooks.py: SECTIONS lacks {left_out}"
+    titles = dict(SECTIONS)
+    parts = [HEAD]
+    for name, title in SECTIONS:
+        section = sections[name]
+        rows = ["| key | accepted | default | meaning |", "|---|---|---|---|"]
+        for key, entry in section["properties"].items():
+            needed = key in section.get("required", ())
+            default = "needed" if needed else _default(entry)
+            rows.append(f"| `{key}` | {_accepted(entry, titles)} | {default} | {entry['description']} |")
+        parts.append(f"## {title}\n\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _default(entry):
+    if "default" not in entry or entry["default"] in ([], {}):
+        return ""
+    value = entry["default"]
+    if isinstance(value, dict):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _accepted(entry, titles):
+    if "$ref" in entry:
+        return f"[section](#{_anchor(titles[entry['$ref'].rpartition('/')[2]])})"
+    if "anyOf" in entry:
+        told = [_accepted(option, titles) for option in entry["anyOf"] if option.get("type") != "null"]
+        return " or ".join(dict.fromkeys(told))
+    if "enum" in entry:
+        return ", ".join(f"`{name}`" for name in entry["enum"])
+    if "const" in entry:
+        return f"`{entry['const']}`"
+    kind = entry.get("type")
+    if kind == "array":
+        inner = entry.get("items") or (entry["prefixItems"][0] if entry.get("prefixItems") else {})
+        return f"{'pair' if entry.get('maxItems') == 2 else 'list'} of {_accepted(inner, titles)}"
+    if kind == "object" and "properties" in entry:
+        return f"`{{{', '.join(entry['properties'])}}}`"
+    words = {"number": "number", "integer": "whole number", "boolean": "true, false", "string": "text", "object": "map"}
+    return words.get(kind, "anything")
+
+
+def _anchor(title):
+    from markdown.extensions.toc import slugify
+
+    return slugify(title, "-")

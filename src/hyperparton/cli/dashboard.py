@@ -1,0 +1,103 @@
+"""`hyperparton dashboard`: the report of a scan at work, served to this machine alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperparton.cli.report import chosen_options, parameters_of, selection_options
+from hyperparton.errors import HyperpartonError, ReportError
+
+__all__ = ["LivePage", "dashboard", "make_server"]
+
+_LOOPBACK = "127.0.0.1"
+
+#: the share of the time that making the page may take, so that watching a scan does not slow it down
+_SHARE = 0.1
+
+
+@click.command()
+@click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0 takes any free one.")
+@selection_options
+def dashboard(directories: tuple[Path, ...], port: int, **chosen: Any) -> None:
+    """Serve the report of the scans in DIR... on loopback; the page follows while they run. Ctrl-C ends it."""
+    live = LivePage(directories, chosen_options(**chosen))
+    live.look()
+    with make_server(live, port) as server:
+        click.echo(f"http://{_LOOPBACK}:{server.server_address[1]}/")
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            click.echo("ended", err=True)
+
+
+class LivePage:
+    """The page, made anew when the trials have changed, but not so often that it costs a scan its time."""
+
+    def __init__(self, directories: tuple[Path, ...], options: Any) -> None:
+        self._directories, self._options = directories, options
+        self._lock = threading.Lock()
+        self._state, self._text, self._faults = "", "", ""
+        self._made, self._cost = 0.0, 0.0
+
+    def look(self) -> tuple[str, str]:
+        """What names the present page, and the page; raises the errors of reading where there is no page yet."""
+        from hyperparton.report.live import signature
+
+        with self._lock:
+            found = "|".join(signature(directory) for directory in self._directories)
+            rested = time.monotonic() - self._made > self._cost * (1 / _SHARE - 1)
+            if found != self._state and (rested or not self._text):
+                self._make(found)
+            return self._state, self._text
+
+    def _make(self, state: str) -> None:
+        from hyperparton.report import read_scans, render, summarise
+
+        begun = time.monotonic()
+        try:
+            summary = summarise(read_scans(self._directories), self._options)
+            self._text = render(summary, block=parameters_of, now=time.time(), live=True)
+        except HyperpartonError:
+            if not self._text:
+                raise  # later on the last page that could be made stays: a scan may be moving its files
+        self._state, self._made = state, time.monotonic()
+        self._cost = self._made - begun
+
+
+def make_server(live: LivePage, port: int) -> ThreadingHTTPServer:
+    """The server, listening on loopback only; raises ReportError if the port is taken."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("Host", "").rpartition(":")[0] not in (_LOOPBACK, "localhost"):
+                self.send_error(403, "this dashboard is served to this machine alone")
+            elif self.path == "/":
+                self._answer(live.look()[1], "text/html; charset=utf-8")
+            elif self.path == "/state":
+                self._answer(live.look()[0], "text/plain; charset=utf-8")
+            else:
+                self.send_error(404)
+
+        def _answer(self, text: str, kind: str) -> None:
+            body = text.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return None
+
+    try:
+        return ThreadingHTTPServer((_LOOPBACK, port), Handler)
+    except OSError as fault:
+        raise ReportError(f"port {port}: cannot be listened on: {fault.strerror}; --port 0 takes a free one") from fault

@@ -1,0 +1,45 @@
+"""How a process of its own makes the trainer of a runcard: from the card's text and a few names, never from objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hyperparton.runcard import Runcard, TrainerRuncard, parse_runcard
+
+__all__ = ["build", "card_recipe", "pdf_trainer"]
+
+
+def card_recipe(card: Runcard | TrainerRuncard, replicas: int, theory: Path | None, t0pdfset: str | None) -> Any:
+    """The `Recipe` of a card; relative paths are made absolute, so that it may be followed in any folder."""
+    from hyperparton.scan import Recipe
+
+    arguments = {
+        "text": card.text,
+        "path": str(Path(card.path).resolve()),
+        "replicas": replicas,
+        "theory": None if theory is None else str(theory.resolve()),
+        "t0pdfset": t0pdfset,
+    }
+    return Recipe("hyperparton.cli.recipe:build", arguments)
+
+
+def build(text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None) -> tuple[Any, Any]:
+    """(trainer, HyperScanner) of a runcard's text; `path` is where it was read, and modules beside it are found."""
+    from hyperparton.scan import HyperScanner, load_trainer
+
+    card = parse_runcard(text, Path(path))
+    scanner = HyperScanner(card.scan_parameters(), card.raw["hyperscan_config"])
+    if isinstance(card, Runcard):
+        from hyperparton.data import load_fit_data
+
+        data = load_fit_data(card, None if theory is None else Path(theory), t0pdfset)
+        return pdf_trainer(card, data, replicas), scanner
+    return load_trainer(card.trainer, card.raw, Path(path).parent), scanner
+
+
+def pdf_trainer(card: Runcard, data: Any, replicas: int, progress: Any = None) -> Any:
+    """The trainer of PDF fits of a card with its data."""
+    from hyperparton.train import ModelTrainer
+
+    return ModelTrainer.from_runcard(card, data, range(1, replicas + 1), progress)

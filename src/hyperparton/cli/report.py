@@ -1,0 +1,96 @@
+"""`hyperparton report`: a scan's result as a page, figures and tables."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperparton.errors import HyperpartonError
+
+__all__ = ["chosen_options", "parameters_of", "report", "selection_options"]
+
+#: what a reader chooses, shared by `report` and `dashboard`
+_SELECTION = (
+    click.option(
+        "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="Keep trials; also < <= > >= !=, a|b."
+    ),
+    click.option("--autofilter", multiple=True, metavar="KEY", help="Leave out the worst values of these keys."),
+    click.option(
+        "--loss",
+        type=click.Choice(["scan", "chi2", "phi2", "logp", "validation", "experimental"]),
+        default="scan",
+        show_default=True,
+        help="What trials are compared by.",
+    ),
+    click.option(
+        "--statistic",
+        type=click.Choice(["average", "best_worst", "std"]),
+        default="average",
+        show_default=True,
+        help="Over folds, where the loss is not the scan's own.",
+    ),
+    click.option("--include-failures", is_flag=True, help="Show failed trials too."),
+    click.option("--chi2-threshold", type=float, default=5.0, show_default=True, help="Of the averages of χ², −log p."),
+    click.option(
+        "--chi2exp-threshold", type=float, default=1.35, show_default=True, help="Of the average of the loss."
+    ),
+    click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Trials shown by fold."),
+    click.option("--title", help="Default: the scans' names."),
+    click.option("--author"),
+    click.option("--keyword", "keywords", multiple=True),
+)
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Filters, the loss, title and the like."""
+    for option in reversed(_SELECTION):
+        command = option(command)
+    return command
+
+
+def chosen_options(
+    filters: tuple[str, ...], autofilter: tuple[str, ...], loss: str, statistic: str, **others: Any
+) -> Any:
+    """The report's options from the command line's."""
+    from hyperparton.report import Loss, Options
+
+    keys = tuple(key for entry in autofilter for key in entry.split(",") if key)
+    return Options(loss=Loss(loss, statistic), filters=filters, autofilter=keys, **others)
+
+
+@click.command()
+@click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="OUT", help="Default: DIR/report.")
+@selection_options
+def report(directories: tuple[Path, ...], output: Path | None, **chosen: Any) -> None:
+    """Report on the scans in DIR... (or tries.json files), combined: OUT/index.html, its figures and tables."""
+    from hyperparton.report import read_scans, summarise, write_report
+
+    summary = summarise(read_scans(directories), chosen_options(**chosen))
+    folder = output if output is not None else _default_folder(directories)
+    command = shlex.join(["hyperparton", *sys.argv[1:]])
+    target = write_report(summary, folder, block=parameters_of, command=command, now=time.time())
+    for finding in summary.findings:
+        click.echo(f"{finding.question}\n    {finding.answer}")
+    click.echo(f"report: {target}")
+
+
+def _default_folder(directories: tuple[Path, ...]) -> Path:
+    first = directories[0]
+    return (first if first.is_dir() else first.parent) / "report"
+
+
+def parameters_of(row: Any) -> str:
+    """The block for a runcard of a trial as the report knows it; empty if it cannot be written."""
+    from hyperparton.cli.best import completed, parameters_block
+
+    try:
+        return parameters_block(completed(row.parameters))
+    except HyperpartonError:
+        return ""

@@ -1,0 +1,47 @@
+"""Options with units: times and sizes of memory."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+__all__ = ["DURATION", "MEMORY"]
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+class _Duration(click.ParamType):
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)?", value.strip()):
+            seconds = float(found[1]) * _SECONDS[found[2] or "s"]
+        elif found := re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?", value.strip()):
+            # as SLURM has it: minutes:seconds, hours:minutes:seconds, days-hours:minutes(:seconds)
+            days, first, second, third = (int(part or 0) for part in found.groups())
+            long = found[1] is not None or found[4] is not None
+            seconds = days * 86400 + (first * 3600 + second * 60 + third if long else first * 60 + second)
+        else:
+            self.fail(f"{value!r} is no time; accepted: 90, 90s, 5min, 2h, 1d, 30:00, 2:00:00, 1-12:00:00", param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r} must be above 0", param, ctx)
+        return seconds
+
+
+class _Memory(click.ParamType):
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+        size = int(float(found[1]) * _BYTES[found[2].upper()]) if found else 0
+        if size <= 0:
+            self.fail(f"{value!r} is no size; accepted: 800M, 4G, 4GiB (K, M, G and T are powers of 1024)", param, ctx)
+        return size
+
+
+DURATION, MEMORY = _Duration(), _Memory()

@@ -1,0 +1,89 @@
+"""The automatic filter: leave out the values of hyperparameters, and their combinations, that do worst.
+
+As in validphys: for each key alone the worst value goes, then for each set of 2, 3, ... keys the two worst
+combinations. What is worst is decided in the open: the combination with the greatest median loss of its trials, a
+failed trial counting as infinitely bad, so a combination of which more than half failed goes first. Keys with more than
+ten numbers are cut into ten bins of equal width. One combination is always kept, and so is the best trial.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from hyperparton.report.filters import keys_of, resolve_key, value_of
+from hyperparton.report.losses import Loss, ranked
+from hyperparton.report.trials import Row
+from hyperparton.report.values import is_number, shown
+
+__all__ = ["Removed", "autofilter"]
+
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A combination that was left out."""
+
+    combination: str
+    trials: int
+    median: float
+    """of their losses; infinite if most of them failed"""
+
+
+def autofilter(rows: Sequence[Row], keys: Sequence[str], loss: Loss) -> tuple[list[Row], list[Removed]]:
+    """The trials that remain, and what was left out; raises ReportError for an unknown key."""
+    known = keys_of(rows)
+    names = list(dict.fromkeys(resolve_key(key, known, "automatic filter") for key in keys))
+    kept, removed = list(rows), []
+    for size in range(1, len(names) + 1):
+        for chosen in combinations(names, size):
+            kept, gone = _without_worst(kept, chosen, loss, kill=1 if size == 1 else 2)
+            removed += gone
+    return kept, removed
+
+
+def _without_worst(rows: list[Row], names: Sequence[str], loss: Loss, kill: int) -> tuple[list[Row], list[Removed]]:
+    finished = [row for row in rows if row.finished]
+    bins = [_binning([value_of(row, name) for row in finished]) for name in names]
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in finished:
+        values = [value_of(row, name) for name in names]
+        if all(value is not None for value in values):
+            groups[tuple(cut(value) for cut, value in zip(bins, values, strict=True))].append(row)
+    best = ranked(finished, loss)
+    holds_best = {key for key, members in groups.items() if best and any(row is best[0][0] for row in members)}
+    medians = {key: _median(members, loss) for key, members in groups.items()}
+    order = sorted((key for key in groups if key not in holds_best), key=lambda key: (-medians[key], key))
+    gone = order[: max(min(kill, len(groups) - 1), 0)]
+    out = {id(row) for key in gone for row in groups[key]}
+    told = [
+        Removed(", ".join(f"{n}={v}" for n, v in zip(names, key, strict=True)), len(groups[key]), medians[key])
+        for key in gone
+    ]
+    return [row for row in rows if id(row) not in out], told
+
+
+def _median(rows: Sequence[Row], loss: Loss) -> float:
+    numbers = [loss(row) if row.ok else None for row in rows]
+    values = sorted(math.inf if number is None else number for number in numbers)
+    middle = len(values) // 2
+    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+
+
+def _binning(values: Sequence[Any]) -> Any:
+    """A function from a value to the name of its bin, or of itself."""
+    numbers = sorted({float(value) for value in values if is_number(value)})
+    if len(numbers) <= _BINS or any(not is_number(value) for value in values if value is not None):
+        return shown
+    low, width = numbers[0], (numbers[-1] - numbers[0]) / _BINS
+
+    def name(value: float) -> str:
+        k = min(int((value - low) / width), _BINS - 1)
+        return f"[{shown(low + k * width)}, {shown(low + (k + 1) * width)}{']' if k == _BINS - 1 else ')'}"
+
+    return name

@@ -1,0 +1,156 @@
+"""The answers that a reader looks for: what is best, by how much, is it settled, what matters, what failed and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from hyperparton.report.columns import columns, told_values
+from hyperparton.report.course import ENOUGH, Convergence, Failure, folds_saved
+from hyperparton.report.importance import Importance
+from hyperparton.report.losses import Loss, ranked, replica_error
+from hyperparton.report.trials import Row
+
+__all__ = ["Finding", "findings"]
+
+#: probability of chance below which a hyperparameter is said to matter, all of them together
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A question and its answer; `key` names it for programs."""
+
+    key: str
+    question: str
+    answer: str
+
+
+def findings(
+    rows: Sequence[Row], loss: Loss, course: Convergence, entries: Sequence[Importance], causes: Sequence[Failure]
+) -> list[Finding]:
+    """The five answers, from the trials that the report is about."""
+    return [
+        Finding("best", "Which methodology is best?", _best(rows, loss)),
+        Finding("margin", "By how much?", _margin(rows, loss)),
+        Finding("converged", "Is the scan converged?", _converged(course)),
+        Finding("matters", "Which hyperparameters matter?", _matters(entries)),
+        Finding("failed", "What failed, and why?", _failed(rows, causes)),
+    ]
+
+
+def _best(rows: Sequence[Row], loss: Loss) -> str:
+    order = ranked(rows, loss)
+    if not order:
+        return "No trial has succeeded."
+    best, value = order[0]
+    told = told_values(best, [column.name for column in columns(rows)])
+    return f"Trial {best.name}, with a {loss.label} of {value:.4g}: {told or 'all trials share their hyperparameters'}."
+
+
+def _margin(rows: Sequence[Row], loss: Loss) -> str:
+    order = ranked(rows, loss)
+    if len(order) < 2:
+        return "There is no second successful trial to compare with."
+    value, (second, next_value) = order[0][1], order[1]
+    middle = median(number for _, number in order)
+    told = [
+        f"The next one, trial {second.name}, has {next_value:.4g}{_percent(value, next_value)}; the median of "
+        f"{len(order)} successful trials is {middle:.4g}."
+    ]
+    if loss.measure in ("scan", "validation", "experimental"):
+        told.append(_told_apart(order, "validation" if loss.measure == "scan" else loss.measure))
+    return " ".join(told)
+
+
+def _told_apart(order: Sequence[tuple[Row, float]], measure: str) -> str:
+    """Whether replicas on the same folds would change the order of the best trials."""
+    error = replica_error(order[0][0], measure)
+    if error is None:
+        return "With one replica per fold, or without replicas, nothing is known of what chance alone changes."
+    close = sum(1 for _, other in order[1:] if other - order[0][1] < 2 * error)
+    return (
+        f"Other replicas would change the best trial's {measure} χ² by ±{error:.2g} (standard error over folds and "
+        f"replicas); {_count(close, 'other trial lies', 'other trials lie')} within twice that of the best loss"
+        + (": these are not told apart by this scan." if close else ".")
+    )
+
+
+def _percent(best: float, other: float) -> str:
+    return "" if best == 0 else f", {100 * (other - best) / abs(best):.2g} % more"
+
+
+def _converged(course: Convergence) -> str:
+    where, count = course.last_improvement, len(course.rows)
+    if where is None:
+        return "No trial has succeeded."
+    gain = course.recent_gain
+    told = f"The best loss came with trial {where + 1} of {count} to finish"
+    if gain is None:
+        return f"{told}; too few trials to say more."
+    told += (
+        f"; the last quarter of the trials made it better by {100 * gain:.2g} %."
+        if gain
+        else ("; the last quarter of the trials found no better one.")
+    )
+    if course.converged is None:
+        return f"Not to be told yet: fewer than {ENOUGH} trials succeeded. {told}"
+    if course.converged:
+        answer = "Yes, as far as it can be seen" if gain == 0 else "Nearly"
+        return f"{answer}: {told[0].lower()}{told[1:]}"
+    return f"No: {told[0].lower()}{told[1:]} More trials are likely to find better ones."
+
+
+def _matters(entries: Sequence[Importance]) -> str:
+    if not entries:
+        return "Too few trials to tell."
+    level = _LEVEL / len(entries)
+    sure = [entry for entry in entries if entry.p_value < level]
+    hints = [entry for entry in entries if level <= entry.p_value < _LEVEL]
+    told = []
+    if sure:
+        told.append(
+            f"{_listed([entry.name for entry in sure])}: the best quarter of the trials differs from all of "
+            "them by more than chance gives."
+        )
+    else:
+        told.append(
+            "None for sure: the best quarter of the trials differs from all of them by no more than chance "
+            f"could give among {len(entries)} hyperparameters."
+        )
+    if hints:
+        told.append(f"There are hints of {_listed([entry.name for entry in hints])}.")
+    return " ".join(told)
+
+
+def _failed(rows: Sequence[Row], causes: Sequence[Failure]) -> str:
+    finished = sum(1 for row in rows if row.finished)
+    restarted = [row for row in rows if row.attempts > 1]
+    if causes:
+        total = sum(len(failure.rows) for failure in causes)
+        told = [f"{total} of {finished} trials failed."]
+        told += [
+            f"{_count(len(f.rows), 'trial', 'trials')}: {f.cause} (for example {_short(f.example)})." for f in causes
+        ]
+    else:
+        told = [f"None of {finished} trials failed."]
+    if restarted:
+        told.append(f"{_count(len(restarted), 'trial was', 'trials were')} started again after a worker had ended.")
+    saved, fitted = folds_saved(rows)
+    if saved:
+        told.append(f"Stopping at the first fold over the threshold saved {saved} of {saved + fitted} folds.")
+    return " ".join(told)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number or 'no'} {one if number == 1 else more}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

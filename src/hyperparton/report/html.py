@@ -1,0 +1,149 @@
+"""A report as one page that needs nothing else: no network, no file beside it, no script for what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+
+from hyperparton.report.panels import Panel, Section
+from hyperparton.report.plots import svg_element, svg_text
+from hyperparton.report.summary import Summary
+from hyperparton.report.tables import Table, best_setup, trial_table
+from hyperparton.report.trials import Row, Scan
+from hyperparton.report.values import is_number, shown
+
+__all__ = ["inline_figure", "page"]
+
+_PARTS = files("hyperparton.report") / "templates"
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string((_PARTS / "report.html.j2").read_text(encoding="utf-8"))
+
+
+def page(
+    summary: Summary,
+    sections: Sequence[Section],
+    svgs: Mapping[str, str],
+    *,
+    block: Callable[[Row], str] | None = None,
+    command: str = "",
+    now: datetime | None = None,
+    linked: bool = True,
+    live: bool = False,
+) -> str:
+    """The page of a summary.
+
+    `svgs` holds the figure of each panel by its name (`inline_figures`). `block` writes a trial's parameters for a
+    runcard. With `linked` the page links the files beside it; with `live` it asks its server for changes.
+    """
+    best = summary.best
+    options = summary.options
+    return _template().render(
+        title=summary.title,
+        author=options.author,
+        keywords=options.keywords,
+        date=(now or datetime.now()).strftime("%Y-%m-%d %H:%M"),
+        version=version("hyperparton"),
+        counts=_counts(summary),
+        findings=summary.findings,
+        best="" if best is None else _table(best_setup(best, options.loss)),
+        block=block(best) if block and best is not None and best.parameters else "",
+        sections=[_section(section, svgs) for section in sections],
+        trials=_table(trial_table(summary.rows, options.loss, options.include_failures), states=True),
+        filters=options.filters,
+        removed=[f"{r.combination} ({r.trials} trials, {shown(r.median)})" for r in summary.removed],
+        scans=[_scan(scan) for scan in summary.scans],
+        command=command,
+        files=linked,
+        live=live,
+        style=Markup((_PARTS / "report.css").read_text(encoding="utf-8")),
+        script=Markup((_PARTS / "report.js").read_text(encoding="utf-8")),
+    )
+
+
+def inline_figure(panel: Panel) -> str:
+    """The panel's figure as an element of a page; empty if it has none."""
+    return svg_element(svg_text(panel.draw()), panel.name, panel.title) if panel.draw else ""
+
+
+def _section(section: Section, svgs: Mapping[str, str]) -> dict[str, Any]:
+    panels = [
+        {
+            "name": panel.name,
+            "title": panel.title,
+            "reading": panel.reading,
+            "small": panel.small,
+            "table": _table(panel.table) if panel.listed else "",
+            "svg": Markup(svgs.get(panel.name, "")),
+        }
+        for panel in section.panels
+    ]
+    return {
+        "key": section.key,
+        "title": section.title,
+        "reading": section.reading,
+        "note": section.note,
+        "panels": panels,
+    }
+
+
+def _counts(summary: Summary) -> str:
+    words = {"ok": "succeeded", "fail": "failed", "running": "running", "waiting": "waiting to run again"}
+    told = [f"{count} {word}" for state, word in words.items() if (count := summary.count(state))]
+    left_out = sum(len(scan.rows) for scan in summary.scans) - len(summary.rows)
+    if left_out:
+        told.append(f"{left_out} left out by filters")
+    total = sum(scan.total or len(scan.rows) for scan in summary.scans)
+    return f"{total} trials: {', '.join(told)}"
+
+
+def _scan(scan: Scan) -> dict[str, Any]:
+    chosen = {"engine": "--engine", "seed": "--seed", "replicas": "--replicas", "t0pdfset": "--t0pdfset"}
+    told = [f"{option} {scan.settings[key]}" for key, option in chosen.items() if scan.settings.get(key) is not None]
+    count = scan.total or len(scan.rows)
+    settings = Table.of(("setting", "value"), [(key, value) for key, value in scan.settings.items()])
+    return {
+        "name": scan.name,
+        "path": str(scan.path),
+        "runcard": scan.runcard,
+        "notes": scan.notes,
+        "settings": _table(settings) if settings.rows else "",
+        "command": " ".join(["hyperparton scan RUNCARD --trials", str(count), *told]),
+    }
+
+
+def _table(table: Table, states: bool = False) -> Markup:
+    """A table as HTML; numbers carry their full value for sorting, and with `states` failed trials their class."""
+    text = [any(isinstance(row[i], str | list) for row in table.rows) for i in range(len(table.columns))]
+    head = "".join(
+        f'<th scope="col"{_class(is_text)}>{escape(name)}</th>'
+        for name, is_text in zip(table.columns, text, strict=True)
+    )
+    at = table.columns.index("status") if states and "status" in table.columns else None
+    lines = []
+    for row in table.rows:
+        cells = "".join(_cell(value, is_text) for value, is_text in zip(row, text, strict=True))
+        failed = at is not None and row[at] == "fail"
+        lines.append(f'<tr class="fail">{cells}</tr>' if failed else f"<tr>{cells}</tr>")
+    return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>")
+
+
+def _class(is_text: bool) -> str:
+    return ' class="text"' if is_text else ""
+
+
+def _cell(value: Any, is_text: bool) -> str:
+    if is_text:
+        return f'<td class="text">{escape(shown(value))}</td>'
+    raw = repr(value) if is_number(value) else ""
+    return f'<td data-value="{raw}">{escape(shown(value))}</td>'

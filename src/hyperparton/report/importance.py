@@ -1,0 +1,87 @@
+"""Which hyperparameters matter: how far the best trials' values differ from those of all trials.
+
+For each hyperparameter the Pearson divergence between its distribution over the best quarter of the trials and over all
+of them, as in PED-ANOVA (arXiv:2304.10255, eq. 14, with all trials as the wider set):
+
+    D = sum over bins b of p_all(b) (p_best(b) / p_all(b) - 1)^2
+
+It is 0 where the best trials look like all the others. A few trials differ by chance as well, so D is compared with
+what it is for quarters drawn at random. Failed trials count as the worst. A hyperparameter that applies to some trials
+only is judged among those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperparton.report.columns import Column, columns
+from hyperparton.report.losses import Loss
+from hyperparton.report.trials import Row
+
+__all__ = ["Importance", "divergence", "importances"]
+
+_BEST = 0.25
+_DRAWS = 2000
+_SEED = 1
+
+#: fewer trials than this say nothing
+_FEWEST = 12
+
+
+@dataclass(frozen=True)
+class Importance:
+    """One hyperparameter's divergence."""
+
+    name: str
+    trials: int
+    """to which it applies"""
+    divergence: float
+    chance: float
+    """95 of 100 quarters drawn at random stay below"""
+    p_value: float
+    """share of the quarters drawn at random that differ at least as much"""
+
+
+def importances(rows: Sequence[Row], loss: Loss) -> list[Importance]:
+    """The hyperparameters, the most important first; those with too few trials to judge are left out."""
+    finished = [row for row in rows if row.finished]
+    numbers = [loss(row) if row.ok else None for row in finished]
+    losses = np.array([np.inf if value is None else value for value in numbers], dtype=float)
+    found = [_importance(column, losses) for column in columns(finished)]
+    return sorted((entry for entry in found if entry), key=lambda entry: (entry.p_value, -entry.divergence))
+
+
+def _importance(column: Column, losses: np.ndarray) -> Importance | None:
+    applies = column.applies
+    count = int(applies.sum())
+    if count < _FEWEST:
+        return None
+    best = max(round(_BEST * count), 3)
+    bins = _bins(column.numbers()[applies], column.numeric, best)
+    order = np.argsort(losses[applies], kind="stable")
+    told = divergence(bins[order[:best]], bins)
+    rng = np.random.default_rng(_SEED)
+    drawn = np.array([divergence(bins[rng.permutation(count)[:best]], bins) for _ in range(_DRAWS)])
+    p_value = float((1 + np.sum(drawn >= told - 1e-12)) / (1 + _DRAWS))
+    return Importance(column.name, count, told, float(np.quantile(drawn, 0.95)), p_value)
+
+
+def _bins(numbers: np.ndarray, numeric: bool, best: int) -> np.ndarray:
+    """(trial,) the bin of each: a category, or one of a few bins with equally many trials each."""
+    if not numeric:
+        return numbers.astype(int)
+    count = min(max(best // 4, 3), 8)
+    edges = np.quantile(numbers, np.linspace(0, 1, count + 1)[1:-1])
+    return np.searchsorted(edges, numbers, side="right")
+
+
+def divergence(best: np.ndarray, everything: np.ndarray) -> float:
+    """The Pearson divergence of the bins of the best trials (best,) from those of all trials (trial,)."""
+    size = int(everything.max()) + 1
+    all_shares = np.bincount(everything, minlength=size) / len(everything)
+    best_shares = np.bincount(best, minlength=size) / len(best)
+    there = all_shares > 0
+    return float(np.sum((best_shares[there] - all_shares[there]) ** 2 / all_shares[there]))

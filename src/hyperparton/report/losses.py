@@ -1,0 +1,107 @@
+"""By which number trials are compared: the scan's own loss, or one recomputed from the folds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperparton.errors import ReportError, nearest
+from hyperparton.report.trials import Row
+from hyperparton.report.values import mean
+
+__all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "ranked", "replica_error"]
+
+#: measure -> what it is
+MEASURES = {
+    "scan": "the loss that the scan minimised",
+    "chi2": "χ² of the hidden fold",
+    "phi2": "phi2 of the hidden fold; its reciprocal, as in the scan, so that small is good",
+    "logp": "−log p of the hidden fold",
+    "chi2exp": "χ² of the fitted data",
+    "validation": "validation χ² of the fitted data, mean over replicas",
+    "experimental": "χ² of the hidden fold per replica, mean over replicas",
+}
+
+STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
+    "average": lambda values: float(np.mean(values)),
+    "best_worst": lambda values: float(np.max(values)),
+    "std": lambda values: float(np.std(values)),
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A measure and, unless it is the scan's own loss, the statistic over folds."""
+
+    measure: str = "scan"
+    statistic: str = "average"
+
+    def __post_init__(self) -> None:
+        for given, known, what in ((self.measure, MEASURES, "loss"), (self.statistic, STATISTICS, "statistic")):
+            if given not in known:
+                raise ReportError(f"unknown {what} {given!r}{nearest(given, known)}, accepted: {', '.join(known)}")
+
+    @property
+    def label(self) -> str:
+        """The name of the number, for axes and headings."""
+        if self.measure == "scan":
+            return "loss"
+        name = {"chi2": "χ²", "phi2": "1/phi2", "logp": "−log p", "chi2exp": "fitted χ²"}.get(
+            self.measure, f"{self.measure} χ²"
+        )
+        return f"{name} ({self.statistic} over folds)"
+
+    def __call__(self, row: Row) -> float | None:
+        """The number of a trial; None where it cannot be computed."""
+        if self.measure == "scan":
+            return row.loss
+        values = fold_values(row, self.measure)
+        if not values or any(value is None for value in values):
+            return None
+        found = STATISTICS[self.statistic](np.asarray(values, dtype=float))
+        if self.measure == "phi2":
+            found = 1.0 / found if found else math.inf
+        return found if math.isfinite(found) else None
+
+
+def fold_values(row: Row, measure: str) -> list[float | None]:
+    """A measure of every fold, replicas averaged."""
+    if measure in row.replicas:
+        return [mean(fold) for fold in row.replicas[measure]]
+    return list(row.folds.get(measure, ()))
+
+
+def ranked(rows: Sequence[Row], loss: Loss) -> list[tuple[Row, float]]:
+    """Successful trials with their numbers, best first, of equal ones the first."""
+    found = [(row, value) for row in rows if row.ok and (value := loss(row)) is not None]
+    order = {id(row): i for i, row in enumerate(rows)}
+    return sorted(found, key=lambda pair: (pair[1], order[id(pair[0])]))
+
+
+def good_range(losses: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """From the best loss to where trials stop to be of interest: the range in which good trials can be told apart.
+
+    Its end is the worst loss or, if that is much farther, five times the distance of the best third from the best.
+    """
+    values = np.asarray(losses, dtype=float)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    best, worst = float(values.min()), float(values.max())
+    reach = 5.0 * (float(np.quantile(values, 1 / 3)) - best)
+    return best, (best + reach if 0.0 < reach < 0.6 * (worst - best) else worst)
+
+
+def replica_error(row: Row, measure: str = "validation") -> float | None:
+    """The standard error of a trial's mean over folds and replicas that comes from its replicas.
+
+    It is sqrt(sum over folds of variance / replicas) / folds: what other replicas on the same folds would change. None
+    with fewer than two replicas in any fold.
+    """
+    folds = [np.array([v for v in fold if v is not None]) for fold in row.replicas.get(measure, ())]
+    if not folds or any(len(fold) < 2 for fold in folds):
+        return None
+    return float(math.sqrt(sum(np.var(fold, ddof=1) / len(fold) for fold in folds)) / len(folds))

@@ -1,0 +1,34 @@
+"""Figures of a report. Each function takes numbers and returns a figure; none knows how a scan is read or written."""
+
+from hyperparton.report.plots.course import (
+    plot_convergence,
+    plot_failures,
+    plot_folds,
+    plot_running_averages,
+    plot_workers,
+)
+from hyperparton.report.plots.parameters import (
+    plot_dependence,
+    plot_importances,
+    plot_parallel,
+    plot_scatter,
+    plot_violins,
+)
+from hyperparton.report.plots.style import Figure, save_pdf, svg_element, svg_text
+
+__all__ = [
+    "Figure",
+    "plot_convergence",
+    "plot_dependence",
+    "plot_failures",
+    "plot_folds",
+    "plot_importances",
+    "plot_parallel",
+    "plot_running_averages",
+    "plot_scatter",
+    "plot_violins",
+    "plot_workers",
+    "save_pdf",
+    "svg_element",
+    "svg_text",
+]

@@ -1,0 +1,200 @@
+"""Figures of hyperparameters: importance, partial dependence, violins, scatter, parallel coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from hyperparton.report.columns import Column
+from hyperparton.report.dependence import Dependence
+from hyperparton.report.importance import Importance
+from hyperparton.report.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PALETTE,
+    SKY,
+    Figure,
+    LossAxis,
+    log_axis,
+    new_figure,
+    styled,
+)
+
+__all__ = ["plot_dependence", "plot_importances", "plot_parallel", "plot_scatter", "plot_violins"]
+
+_SMALL = (3.3, 2.5)
+
+#: a distribution of fewer trials is shown by its points alone
+_FEWEST = 5
+
+
+@styled
+def plot_importances(entries: Sequence[Importance]) -> Figure:
+    """Divergences as bars, with the mark that chance alone stays below in 95 of 100 cases."""
+    figure, axes = new_figure(6.4, 0.9 + 0.27 * len(entries))
+    places = np.arange(len(entries))[::-1]
+    for place, entry in zip(places, entries, strict=True):
+        beyond = entry.divergence > entry.chance
+        axes.barh(
+            place, entry.divergence, height=0.62, color=BLUE if beyond else "white", edgecolor=BLUE, linewidth=1.0
+        )
+        axes.plot([entry.chance] * 2, [place - 0.42, place + 0.42], color=BLACK, linewidth=1.6)
+    axes.plot([], [], color=BLACK, linewidth=1.6, label="95 % of random quarters stay below")
+    axes.set_yticks(places, [entry.name for entry in entries])
+    axes.set_xlabel("divergence of the best quarter from all trials")
+    axes.grid(axis="y", visible=False)
+    figure.legend(loc="outside upper center")
+    return figure
+
+
+@styled
+def plot_dependence(entry: Dependence, label: str, limits: tuple[float, float]) -> Figure:
+    """A partial dependence: a line with its band for numbers, points with bars for categories; losses in `limits`."""
+    figure, axes = new_figure(*_SMALL)
+    if entry.column.numeric:
+        at = np.asarray(entry.at, dtype=float)
+        axes.fill_between(at, entry.low, entry.high, color=SKY, alpha=0.35, linewidth=0)
+        axes.plot(at, entry.loss, color=BLUE, linewidth=1.8)
+        _number_axis(axes, entry.column)
+    else:
+        places = np.arange(len(entry.at))
+        spread = np.abs(np.array([entry.loss - entry.low, entry.high - entry.loss]))
+        axes.errorbar(places, entry.loss, yerr=spread, fmt="o", color=BLUE, ecolor=SKY, elinewidth=4, markersize=6)
+        _category_ticks(axes, [str(name) for name in entry.at])
+    axes.set_xlabel(entry.column.name)
+    axes.set_ylabel(f"mean {label}")
+    axes.set_ylim(limits)
+    return figure
+
+
+def _number_axis(axes: Any, column: Column) -> None:
+    if column.logarithmic:
+        log_axis(axes.xaxis)
+    elif all(float(value).is_integer() for value in column.values if value is not None):
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+
+
+@styled
+def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
+    """The losses (trial,) of each category; NaN for trials without one."""
+    figure, axes = new_figure(*_SMALL)
+    axis = LossAxis.of(losses)
+    numbers = column.numbers()
+    for k in range(len(column.categories)):
+        members = losses[(numbers == k) & np.isfinite(losses)]
+        inside = members[members <= axis.high]
+        if len(inside) >= _FEWEST and np.ptp(inside) > 0:
+            drawn = axes.violinplot([inside], positions=[k], widths=0.8, showextrema=False)
+            for body in drawn["bodies"]:
+                body.set(facecolor=SKY, edgecolor=BLUE, alpha=0.5)
+        if len(members):
+            middle = np.median(members)
+            if middle <= axis.high:
+                axes.plot([k - 0.25, k + 0.25], [middle, middle], color=BLACK, linewidth=1.6)
+        axis.draw(axes, k + _spread(len(members)), members, marker="o", color=GREY, markersize=2.5 if len(losses) < 300 else 1.5, alpha=0.7)
+    _mark_best(axes, numbers, losses)
+    counts = [int(np.sum((numbers == k) & np.isfinite(losses))) for k in range(len(column.categories))]
+    _category_ticks(axes, [f"{name}\n({count})" for name, count in zip(column.categories, counts, strict=True)])
+    axes.set_xlabel(column.name)
+    axis.apply(axes, label)
+    return figure
+
+
+def _spread(count: int) -> np.ndarray:
+    """Places beside each other that look random and are the same every time: multiples of the golden ratio."""
+    return 0.36 * (np.modf(0.618034 * np.arange(count))[0] - 0.5)
+
+
+def _mark_best(axes: Any, at: np.ndarray, losses: np.ndarray) -> None:
+    usable = np.where(np.isfinite(at), losses, np.nan)
+    if np.isfinite(usable).any() and np.nanmin(usable) == np.nanmin(losses):
+        best = int(np.nanargmin(usable))
+        axes.plot(at[best], losses[best], "*", color=ORANGE, markeredgecolor=BLACK, markersize=11, zorder=5)
+
+
+def _category_ticks(axes: Any, names: list[str]) -> None:
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    tilted = longest * len(names) > 34
+    axes.set_xticks(range(len(names)), names, rotation=35 if tilted else 0, ha="right" if tilted else "center")
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.grid(axis="x", visible=False)
+
+
+@styled
+def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column | None = None) -> Figure:
+    """Losses (trial,) against a number, with a colour and a marker per group of trials."""
+    figure, axes = new_figure(*_SMALL)
+    axis = LossAxis.of(losses)
+    numbers = column.numbers()
+    usable = np.isfinite(numbers) & np.isfinite(losses)
+    names = groups.categories if groups is not None else ("",)
+    place = groups.numbers() if groups is not None else np.zeros(len(numbers))
+    drawn = 0
+    for k, name in enumerate(names):
+        members = usable & (place == k)
+        if not members.any():
+            continue
+        drawn += 1
+        marks = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)]}
+        axis.draw(axes, numbers[members], losses[members], markersize=3.5 if len(losses) < 300 else 2.0, alpha=0.75, label=name, **marks)
+    _number_axis(axes, column)
+    _mark_best(axes, numbers, losses)
+    axes.set_xlabel(column.name)
+    axis.apply(axes, label)
+    if groups is not None and drawn > 1:
+        figure.legend(loc="outside upper center", ncols=3, fontsize=7.5, handletextpad=0.2, columnspacing=0.9)
+    return figure
+
+
+@styled
+def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, most: int = 300) -> Figure:
+    """Each trial a line through its hyperparameters, the best tenth dark and on top; losses (trial,), NaN left out."""
+    figure, axes = new_figure(max(6.8, 0.75 * len(columns) + 1.0), 3.6)
+    order = [i for i in np.argsort(losses) if np.isfinite(losses[i])]
+    scaled = np.array([column.scaled() if column.numeric else _even(column) for column in columns])
+    best = min(max(len(order) // 10, 1), 30)
+    for rank, i in reversed(list(enumerate(order[:most]))):
+        good = rank < best
+        color, width, alpha = (BLUE, 1.3, 0.8) if good else (GREY, 0.5, 0.3)
+        if rank == 0:
+            color, width, alpha = ORANGE, 2.4, 1.0
+        points = np.where(np.isnan(scaled[:, i]), -0.12, scaled[:, i])
+        axes.plot(range(len(columns)), points, color=color, linewidth=width, alpha=alpha, zorder=3 if good else 2)
+    axes.plot([], [], color=ORANGE, linewidth=2.4, label=f"best {label}")
+    axes.plot([], [], color=BLUE, linewidth=1.3, label="best tenth")
+    axes.plot([], [], color=GREY, linewidth=0.7, label="others")
+    for k, column in enumerate(columns):
+        axes.axvline(k, color="#AAAAAA", linewidth=0.8, zorder=1)
+        for height, text in _axis_labels(column):
+            axes.text(k + 0.04, height, text, fontsize=6.5, va="center", zorder=6, bbox=_PLATE)
+    if any(not column.applies.all() for column in columns):
+        axes.text(-0.45, -0.12, "n/a", fontsize=6.5, va="center", color=GREY)
+    axes.set_xticks(range(len(columns)), [column.name for column in columns], rotation=30, ha="right")
+    axes.set_yticks([])
+    axes.set_ylim(-0.18, 1.06)
+    axes.set_xlim(-0.5, len(columns) - 0.3)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.grid(visible=False)
+    figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+_PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
+
+
+def _even(column: Column) -> np.ndarray:
+    return column.numbers() / max(len(column.categories) - 1, 1)
+
+
+def _axis_labels(column: Column) -> list[tuple[float, str]]:
+    if not column.numeric:
+        last = max(len(column.categories) - 1, 1)
+        return [(i / last, name) for i, name in enumerate(column.categories)]
+    numbers = column.numbers()
+    return [(0.0, f"{np.nanmin(numbers):.3g}"), (1.0, f"{np.nanmax(numbers):.3g}")]

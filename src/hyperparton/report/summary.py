@@ -1,0 +1,93 @@
+"""A report's content: the trials that were chosen, and the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hyperparton.errors import ReportError
+from hyperparton.report.autofilter import Removed, autofilter
+from hyperparton.report.course import Convergence, Failure, convergence, failures
+from hyperparton.report.filters import apply_filters, parse_filter
+from hyperparton.report.findings import Finding, findings
+from hyperparton.report.importance import Importance, importances
+from hyperparton.report.losses import Loss, ranked
+from hyperparton.report.trials import Row, Scan, combined
+
+__all__ = ["Options", "Summary", "summarise"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a reader chooses."""
+
+    loss: Loss = field(default_factory=Loss)
+    filters: tuple[str, ...] = ()
+    autofilter: tuple[str, ...] = ()
+    include_failures: bool = False
+    """whether failed trials are in the table"""
+    chi2_threshold: float = 5.0
+    """hidden χ² above which a trial is left out of the averages of χ² and −log p"""
+    chi2exp_threshold: float = 1.35
+    """χ² of the fitted data above which a trial is left out of the average of the loss"""
+    top: int = 10
+    """trials shown fold by fold"""
+    title: str | None = None
+    author: str | None = None
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """The numbers of a report."""
+
+    scans: tuple[Scan, ...]
+    options: Options
+    rows: tuple[Row, ...]
+    """that passed the filters, unfinished ones with them"""
+    removed: tuple[Removed, ...]
+    ranked: tuple[tuple[Row, float], ...]
+    course: Convergence
+    importances: tuple[Importance, ...]
+    failures: tuple[Failure, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def title(self) -> str:
+        return self.options.title or f"Hyperparameter scan {' + '.join(scan.name for scan in self.scans)}"
+
+    @property
+    def best(self) -> Row | None:
+        return self.ranked[0][0] if self.ranked else None
+
+    def count(self, state: str) -> int:
+        return sum(1 for row in self.rows if row.state == state)
+
+
+def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
+    """The numbers of these scans, combined; raises ReportError if a filter is not understood or leaves nothing."""
+    chosen = options or Options()
+    rows = combined(scans)
+    if not rows:
+        raise ReportError(f"{', '.join(str(scan.path) for scan in scans)}: holds no trials yet")
+    kept = apply_filters(rows, [parse_filter(text) for text in chosen.filters])
+    kept, removed = autofilter(kept, chosen.autofilter, chosen.loss)
+    if not kept:
+        raise ReportError(f"none of {len(rows)} trials passes the filters {', '.join(chosen.filters)}")
+    order = ranked(kept, chosen.loss)
+    if chosen.loss.measure != "scan" and not order and any(row.ok for row in kept):
+        raise ReportError(f"no trial has what --loss {chosen.loss.measure} needs; accepted for these trials: scan")
+    course = convergence(kept, chosen.loss)
+    important = importances(kept, chosen.loss)
+    causes = failures(kept)
+    return Summary(
+        scans=tuple(scans),
+        options=chosen,
+        rows=tuple(kept),
+        removed=tuple(removed),
+        ranked=tuple(order),
+        course=course,
+        importances=tuple(important),
+        failures=tuple(causes),
+        findings=tuple(findings(kept, chosen.loss, course, important, causes)),
+    )

@@ -1,0 +1,79 @@
+"""Writing a report: the page, figures as SVG and PDF, tables as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hyperparton.errors import ReportError
+from hyperparton.report.html import inline_figure, page
+from hyperparton.report.panels import Section, sections
+from hyperparton.report.plots import save_pdf, svg_element, svg_text
+from hyperparton.report.summary import Summary
+from hyperparton.report.tables import Table, best_setup, trial_table
+from hyperparton.report.trials import Row
+
+__all__ = ["render", "write_report"]
+
+
+def render(
+    summary: Summary, *, block: Callable[[Row], str] | None = None, now: float | None = None, live: bool = False
+) -> str:
+    """The page alone, without files beside it."""
+    parts = sections(summary, now)
+    svgs = {panel.name: inline_figure(panel) for section in parts for panel in section.panels}
+    return page(summary, parts, svgs, block=block, linked=False, live=live)
+
+
+def write_report(
+    summary: Summary,
+    folder: str | Path,
+    *,
+    block: Callable[[Row], str] | None = None,
+    command: str = "",
+    now: float | None = None,
+    extra: Sequence[Section] = (),
+) -> Path:
+    """Write `index.html`, `figures/` and `tables/` into `folder` and give the page's path.
+
+    `extra` are further sections, shown after the losses by fold. Raises ReportError if the folder cannot be written.
+    """
+    parts = sections(summary, now)
+    if extra:
+        at = next(i for i, section in enumerate(parts) if section.key == "averages")
+        parts[at:at] = extra
+    out = Path(folder)
+    try:
+        for name in ("figures", "tables"):
+            (out / name).mkdir(parents=True, exist_ok=True)
+        svgs = _write_panels(out, parts)
+        _write_tables(out, summary)
+        target = out / "index.html"
+        target.write_text(page(summary, parts, svgs, block=block, command=command), encoding="utf-8")
+    except OSError as fault:
+        raise ReportError(f"{fault.filename or out}: cannot be written: {fault.strerror}") from fault
+    return target
+
+
+def _write_panels(out: Path, parts: Sequence[Section]) -> dict[str, str]:
+    svgs = {}
+    for panel in (panel for section in parts for panel in section.panels):
+        (out / "tables" / f"{panel.name}.csv").write_text(panel.table.csv(), encoding="utf-8")
+        if panel.draw is None:
+            continue
+        figure = panel.draw()
+        svg = svg_text(figure)
+        (out / "figures" / f"{panel.name}.svg").write_text(svg, encoding="utf-8")
+        save_pdf(figure, out / "figures" / f"{panel.name}.pdf")
+        svgs[panel.name] = svg_element(svg, panel.name, panel.title)
+    return svgs
+
+
+def _write_tables(out: Path, summary: Summary) -> None:
+    options = summary.options
+    tables = {"trials": trial_table(summary.rows, options.loss, options.include_failures)}
+    tables["answers"] = Table.of(("question", "answer"), [(f.question, f.answer) for f in summary.findings])
+    if summary.best is not None:
+        tables["best_setup"] = best_setup(summary.best, options.loss)
+    for name, table in tables.items():
+        (out / "tables" / f"{name}.csv").write_text(table.csv(), encoding="utf-8")

@@ -1,0 +1,230 @@
+"""Trials in processes of their own: what one needs to be told, and how it is asked, watched and ended.
+
+A trainer is built once in each process, from a recipe: the name of a function and plain data. Recipes, vals and results
+go over pipes as JSON; nothing is pickled between a scan and these processes. One that takes too long or too much memory
+is killed, so a limit holds whatever the trainer is doing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyperparton.scan.limits import limit_failure
+from hyperparton.trials.record import encode
+
+__all__ = ["Recipe", "TrainerProcess", "close_processes", "run_task"]
+
+#: how often, in seconds, a process at work is looked at
+_LOOK = 0.2
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+Answer = dict[str, Any]
+
+#: (what is told of a trainer's progress, what is called now and then)
+_Listeners = tuple[Callable[[dict[str, Any]], None] | None, Callable[[], None] | None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a process makes the trainer of a scan: `builder` (``module:function``) called with `arguments`.
+
+    The function returns (trainer, HyperScanner). `arguments` is strict JSON data; `folders` go before what is on the
+    module search path.
+    """
+
+    builder: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
+
+    def text(self, space: str | None = None, threads: int | None = None) -> str:
+        """The recipe as JSON; `space` is the fingerprint of the scan's space, `threads` how many a process may use."""
+        return encode({
+            "builder": self.builder, "arguments": dict(self.arguments), "folders": list(self.folders),
+            "space": space, "threads": threads,
+        })  # fmt: skip
+
+
+class TrainerProcess:
+    """A process with a trainer of the recipe `text`; it starts with the first trial, and again after it ended."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+
+    def ask(
+        self,
+        vals: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        memory: int | None = None,
+        progress: Callable[[dict[str, Any]], None] | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> Answer:
+        """Run one trial: `{"result": ...}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
+
+        `seconds` and `memory` (bytes) are limits on the trial; the result of one that exceeds them says so. `watch` is
+        called now and then while the trial runs, and may raise.
+        """
+        listeners = (progress, watch)
+        if self._process is None:
+            answer = self._start(listeners)
+            if "ready" not in answer:
+                self.close()
+                return answer
+        answer = self._exchange({"vals": dict(vals)}, listeners, seconds, memory)
+        if set(answer) != {"result"}:
+            self.close()
+        return {key: value for key, value in answer.items() if key != "ended"}
+
+    def _start(self, listeners: _Listeners) -> Answer:
+        threads = json.loads(self._text)["threads"]
+        self._buffer = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hyperparton.scan.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(threads),
+            start_new_session=True,
+        )
+        return self._exchange(json.loads(self._text), listeners)
+
+    def _exchange(
+        self,
+        message: Mapping[str, Any],
+        listeners: _Listeners,
+        seconds: float | None = None,
+        memory: int | None = None,
+    ) -> Answer:
+        progress, watch = listeners
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        try:
+            process.stdin.write(encode(message).encode() + b"\n")
+            process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return {"died": _end_of(process)}
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            answer = self._line(process)
+            if answer is not None and "progress" in answer:
+                if progress is not None:
+                    progress(answer["progress"])
+            elif answer is not None:
+                return answer
+            if watch is not None:
+                watch()
+            if end is not None and time.monotonic() > end:
+                return _limited("TrialTimeout", f"it took longer than {seconds:g} s; its process was ended")
+            if memory is not None and (held := _resident(process.pid)) > memory:
+                told = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
+                return _limited("MemoryLimit", told)
+
+    def _line(self, process: subprocess.Popen[bytes]) -> Answer | None:
+        """The next answer; None if there is none just now."""
+        assert process.stdout is not None
+        descriptor = process.stdout.fileno()
+        while b"\n" not in self._buffer:
+            if not select.select([descriptor], [], [], _LOOK)[0]:
+                return None
+            data = os.read(descriptor, 1 << 16)
+            if not data:
+                return {"died": _end_of(process)}
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return json.loads(line)
+
+    def kill(self) -> None:
+        """End the process while another thread asks it; that thread is told that it died."""
+        if (process := self._process) is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the process, at once."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):  # what was still to be written is for nobody
+                    pipe.close()
+
+
+def _limited(kind: str, message: str) -> Answer:
+    return {"result": limit_failure(kind, message), "ended": True}
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> str:
+    try:
+        code = process.wait(5)
+    except subprocess.TimeoutExpired:
+        return "it closed its output"
+    return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    """The variables of a process that may use so many threads, for the libraries that fits run on."""
+    environment = dict(os.environ)
+    if threads is not None:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"):
+            environment[name] = str(threads)
+        if threads == 1:
+            flags = environment.get("XLA_FLAGS", "")
+            environment["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    return environment
+
+
+#: processes that wait for a trial, by recipe, and all there are; one set for all the threads of a Dask worker
+_FREE: dict[str, list[TrainerProcess]] = {}
+_ALL: dict[str, list[TrainerProcess]] = {}
+_GUARD = threading.Lock()
+
+
+def run_task(text: str, vals: Mapping[str, Any], seconds: float | None, memory: int | None) -> Answer:
+    """Run one trial in a process of this machine: one that waits for work, or a new one."""
+    with _GUARD:
+        free = _FREE.setdefault(text, [])
+        process = free.pop() if free else TrainerProcess(text)
+        if process not in _ALL.setdefault(text, []):
+            _ALL[text].append(process)
+    answer = process.ask(vals, seconds=seconds, memory=memory)
+    with _GUARD:
+        if process in _ALL.get(text, []):
+            _FREE[text].append(process)
+        else:  # the scan was closed meanwhile
+            process.close()
+    return answer
+
+
+def close_processes(text: str) -> None:
+    """End the processes of a recipe on this machine, at work or not."""
+    with _GUARD:
+        processes, free = _ALL.pop(text, []), _FREE.pop(text, [])
+    for process in processes:
+        if process in free:
+            process.close()
+        else:
+            process.kill()

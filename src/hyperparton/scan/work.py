@@ -1,0 +1,233 @@
+"""A scan at work: what comes next, what becomes of it, and who is told. Executors drive it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hyperparton.engines import trial_seed
+from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
+from hyperparton.scan.limits import Limits, limit_failure
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.trials import Outcome, Trial, TrialStore, owner_name
+
+__all__ = ["Plan", "Progress", "Work"]
+
+_LOG = logging.getLogger(__name__)
+
+#: receives an event: `event`, `tid` and what is listed at `hyper_scan_wrapper`
+Progress = Callable[[dict[str, Any]], None]
+
+#: how often a trial may end the process that runs it before it counts as failed
+_DEATHS = 3
+
+#: pauses, in seconds, between two looks for a trial that may be run
+_SHORTEST, _LONGEST = 0.02, 1.0
+
+#: the next trial is taken to need this much more than the longest so far
+_RESERVE = 1.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a scan is and how long it may take."""
+
+    scanner: HyperScanner
+    engine: Any
+    seed: int
+    total: int
+    lag: int
+    lease: float | None
+    """seconds; None for a store that only this process holds"""
+    limits: Limits
+    progress: Progress | None = None
+
+
+class Work:
+    """The trials of `plan` in `store`. A context manager: on exit what is running is handed back.
+
+    While it is entered a thread moves the ends of its leases.
+    """
+
+    def __init__(self, store: TrialStore, plan: Plan) -> None:
+        self._store, self._plan = store, plan
+        self._owner = owner_name()
+        self._past: list[Outcome] = []
+        best = store.best()
+        self._best: tuple[float | None, int | None] = (best.loss, best.number) if best else (None, None)
+        self._running: dict[int, float] = {}
+        self._deaths: dict[int, int] = {}
+        self._failures, self._longest, self._pause = 0, 0.0, _SHORTEST
+        walltime = plan.limits.walltime
+        self._end = None if walltime is None else time.monotonic() + walltime
+        self._heart = threading.Thread(target=self._beat, daemon=True) if plan.lease else None
+        self._stopped = threading.Event()
+        self.over = False
+
+    @property
+    def plan(self) -> Plan:
+        """What is worked on."""
+        return self._plan
+
+    def __enter__(self) -> Work:
+        if self._heart is not None:
+            self._heart.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        self._stopped.set()
+        if self._heart is not None:
+            self._heart.join()
+        for number in list(self._running):
+            # a store that cannot be written any more keeps the lease until it ends
+            with contextlib.suppress(StoreError):
+                self._store.release(number, self._owner)
+
+    def _beat(self) -> None:
+        assert self._plan.lease is not None
+        while not self._stopped.wait(self._plan.lease / 4):
+            for number in list(self._running):
+                try:
+                    if not self._store.heartbeat(number, self._owner, seconds=self._plan.lease):
+                        _LOG.warning("trial %d: its lease is lost, another process runs it", number)
+                except StoreError as fault:  # the next beat may get through before the lease ends
+                    _LOG.warning("trial %d: its lease could not be renewed: %s", number, fault)
+
+    def next_trial(self) -> Trial | None:
+        """A trial to run now: one that was left unfinished, else a new one; None if there is none just now.
+
+        `over` says whether there will be none any more. Raises WalltimeError if nothing runs and the time that is left
+        is too short for a trial.
+        """
+        if not self._time_for_one():
+            return None
+        trial = self._left_over() or self._new()
+        if trial is not None:
+            self._pause = _SHORTEST
+            self._running[trial.number] = time.monotonic()
+            self._tell({"event": "trial_started", "tid": trial.number, "params": trial.space_vals})
+        return trial
+
+    def _left_over(self) -> Trial | None:
+        left = self._store.lease(self._owner, stop=self._plan.total, seconds=self._plan.lease)
+        if left is not None:
+            _LOG.info("trial %d was left unfinished and runs again", left.number)
+        return left
+
+    def _new(self) -> Trial | None:
+        space = self._plan.scanner
+        while (number := self._store.next_number()) < self._plan.total:
+            known = max(number - self._plan.lag + 1, 0)
+            if not self._finished_below(known):
+                return None
+            past = self._past if len(self._past) == known else self._past[:known]
+            vals = self._plan.engine.suggest(space.as_dict(), past, trial_seed(self._plan.seed, number))
+            trial = self._store.book(
+                number, vals, self._owner, space_vals=space.space_vals(vals), seconds=self._plan.lease
+            )
+            if trial is not None:
+                return trial
+        self.over = self._finished_below(self._plan.total)
+        return None
+
+    def _finished_below(self, stop: int) -> bool:
+        """Whether all trials below `stop` are finished; their outcomes are then in `_past`."""
+        for outcome in self._store.history(len(self._past), stop) if len(self._past) < stop else ():
+            if outcome.number != len(self._past):
+                break
+            self._past.append(outcome)
+        return len(self._past) >= stop
+
+    def _time_for_one(self) -> bool:
+        if self._end is None:
+            return True
+        left = self._end - time.monotonic()
+        if left > _RESERVE * self._longest:
+            return True
+        if not self._running:
+            raise self.time_is_over()
+        return False
+
+    def time_left(self) -> float | None:
+        """Seconds until the scan has to hand back; None if there is no such time."""
+        return None if self._end is None else self._end - time.monotonic()
+
+    def check_time(self) -> None:
+        """Raise WalltimeError if the scan has to hand back now."""
+        if self._end is not None and time.monotonic() > self._end:
+            raise self.time_is_over()
+
+    def time_is_over(self) -> WalltimeError:
+        """The error that ends a scan whose time is over."""
+        return WalltimeError(
+            f"the walltime of {self._plan.limits.walltime:g} s is over, trials are left; the same command continues"
+        )
+
+    def wait(self) -> None:
+        """Pause before the next look for a trial, longer each time that there is none."""
+        self.check_time()
+        left = self.time_left()
+        time.sleep(self._pause if left is None else max(0.0, min(self._pause, left)))
+        self._pause = min(2 * self._pause, _LONGEST)
+
+    def settle(self, trial: Trial, answer: Mapping[str, Any]) -> None:
+        """Take what came of a trial: `{"result": ...}`, `{"died": how}` or `{"broken": why}`.
+
+        A trial whose process died runs again, and fails when that happened too often. Raises ScanError where no
+        trainer can be built, TooManyFailuresError when the limit on failures is reached.
+        """
+        if "broken" in answer:
+            raise ScanError(str(answer["broken"]))
+        if "result" in answer:
+            self.finish(trial, answer["result"])
+            return
+        deaths = self._deaths[trial.number] = self._deaths.get(trial.number, 0) + 1
+        if deaths < _DEATHS:
+            _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, answer["died"])
+            self._running.pop(trial.number, None)
+            self._store.release(trial.number, self._owner)
+            return
+        told = f"the process that ran it died {deaths} times; the last time {answer['died']}"
+        self.finish(trial, limit_failure("ProcessDied", told))
+
+    def finish(self, trial: Trial, result: dict[str, Any]) -> None:
+        """Keep a result and tell of it; one whose lease was lost is dropped, another process runs that trial."""
+        number, loss, good = trial.number, result["loss"], result["status"] == "ok"
+        keep = self._store.complete if good else self._store.fail
+        kept = keep(number, self._owner, result)
+        seconds = time.monotonic() - self._running.pop(number, time.monotonic())
+        self._longest = max(self._longest, seconds)
+        if not kept:
+            _LOG.warning("trial %d: its lease was lost, this result of it is dropped", number)
+            return
+        if good and (self._best[0] is None or (loss, number) < self._best):
+            self._best = (loss, number)
+        self._failures = 0 if good else self._failures + 1
+        reason = Trial(number, trial.vals, result=result).reason
+        if self._plan.progress is not None:
+            self._tell({
+                "event": "trial_finished", "tid": number, "done": self._done(), "status": result["status"],
+                "loss": loss, "reason": reason, "seconds": seconds, "best": self._best[0], "best_tid": self._best[1],
+            })  # fmt: skip
+        if self._failures == self._plan.limits.max_consecutive_failures:
+            raise TooManyFailuresError(f"{self._failures} trials failed one after the other, the last with {reason}")
+
+    def _done(self) -> int:
+        """How many trials are finished, by whomever."""
+        self._finished_below(self._plan.total)
+        return len(self._past) + len(self._store.history(len(self._past), self._plan.total))
+
+    def tell_of(self, trial: Trial) -> Callable[[dict[str, Any]], None] | None:
+        """What a trainer's own events are given to, if anyone listens."""
+        if self._plan.progress is None:
+            return None
+        return lambda event: self._tell({**event, "event": "trial_progress", "tid": trial.number})
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        if self._plan.progress is not None:
+            self._plan.progress({**event, "total": self._plan.total})

@@ -1,0 +1,96 @@
+"""`MongoFileTrials`: a scan whose jobs meet at a MongoDB, with `tries.json` in each job's folder."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import StoreError
+from hyperparton.trials.joined import JoinedTrials
+from hyperparton.trials.mongo import MongoStore
+from hyperparton.trials.mongod import MongodRunner
+
+__all__ = ["MongoFileTrials"]
+
+#: how long, in seconds, workers may take to hand back their trials when they are stopped
+_GRACE = 20.0
+
+
+class MongoFileTrials(JoinedTrials):
+    """The trials of the database `db_name` at `db_host`:`db_port`, with `tries.json` in the folder `replica_path`.
+
+    With a `runner` the server is the runner's: its archive is unpacked and it is started before, and when the trials
+    are closed it is stopped and archived, if it was started here. `num_workers` is how many processes
+    `start_mongo_workers` starts. Raises StoreError if no server answers, or the folder or database cannot be used.
+    """
+
+    def __init__(
+        self,
+        replica_path: str | Path,
+        db_host: str = "localhost",
+        db_port: int = 27017,
+        db_name: str = "hyperopt-db",
+        num_workers: int = 1,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        runner: MongodRunner | None = None,
+    ) -> None:
+        self.num_workers = num_workers
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._runner = runner
+        self.url = f"mongodb://{db_host}:{db_port}/{db_name}" if runner is None else runner.url
+        if runner is not None:
+            self.extract_mongodb_database()
+            runner.start()
+        try:
+            store = MongoStore(self.url)
+            try:
+                super().__init__(store, replica_path, parameters)
+            except BaseException:
+                store.close()
+                raise
+        except BaseException:
+            if runner is not None:
+                runner.stop()
+            raise
+
+    def start_mongo_workers(self, command: Sequence[str]) -> None:
+        """Start `num_workers` processes of `command`, a scan that joins `url`, beside this one."""
+        for _ in range(self.num_workers):
+            self.workers.append(subprocess.Popen(list(command), stdin=subprocess.DEVNULL))
+
+    def stop_mongo_workers(self) -> None:
+        """Tell the workers to hand back their trials and end; kill those that do not."""
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            try:
+                worker.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+        self.workers.clear()
+
+    def compress_mongodb_database(self) -> Path:
+        """Keep the runner's stopped database as `{db_name}.tar.gz`; raises StoreError if there is no runner."""
+        return self._own_runner().archive()
+
+    def extract_mongodb_database(self) -> bool:
+        """Unpack `{db_name}.tar.gz` if the database is not there; whether that was done."""
+        return self._own_runner().restore()
+
+    def _own_runner(self) -> MongodRunner:
+        if self._runner is None:
+            raise StoreError(f"{self.url}: only a database whose server is run by a MongodRunner can be archived here")
+        return self._runner
+
+    def close(self) -> None:
+        self.stop_mongo_workers()
+        try:
+            super().close()
+        finally:
+            if self._runner is not None and self._runner.started:
+                self._runner.stop()
+                self.compress_mongodb_database()

@@ -1,0 +1,206 @@
+"""The numbers of a report against values computed by hand or known in closed form."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hyperparton.errors import ReportError
+from hyperparton.report.course import convergence, failures, folds_saved, running_average, workers
+from hyperparton.report.dependence import dependences
+from hyperparton.report.forest import grow_forest
+from hyperparton.report.importance import divergence, importances
+from hyperparton.report.losses import Loss, good_range, ranked, replica_error
+
+
+@pytest.fixture
+def folds(rows):
+    meta = {
+        "validation_losses": [[1.0, 3.0], [2.0, 6.0]],
+        "experimental_losses": [[1.0, 2.0], [4.0, 5.0]],
+        "hyper_losses_chi2": [1.0, 3.0],
+        "hyper_losses_phi2": [0.25, 0.75],
+        "hyper_losses_logp": [-2.0, 1.0],
+    }
+    return rows((0, 7.0, {"kfold_meta": meta}))[0]
+
+
+@pytest.mark.parametrize(
+    ("measure", "statistic", "value"),
+    [
+        ("scan", "average", 7.0),
+        ("chi2", "average", 2.0),
+        ("chi2", "best_worst", 3.0),
+        ("chi2", "std", 1.0),
+        ("phi2", "average", 2.0),
+        ("phi2", "best_worst", 4 / 3),
+        ("logp", "average", -0.5),
+        ("logp", "std", 1.5),
+        ("validation", "average", 3.0),
+        ("validation", "best_worst", 4.0),
+        ("experimental", "average", 3.0),
+    ],
+)
+def test_losses_recomputed(folds, measure, statistic, value):
+    assert Loss(measure, statistic)(folds) == pytest.approx(value)
+
+
+def test_losses_that_are_not_there(rows):
+    plain = rows((0, 7.0, {}))[0]
+    assert Loss("chi2")(plain) is None
+    with pytest.raises(ReportError, match=r"unknown loss 'chi' \(did you mean 'chi2'\?\)"):
+        Loss("chi")
+    with pytest.raises(ReportError, match="unknown statistic 'mean', accepted: average, best_worst, std"):
+        Loss("chi2", "mean")
+
+
+def test_the_error_from_replicas(folds):
+    # variances 2 and 8 of two replicas each: sqrt(2/2 + 8/2) / 2 folds
+    assert replica_error(folds) == pytest.approx(math.sqrt(5.0) / 2)
+
+
+def test_equal_losses_keep_the_order_of_trials(rows):
+    trials = rows((0, 2.0, {}), (1, 1.0, {}), (2, 1.0, {}), (3, None, {"status": "fail"}))
+    assert [row.number for row, _ in ranked(trials, Loss())] == [1, 2, 0]
+
+
+def test_convergence_by_time_of_finishing(rows):
+    # trial 1 finishes before trial 0
+    trials = rows(
+        (0, 3.0, {"begin": 0, "seconds": 30}),
+        (1, 5.0, {"begin": 5, "seconds": 5}),
+        (2, None, {"begin": 31, "seconds": 4, "status": "fail"}),
+        (3, 2.0, {"begin": 40, "seconds": 10}),
+    )
+    course = convergence(trials, Loss())
+    assert [row.number for row in course.rows] == [1, 0, 2, 3]
+    assert course.best.tolist() == [5.0, 3.0, 3.0, 2.0]
+    assert course.seconds.tolist() == [10.0, 30.0, 35.0, 50.0]
+    assert course.last_improvement == 3
+    assert course.recent_gain == pytest.approx(1 / 3)  # the last quarter is one trial: from 3 to 2
+    assert course.converged is None
+
+
+def test_convergence_is_said_with_enough_trials_only(rows):
+    flat = rows(*((n, 2.0 if n else 1.0, {"begin": 10 * n}) for n in range(20)))
+    assert convergence(flat, Loss()).converged is True
+    assert convergence(flat[:19], Loss()).converged is None
+    falling = rows(*((n, 20.0 - n, {"begin": 10 * n}) for n in range(20)))
+    assert convergence(falling, Loss()).recent_gain == pytest.approx(5 / 6)  # from 6 after 15 trials to 1
+    assert convergence(falling, Loss()).converged is False
+
+
+def test_combined_scans_are_set_side_by_side(rows):
+    from dataclasses import replace
+
+    one = [replace(row, scan="one") for row in rows((0, 3.0, {"begin": 0}), (1, 1.0, {"begin": 100}))]
+    two = [replace(row, scan="two") for row in rows((0, 2.0, {"begin": 1000}))]
+    course = convergence([*one, *two], Loss())
+    assert course.seconds.tolist() == [10.0, 10.0, 110.0]
+    assert course.best.tolist() == [3.0, 2.0, 1.0]
+
+
+def test_running_average(rows):
+    trials = rows((0, 1.0, {}), (1, 9.0, {}), (2, 2.0, {}), (3, 6.0, {}))
+    kept, values, means = running_average(trials, Loss(), 9.0, Loss())
+    assert [row.number for row in kept] == [0, 2, 3]
+    assert values.tolist() == [1.0, 2.0, 6.0]
+    assert means.tolist() == [1.0, 1.5, 3.0]
+
+
+def test_failures_by_cause(rows):
+    nan = {"status": "fail", "failed_by": {"failure": {"type": "NaNLoss", "message": "the loss is nan"}}}
+    over = {"status": "fail", "failed_by": {"reason": "hyper loss 60 of fold 1 is above the threshold 50"}}
+    meta = {"validation_losses": [[1.0]]}
+    trials = rows(
+        (0, None, nan),
+        (1, None, nan),
+        (2, 120.0, {**over, "kfold_meta": meta}),
+        (3, 1.0, {"kfold_meta": {"validation_losses": [[1.0]] * 4}}),
+        (4, 9.0, {"status": "fail"}),
+    )
+    told = [(found.cause, len(found.rows), found.seconds, found.example) for found in failures(trials)]
+    assert told == [
+        ("NaNLoss", 2, 20.0, "NaNLoss: the loss is nan"),
+        ("over the threshold", 1, 10.0, "hyper loss 60 of fold 1 is above the threshold 50"),
+        ("status fail", 1, 10.0, "the trainer gave status fail (loss 9)"),
+    ]
+    assert folds_saved(trials) == (3, 5)
+
+
+def test_workers(rows):
+    trials = rows(
+        (0, 1.0, {"owner": "a:1", "begin": 0, "seconds": 10}),
+        (1, 1.0, {"owner": "b:2", "begin": 2, "seconds": 18}),
+        (2, 1.0, {"owner": "a:1", "begin": 15, "seconds": 5}),
+    )
+    first, second = workers(trials)
+    assert (first.owner, first.bars, first.busy, first.share) == ("a:1", ((0.0, 10.0), (15.0, 20.0)), 15.0, 0.75)
+    assert (second.owner, second.bars, second.share) == ("b:2", ((2.0, 20.0),), 0.9)
+
+
+def test_the_range_of_good_trials():
+    assert good_range([1.0, 2.0, 3.0]) == (1.0, 3.0)
+    # a third of the trials reach to 1.1, so what is worse than 1 + 5 * 0.1 is of no interest beside 400
+    assert good_range([1.0, 1.1, 1.1, 1.1, 2.0, 400.0, 400.0]) == pytest.approx((1.0, 1.5))
+    assert good_range([]) == (0.0, 1.0)
+
+
+def test_divergence_in_closed_form():
+    # shares 1/2, 1/2 of all and 1, 0 of the best: (1/2)^2 / (1/2), twice
+    assert divergence(np.array([0, 0]), np.array([0, 0, 1, 1])) == pytest.approx(1.0)
+    assert divergence(np.array([0, 1]), np.array([0, 0, 1, 1])) == 0.0
+    # shares 1/4, 3/4 of all and 3/4, 1/4 of the best: (1/2)^2 (4 + 4/3)
+    assert divergence(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1])) == pytest.approx(4 / 3)
+
+
+def test_importances_find_what_matters(rows):
+    rng = np.random.default_rng(3)
+    values = [{"x": float(rng.random()), "noise": float(rng.random()), "fixed": 1} for _ in range(120)]
+    trials = rows(*((n, (v["x"] - 0.3) ** 2, v) for n, v in enumerate(values)))
+    first, second = importances(trials, Loss())
+    assert (first.name, second.name) == ("x", "noise")
+    assert first.p_value < 0.001
+    assert first.divergence > first.chance
+    assert second.p_value > 0.05
+
+
+def test_chance_is_called_chance(rows):
+    """Losses that know nothing of the values: probabilities of chance are spread evenly from 0 to 1."""
+    rng = np.random.default_rng(11)
+    found = []
+    for _ in range(20):
+        trials = rows(
+            *((n, float(rng.random()), {"x": float(rng.random()), "y": float(rng.random())}) for n in range(80))
+        )
+        found += [entry.p_value for entry in importances(trials, Loss())]
+    assert len(found) == 40
+    assert 0.35 < np.mean(found) < 0.65
+    assert sum(p < 0.05 for p in found) <= 6  # 2 expected; more than 6 have a probability of 0.3 %
+
+
+def test_the_forest_learns_a_step_and_not_noise():
+    rng = np.random.default_rng(5)
+    features = rng.random((300, 3))
+    step = np.where(features[:, 1] > 0.5, 2.0, 0.0)
+    forest = grow_forest(features, step)
+    assert forest.explained > 0.9
+    told = forest.predict(np.array([[0.5, 0.1, 0.5], [0.5, 0.9, 0.5]])).mean(axis=0)
+    assert told == pytest.approx([0.0, 2.0], abs=0.15)
+    assert grow_forest(features, rng.random(300)).explained < 0.15
+
+
+def test_partial_dependences_of_a_sum(rows):
+    # loss = 2 x + (0 for a, 1 for b) + noise: the dependence on x rises by 2, that on the kind by 1
+    rng = np.random.default_rng(7)
+    values = [{"x": float(rng.random()), "kind": "ab"[int(rng.integers(2))]} for _ in range(600)]
+    trials = rows(*((n, 1 + 2 * v["x"] + (v["kind"] == "b"), v) for n, v in enumerate(values)))
+    found = dependences(trials, Loss())
+    assert found is not None
+    assert found.explained > 0.9
+    of_x, of_kind = found.entries
+    assert of_x.loss[-1] - of_x.loss[0] == pytest.approx(2.0, rel=0.2)
+    assert np.all(np.diff(of_x.loss) > -0.05)
+    assert of_kind.at == ("a", "b")
+    assert of_kind.loss[1] - of_kind.loss[0] == pytest.approx(1.0, rel=0.2)
+    assert dependences(trials[:19], Loss()) is None

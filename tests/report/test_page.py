@@ -1,0 +1,100 @@
+"""The page in a real browser, with scripts and without, and as a file."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from hyperparton.report import Options, read_scans, summarise, write_report
+from hyperparton.report.panels import sections
+from hyperparton.report.plots import save_pdf, svg_text
+
+
+@pytest.fixture(scope="module")
+def report(scan_folder, tmp_path_factory):
+    summary = summarise(read_scans([scan_folder()]), Options(title="A <scan> & its report", author="A. Person"))
+    return write_report(
+        summary, tmp_path_factory.mktemp("report") / "out", block=lambda row: "parameters:\n  epochs: 1\n"
+    )
+
+
+def test_every_panel_has_its_files_and_a_sentence(report):
+    page, folder = report.read_text(), report.parent
+    figures = re.findall(r'<figure id="figure-([^"]+)">', page)
+    assert {"convergence", "importances", "folds", "failures", "workers", "parallel_coordinates"} <= set(figures)
+    assert {"violin_optimizer", "scatter_learning_rate", "scatter_epochs", "violin_number_of_layers"} <= set(figures)
+    assert len(figures) == len(set(figures))
+    for name in figures:
+        assert ET.parse(folder / "figures" / f"{name}.svg").getroot().tag.endswith("svg")
+        assert (folder / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert len((folder / "tables" / f"{name}.csv").read_text().splitlines()) > 1
+    for section in re.findall(r"<section.*?</section>", page, flags=re.DOTALL):
+        if "<figure" in section:
+            readings = re.findall(r'<p class="reading">(.*?)</p>|</strong> (.*?)<', section, flags=re.DOTALL)
+            assert any(len(part) > 40 for reading in readings for part in reading)
+    identities = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identities) == len(set(identities))
+
+
+def test_what_users_write_is_not_markup(report):
+    page = report.read_text()
+    assert "<title>A &lt;scan&gt; &amp; its report</title>" in page
+    assert "description: &lt;a card&gt; &amp; more" in page
+    assert not re.search(
+        r'(?:src|href)="(?:https?:)?//', page.replace('xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    )
+
+
+def test_the_same_trials_give_the_same_files(report, scan_folder, tmp_path):
+    parts = sections(summarise(read_scans([scan_folder()])))
+    for panel in (
+        panel for section in parts for panel in section.panels if panel.name in ("folds", "violin_optimizer")
+    ):
+        figure = panel.draw()
+        assert svg_text(figure) == (report.parent / "figures" / f"{panel.name}.svg").read_text()
+        save_pdf(figure, tmp_path / "again.pdf")
+        assert (tmp_path / "again.pdf").read_bytes() == (report.parent / "figures" / f"{panel.name}.pdf").read_bytes()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_in_a_browser(report, browse, scripts):
+    with browse(scripts) as browser:
+        browser.open(report.as_uri())
+        assert browser.text("h1") == "A <scan> & its report"
+        # trial 27: learning rate 0.001 (1 + 189 mod 20) = 0.01, Adam, so a loss of 1
+        assert browser.text("#answer-best").startswith("Trial 27, with a loss of 1: ")
+        assert "4 of 40 trials failed. 4 trials: NaNLoss" in browser.text("#answer-failed")
+        width, height = browser.size("#figure-convergence svg")
+        assert width > 300
+        assert height > 100
+        assert len(browser.texts("#trials tbody tr")) == 36
+        assert browser.displayed(".scripted") is scripts
+        assert browser.requests() == [report.as_uri()]
+        assert browser.complaints() == []
+
+
+def test_sorting_and_filtering_the_table(report, browse):
+    with browse() as browser:
+        browser.open(report.as_uri())
+        first = "#trials tbody tr td"
+        assert browser.text(first) == "27"
+        browser.click("#trials thead th:nth-child(1) button")
+        assert browser.text(first) == "0"
+        browser.click("#trials thead th:nth-child(1) button")
+        assert browser.text(first) == "38"
+        browser.write("#filter", "optimizer=SGD loss<2.1")
+        shown = [text for text in browser.texts("#trials tbody tr:not([hidden])") if text]
+        assert all("SGD" in line for line in shown)
+        assert browser.text("#shown") == f"{len(shown)} of 36 trials."
+        assert len(shown) == 6  # trials 1, 4, 7, 10, 13, 16 have learning rates from 0.008 to 0.013
+
+
+def test_printed_on_paper(report, browse):
+    """The page prints: several sheets, the table in full."""
+    import base64
+
+    with browse() as browser:
+        browser.open(report.as_uri())
+        sheets = base64.b64decode(browser.call("POST", "/print", {}))
+    assert sheets.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", sheets)) >= 3

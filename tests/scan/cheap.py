@@ -1,0 +1,82 @@
+"""A scan without physics for processes of their own: `make` is the builder of its recipe.
+
+Run as a script it is a process of a scan that many join: `python cheap.py FOLDER URL TRIALS SLEEP LAG LEASE`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from hyperparton.scan import HyperScanner, Recipe, hyper_scan_wrapper
+
+CONFIG = {"space": {"x": {"min": -5, "max": 5}, "n": {"min": 1, "max": 9, "make_int": True}}}
+
+
+class Trainer:
+    """Numbers of the parameters alone, after a while that differs from run to run; odd ways to end by `habit`."""
+
+    def __init__(self, sleep=0.0, habit=None, folder=None):
+        self.sleep, self.habit, self.folder = sleep, habit, folder
+
+    def set_hyperopt(self, on, keys=None):
+        assert on
+        assert set(keys) == {"x", "n"}
+
+    def hyperparametrizable(self, params):
+        time.sleep(random.SystemRandom().uniform(0, self.sleep))
+        x = params["x"]
+        if x < 0 and self.habit:
+            self.misbehave(x)
+        print("what a trainer prints is no answer")
+        if params["n"] == 3:
+            raise ValueError(f"no fit with {params['n']}")
+        return {"status": "ok", "loss": (x - 2) ** 2, "kfold_meta": {"hyper_losses": [[x], [float("nan")]]}}
+
+    def misbehave(self, x):
+        if self.habit == "once":  # dies at its first try of this trial
+            tried = Path(self.folder) / f"{x!r}"
+            if tried.exists():
+                return
+            tried.touch()
+        if self.habit in ("dies", "once"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.habit == "hangs":
+            while True:
+                time.sleep(60)
+        if self.habit == "grows":
+            held = bytearray(300 << 20)
+            held[:: 1 << 12] = b"x" * len(held[:: 1 << 12])
+            time.sleep(60)
+        if self.habit == "raises":
+            raise RuntimeError("told to")
+
+
+def make(**settings):
+    return Trainer(**settings), scanner()
+
+
+def broken(**settings):
+    raise RuntimeError("no data here")
+
+
+def scanner():
+    return HyperScanner({"x": 0.0, "n": 1}, CONFIG)
+
+
+def recipe(builder="make", **settings):
+    return Recipe(f"cheap:{builder}", settings, (str(Path(__file__).parent),))
+
+
+def main(folder, url, trials, sleep, lag, lease):
+    hyper_scan_wrapper(
+        folder, Trainer(float(sleep)), scanner(), int(trials), store=url, lag=int(lag), lease=float(lease)
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

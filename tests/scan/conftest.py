@@ -1,0 +1,6 @@
+"""Scripts beside the tests are modules for them too."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,110 @@
+"""JoinedTrials: folders of processes that share a store, and clocks that play no part."""
+
+import json
+import time
+
+import pytest
+
+from hyperparton.errors import StoreError
+from hyperparton.trials import FileTrials, SqlStore, read_tries
+from hyperparton.trials.joined import JoinedTrials, open_store
+from hyperparton.trials.lock import FolderLock
+from hyperparton.trials.mongo import MongoStore
+
+
+@pytest.fixture
+def join(tmp_path):
+    opened = []
+
+    def joined(folder):
+        url = f"sqlite:///{tmp_path}/shared.sqlite"
+        opened.append(JoinedTrials(open_store(url), tmp_path / folder))
+        return opened[-1]
+
+    yield joined
+    for trials in opened:
+        trials.close()
+
+
+def finish(trials, number):
+    trials.book(number, {"x": [number]}, "me")
+    assert trials.complete(number, "me", {"status": "ok", "loss": float(number)})
+
+
+def numbers(trials):
+    return [entry["tid"] for entry in read_tries(trials.json_path)]
+
+
+def test_each_folder_gets_the_trials_of_all(join):
+    one, other = join("a"), join("b")
+    finish(one, 0)
+    finish(other, 1)
+    assert (numbers(one), numbers(other)) == ([0], [0, 1])
+    other.book(2, {}, "slow")
+    finish(one, 3)
+    assert numbers(one) == [0, 1, 3]
+    assert other.complete(2, "slow", {"status": "ok", "loss": 0.0})
+    one.close()
+    assert numbers(one) == numbers(other) == [0, 1, 2, 3]
+
+
+def test_one_folder_for_several(join, monkeypatch):
+    monkeypatch.setattr("hyperparton.trials.joined._LOOK", 0.0)
+    monkeypatch.setattr("hyperparton.trials.joined._WAIT", 0.0)
+    one, other = join("a"), join("a")
+    finish(other, 0)
+    assert not one.json_path.exists()
+    finish(one, 1)
+    assert numbers(one) == [0, 1]
+    one.close()
+    finish(other, 2)
+    assert numbers(other) == [0, 1, 2]
+
+
+def test_folders_of_another_scan_are_refused(join, tmp_path):
+    with FileTrials(tmp_path / "own"):
+        pass
+    with pytest.raises(StoreError, match="a scan of its own"):
+        join("own")
+    (tmp_path / "held").mkdir()
+    lock = FolderLock(tmp_path / "held" / "tries.lock", {"store": "another"})
+    with pytest.raises(StoreError, match="another scan works in this folder"):
+        join("held")
+    lock.close()
+    finish(join("a"), 0)
+    (tmp_path / "more").mkdir()
+    entry = json.loads((tmp_path / "a" / "tries.json").read_text())[0]
+    (tmp_path / "more" / "tries.json").write_text(json.dumps([entry, entry]))
+    with pytest.raises(StoreError, match=r"holds 2 trials, the store .* 1"):
+        join("more")
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "", "sqlite+nothing:///x"])
+def test_urls_that_are_no_store(url):
+    with pytest.raises(StoreError):
+        open_store(url)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mongo"])
+def test_leases_end_by_the_servers_clock(kind, servers, monkeypatch, tmp_path):
+    """Workers an hour fast or slow neither lose their trials nor keep them longer."""
+    if kind == "postgres":
+        url = servers.postgres(str(tmp_path))
+        stores = [SqlStore(url), SqlStore(url)]
+    else:
+        host, port, name = servers.mongo(str(tmp_path))
+        stores = [MongoStore(f"mongodb://{host}:{port}/{name}") for _ in range(2)]
+    slow, fast = stores
+    now = time.time()
+    with monkeypatch.context() as shifted:
+        shifted.setattr(time, "time", lambda: now - 3600)
+        assert abs(slow.book(0, {}, "slow", seconds=30).book_time - now) < 30
+        shifted.setattr(time, "time", lambda: now + 3600)
+        assert fast.lease("fast", seconds=30) is None
+        assert slow.heartbeat(0, "slow", seconds=0.05)
+        time.sleep(0.1)
+        shifted.setattr(time, "time", lambda: now - 3600)
+        assert fast.lease("fast", seconds=30).number == 0
+        assert not slow.complete(0, "slow", {"status": "ok", "loss": 1.0})
+    for store in stores:
+        store.close()
