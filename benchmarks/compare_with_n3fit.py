@@ -11,14 +11,13 @@ eigenmodes.  Each replica stands for a trial of one replica.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 
 from hyperparton.data import load_fit_data
 from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks
 from hyperparton.runcard import read_runcard
-from hyperparton.train.chi2 import reduce_eigenmodes
+from hyperparton.train.chi2 import ReducedChi2, reduce_rows
 from hyperparton.train.fit import FitSetup, run_fit
 from hyperparton.train.kfold import Fold
 from hyperparton.train.methodology import Methodology
@@ -44,17 +43,22 @@ FIRST_TRIAL = {
 
 def folds_of_n3fit(setup: FitSetup) -> list[Fold]:
     """Masks of points used on eigenmodes, chi2 divided by the points of all data: what n3fit does."""
-    data, matrix = setup.data, setup.compressed.matrix
-    modes, origin, folds = diagonalise(data.covmat), setup.folds()[0].experimental.origin, []
+    data, own = setup.data, setup.folds()
+    modes, origin = diagonalise(data.covmat), own[0].experimental.origin
+    whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
+    rows, measured = whitening @ setup.compressed.matrix, whitening @ data.central
+    masks = [diagonal_mask(data.ndata, seed, setup.split.diagonal_frac) for seed in setup.split.seeds()]
+    targets = setup.fitted_values @ whitening.T
+
+    def chi2(target: np.ndarray, chosen: np.ndarray, ndata: int) -> ReducedChi2:
+        return reduce_rows(rows[chosen], target[chosen], origin, ndata)
+
+    folds = []
     for kept in kfold_masks(data, setup.partitions or ()):
-        parts: tuple[list, list] = ([], [])
-        for seed, values in zip(setup.split.seeds(), setup.fitted_values, strict=True):
-            mask = diagonal_mask(data.ndata, seed, setup.split.diagonal_frac)
-            for chosen, into in ((mask, parts[0]), (~mask, parts[1])):
-                reduced = reduce_eigenmodes(matrix, values, modes, chosen & kept, origin)
-                into.append(replace(reduced, ndata=int(chosen.sum())))
-        hidden = reduce_eigenmodes(matrix, data.central, modes, ~kept, origin)
-        folds.append(Fold(*parts, hidden, ~kept, kept))
+        pairs = list(zip(masks, targets, strict=True))
+        training = [chi2(target, mask & kept, int(mask.sum())) for mask, target in pairs]
+        validation = [chi2(target, ~mask & kept, int((~mask).sum())) for mask, target in pairs]
+        folds.append(Fold(training, validation, chi2(measured, ~kept, int((~kept).sum())), ~kept, kept))
     return folds
 
 
@@ -92,7 +96,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=10)
     arguments = parser.parse_args()
     card = read_runcard(arguments.card)
-    data = load_fit_data(card, t0pdfset="HYPERPARTON_dis_t0")
+    data = load_fit_data(card)
     setup = FitSetup.from_runcard(card, data, range(1, arguments.replicas + 1))
     if arguments.what == "fit":
         fit(setup, card.scan_parameters())
