@@ -59,10 +59,10 @@ class Maps:
         if other is None:
             outputs = self._all(_shared(flat, flat[:0], self.matrix, self.transposed), xf)
             return outputs, jax.lax.stop_gradient(outputs)
-        other = jax.lax.stop_gradient(other)
-        product = _shared(flat, jnp.reshape(other, flat.shape), self.matrix, self.transposed)
+        fixed: Array = jax.lax.stop_gradient(other)
+        product = _shared(flat, jnp.reshape(fixed, flat.shape), self.matrix, self.transposed)
         first, second = product[: len(flat)], jax.lax.stop_gradient(product[len(flat) :])
-        return self._all(first, xf), self._all(second, other)
+        return self._all(first, xf), self._all(second, fixed)
 
     def _all(self, product: Array, xf: Array) -> list[Outputs]:
         return [self._outputs(group, product, xf) for group in self.groups]
