@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -345,3 +347,32 @@ def test_any_interleaving(name, servers):
         suppress_health_check=list(HealthCheck),
     )
     machine.TestCase().runTest()
+
+
+def test_a_store_whose_making_was_killed_is_made_again(tmp_path):
+    """Killed anywhere while its tables are made, a shared file holds all of them or none."""
+    script = """
+import os, sys
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from hyperparton.trials import SqlStore
+calls = []
+def kill(*_):
+    calls.append(1)
+    if len(calls) == int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+event.listen(Engine, "after_cursor_execute", kill)
+SqlStore("sqlite:///" + sys.argv[1])
+"""
+    place = tmp_path / "shared.sqlite"
+    for number in range(1, 12):
+        code = subprocess.run([sys.executable, "-c", script, place, str(number)]).returncode
+        assert code in (0, -9)
+        if code == 0:
+            break
+        with SqlStore(f"sqlite:///{place}") as store:
+            assert store.book(0, {}, "a") is not None
+        place.unlink()
+        for end in ("-wal", "-shm"):
+            place.with_name(place.name + end).unlink(missing_ok=True)
+    assert number > 5

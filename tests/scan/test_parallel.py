@@ -17,7 +17,7 @@ from cheap import Trainer, recipe, scanner
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
 from hyperparton.scan import Limits
-from hyperparton.trials import FileTrials
+from hyperparton.trials import FileTrials, open_store
 
 HERE = Path(__file__).parent
 
@@ -226,10 +226,12 @@ def test_jobs_join_a_scan_and_one_of_them_dies(tmp_path, servers, calm, kind):
         )
 
     doomed, last = job("doomed"), job("last")
-    other = tmp_path / "doomed" / "tries.json"
     end = time.monotonic() + 60
-    while not other.exists() and doomed.poll() is None and time.monotonic() < end:
-        time.sleep(0.02)
+    with open_store(url) as store:
+        while f":{doomed.pid}:" not in "".join(str(trial.owner) for trial in store.trials()):
+            assert doomed.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
     doomed.send_signal(signal.SIGKILL)
     doomed.wait()
     scan(tmp_path / "here", Trainer(), 26, engine="hyperopt", store=url, lease=1.5)
@@ -247,8 +249,6 @@ def test_a_result_whose_lease_was_lost_is_dropped(tmp_path):
         def hyperparametrizable(self, params):
             if not results:
                 results.append(params)
-                from hyperparton.trials import open_store
-
                 with open_store(url) as store:  # as if this process had slept until its lease ended
                     held = store.get(0)
                     assert store.release(0, held.owner)

@@ -109,9 +109,9 @@ def _trials(work: Work) -> Iterator[Trial]:
 class OnCluster:
     """`slots` trials at once on the Dask cluster of `client`, each in a process with `threads` threads."""
 
-    def __init__(self, client: Any, recipe: Recipe, slots: int, threads: int) -> None:
+    def __init__(self, client: Any, recipe: Recipe, slots: int, threads: int, remote: bool) -> None:
         self.slots = slots
-        self._client, self._recipe, self._threads = client, recipe, threads
+        self._client, self._recipe, self._threads, self._remote = client, recipe, threads, remote
 
     def run(self, work: Work) -> None:
         """Run trials until the scan is over."""
@@ -136,13 +136,11 @@ class OnCluster:
                     future, trial = flying.pop(key)
                     work.settle(trial, _answer(future))
         finally:
-            self._end(recipe, bool(flying))
-
-    def _end(self, recipe: str, running: bool) -> None:
-        """End the processes, those at work too; nobody waits for their results any more."""
-        close_processes(recipe)
-        with contextlib.suppress(Exception):  # workers that are gone have ended theirs
-            self._client.run(close_processes, recipe, wait=not running)
+            # those at work too: nobody waits for their results any more
+            close_processes(recipe)
+            if self._remote:
+                with contextlib.suppress(Exception):  # workers that are gone have ended theirs
+                    self._client.run(close_processes, recipe)
 
 
 def _answer(future: Any) -> dict[str, Any]:
@@ -175,7 +173,7 @@ def local_cluster(recipe: Recipe, workers: int) -> Iterator[OnCluster]:
         client = stack.enter_context(Client(cluster))
         for node in (cluster.scheduler, *cluster.workers.values()):
             cluster.loop.add_callback(node.http_server.stop)
-        yield OnCluster(client, recipe, workers, threads)
+        yield OnCluster(client, recipe, workers, threads, remote=False)
 
 
 @contextlib.contextmanager
@@ -191,4 +189,4 @@ def remote_cluster(recipe: Recipe, address: str, workers: int | None = None) -> 
         slots = workers or sum(client.nthreads().values())
         if slots < 1:
             raise ScanError(f"the Dask cluster at {address} has no workers yet; start them, or say --workers W")
-        yield OnCluster(client, recipe, slots, 1)
+        yield OnCluster(client, recipe, slots, 1, remote=True)

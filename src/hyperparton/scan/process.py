@@ -74,6 +74,7 @@ class TrainerProcess:
     ) -> Answer:
         """Run one trial: `{"result": ...}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
 
+        One that died before it had a trainer has `starting` beside it: that is not the trial's fault.
         `seconds` and `memory` (bytes) are limits on the trial; the result of one that exceeds them says so. `watch` is
         called now and then while the trial runs, and may raise.
         """
@@ -82,7 +83,7 @@ class TrainerProcess:
             answer = self._start(listeners)
             if "ready" not in answer:
                 self.close()
-                return answer
+                return {**answer, "starting": True}
         answer = self._exchange({"vals": dict(vals)}, listeners, seconds, memory)
         if set(answer) != {"result"}:
             self.close()
@@ -186,15 +187,12 @@ def _resident(pid: int) -> int:
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    """The variables of a process that may use so many threads, for the libraries that fits run on."""
-    environment = dict(os.environ)
-    if threads is not None:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"):
-            environment[name] = str(threads)
-        if threads == 1:
-            flags = environment.get("XLA_FLAGS", "")
-            environment["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    return environment
+    """The variables of a process whose fits may use so many threads.
+
+    NPROC is XLA's. The threads of the BLAS are left as they are: their number changes the last digits of what is
+    computed when a trainer is built, and a scan must not depend on how many workers it has.
+    """
+    return {**os.environ, **({} if threads is None else {"NPROC": str(threads)})}
 
 
 #: processes that wait for a trial, by recipe, and all there are; one set for all the threads of a Dask worker

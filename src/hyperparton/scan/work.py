@@ -14,7 +14,8 @@ from hyperparton.engines import trial_seed
 from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
 from hyperparton.scan.limits import Limits, limit_failure
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.trials import Outcome, Trial, TrialStore, owner_name
+from hyperparton.trials import Outcome, Trial, owner_name
+from hyperparton.trials.exported import ExportedTrials
 
 __all__ = ["Plan", "Progress", "Work"]
 
@@ -25,6 +26,9 @@ Progress = Callable[[dict[str, Any]], None]
 
 #: how often a trial may end the process that runs it before it counts as failed
 _DEATHS = 3
+
+#: how many processes in a row may die before they have a trainer
+_FALSE_STARTS = 10
 
 #: pauses, in seconds, between two looks for a trial that may be run
 _SHORTEST, _LONGEST = 0.02, 1.0
@@ -54,7 +58,7 @@ class Work:
     While it is entered a thread moves the ends of its leases.
     """
 
-    def __init__(self, store: TrialStore, plan: Plan) -> None:
+    def __init__(self, store: ExportedTrials, plan: Plan) -> None:
         self._store, self._plan = store, plan
         self._owner = owner_name()
         self._past: list[Outcome] = []
@@ -62,7 +66,9 @@ class Work:
         self._best: tuple[float | None, int | None] = (best.loss, best.number) if best else (None, None)
         self._running: dict[int, float] = {}
         self._deaths: dict[int, int] = {}
-        self._failures, self._longest, self._pause = 0, 0.0, _SHORTEST
+        self._ending: set[int] = set()
+        self._failures, self._false_starts = 0, 0
+        self._longest, self._pause = 0.0, _SHORTEST
         walltime = plan.limits.walltime
         self._end = None if walltime is None else time.monotonic() + walltime
         self._heart = threading.Thread(target=self._beat, daemon=True) if plan.lease else None
@@ -93,7 +99,8 @@ class Work:
         while not self._stopped.wait(self._plan.lease / 4):
             for number in list(self._running):
                 try:
-                    if not self._store.heartbeat(number, self._owner, seconds=self._plan.lease):
+                    kept = self._store.heartbeat(number, self._owner, seconds=self._plan.lease)
+                    if not kept and number in self._running and number not in self._ending:
                         _LOG.warning("trial %d: its lease is lost, another process runs it", number)
                 except StoreError as fault:  # the next beat may get through before the lease ends
                     _LOG.warning("trial %d: its lease could not be renewed: %s", number, fault)
@@ -141,7 +148,12 @@ class Work:
             if outcome.number != len(self._past):
                 break
             self._past.append(outcome)
+            self._compare(outcome.status, outcome.loss, outcome.number)
         return len(self._past) >= stop
+
+    def _compare(self, status: str, loss: float | None, number: int) -> None:
+        if status == "ok" and (self._best[0] is None or (loss, number) < self._best):
+            self._best = (loss, number)
 
     def _time_for_one(self) -> bool:
         if self._end is None:
@@ -184,13 +196,21 @@ class Work:
         if "broken" in answer:
             raise ScanError(str(answer["broken"]))
         if "result" in answer:
+            self._false_starts = 0
             self.finish(trial, answer["result"])
             return
-        deaths = self._deaths[trial.number] = self._deaths.get(trial.number, 0) + 1
-        if deaths < _DEATHS:
+        if answer.get("starting"):
+            self._false_starts += 1
+            if self._false_starts == _FALSE_STARTS:
+                raise ScanError(
+                    f"{_FALSE_STARTS} processes one after the other died before they had a trainer: {answer['died']}"
+                )
+        else:
+            self._deaths[trial.number] = self._deaths.get(trial.number, 0) + 1
+        if (deaths := self._deaths.get(trial.number, 0)) < _DEATHS:
             _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, answer["died"])
-            self._running.pop(trial.number, None)
             self._store.release(trial.number, self._owner)
+            self._running.pop(trial.number, None)
             return
         told = f"the process that ran it died {deaths} times; the last time {answer['died']}"
         self.finish(trial, limit_failure("ProcessDied", told))
@@ -199,14 +219,17 @@ class Work:
         """Keep a result and tell of it; one whose lease was lost is dropped, another process runs that trial."""
         number, loss, good = trial.number, result["loss"], result["status"] == "ok"
         keep = self._store.complete if good else self._store.fail
+        self._ending.add(number)
         kept = keep(number, self._owner, result)
         seconds = time.monotonic() - self._running.pop(number, time.monotonic())
+        self._ending.discard(number)
         self._longest = max(self._longest, seconds)
         if not kept:
             _LOG.warning("trial %d: its lease was lost, this result of it is dropped", number)
             return
-        if good and (self._best[0] is None or (loss, number) < self._best):
-            self._best = (loss, number)
+        if number == len(self._past):
+            self._past.append(Trial(number, trial.vals, result=result).outcome)
+        self._compare(result["status"], loss, number)
         self._failures = 0 if good else self._failures + 1
         reason = Trial(number, trial.vals, result=result).reason
         if self._plan.progress is not None:
@@ -219,6 +242,9 @@ class Work:
 
     def _done(self) -> int:
         """How many trials are finished, by whomever."""
+        known = self._store.finished()
+        if known is not None:
+            return known
         self._finished_below(self._plan.total)
         return len(self._past) + len(self._store.history(len(self._past), self._plan.total))
 

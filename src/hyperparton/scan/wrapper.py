@@ -19,6 +19,7 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.work import Plan, Progress, Work
 from hyperparton.space import describe, fingerprint, samplers
 from hyperparton.trials import TrialStore
+from hyperparton.trials.exported import ExportedTrials
 from hyperparton.trials.record import strict
 
 __all__ = ["Progress", "hyper_scan_wrapper"]
@@ -78,7 +79,7 @@ def hyper_scan_wrapper(
     suggester = get_engine(engine)
     with (
         _executor(model_trainer, workers, scheduler) as executor,
-        _trials(replica_path_set, store, hyperscanner) as trials,
+        contextlib.closing(_trials(replica_path_set, store, hyperscanner)) as trials,
     ):
         settings = {"seed": seed, "engine": engine, "lag": lag}
         usual = max(executor.slots, _JOINED_LAG) if trials.shared else executor.slots
@@ -128,7 +129,7 @@ def _executor(trainer: Trainer | Recipe, workers: int | None, scheduler: str | N
         yield InProcess(trainer)
 
 
-def _trials(folder: str | Path, store: str | None, scanner: HyperScanner) -> TrialStore:
+def _trials(folder: str | Path, store: str | None, scanner: HyperScanner) -> ExportedTrials:
     # here, so that reading a space does not load a database
     from hyperparton.trials import FileTrials, JoinedTrials, open_store
 

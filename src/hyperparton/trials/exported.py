@@ -85,6 +85,10 @@ class ExportedTrials(TrialStore):
         except OSError as fault:
             raise StoreError(f"{self.json_path}: cannot be written: {fault.strerror}") from fault
 
+    def finished(self) -> int | None:
+        """How many trials are finished and written, or None where that is not known here."""
+        return self._below + len(self._beyond)
+
     def _finished(self, finished: bool) -> bool:
         if finished:
             self.follow()

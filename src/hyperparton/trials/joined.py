@@ -91,6 +91,9 @@ class JoinedTrials(ExportedTrials):
         elif time.monotonic() - self._looked > _LOOK:
             self._take_over()
 
+    def finished(self) -> int | None:
+        return None if self._lock is None else super().finished()
+
     def close(self) -> None:
         if self._closed:
             return

@@ -92,7 +92,10 @@ class SqlStore(TrialStore):
         with self._transaction() as connection:
             if self._sqlite:
                 self._check_sqlite(connection)
-            else:  # those who start a scan together make its tables one after the other
+            # those who start a scan together make its tables one after the other, and all of them or none
+            if self._sqlite and create:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif not self._sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_TABLES)))
             if not sa.inspect(connection).has_table(_META.name):
                 if not create:
@@ -144,7 +147,9 @@ class SqlStore(TrialStore):
                 connection.execute(sa.insert(_TRIALS).values(row))
         except exc.IntegrityError:
             return None
-        return self.get(number)
+        return Trial(
+            number, json.loads(row["vals"]), json.loads(row["space_vals"]), RUNNING, owner, now, now, attempts=1
+        )
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
         low = _TRIALS.c.state < DONE if stop is None else sa.and_(_TRIALS.c.state < DONE, _TRIALS.c.number < stop)

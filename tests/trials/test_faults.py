@@ -1,0 +1,135 @@
+"""Disks that are full and folders that cannot be written: told, and nothing that was finished is lost."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from hyperparton.errors import StoreError
+from hyperparton.trials import FileTrials, JoinedTrials, SqlStore, read_tries
+
+FILLING = """
+import resource, sys
+from hyperparton.errors import StoreError
+from hyperparton.trials import FileTrials
+with FileTrials(sys.argv[1]) as trials:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+    try:
+        for number in range(trials.next_number(), 400):
+            trials.book(number, {"x": [number]}, "me")
+            trials.complete(number, "me", {"status": "ok", "loss": float(number), "more": [0.5] * 2000})
+            print(number, flush=True)
+    except StoreError as fault:
+        print("StoreError", fault, flush=True)
+"""
+
+
+@pytest.mark.parametrize("size", [200_000, 700_000])
+def test_a_full_disk(tmp_path, size):
+    """A limit on the size of files: where the store or tries.json hits it, every trial said to be done is there."""
+    run = subprocess.run([sys.executable, "-c", FILLING, tmp_path, str(size)], capture_output=True, text=True)
+    lines = run.stdout.splitlines()
+    told = [line for line in lines if line.startswith("StoreError")]
+    assert told, run.stderr
+    assert str(tmp_path) in told[0]
+    done = [int(line) for line in lines if line.isdigit()]
+    assert len(done) >= 3
+    with FileTrials(tmp_path) as trials:
+        kept = [trial.number for trial in trials.trials()]
+        assert kept[: len(done)] == done
+        assert [entry["tid"] for entry in read_tries(trials.json_path)] == kept
+        left = trials.lease("me")
+        assert (left.number if left else trials.next_number()) == len(kept)
+
+
+def in_child(action):
+    """What `action` raised in a child that is not root, as text."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        told = "nothing"
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            action()
+        except BaseException as fault:
+            told = f"{type(fault).__name__}: {fault}"
+        os.write(writing, told.encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        return pipe.read()
+
+
+@pytest.fixture
+def forbidden():
+    """A folder that may be read and not written."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_folders_that_cannot_be_written(forbidden):
+    told = in_child(lambda: FileTrials(forbidden))
+    assert told.startswith("StoreError: ")
+    assert f"{forbidden}/tries.lock: cannot be written: Permission denied" in told
+    told = in_child(lambda: FileTrials(forbidden / "new"))
+    assert f"{forbidden}/new: cannot be made: Permission denied" in told
+    with SqlStore("sqlite://") as store:
+        told = in_child(lambda: JoinedTrials(store, forbidden))
+    assert "tries.lock: cannot be written: Permission denied" in told
+    told = in_child(lambda: SqlStore(f"sqlite:///{forbidden}/x.sqlite"))
+    assert told.startswith("StoreError: ")
+    assert "x.sqlite: the trial store failed: unable to open database file" in told
+
+
+def test_shared_stores_that_are_damaged(tmp_path):
+    place = tmp_path / "shared.sqlite"
+    place.write_bytes(b"this is no database, but it is long enough to be one" * 100)
+    with pytest.raises(StoreError, match="file is not a database"):
+        SqlStore(f"sqlite:///{place}")
+    place.unlink()
+    with SqlStore(f"sqlite:///{place}") as store:
+        for number in range(3):
+            store.book(number, {}, "me")
+    import sqlite3
+
+    connection = sqlite3.connect(place)
+    connection.execute("DELETE FROM trials WHERE number = 1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="damaged: 2 trials, but the last has number 2"):
+        SqlStore(f"sqlite:///{place}")
+
+
+def test_servers_that_lost_a_trial_are_damaged(servers, tmp_path):
+    import sqlalchemy as sa
+    from pymongo import MongoClient
+
+    from hyperparton.trials import MongoStore
+
+    url = servers.postgres(str(tmp_path))
+    with SqlStore(url) as store:
+        for number in range(3):
+            store.book(number, {}, "me")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM trials WHERE number = 1"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="damaged: 2 trials, but the last has number 2"):
+        SqlStore(url)
+    host, port, name = servers.mongo(str(tmp_path))
+    url = f"mongodb://{host}:{port}/{name}"
+    with MongoStore(url) as store:
+        for number in range(3):
+            store.book(number, {}, "me")
+    with MongoClient(url) as client:
+        client[name]["trials"].delete_one({"number": 1})
+    with pytest.raises(StoreError, match="damaged: 2 trials, but the last has number 2"):
+        MongoStore(url)
