@@ -185,7 +185,7 @@ def workers(rows: Sequence[Row], now: float | None = None) -> list[Worker]:
 
 
 def _lanes(bars: Sequence[tuple[float, float, Row]]) -> list[list[tuple[float, float, Row]]]:
-    """Trials side by side: a process that runs several at once signs all of them, so each goes to the first free lane."""
+    """Trials side by side, each in the first free lane: a process that runs several at once signs all of them."""
     lanes: list[list[tuple[float, float, Row]]] = []
     for bar in bars:
         free = next((lane for lane in lanes if lane[-1][1] <= bar[0]), None)
