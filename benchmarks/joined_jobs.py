@@ -33,9 +33,9 @@ MAY_DIFFER = ("book_time", "refresh_time", "owner")
 
 
 def start(folder: Path, url: str, trials: int) -> subprocess.Popen[bytes]:
-    """A job, a process of its own; each trial takes up to 0.2 s."""
+    """A job, a process of its own; each trial takes up to 0.5 s."""
     script = ROOT / "tests" / "scan" / "cheap.py"
-    command = [sys.executable, script, folder, url, str(trials), "0.2", str(LAG), str(LEASE)]
+    command = [sys.executable, script, folder, url, str(trials), "0.5", str(LAG), str(LEASE)]
     return subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, env=dict(os.environ))
 
 
@@ -58,7 +58,9 @@ def run(folder: Path, url: str, trials: int) -> tuple[list[dict[str, Any]], dict
     jobs = [start(folder / f"job{j}", url, trials) for j in range(4)]
     with open_store(url) as store:
         for j, share in ((0, 0.2), (1, 0.5)):  # killed when so much of the scan is done, in the middle of a trial
-            while len(store.history()) < share * trials or not works(store, jobs[j].pid):
+            while (done := len(store.history())) < share * trials or not works(store, jobs[j].pid):
+                if done == trials:
+                    raise SystemExit("the scan was over before the job was seen at work")
                 time.sleep(0.01)
             jobs[j].send_signal(signal.SIGKILL)
             jobs[j].wait()
