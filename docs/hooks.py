@@ -55,12 +55,13 @@ SECTIONS = (
 
 HEAD = """# The runcard
 
-An NNPDF runcard, as it is: sections and keys keep NNPDF's names. This page is generated from the schema that the program
-checks cards with. `hyperparton check CARD` tells everything that is wrong with one, each fault with file, line, column
-and path; keys of other programs are named and left alone, keys that change a fit and are not supported are faults.
+An NNPDF runcard, as it is: sections and keys keep NNPDF's names. This page is generated from the schema that the
+program checks cards with. `hyperparton check CARD` tells everything that is wrong with one, each fault with file, line,
+column and path; keys of other programs are named and left alone, keys that change a fit and are not supported are
+faults.
 
-The same as a JSON Schema is [runcard.schema.json](runcard.schema.json), or `hyperparton check --schema`. An editor with a
-YAML language server completes and checks cards with this line at the head of one:
+The same as a JSON Schema is [runcard.schema.json](runcard.schema.json), or `hyperparton check --schema`. An editor with
+a YAML language server completes and checks cards with this line at the head of one:
 
 ```yaml
 # yaml-language-server: $schema=runcard.schema.json
@@ -73,7 +74,9 @@ A card with `trainer: module:factory` scans [a trainer of your own](own-trainer.
 
 def on_files(files, config):
     files.append(File.generated(config, "runcard.md", content=runcard_page()))
-    house = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("# Contributing", "# How the house is built", 1)
+    house = (
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("# Contributing", "# How the house is built", 1)
+    )
     files.append(File.generated(config, "house.md", content=house.replace("\n## How the house is built\n", "\n", 1)))
     present = {file.src_uri for file in files}
     config["nav"] = [{title: page} for title, page in ORDER if page in present]

@@ -139,6 +139,17 @@ def test_workers(rows):
     assert (second.owner, second.bars, second.share) == ("b:2", ((2.0, 20.0),), 0.9)
 
 
+def test_a_process_that_runs_several_trials_at_once(rows):
+    trials = rows(
+        (0, 1.0, {"owner": "a:1", "begin": 0, "seconds": 10}),
+        (1, 1.0, {"owner": "a:1", "begin": 1, "seconds": 4}),
+        (2, 1.0, {"owner": "a:1", "begin": 5, "seconds": 3}),
+        (3, 1.0, {"owner": "a:1", "begin": 10, "seconds": 10}),
+    )
+    told = [(worker.owner, [row.number for row in worker.rows], worker.share) for worker in workers(trials)]
+    assert told == [("a:1 (1)", [0, 3], 1.0), ("a:1 (2)", [1, 2], 0.35)]
+
+
 def test_the_range_of_good_trials():
     assert good_range([1.0, 2.0, 3.0]) == (1.0, 3.0)
     # a third of the trials reach to 1.1, so what is worse than 1 + 5 * 0.1 is of no interest beside 400

@@ -200,7 +200,7 @@ def test_trainers_that_cannot_be_built(tmp_path):
 def test_a_dask_cluster_of_the_user(tmp_path, calm):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0") as cluster:
         address = cluster.scheduler_address
         best = scan(tmp_path, recipe(sleep=0.05), 26, engine="hyperopt", scheduler=address)
     assert (best, entries(tmp_path)) == calm

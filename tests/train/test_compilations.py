@@ -54,8 +54,6 @@ def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, co
         "positivity": {"initial": 3.0, "multiplier": 1.3},
         "integrability": {"initial": 20.0, "multiplier": None},
         "threshold_chi2": 3.0,
-        "regularizer": "l1_l2",
-        "regularizer_args": {"l1": 1e-3},
     }
     assert trainer.hyperparametrizable(second)["status"] == "ok"
     assert compiled() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ __all__ = ["LivePage", "dashboard", "make_server"]
 _LOOPBACK = "127.0.0.1"
 
 #: the share of the time that making the page may take, so that watching a scan does not slow it down
-_SHARE = 0.1
+_SHARE = 0.2
 
 
 @click.command()
@@ -27,8 +28,12 @@ _SHARE = 0.1
 @selection_options
 def dashboard(directories: tuple[Path, ...], port: int, **chosen: Any) -> None:
     """Serve the report of the scans in DIR... on loopback; the page follows while they run. Ctrl-C ends it."""
-    live = LivePage(directories, chosen_options(**chosen))
-    live.look()
+    from hyperparton.report.filters import parse_filter
+
+    options = chosen_options(**chosen)
+    for text in options.filters:
+        parse_filter(text)
+    live = LivePage(directories, options)
     with make_server(live, port) as server:
         click.echo(f"http://{_LOOPBACK}:{server.server_address[1]}/")
         try:
@@ -43,17 +48,17 @@ class LivePage:
     def __init__(self, directories: tuple[Path, ...], options: Any) -> None:
         self._directories, self._options = directories, options
         self._lock = threading.Lock()
-        self._state, self._text, self._faults = "", "", ""
+        self._state, self._text = "", ""
         self._made, self._cost = 0.0, 0.0
 
     def look(self) -> tuple[str, str]:
-        """What names the present page, and the page; raises the errors of reading where there is no page yet."""
+        """What names the present page, and the page; before there are trials, a page that says so."""
         from hyperparton.report.live import signature
 
         with self._lock:
             found = "|".join(signature(directory) for directory in self._directories)
             rested = time.monotonic() - self._made > self._cost * (1 / _SHARE - 1)
-            if found != self._state and (rested or not self._text):
+            if self._made == 0.0 or (found != self._state and rested):
                 self._make(found)
             return self._state, self._text
 
@@ -64,11 +69,21 @@ class LivePage:
         try:
             summary = summarise(read_scans(self._directories), self._options)
             self._text = render(summary, block=parameters_of, now=time.time(), live=True)
-        except HyperpartonError:
-            if not self._text:
-                raise  # later on the last page that could be made stays: a scan may be moving its files
+        except HyperpartonError as fault:
+            if self._made == 0.0:
+                self._text = _waiting(str(fault))
+                return
+            # the last page that could be made stays: a scan may be moving its files
         self._state, self._made = state, time.monotonic()
         self._cost = self._made - begun
+
+
+def _waiting(reason: str) -> str:
+    """A page that looks again by itself, for scans that have no trial yet."""
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
+        f"<title>Waiting for trials</title></head><body><p>Waiting for trials: {escape(reason)}</p></body></html>"
+    )
 
 
 def make_server(live: LivePage, port: int) -> ThreadingHTTPServer:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from hyperparton.cli.common import theory_options
 from hyperparton.errors import HyperpartonError
 
 __all__ = ["chosen_options", "parameters_of", "report", "selection_options"]
@@ -67,18 +68,44 @@ def chosen_options(
 @click.command()
 @click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="OUT", help="Default: DIR/report.")
+@click.option(
+    "--fits",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="K",
+    help="Fit the best K trials anew to all data: PDFs, learning curves, data.",
+)
+@theory_options
 @selection_options
-def report(directories: tuple[Path, ...], output: Path | None, **chosen: Any) -> None:
+def report(
+    directories: tuple[Path, ...],
+    output: Path | None,
+    fits: int,
+    theory: Path | None,
+    t0pdfset: str | None,
+    **chosen: Any,
+) -> None:
     """Report on the scans in DIR... (or tries.json files), combined: OUT/index.html, its figures and tables."""
     from hyperparton.report import read_scans, summarise, write_report
 
     summary = summarise(read_scans(directories), chosen_options(**chosen))
     folder = output if output is not None else _default_folder(directories)
     command = shlex.join(["hyperparton", *sys.argv[1:]])
-    target = write_report(summary, folder, block=parameters_of, command=command, now=time.time())
+    extra = _fits(summary, fits, theory, t0pdfset) if fits else []
+    target = write_report(summary, folder, block=parameters_of, command=command, now=time.time(), extra=extra)
     for finding in summary.findings:
         click.echo(f"{finding.question}\n    {finding.answer}")
     click.echo(f"report: {target}")
+
+
+def _fits(summary: Any, count: int, theory: Path | None, t0pdfset: str | None) -> list[Any]:
+    from hyperparton.cli.progress import make_display
+    from hyperparton.cli.refit import fit_best
+    from hyperparton.report.fits import fit_sections
+
+    with make_display() as display:
+        found = fit_best(summary, count, theory, t0pdfset, display)
+    return fit_sections(found) if found else []
 
 
 def _default_folder(directories: tuple[Path, ...]) -> Path:

@@ -203,6 +203,12 @@ class Convolution:
         matrix = np.column_stack([linear @ (basis / scale), self.matrix[:, size:]])
         return Convolution(self.grid, matrix, self.nonlinear, basis * scale)
 
+    def leading(self, cut: float) -> int:
+        """How many of the linear features of a compressed convolution have singular values above `cut`."""
+        assert self.basis is not None
+        kept = int(np.sum(np.linalg.norm(self.basis, axis=0) > cut))
+        return min(-(-kept // _FEATURE_STEP) * _FEATURE_STEP, self.basis.shape[1])
+
 
 def _whitened(covmat: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """L^-1 rows with L L^T = covmat (dat, dat), for `rows` (dat, ...)."""

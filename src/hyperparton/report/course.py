@@ -174,9 +174,23 @@ def workers(rows: Sequence[Row], now: float | None = None) -> list[Worker]:
     spans = {scan: max(bar[1] for key, bars in groups.items() if key[0] == scan for bar in bars) for scan, _ in groups}
     found = []
     for (scan, owner), members in sorted(groups.items(), key=lambda item: item[0]):
-        members.sort(key=lambda bar: bar[:2])
-        busy = sum(end - begin for begin, end, _ in members)
-        name = f"{scan} {owner}" if scan else owner
-        bars = tuple((begin, end) for begin, end, _ in members)
-        found.append(Worker(name, tuple(row for _, _, row in members), bars, busy, spans[scan]))
+        lanes = _lanes(sorted(members, key=lambda bar: bar[:2]))
+        for k, lane in enumerate(lanes):
+            name = f"{scan} {owner}" if scan else owner
+            name += f" ({k + 1})" if len(lanes) > 1 else ""
+            busy = sum(end - begin for begin, end, _ in lane)
+            bars = tuple((begin, end) for begin, end, _ in lane)
+            found.append(Worker(name, tuple(row for _, _, row in lane), bars, busy, spans[scan]))
     return found
+
+
+def _lanes(bars: Sequence[tuple[float, float, Row]]) -> list[list[tuple[float, float, Row]]]:
+    """Trials side by side, each in the first free lane: a process that runs several at once signs all of them."""
+    lanes: list[list[tuple[float, float, Row]]] = []
+    for bar in bars:
+        free = next((lane for lane in lanes if lane[-1][1] <= bar[0]), None)
+        if free is None:
+            lanes.append([bar])
+        else:
+            free.append(bar)
+    return lanes

@@ -5,7 +5,9 @@ of them, as in PED-ANOVA (arXiv:2304.10255, eq. 14, with all trials as the wider
 
     D = sum over bins b of p_all(b) (p_best(b) / p_all(b) - 1)^2
 
-It is 0 where the best trials look like all the others. A few trials differ by chance as well, so D is compared with
+For numbers, D is the mean over a coarse and a finer binning (two, three and, with many trials, up to eight bins of
+equally many trials), so that both a preferred end and a preferred middle show. It is 0 where the best trials look like
+all the others. A few trials differ by chance as well, so D is compared with
 what it is for quarters drawn at random. Failed trials count as the worst. A hyperparameter that applies to some trials
 only is judged among those.
 """
@@ -60,22 +62,26 @@ def _importance(column: Column, losses: np.ndarray) -> Importance | None:
     if count < _FEWEST:
         return None
     best = max(round(_BEST * count), 3)
-    bins = _bins(column.numbers()[applies], column.numeric, best)
+    binnings = _binnings(column.numbers()[applies], column.numeric, best)
     order = np.argsort(losses[applies], kind="stable")
-    told = divergence(bins[order[:best]], bins)
+    told = _mean_divergence(order[:best], binnings)
     rng = np.random.default_rng(_SEED)
-    drawn = np.array([divergence(bins[rng.permutation(count)[:best]], bins) for _ in range(_DRAWS)])
+    drawn = np.array([_mean_divergence(rng.permutation(count)[:best], binnings) for _ in range(_DRAWS)])
     p_value = float((1 + np.sum(drawn >= told - 1e-12)) / (1 + _DRAWS))
     return Importance(column.name, count, told, float(np.quantile(drawn, 0.95)), p_value)
 
 
-def _bins(numbers: np.ndarray, numeric: bool, best: int) -> np.ndarray:
-    """(trial,) the bin of each: a category, or one of a few bins with equally many trials each."""
+def _binnings(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]:
+    """(trial,) the bin of each: its category, or, for each binning, one of a few bins with equally many trials."""
     if not numeric:
-        return numbers.astype(int)
-    count = min(max(best // 4, 3), 8)
-    edges = np.quantile(numbers, np.linspace(0, 1, count + 1)[1:-1])
-    return np.searchsorted(edges, numbers, side="right")
+        return [numbers.astype(int)]
+    counts = sorted({2, 3, min(max(best // 4, 3), 8)})
+    edges = [np.quantile(numbers, np.linspace(0, 1, count + 1)[1:-1]) for count in counts]
+    return [np.searchsorted(inner, numbers, side="right") for inner in edges]
+
+
+def _mean_divergence(best: np.ndarray, binnings: Sequence[np.ndarray]) -> float:
+    return sum(divergence(bins[best], bins) for bins in binnings) / len(binnings)
 
 
 def divergence(best: np.ndarray, everything: np.ndarray) -> float:

@@ -240,9 +240,9 @@ def _parallel(summary: Summary) -> Iterator[Panel]:
         yield Panel(
             "parallel_coordinates",
             "Each trial as a line",
-            "A line crosses each axis at its trial's value; the best tenth (at most 30) is blue, the best trial orange. Where blue "
-            "lines bundle, good trials agree. A line at n/a is a trial to which the hyperparameter does not apply. The "
-            "best 300 trials are drawn.",
+            "A line crosses each axis at its trial's value; the best tenth (at most 30) is blue, the best trial "
+            "orange. Where blue lines bundle, good trials agree. A line at n/a is a trial to which the hyperparameter "
+            "does not apply. The best 300 trials are drawn.",
             Table.of(("trial", *(column.name for column in shown), label), body),
             lambda: plots.plot_parallel(shown, losses, label),
         )

@@ -16,6 +16,17 @@ from hyperparton.report.trials import Row
 __all__ = ["render", "write_report"]
 
 
+#: where the fits of the best trials would stand
+_NO_FITS = (
+    Section(
+        "pdfs",
+        "PDFs, data and learning curves of the best trials",
+        (),
+        note="Trials keep no PDFs. `hyperparton report --fits K` fits the best K anew to all data and shows them here.",
+    ),
+)
+
+
 def render(
     summary: Summary, *, block: Callable[[Row], str] | None = None, now: float | None = None, live: bool = False
 ) -> str:
@@ -39,9 +50,8 @@ def write_report(
     `extra` are further sections, shown after the losses by fold. Raises ReportError if the folder cannot be written.
     """
     parts = sections(summary, now)
-    if extra:
-        at = next(i for i, section in enumerate(parts) if section.key == "averages")
-        parts[at:at] = extra
+    at = next(i for i, section in enumerate(parts) if section.key == "averages")
+    parts[at:at] = extra or (_NO_FITS if any(row.replicas for row in summary.rows) else ())
     out = Path(folder)
     try:
         for name in ("figures", "tables"):

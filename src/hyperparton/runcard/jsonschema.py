@@ -111,7 +111,9 @@ def json_schema() -> dict[str, Any]:
 
 def _entry(model: str, key: str, entry: dict[str, Any], optional: bool) -> dict[str, Any]:
     """One key: what is accepted, its meaning and its default; a key that may be left out may also have no value."""
-    found = dict(_ACCEPTED.get((model, key), {k: v for k, v in entry.items() if k not in ("title", "default")}))
+    found: dict[str, Any] = dict(
+        _ACCEPTED.get((model, key), {k: v for k, v in entry.items() if k not in ("title", "default")})
+    )
     if optional and {"type": "null"} not in found.get("anyOf", ()):
         found = {"anyOf": [*(found["anyOf"] if set(found) == {"anyOf"} else [found]), {"type": "null"}]}
     found["description"] = MEANINGS[model][key]

@@ -18,7 +18,7 @@ from hyperparton.theory.jobs import CoefficientJob
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable, PDFTable
 from hyperparton.theory.pieces import PieceStore
 from hyperparton.theory.plan import PlannedTable
-from hyperparton.theory.tables import evolved_grid, linear_table
+from hyperparton.theory.tables import evolved_grid, linear_table, without_noise
 
 __all__ = ["active_flavours", "at_scale", "dis_entries", "other_table", "pdf_entries"]
 
@@ -80,7 +80,7 @@ def other_table(card: TheoryCard, table: PlannedTable, evolution: Evolution) -> 
         grid = drell_yan_grid(kind.pid, q2, table.kinematics["y"], table.kinematics["sqrts"])
         scale = float(q2[0])
         operator = evolution.operator(active_flavours(card, scale), scale)
-        return evolved_grid(grid, card.q0, CHANNELS, _pids(), scale, operator)
+        return without_noise(evolved_grid(grid, card.q0, CHANNELS, _pids(), scale, operator), card.q0)
     raise TheoryError(f"FK table {table.name} is of a kind that has coefficient functions")
 
 

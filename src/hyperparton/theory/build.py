@@ -25,7 +25,7 @@ from hyperparton.theory.observables import DISTable, DrellYanTable, Integrabilit
 from hyperparton.theory.pieces import PieceStore, replacing
 from hyperparton.theory.plan import Limits, PlannedTable, expand, plan
 from hyperparton.theory.pool import Progress, run
-from hyperparton.theory.tables import linear_table, write
+from hyperparton.theory.tables import empty_rows, linear_table, write
 
 __all__ = ["Build", "build"]
 
@@ -121,6 +121,9 @@ def _write_tables(
             content = linear_table(order.card.q0, CHANNELS, x_grid(), entries[table.name], table.coordinates)
         else:
             content = other_table(order.card, table, evolution)
+        empty = sorted(set(empty_rows(content).tolist()) & set(table.computed.nonzero()[0].tolist()))
+        if empty:
+            raise TheoryError(f"FK table {table.name}: rows {empty[:5]} came out as zero")
         # of two protons a table has the square of the channels: without those that are not independent it is a fifth
         nf0 = int(order.card.full["nf0"]) if isinstance(table.kind, DrellYanTable) else None
         write(content, order.folder / "fastkernel" / f"{table.name}{TABLE_SUFFIX}", metadata, nf0)

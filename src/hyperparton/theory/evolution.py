@@ -131,7 +131,10 @@ class Evolution:
         """(row, channel, x) at Q0 of (row, pid, x) `coefficients` of the PDFs at `q2` (GeV², one for each row)."""
         nodes, operators = self._nodes(nf)
         weights = np.array([nodes.weights(each) for each in q2])
-        return np.einsum("rn,rpx,npxcy->rcy", weights, coefficients, operators, optimize=[(1, 2), (0, 1)])
+        total = np.zeros((len(coefficients), *operators.shape[3:]))
+        for column, operator in zip(weights.T, operators, strict=True):
+            total += column[:, None, None] * np.tensordot(coefficients, operator, axes=2)
+        return total
 
     def operator(self, nf: int, q2: float) -> np.ndarray:
         """(pid, x, channel, x) from the channels at Q0 to eko's 14 flavours at `q2` (GeV²)."""

@@ -18,7 +18,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["PieceStore", "checksum", "replacing"]
+__all__ = ["SECONDS", "PieceStore", "checksum", "replacing"]
+
+SECONDS = "seconds"
+"""name of the array with the time that a piece took"""
 
 
 class PieceStore:
@@ -39,6 +42,11 @@ class PieceStore:
                 return {name: arrays[name] for name in arrays.files}
         except (FileNotFoundError, ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError):
             return None
+
+    def seconds(self, path: Path) -> float:
+        """How long the piece took to compute."""
+        piece = self.load(path)
+        return float("nan") if piece is None else float(piece[SECONDS])
 
     def whole(self, path: Path) -> bool:
         """Whether the piece is there and undamaged (its checksums are read)."""

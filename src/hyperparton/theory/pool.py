@@ -11,10 +11,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hyperparton.errors import TheoryError
 from hyperparton.theory.extra import single_thread
 from hyperparton.theory.jobs import Job
-from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.pieces import SECONDS, PieceStore
 
 __all__ = ["Progress", "run"]
 
@@ -44,16 +46,29 @@ def _clock(seconds: float) -> str:
 
 
 def run(jobs: Sequence[Job], store: PieceStore, workers: int, report: Callable[[Progress], None]) -> dict[str, float]:
-    """Computes the pieces that are not on disk, longest first; label -> seconds of those computed now.
+    """Computes the pieces that are not on disk, longest first; label -> seconds that each took, earlier ones included.
 
     Raises `TheoryError` if a job fails; pieces finished until then stay on disk.
     """
     todo = sorted((job for job in jobs if not store.whole(job.path(store))), key=lambda job: -job.cost)
-    started, done, seconds = time.monotonic(), len(jobs) - len(todo), {}
+    started, done = time.monotonic(), len(jobs) - len(todo)
     if done:
         report(Progress(done, len(jobs), f"{done} pieces were there already", 0.0, None))
-    if not todo:
-        return seconds
+    if todo:
+        _run(todo, done, len(jobs), store, workers, started, report)
+    return {job.label: store.seconds(job.path(store)) for job in jobs}
+
+
+def _run(
+    todo: Sequence[Job],
+    done: int,
+    total: int,
+    store: PieceStore,
+    workers: int,
+    started: float,
+    report: Callable[[Progress], None],
+) -> None:
+    """The jobs that are left to do."""
     single_thread()
     pool = ProcessPoolExecutor(min(workers, len(todo)), mp_context=multiprocessing.get_context("spawn"))
     try:
@@ -64,18 +79,17 @@ def run(jobs: Sequence[Job], store: PieceStore, workers: int, report: Callable[[
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 job = waiting.pop(future)
-                seconds[job.label] = _result(future, job)
+                _result(future, job)
                 done, left = done + 1, left - job.cost
                 elapsed = time.monotonic() - started
-                report(Progress(done, len(jobs), job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
+                report(Progress(done, total, job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return seconds
 
 
-def _result(future: Future[float], job: Job) -> float:
+def _result(future: Future[None], job: Job) -> None:
     try:
-        return future.result()
+        future.result()
     except TheoryError:
         raise
     except BrokenProcessPool as error:
@@ -84,8 +98,8 @@ def _result(future: Future[float], job: Job) -> float:
         raise TheoryError(f"{job.label} could not be computed: {type(error).__name__}: {error}") from error
 
 
-def _compute(job: Job, folder: Path) -> float:
-    """One job in a process of its own: writes the piece and gives the seconds it took."""
+def _compute(job: Job, folder: Path) -> None:
+    """One job in a process of its own: writes the piece, with the seconds it took."""
     import warnings
 
     started = time.monotonic()
@@ -94,5 +108,4 @@ def _compute(job: Job, folder: Path) -> float:
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # numba's and scipy's remarks inside eko and yadism
         arrays = job.compute()
-    store.save(job.path(store), arrays)
-    return time.monotonic() - started
+    store.save(job.path(store), {**arrays, SECONDS: np.array(time.monotonic() - started)})

@@ -22,12 +22,23 @@ from pineappl.interpolation import Interp, InterpolationMethod, MappingMethod, R
 from pineappl.pids import PidBasis
 from pineappl.subgrid import ImportSubgridV1
 
-from hyperparton.theory.grids import x_grid
+from hyperparton.theory.grids import DEGREE, x_grid
 
-__all__ = ["Kinematic", "coordinates", "evolved_grid", "linear_table", "proton_grid", "write"]
+__all__ = [
+    "Kinematic",
+    "coordinates",
+    "empty_rows",
+    "evolved_grid",
+    "linear_table",
+    "proton_grid",
+    "without_noise",
+    "write",
+]
 
 Kinematic = Sequence[float]
 """the coordinates of a row: Q² in GeV², then x (or the rapidity), then the inelasticity if there is one"""
+
+_NOISE = 1e-12
 
 _PROTON = Conv(ConvType(polarized=False, time_like=False), 2212)
 
@@ -46,7 +57,7 @@ def linear_table(
         orders=[Order(0, 0, 0, 0, 0)],
         bins=_bins(rows),
         convolutions=[_PROTON],
-        interpolations=_interpolations(1, q0),
+        interpolations=_interpolations(1, q0**2),
         kinematics=[Kinematics.Scale(0), Kinematics.X(0)],
         scale_funcs=_scales(),
     )
@@ -65,10 +76,16 @@ def proton_grid(channels: Sequence[Sequence[tuple[int, int]]], rows: Sequence[Ki
         orders=[Order(0, 2, 0, 0, 0)],
         bins=_bins(rows),
         convolutions=[_PROTON, _PROTON],
-        interpolations=_interpolations(2, q2**0.5),
+        interpolations=_interpolations(2, q2),
         kinematics=[Kinematics.Scale(0), Kinematics.X(0), Kinematics.X(1)],
         scale_funcs=_scales(),
     )
+
+
+def fill(grid: Grid, row: int, weights: np.ndarray, q2: float) -> None:
+    """Sets the (x, x) weights of f f of a grid's only channel in one row, at `q2` (GeV²) and the nodes of `x_grid`."""
+    nodes = [[q2], list(x_grid()), list(x_grid())]
+    grid.set_subgrid(0, row, 0, ImportSubgridV1(np.ascontiguousarray(weights[None]), nodes).into())
 
 
 def evolved_grid(
@@ -91,6 +108,29 @@ def evolved_grid(
     )  # alpha_s to the power 0
 
 
+def without_noise(table: FkTable, q0: float) -> FkTable:
+    """A table of two protons without entries below 1e-12 of the largest of their row: a third of them, all rounding."""
+    values = table.table()
+    largest = np.abs(values).max(axis=(1, 2, 3), keepdims=True)
+    values = np.where(np.abs(values) > _NOISE * largest, values, 0.0)
+    clean = Grid(
+        pid_basis=PidBasis.Evol,
+        channels=[Channel([(list(pair), 1.0)]) for pair in table.channels()],
+        orders=[Order(0, 0, 0, 0, 0)],
+        bins=_bins([[lower for lower, _ in row] for row in table.bin_limits()]),
+        convolutions=[_PROTON, _PROTON],
+        interpolations=_interpolations(2, q0**2),
+        kinematics=[Kinematics.Scale(0), Kinematics.X(0), Kinematics.X(1)],
+        scale_funcs=_scales(),
+    )
+    nodes = [[q0**2], list(table.x_grid()), list(table.x_grid())]
+    for row, channel in np.ndindex(values.shape[:2]):
+        if values[row, channel].any():
+            content = np.ascontiguousarray(values[row, channel][None])
+            clean.set_subgrid(0, row, channel, ImportSubgridV1(content, nodes).into())
+    return FkTable(clean)
+
+
 def write(table: FkTable, path: Path, metadata: Mapping[str, Any], nf0: int | None = None) -> None:
     """Writes a table; until all of it is on disk the file is not there, or is the old one.
 
@@ -110,6 +150,12 @@ def write(table: FkTable, path: Path, metadata: Mapping[str, Any], nf0: int | No
         os.replace(part, path)
 
 
+def empty_rows(table: FkTable) -> np.ndarray:
+    """Indices of the rows that are zero."""
+    values = table.table()
+    return np.flatnonzero(~values.reshape(len(values), -1).any(axis=1))
+
+
 def coordinates(path: Path) -> np.ndarray:
     """(row, variable) coordinates of the rows of a table that `data.fktables` can read: lower edges of its bins."""
     return np.array([[lower for lower, _ in row] for row in FkTable.read(path).bin_limits()])
@@ -121,11 +167,11 @@ def _bins(rows: Sequence[Kinematic]) -> BinsWithFillLimits:
     return BinsWithFillLimits(bins, [float(edge) for edge in range(len(rows) + 1)])
 
 
-def _interpolations(protons: int, scale: float) -> list[Interp]:
+def _interpolations(protons: int, scale2: float) -> list[Interp]:
     """One node in Q², and NNPDF's 50 nodes in x."""
     q2 = Interp(
-        min=scale**2,
-        max=scale**2,
+        min=scale2,
+        max=scale2,
         nodes=1,
         order=0,
         reweight_meth=ReweightingMethod.NoReweight,
@@ -136,8 +182,8 @@ def _interpolations(protons: int, scale: float) -> list[Interp]:
         min=2e-7,
         max=1.0,
         nodes=len(x_grid()),
-        order=6,
-        reweight_meth=ReweightingMethod.NoReweight,  # reweighted, a steep PDF at x = 0.9 would be off by 1 %
+        order=DEGREE,
+        reweight_meth=ReweightingMethod.NoReweight,
         map=MappingMethod.ApplGridF2,
         interpolation_meth=InterpolationMethod.Lagrange,
     )

@@ -20,7 +20,7 @@ from scipy import linalg
 from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
 
-__all__ = ["ReducedChi2", "cholesky", "reduce_eigenmodes", "reduce_points", "reduce_rows", "stack"]
+__all__ = ["ReducedChi2", "cholesky", "reduce_eigenmodes", "reduce_points", "reduce_rows", "split_eigenmodes", "stack"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +90,37 @@ def reduce_points(
     return reduce_rows(whitened[:, :-1], whitened[:, -1], origin, int(np.sum(used & kept)))
 
 
+def _whitening(modes: Diagonalisation) -> np.ndarray:
+    smallest = modes.eigenvalues.min(initial=1.0)
+    if smallest <= 0:
+        raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {smallest:.3g}")
+    return modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
+
+
 def reduce_eigenmodes(
+    matrix: np.ndarray,
+    central: np.ndarray,
+    modes: Diagonalisation,
+    used: np.ndarray,
+    origin: np.ndarray | None = None,
+) -> ReducedChi2:
+    """chi2 of the eigenmodes `used` (mode,); matrix (dat, feature), central (dat,).
+
+    Raises DataError for an eigenvalue that is not positive.
+    """
+    whitening = _whitening(modes)[used]
+    origin = np.zeros(matrix.shape[1]) if origin is None else origin
+    return reduce_rows(whitening @ matrix, whitening @ central, origin, int(used.sum()))
+
+
+def split_eigenmodes(
     matrix: np.ndarray, centrals: np.ndarray, modes: Diagonalisation, masks: Sequence[np.ndarray], origin: np.ndarray
 ) -> list[tuple[ReducedChi2, ReducedChi2]]:
     """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (mask, dat).
 
-    matrix (dat, feature).  Raises DataError for an eigenvalue that is not positive.
+    As `reduce_eigenmodes` of a mask and of its complement, at a fraction of the cost.
     """
-    smallest = modes.eigenvalues.min(initial=1.0)
-    if smallest <= 0:
-        raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {smallest:.3g}")
-    whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
+    whitening = _whitening(modes)
     rows, targets = whitening @ matrix, centrals @ whitening.T
     whole = rows.T @ rows
     pairs = []
@@ -115,10 +135,19 @@ def reduce_eigenmodes(
     return pairs
 
 
-def stack(reduced: Sequence[ReducedChi2]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """H (model, feature, feature), g (model, feature) and c (model,) of several models in single precision."""
-    return (
-        np.stack([r.hessian.astype(np.float32) for r in reduced]),
-        np.stack([r.pull for r in reduced]).astype(np.float32),
-        np.array([r.constant for r in reduced], np.float32),
-    )
+def stack(reduced: Sequence[ReducedChi2], kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """H (model, kept, kept), g (model, kept) and c (model,) of several models in single precision.
+
+    Features that are not `kept` (feature,) are taken to be zero, their terms go into g and c.
+    """
+    forms = [_restricted(each, kept) for each in reduced]
+    hessians, pulls, constants = zip(*forms, strict=True)
+    return np.stack(hessians), np.stack(pulls), np.array(constants, np.float32)
+
+
+def _restricted(chi2: ReducedChi2, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    e = -chi2.origin[~kept]
+    coupling = chi2.hessian[np.ix_(kept, ~kept)] @ e
+    constant = chi2.constant + e @ chi2.hessian[np.ix_(~kept, ~kept)] @ e - 2.0 * chi2.pull[~kept] @ e
+    hessian = chi2.hessian[np.ix_(kept, kept)].astype(np.float32)
+    return hessian, (chi2.pull[kept] - coupling).astype(np.float32), float(constant)

@@ -24,7 +24,7 @@ from hyperparton.data.masks import (
 )
 from hyperparton.errors import DataError
 from hyperparton.pdf.convolution import Convolution
-from hyperparton.train.chi2 import ReducedChi2, cholesky, reduce_eigenmodes, reduce_points, reduce_rows
+from hyperparton.train.chi2 import ReducedChi2, cholesky, reduce_points, reduce_rows, split_eigenmodes
 
 __all__ = ["Fold", "SplitSettings", "build_folds"]
 
@@ -106,7 +106,7 @@ class _Source:
         modes = diagonalise(self.data.covmat[np.ix_(rows, rows)])
         size = len(modes.eigenvalues)
         masks = [diagonal_mask(size, seed, self.split.diagonal_frac) for seed in self.split.seeds()]
-        return reduce_eigenmodes(self.convolution.matrix[rows], self.fitted_values[:, rows], modes, masks, self.origin)
+        return split_eigenmodes(self.convolution.matrix[rows], self.fitted_values[:, rows], modes, masks, self.origin)
 
     def experimental(self, hidden: np.ndarray) -> ReducedChi2:
         """chi2 of the measured data with the residuals of those not `hidden` set to zero."""

@@ -50,9 +50,21 @@ class Maps:
     """per group (dat, non-linear prediction): where they go among its rows; empty for the data"""
     groups: tuple[_Group, ...]
 
-    def __call__(self, xf: Array) -> list[Outputs]:
-        """What each convolution gives for `xf` (model, working, x)."""
-        product = _shared(jnp.reshape(xf, (xf.shape[0], -1)), self.matrix, self.transposed)
+    def __call__(self, xf: Array, other: Array | None = None) -> tuple[list[Outputs], list[Outputs]]:
+        """What each convolution gives for `xf` (model, working, x), and for `other` without gradients.
+
+        Both go through the matrix together; without `other` the second is that of `xf` again.
+        """
+        flat = jnp.reshape(xf, (xf.shape[0], -1))
+        if other is None:
+            outputs = self._all(_shared(flat, flat[:0], self.matrix, self.transposed), xf)
+            return outputs, jax.lax.stop_gradient(outputs)
+        fixed: Array = jax.lax.stop_gradient(other)
+        product = _shared(flat, jnp.reshape(fixed, flat.shape), self.matrix, self.transposed)
+        first, second = product[: len(flat)], jax.lax.stop_gradient(product[len(flat) :])
+        return self._all(first, xf), self._all(second, fixed)
+
+    def _all(self, product: Array, xf: Array) -> list[Outputs]:
         return [self._outputs(group, product, xf) for group in self.groups]
 
     def _outputs(self, group: _Group, product: Array, xf: Array) -> Outputs:
@@ -85,22 +97,33 @@ class Outputs(NamedTuple):
 
 
 @jax.custom_vjp
-def _shared(flat: Array, matrix: Array, transposed: Array) -> Array:
-    return flat @ matrix
+def _shared(flat: Array, other: Array, matrix: Array, transposed: Array) -> Array:
+    """Products of the rows of `flat`, then of those of `other`, through which no gradient flows."""
+    return jnp.concatenate([flat, other]) @ matrix
 
 
-# with the transpose kept beside the matrix neither product reads a matrix against its order in memory
-_shared.defvjp(
-    lambda flat, matrix, transposed: (flat @ matrix, (matrix, transposed)),
-    lambda saved, gradient: (gradient @ saved[1], jnp.zeros_like(saved[0]), jnp.zeros_like(saved[1])),
-)
+def _shared_forward(flat: Array, other: Array, matrix: Array, transposed: Array) -> tuple[Array, tuple[Array, ...]]:
+    return _shared(flat, other, matrix, transposed), (other, matrix, transposed)
 
 
-def build_maps(data: Convolution, *constraints: Convolution) -> Maps:
-    """The maps of the data's features (`Convolution.compressed`) and of the predictions of constraints."""
+def _shared_backward(saved: tuple[Array, ...], gradient: Array) -> tuple[Array, ...]:
+    other, matrix, transposed = saved
+    # with the transpose kept beside the matrix no product reads a matrix against its order in memory
+    rows = gradient[: len(gradient) - len(other)] @ transposed
+    return rows, jnp.zeros_like(other), jnp.zeros_like(matrix), jnp.zeros_like(transposed)
+
+
+_shared.defvjp(_shared_forward, _shared_backward)
+
+
+def build_maps(data: Convolution, linear: int, *constraints: Convolution) -> Maps:
+    """The maps of the data's features (`Convolution.compressed`) and of the predictions of constraints.
+
+    Of the linear features the first `linear` are kept.
+    """
     assert data.basis is not None
     builder = _Builder(len(data.grid))
-    groups = [builder.group(data.basis, data.nonlinear)]
+    groups = [builder.group(data.basis[:, :linear], data.nonlinear)]
     spread = [np.zeros((0, 0))]
     for convolution in constraints:
         size = convolution.matrix.shape[1] - convolution.nonlinear_size

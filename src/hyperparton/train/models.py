@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -67,11 +67,14 @@ class ModelData:
     training: list[ReducedChi2]
     validation: list[ReducedChi2]
     seeds: list[int]
+    _stacked: list[Any] = field(default_factory=list)
 
-    @cached_property
-    def quadratics(self) -> tuple[Any, Any]:
-        """Training and validation chi2 of all models as arrays in single precision, for all trials."""
-        return stack(self.training), stack(self.validation)
+    def quadratics(self, kept: np.ndarray) -> tuple[Any, Any]:
+        """Training and validation chi2 of all models in the features `kept`, in single precision; for all trials."""
+        if not self._stacked:
+            self._stacked.extend((stack(self.training, kept), stack(self.validation, kept)))
+        training, validation = self._stacked
+        return training, validation
 
     @property
     def origin(self) -> np.ndarray:
@@ -87,11 +90,20 @@ class Theory:
     """in the features of the chi2"""
     positivity: Constraints
     integrability: Constraints
+    linear: int
+    """how many of the linear features matter in training; those behind them are for what is reported"""
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """(feature,): the features of the training."""
+        size = self.convolution.matrix.shape[1]
+        index = np.arange(size)
+        return (index < self.linear) | (index >= size - self.convolution.nonlinear_size)
 
     @cached_property
     def arrays(self) -> dict[str, Any]:
         """The arrays of `program.Shared` that do not depend on the trial, on the device."""
-        maps = build_maps(self.convolution, self.positivity.convolution, self.integrability.convolution)
+        maps = build_maps(self.convolution, self.linear, self.positivity.convolution, self.integrability.convolution)
         return {
             "maps": _f32(maps),
             "positivity_sets": _f32(self.positivity.membership()),
@@ -195,7 +207,7 @@ def _start_state(parameters: dict[str, Any], optimizer: str, settings: Settings)
 
 def _models(methodology: Methodology, data: ModelData, theory: Theory, fixed: dict[str, Any]) -> Models:
     count = len(data.seeds)
-    training, validation = data.quadratics
+    training, validation = data.quadratics(theory.kept)
     return Models(
         training=training,
         validation=validation,
@@ -222,9 +234,12 @@ def train_models(
         shape=shape_of(model, len(theory.convolution.grid)),
         optimizer=FAMILY if optimizer in MOMENTS else optimizer,
         use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
+        use_regularizer=methodology.l1 != 0 or methodology.l2 != 0,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
     )
-    shared = Shared(columns=_f32(columns(model, theory.convolution.grid)), origin=_f32(data.origin), **theory.arrays)
+    shared = Shared(
+        columns=_f32(columns(model, theory.convolution.grid)), origin=_f32(data.origin[theory.kept]), **theory.arrays
+    )
     models = _models(methodology, data, theory, fixed)
     chunks = Chunks(program, shared, _start_state(trained, optimizer, settings), models, settings)
     history: list[np.ndarray] = []

@@ -41,6 +41,7 @@ class Program(NamedTuple):
     shape: Shape
     optimizer: str
     use_dropout: bool
+    use_regularizer: bool
     preprocessing: Preprocessing | None
     """where exponents are trained"""
 
@@ -152,7 +153,7 @@ def _displacement(shared: Shared, outputs: Outputs) -> Array:
 
 def _regularization(program: Program, parameters: Parameters, settings: Settings) -> Array:
     """n3fit regularizes the kernels of dense networks only."""
-    if program.shape.per_flavour:
+    if program.shape.per_flavour or not program.use_regularizer:
         return jnp.zeros_like(settings.l1)
     kernels = [layer["kernel"] for layer in parameters["layers"]]
     return sum(
@@ -170,16 +171,13 @@ def _losses(
     if factor is None:
         factor = columns.preprocessing_factor(trained["exponents"], shared.columns)
     dropped, plain = columns.xf(shape, shared.columns, trained["layers"], factor, mask)
-    outputs = shared.maps(dropped)
+    outputs, fixed = shared.maps(dropped, plain if program.use_dropout else None)
     chi2 = _quadratic(models.training, _displacement(shared, outputs[_DATA]))
     predicted = shared.maps.predictions(outputs[_POSITIVITY], _POSITIVITY)
     positivity = elu(-constants.positivity * predicted, jnp)
     integrated = constants.integrability * shared.maps.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
     loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrated * integrated, axis=1)
     loss += _regularization(program, trained, settings)
-    if program.use_dropout:
-        outputs = shared.maps(plain)
-    fixed = jax.lax.stop_gradient(outputs)
     validation = _quadratic(models.validation, _displacement(shared, fixed[_DATA]))
     predicted = shared.maps.predictions(fixed[_POSITIVITY], _POSITIVITY)
     judged = elu(-constants.first_positivity * predicted, jnp) @ shared.positivity_sets.T
@@ -191,8 +189,11 @@ def _norm(path: tuple[Any, ...], gradient: Array) -> Array:
     kind = path[-1].key
     if kind in ("alpha", "beta"):  # each exponent is a weight of its own
         return jnp.abs(gradient)
-    axes = (-2, -1) if kind == "kernel" else (-1,)
-    return jnp.sqrt(jnp.sum(gradient * gradient, axis=axes, keepdims=True))
+    squares = gradient * gradient
+    if kind == "kernel":
+        # one axis after the other: a sum over the contiguous axis is not vectorised, so it is to be short
+        squares = jax.lax.optimization_barrier(jnp.sum(squares, axis=-2, keepdims=True))
+    return jnp.sqrt(jnp.sum(squares, axis=-1, keepdims=True))
 
 
 def _per_model(values: Array, like: Array) -> Array:

@@ -7,6 +7,7 @@ from hyperparton.report.plots.course import (
     plot_running_averages,
     plot_workers,
 )
+from hyperparton.report.plots.fits import plot_chi2_by_set, plot_data, plot_learning, plot_pdfs
 from hyperparton.report.plots.parameters import (
     plot_dependence,
     plot_importances,
@@ -18,12 +19,16 @@ from hyperparton.report.plots.style import Figure, save_pdf, svg_element, svg_te
 
 __all__ = [
     "Figure",
+    "plot_chi2_by_set",
     "plot_convergence",
+    "plot_data",
     "plot_dependence",
     "plot_failures",
     "plot_folds",
     "plot_importances",
+    "plot_learning",
     "plot_parallel",
+    "plot_pdfs",
     "plot_running_averages",
     "plot_scatter",
     "plot_violins",

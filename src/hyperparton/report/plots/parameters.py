@@ -97,7 +97,15 @@ def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
             middle = np.median(members)
             if middle <= axis.high:
                 axes.plot([k - 0.25, k + 0.25], [middle, middle], color=BLACK, linewidth=1.6)
-        axis.draw(axes, k + _spread(len(members)), members, marker="o", color=GREY, markersize=2.5 if len(losses) < 300 else 1.5, alpha=0.7)
+        axis.draw(
+            axes,
+            k + _spread(len(members)),
+            members,
+            marker="o",
+            color=GREY,
+            markersize=2.5 if len(losses) < 300 else 1.5,
+            alpha=0.7,
+        )
     _mark_best(axes, numbers, losses)
     counts = [int(np.sum((numbers == k) & np.isfinite(losses))) for k in range(len(column.categories))]
     _category_ticks(axes, [f"{name}\n({count})" for name, count in zip(column.categories, counts, strict=True)])
@@ -142,7 +150,15 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
             continue
         drawn += 1
         marks = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)]}
-        axis.draw(axes, numbers[members], losses[members], markersize=3.5 if len(losses) < 300 else 2.0, alpha=0.75, label=name, **marks)
+        axis.draw(
+            axes,
+            numbers[members],
+            losses[members],
+            markersize=3.5 if len(losses) < 300 else 2.0,
+            alpha=0.75,
+            label=name,
+            **marks,
+        )
     _number_axis(axes, column)
     _mark_best(axes, numbers, losses)
     axes.set_xlabel(column.name)

@@ -1,0 +1,230 @@
+"""K-fold trials per hour of hyperparton and of n3fit, side by side on the same machine.
+
+    python benchmarks/against_n3fit.py [--replicas 1 10] [--epochs 1324] [--n3fit FOLDER | --no-n3fit] [--json FILE]
+
+Both run the same card (four folds of DIS data), theory, seeds and number of epochs, with stopping switched off by a
+patience of all epochs.  hyperparton runs one trial without programs on disk (compiling included), then others; what it
+does once per scan (data, folds) is told on its own.  n3fit runs one trial of `n3fit CARD 1 --hyperopt 1`, of which the
+time of its folds counts, not its start-up.  Without `--n3fit` (the folder of an environment that has nnpdf 4.1.5) an
+environment of its own is made, with about 3 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+CARD = ROOT / "tests" / "data" / "dis_scan.yml"
+#: the first trial that n3fit draws for that card
+TRIAL = {
+    "nodes_per_layer": [37, 33, 41, 8],
+    "activation_per_layer": ["tanh", "tanh", "tanh", "linear"],
+    "initializer": "glorot_uniform",
+    "optimizer": {"optimizer_name": "Adam", "learning_rate": 0.009544816855218366, "clipnorm": 1.810395936731622e-07},
+    "dropout": 0.06,
+    "positivity": {"initial": 140.17655333671672, "multiplier": None},
+    "integrability": {"initial": 10, "multiplier": None},
+    "layer_type": "dense",
+    "threshold_chi2": 3.5,
+}
+
+
+def trial(epochs: int) -> dict[str, Any]:
+    return {**TRIAL, "epochs": epochs, "stopping_patience": 1.0}
+
+
+def flops(replicas: int, folds: int, epochs: int) -> float:
+    """Floating-point operations of the products that a trial needs, widths as they are and nothing padded."""
+    nodes = [2, *TRIAL["nodes_per_layer"]]
+    products = [i * o for i, o in pairwise(nodes)]
+    points, features, maps = 51 + 61, 272 + 121, 408 * (272 + 242 + 231)
+    # forward, and twice as much backward; without dropout forward again from the layer of dropout on
+    network = points * (3 * sum(products) + sum(products[2:]))
+    return 2.0 * replicas * folds * epochs * (network + 3 * maps + 2 * features**2)
+
+
+def peak(seconds: float = 2.0) -> float:
+    """Rate of float32 matrix products of this machine with all its cores, in FLOP/s."""
+    a = np.random.default_rng(1).normal(size=(2048, 2048)).astype(np.float32)
+    best, start = np.inf, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        begin = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - begin)
+    return 2.0 * 2048**3 / best
+
+
+def ours(replicas: int, epochs: int, trials: int) -> dict[str, Any]:
+    """In this process; programs on disk are switched off by the caller."""
+    from hyperparton import ModelTrainer, load_fit_data, read_runcard
+
+    marks = [time.perf_counter()]
+    card = read_runcard(CARD)
+    data = load_fit_data(card)
+    marks.append(time.perf_counter())
+    trainer = ModelTrainer.from_runcard(card, data, range(1, replicas + 1))
+    trainer.set_hyperopt(True, [])
+    trainer.setup.folds()
+    trainer.setup.fold_metrics  # noqa: B018 - made once per scan
+    marks.append(time.perf_counter())
+    times, cpu, result = [], [], {}
+    for _ in range(trials + 1):
+        begin, before = time.perf_counter(), time.process_time()
+        result = trainer.hyperparametrizable(trial(epochs))
+        times.append(time.perf_counter() - begin)
+        cpu.append(time.process_time() - before)
+    rates = [peak() for _ in range(2)]
+    meta = result["kfold_meta"]
+    needed = flops(replicas, len(meta["validation_losses"]), epochs)
+    return {
+        "load": marks[1] - marks[0],
+        "folds": marks[2] - marks[1],
+        "first trial, with compiling": times[0],
+        "trials": times[1:],
+        "processor time of trials": cpu[1:],
+        "GFLOP/s": needed / min(times[1:]) / 1e9,
+        "peak GFLOP/s": max(rates) / 1e9,
+        "memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "chi2 fitted": meta["trvl_losses_chi2exp"],
+        "validation": [float(np.mean(v)) for v in meta["validation_losses"]],
+    }
+
+
+def _children() -> float:
+    """Processor time of finished processes in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def theirs(python: Path, replicas: int, epochs: int, folder: Path) -> dict[str, Any]:
+    """n3fit's own commands in `folder`."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe")
+    card = yaml.load(CARD)
+    card["parameters"] = {**card["parameters"], **trial(epochs)}
+    card["hyperscan_config"] = {"parameters": [trial(epochs)]}
+    card["kfold"]["threshold"] = 1e9
+    card["parallel_models"] = replicas > 1
+    with (folder / "card.yml").open("w", encoding="utf-8") as file:
+        yaml.dump(card, file)
+    (folder / "profile.yml").write_text(
+        f"nnpdf_share: {folder}/share\ntheories_path: {ROOT / 'src/hyperparton/theories'}\n", encoding="utf-8"
+    )
+    paths = {
+        "NNPDF_PROFILE_PATH": str(folder / "profile.yml"),
+        "LHAPDF_DATA_PATH": str(ROOT / "src/hyperparton/lhapdf"),
+        "PYTHONPATH": "",
+    }
+    environment = {**os.environ, **paths}
+    binaries = python.parent
+    log = folder / "n3fit.log"
+    begin, before = time.perf_counter(), _children()
+    with log.open("w", encoding="utf-8") as out:
+        for command in ([binaries / "vp-setupfit", "card.yml"],
+                        [binaries / "n3fit", "card.yml", "1", "--hyperopt", "1",
+                         *(["-r", str(replicas)] if replicas > 1 else [])]):  # fmt: skip
+            subprocess.run(
+                [str(c) for c in command], cwd=folder, env=environment, check=True, stdout=out, stderr=subprocess.STDOUT
+            )
+    whole = time.perf_counter() - begin
+    tries = json.loads((folder / "card" / "nnfit" / "replica_1" / "tries.json").read_text(encoding="utf-8"))[0]
+    times = tries["book_time"], tries["refresh_time"]
+    meta = tries["result"]["kfold_meta"]
+
+    def numbers(value: Any) -> list[float]:
+        # n3fit writes arrays as text
+        found = re.findall(r"[-+0-9.eE]+", value) if isinstance(value, str) else np.ravel(value)
+        return [float(v) for v in found]
+
+    seconds = (datetime.fromisoformat(times[1]) - datetime.fromisoformat(times[0])).total_seconds()
+    validation = np.reshape(numbers(meta["validation_losses"]), (-1, replicas)).mean(axis=1)
+    return {
+        "whole": whole,
+        "processor time of the whole": _children() - before,
+        "trial": seconds,
+        "chi2 fitted": numbers(meta["trvl_losses_chi2exp"]),
+        "validation": validation.tolist(),
+    }
+
+
+def environment(folder: Path) -> Path:
+    """The Python of a new environment with n3fit."""
+    import venv
+
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    packages = ["nnpdf==4.1.5", "hyperopt", "lhapdf-management", "pdfflow", "setuptools<81"]
+    subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
+    return python
+
+
+def measured(replicas: int, epochs: int, trials: int) -> dict[str, Any]:
+    """`ours` in a process of its own without programs on disk, so that compiling is seen and memory is its own."""
+    command = [sys.executable, __file__, "--ours", str(replicas), str(epochs), str(trials)]
+    done = subprocess.run(
+        command, env={**os.environ, "HYPERPARTON_CACHE": "off"}, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--epochs", type=int, nargs="+", default=[1324])
+    parser.add_argument("--trials", type=int, default=3, help="trials after the first one")
+    parser.add_argument("--n3fit", type=Path, help="folder of an environment that has n3fit")
+    parser.add_argument("--no-n3fit", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--ours", type=int, nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ours:
+        print(json.dumps(ours(*arguments.ours)))
+        return
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        python = None
+        if not arguments.no_n3fit:
+            given = arguments.n3fit
+            python = environment(Path(scratch) / "venv") if given is None else given.resolve() / "bin" / "python"
+        for replicas in arguments.replicas:
+            for epochs in arguments.epochs:
+                row: dict[str, Any] = {"replicas": replicas, "epochs": epochs}
+                row["hyperparton"] = mine = measured(replicas, epochs, arguments.trials)
+                each, first = float(np.median(mine["trials"])), mine["first trial, with compiling"]
+                print(f"{replicas} replicas x 4 folds, {epochs} epochs")
+                print(f"  hyperparton: {3600 / each:.0f} trials/h ({each:.2f} s), first trial {first:.2f} s")
+                print(f"  processor time {min(mine['processor time of trials']):.2f} s")
+                print(f"  {mine['GFLOP/s']:.0f} GFLOP/s of {mine['peak GFLOP/s']:.0f} of a matrix product")
+                print(f"  data {mine['load']:.1f} s, folds {mine['folds']:.1f} s, memory {mine['memory MB']:.0f} MB")
+                print(f"  chi2 of the fitted data by fold {np.round(mine['chi2 fitted'], 3).tolist()}")
+                if python is not None:
+                    folder = Path(scratch) / f"{replicas}-{epochs}"
+                    folder.mkdir()
+                    row["n3fit"] = other = theirs(python, replicas, epochs, folder)
+                    print(f"  n3fit: {3600 / other['trial']:.1f} trials/h ({other['trial']:.1f} s)")
+                    print(f"  processor time with start-up {other['processor time of the whole']:.1f} s")
+                    print(f"  chi2 of the fitted data by fold {np.round(other['chi2 fitted'], 3).tolist()}")
+                    print(f"  ratio {other['trial'] / each:.0f}, of the first trial {other['trial'] / first:.0f}")
+                sys.stdout.flush()
+                results.append(row)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Fits of a scan's best trials, for the report: the one part of it that needs the training backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperparton.errors import HyperpartonError, ReportError
+from hyperparton.report.fits import FittedSet, FittedTrial
+
+__all__ = ["fit_best"]
+
+#: flavours that a report shows, of those of the evolution basis that a fit at Q0 can tell apart
+_SHOWN = ("g", "sigma", "v", "v3", "v8", "t3", "t8", "t15")
+
+#: n3fit's interval of pushes, at which the trainer keeps χ²
+_EVERY = 100
+
+
+def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None, display: Any) -> list[FittedTrial]:
+    """The best `count` trials, fitted anew to all data of the runcard beside the trials.
+
+    As many replicas are fitted as the scan had, and with its t0 set if none is named. Raises ReportError for a scan
+    without a card of PDF fits, or whose card can no longer be used.
+    """
+    found = []
+    setups: dict[str, Any] = {}
+    scans = {row.name: scan for scan in summary.scans for row in scan.rows}
+    for row, _ in summary.ranked[:count]:
+        scan = scans[row.name]
+        if scan.name not in setups:
+            setups[scan.name] = _setup(scan, theory, t0pdfset)
+        display.say(f"fit of trial {row.name} to all data")
+        found.append(_fitted(setups[scan.name], row, display))
+    return found
+
+
+def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
+    from hyperparton.data import load_fit_data
+    from hyperparton.runcard import Runcard, parse_runcard
+    from hyperparton.train.fit import FitSetup
+
+    if scan.runcard is None:
+        raise ReportError(f"{scan.path}: --fits needs the runcard beside the trials, filter.yml, and there is none")
+    try:
+        card = parse_runcard(scan.runcard)
+    except HyperpartonError as fault:
+        raise ReportError(f"{scan.path}: --fits cannot use its runcard: {fault}") from fault
+    if not isinstance(card, Runcard):
+        raise ReportError(f"{scan.path}: --fits fits PDFs; this scan has a trainer of its own")
+    data = load_fit_data(card, theory, t0pdfset or scan.settings.get("t0pdfset"))
+    return FitSetup.from_runcard(card, data, range(1, int(scan.settings.get("replicas", 1)) + 1))
+
+
+def _fitted(setup: Any, row: Any, display: Any) -> FittedTrial:
+    from hyperparton.cli.best import completed
+    from hyperparton.data.contents import EVOLUTION_BASIS
+    from hyperparton.train.fit import run_fit
+    from hyperparton.train.methodology import Methodology
+
+    methodology = Methodology.from_parameters(completed(row.parameters))
+    fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)
+    x = np.geomspace(1e-4, 0.95, 80)
+    history = np.array(fit.trained.history, dtype=float)
+    begun = _EVERY * np.arange(len(history))
+    history[begun[:, None] >= np.asarray(fit.stop_epoch)[None]] = np.nan
+    return FittedTrial(
+        name=row.name,
+        chi2=fit.central_chi2,
+        epochs=np.minimum(begun + _EVERY, methodology.epochs),
+        training=history[:, :, 0],
+        validation=history[:, :, 1],
+        best_epoch=np.asarray(fit.best_epoch),
+        best_validation=np.asarray(fit.validation_chi2),
+        x=x,
+        flavours=_SHOWN,
+        xf=np.asarray(fit.xf(x))[:, :, [EVOLUTION_BASIS.index(name) for name in _SHOWN]],
+        sets=_sets(setup, fit),
+    )
+
+
+def _sets(setup: Any, fit: Any) -> tuple[FittedSet, ...]:
+    xf = fit.trained.model.evaluate(fit.trained.parameters, setup.grid)
+    predictions = setup.convolution.predict(xf)
+    mean = setup.convolution.predict(xf.mean(axis=0, keepdims=True))[0]
+    slices = setup.data.slices()
+    found = []
+    for entry in setup.data.datasets:
+        rows = slices[entry.name]
+        covmat = setup.data.covmat[rows, rows]
+        residual = mean[rows] - entry.central
+        chi2 = float(residual @ np.linalg.solve(covmat, residual)) / entry.ndata
+        errors = np.sqrt(np.diag(covmat))
+        found.append(FittedSet(entry.name, entry.central, errors, predictions[:, rows], chi2))
+    return tuple(found)

@@ -1,0 +1,163 @@
+"""Fits of the best trials, as far as a report shows them: learning curves, PDFs, predictions beside the data.
+
+The fits themselves are made elsewhere, with the training backend; here they are plain numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperparton.report import plots
+from hyperparton.report.panels import Panel, Section
+from hyperparton.report.tables import Table
+
+__all__ = ["FittedSet", "FittedTrial", "fit_sections"]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedSet:
+    """One data set: arrays are (dat,), in the set's own units; `predictions` are (rep, dat)."""
+
+    name: str
+    central: np.ndarray
+    errors: np.ndarray
+    """square roots of the diagonal of the covariance matrix of the fit"""
+    predictions: np.ndarray
+    chi2: float
+    """of the mean prediction, per point"""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedTrial:
+    """A fit of all data with a trial's parameters."""
+
+    name: str
+    """of the trial"""
+    chi2: float
+    """of the mean PDF, per point, of all data"""
+    epochs: np.ndarray
+    """(entry,) epochs of the history"""
+    training: np.ndarray
+    """(entry, rep) χ² per point; NaN after a replica has stopped"""
+    validation: np.ndarray
+    best_epoch: np.ndarray
+    """(rep,) epoch that was kept"""
+    best_validation: np.ndarray
+    """(rep,) validation χ² per point at that epoch"""
+    x: np.ndarray
+    """(x,)"""
+    flavours: tuple[str, ...]
+    xf: np.ndarray
+    """(rep, x, flav) at the initial scale"""
+    sets: tuple[FittedSet, ...]
+
+
+def fit_sections(fits: Sequence[FittedTrial]) -> list[Section]:
+    """The sections of these fits, best trial first."""
+    replicas = fits[0].xf.shape[0]
+    note = f"{replicas} replica{'' if replicas == 1 else 's'} of all data with the parameters of each trial."
+    curves = [_learning(fit) for fit in fits]
+    comparison = [_data(fit) for fit in fits]
+    return [
+        Section("learning", "Learning curves of the best trials", tuple(curves), f"{note} {_CURVES}"),
+        Section("pdfs", "PDFs of the best trials", (_pdfs(fits),)),
+        Section("data", "Data and predictions of the best trials", (_chi2(fits), *comparison)),
+    ]
+
+
+_CURVES = (
+    "Lines are training χ² (solid) and validation χ² (dashed) of each replica, kept every 100 epochs and drawn from "
+    "the 100th on; dots are the epochs whose parameters were kept. Where the validation rises while the training "
+    "falls, the fit learns noise; where both still fall at the end, it ended early."
+)
+
+
+def _learning(fit: FittedTrial) -> Panel:
+    body = [
+        (int(epoch), replica + 1, _plain(fit.training[i, replica]), _plain(fit.validation[i, replica]))
+        for i, epoch in enumerate(fit.epochs)
+        for replica in range(fit.training.shape[1])
+    ]
+    return Panel(
+        f"learning_{_file(fit.name)}",
+        f"Trial {fit.name}",
+        "",
+        Table.of(("epoch", "replica", "training χ²", "validation χ²"), body),
+        lambda: plots.plot_learning(fit.epochs, fit.training, fit.validation, fit.best_epoch, fit.best_validation),
+        small=True,
+    )
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _file(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def _pdfs(fits: Sequence[FittedTrial]) -> Panel:
+    body = []
+    for fit in fits:
+        mean, spread = fit.xf.mean(axis=0), _spread(fit.xf)
+        body += [
+            (fit.name, flavour, float(x), float(mean[i, k]), float(spread[i, k]))
+            for k, flavour in enumerate(fit.flavours)
+            for i, x in enumerate(fit.x)
+        ]
+    bands = [(fit.name, fit.x, fit.xf.mean(axis=0), _spread(fit.xf)) for fit in fits]
+    return Panel(
+        "pdfs",
+        "x f(x) at the initial scale",
+        "Lines are means over replicas, bands their standard deviation; each trial has its colour and its line. Where "
+        "bands of different methodologies do not overlap, the methodology matters more than the data's noise.",
+        Table.of(("trial", "flavour", "x", "x f", "standard deviation"), body),
+        lambda: plots.plot_pdfs(fits[0].flavours, bands),
+    )
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    return values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])
+
+
+def _chi2(fits: Sequence[FittedTrial]) -> Panel:
+    names = [entry.name for entry in fits[0].sets]
+    values = [[entry.chi2 for entry in fit.sets] for fit in fits]
+    points = [len(entry.central) for entry in fits[0].sets]
+    body = [(name, count, *(v[i] for v in values)) for i, (name, count) in enumerate(zip(names, points, strict=True))]
+    body.append(("all", sum(points), *(fit.chi2 for fit in fits)))
+    return Panel(
+        "chi2_by_set",
+        "χ² per point of each data set",
+        "A marker per trial; 1 is a description within the uncertainties. A set far above the others is in tension "
+        "with them, or badly described by every methodology.",
+        Table.of(("data set", "points", *(f"trial {fit.name}" for fit in fits)), body),
+        lambda: plots.plot_chi2_by_set(names, [fit.name for fit in fits], values),
+        listed=True,
+    )
+
+
+def _data(fit: FittedTrial) -> Panel:
+    body = []
+    for entry in fit.sets:
+        mean, spread = entry.predictions.mean(axis=0), _spread(entry.predictions)
+        body += [
+            (entry.name, i + 1, float(entry.central[i]), float(entry.errors[i]), float(mean[i]), float(spread[i]))
+            for i in range(len(mean))
+        ]
+    shown = [
+        (entry.name, entry.central, entry.errors, entry.predictions.mean(axis=0), _spread(entry.predictions))
+        for entry in fit.sets
+    ]
+    return Panel(
+        f"data_{_file(fit.name)}",
+        f"Data over prediction, trial {fit.name}",
+        "A panel per data set, its points in order: measured over predicted values with their uncertainties, the band "
+        "is the replicas' spread. Points scatter around 1 by as much as their bars where the fit is good; the bars "
+        "leave out that uncertainties are correlated.",
+        Table.of(("data set", "point", "measured", "uncertainty", "predicted", "spread of replicas"), body),
+        lambda: plots.plot_data(shown),
+    )

@@ -1,0 +1,135 @@
+"""The compiled program against its parts in double precision, and that chunks of models change nothing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hyperparton.backend.moments import MOMENTS, first_moments, moment_update, schedule
+from hyperparton.backend.optimizers import hyperparameters, optimizer_rule
+from hyperparton.catalogue import FITBASES
+from hyperparton.pdf import columns
+from hyperparton.pdf.model import PDFModel
+from hyperparton.pdf.network import Architecture
+from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.train import machine
+from hyperparton.train.chi2 import stack
+from hyperparton.train.maps import build_maps
+from hyperparton.train.program import _displacement, _quadratic
+
+KINDS = [
+    ("EVOL", "dense", ("tanh", "sigmoid", "linear"), False),
+    ("NN31IC", "dense_per_flavour", ("tanh", "relu", "linear"), True),
+    ("FLAVOUR", "dense", ("selu", "square_singlet", "modified_tanh"), True),
+]
+
+
+@pytest.mark.parametrize(("fitbasis", "layer_type", "activations", "scaled"), KINDS)
+def test_columns_are_the_pdf_model(fitbasis, layer_type, activations, scaled):
+    """Padded widths and points, nodes as rows: the PDFs of `PDFModel` in double precision."""
+    ranges = tuple((0.5, 0.9) for _ in range(8)), tuple((1.7, 3.4) for _ in range(8))
+    architecture = Architecture((7, 11, 8), activations, layer_type, 1 if scaled else 2)
+    preprocessing = Preprocessing(*ranges, (False,) * 8, large_x=not scaled)
+    scaling = (lambda x: 0.1 * np.log(x) + 1.0) if scaled else None
+    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, "All", scaling)
+    parameters, grid = model.start("glorot_normal", [3, 4]), np.geomspace(1e-6, 0.9, 9)
+    shape, arrays = columns.shape_of(model, len(grid)), columns.columns(model, grid)
+    arrays = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), arrays)
+    weights = columns.to_columns(architecture, parameters["layers"])
+    factor = columns.preprocessing_factor(parameters["exponents"], arrays)
+    ours, same = columns.xf(shape, arrays, weights, factor)
+    expected = np.swapaxes(model.evaluate(parameters, grid), 1, 2)
+    scale = np.abs(expected).max(axis=2, keepdims=True)
+    assert np.max(np.abs(np.asarray(ours) - expected) / scale) < 2e-5
+    np.testing.assert_array_equal(ours, same)
+    back = columns.from_columns(architecture, weights)
+    jax.tree.map(np.testing.assert_array_equal, back, parameters["layers"])
+
+
+@pytest.mark.parametrize("name", sorted(MOMENTS))
+def test_the_family_of_optimizers(name):
+    """Coefficients of the common update against the rules one by one, which are those of Keras."""
+    options = {"optimizer_name": name} | ({"momentum": 0.7, "nesterov": True} if name == "SGD" else {})
+    numbers = hyperparameters(options)
+    hyper, rule = {key: jnp.float32(value) for key, value in numbers.items()}, optimizer_rule(name)
+    value = other = jnp.zeros(5)
+    slots, moments = rule.start(value), first_moments(name, np.zeros(5, np.float32))
+    rows = np.concatenate([schedule(name, numbers, first, 50) for first in (0, 50)])
+    rng = np.random.default_rng(1)
+    for step, row in enumerate(rows):
+        gradient = jnp.asarray(rng.normal(size=5) * 10.0 ** -(step % 6), jnp.float32)
+        delta, slots = rule.update(gradient, slots, jnp.float32(step + 1), hyper)
+        moved, moments = moment_update(gradient, moments, row, hyper["learning_rate"])
+        value, other = value + delta, other + moved
+    np.testing.assert_allclose(other, value, atol=2e-5 * float(jnp.abs(value).max()))
+
+
+def test_chi2_in_single_precision(setup, fit):
+    """The form of a program, of PDFs at the start and at the end of a fit, against all features in double precision."""
+    fold, theory = setup.full_fit()[0], setup.theory
+    maps = jax.tree.map(jnp.asarray, build_maps(theory.convolution, theory.linear, theory.positivity.convolution))
+    form = stack(fold.training, theory.kept)
+
+    class Shared:
+        origin = jnp.asarray(fold.training[0].origin[theory.kept], jnp.float32)
+
+    for epochs in (1, 150):
+        trained = fit(setup, epochs=epochs).trained
+        xf = trained.model.evaluate(trained.parameters, setup.grid)
+        outputs, _ = maps(jnp.asarray(np.swapaxes(xf, 1, 2), jnp.float32))
+        ours = np.asarray(_quadratic(form, _displacement(Shared, outputs[0])))
+        predictions = setup.convolution.predict(xf)
+        for r, training in enumerate(fold.training):
+            features = setup.compressed.features(xf[r : r + 1], np)
+            np.testing.assert_allclose(features @ setup.compressed.matrix.T, predictions[r : r + 1], rtol=1e-6)
+            assert ours[r] == pytest.approx(training(features)[0], rel=1e-5)
+
+
+@pytest.fixture
+def chunks_of(monkeypatch):
+    return lambda size: monkeypatch.setattr(machine, "chunk_size", lambda models: size)
+
+
+def test_chunks(setup, fit, leaves, chunks_of):
+    """One by one, two together and with a free place: the same fits, to the rounding of products of other shapes."""
+    results = []
+    for size in (1, 2, 3):
+        chunks_of(size)
+        results.append(fit(setup, epochs=60))
+    for other in results[1:]:
+        np.testing.assert_allclose(leaves(other), leaves(results[0]), atol=2e-4)
+        np.testing.assert_array_equal(other.best_epoch, results[0].best_epoch)
+
+
+def test_packing(setup, fit, leaves, chunks_of):
+    """A model that goes on while another has stopped, and is packed anew, ends as it would have without."""
+    options = {
+        "optimizer": {"optimizer_name": "Adam", "learning_rate": 0.2, "clipnorm": 1e-5},
+        "positivity": {"initial": 100.0, "multiplier": 1.1, "threshold": 1e9},
+        "threshold_chi2": 1e9,
+        "stopping_patience": 0.1,
+        "epochs": 400,
+    }
+    chunks_of(1)
+    packed = fit(setup, **options)
+    assert len(set(packed.stop_epoch.tolist())) == 2
+    again = fit(setup, **options)
+    np.testing.assert_array_equal(leaves(packed), leaves(again))
+    chunks_of(2)
+    together = fit(setup, **options)
+    # at so large a rate rounding grows: the stopping is what is compared
+    assert np.all(np.diff(np.sort(together.stop_epoch)) > 0)
+    assert np.all((packed.stop_epoch - packed.best_epoch)[packed.stop_epoch < 399] == 41)
+
+
+def test_a_fit_is_repeated_to_the_last_digit(setup, fit, leaves):
+    once, again = (fit(setup, epochs=120, dropout=0.2) for _ in range(2))
+    np.testing.assert_array_equal(leaves(once), leaves(again))
+    np.testing.assert_array_equal(once.validation_chi2, again.validation_chi2)
+
+
+@pytest.mark.parametrize(("given", "expected"), [("off", None), ("/somewhere", "/somewhere/programs")])
+def test_folder_of_programs(monkeypatch, given, expected):
+    monkeypatch.setenv(machine.CACHE_VARIABLE, given)
+    folder = machine.cache_folder()
+    assert (folder if folder is None else str(folder)) == expected
