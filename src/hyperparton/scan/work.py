@@ -73,6 +73,7 @@ class Work:
         self._end = None if walltime is None else time.monotonic() + walltime
         self._heart = threading.Thread(target=self._beat, daemon=True) if plan.lease else None
         self._stopped = threading.Event()
+        self._may_be_left = True
         self.over = False
 
     @property
@@ -121,7 +122,11 @@ class Work:
         return trial
 
     def _left_over(self) -> Trial | None:
+        if not self._may_be_left:
+            return None
         left = self._store.lease(self._owner, stop=self._plan.total, seconds=self._plan.lease)
+        # in a store that only this process holds, nothing is left again unless it is handed back here
+        self._may_be_left = left is not None or self._store.shared
         if left is not None:
             _LOG.info("trial %d was left unfinished and runs again", left.number)
         return left
@@ -211,6 +216,7 @@ class Work:
             _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, answer["died"])
             self._store.release(trial.number, self._owner)
             self._running.pop(trial.number, None)
+            self._may_be_left = True
             return
         told = f"the process that ran it died {deaths} times; the last time {answer['died']}"
         self.finish(trial, limit_failure("ProcessDied", told))

@@ -59,6 +59,19 @@ _TRIALS = sa.Table(
 )
 
 
+def _free(now: Any) -> Any:
+    """The trials that nobody holds at the time `now`."""
+    return sa.or_(_TRIALS.c.state == NEW, sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < now))
+
+
+# statements that every trial needs are built once
+_NO_STOP = 2**31 - 1
+_LOWEST_FREE = sa.select(sa.func.min(_TRIALS.c.number)).where(
+    _TRIALS.c.state < DONE, _TRIALS.c.number < sa.bindparam("stop"), _free(sa.bindparam("now"))
+)
+_LAST = sa.select(sa.func.max(_TRIALS.c.number))
+
+
 class SqlStore(TrialStore):
     """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
 
@@ -152,18 +165,15 @@ class SqlStore(TrialStore):
         )
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
-        low = _TRIALS.c.state < DONE if stop is None else sa.and_(_TRIALS.c.state < DONE, _TRIALS.c.number < stop)
         while True:
             with self._transaction() as connection:
                 now = self._now(connection)
-                ended = sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < now)
-                free = sa.or_(_TRIALS.c.state == NEW, ended)
-                number = connection.scalar(sa.select(sa.func.min(_TRIALS.c.number)).where(low, free))
+                number = connection.scalar(_LOWEST_FREE, {"now": now, "stop": _NO_STOP if stop is None else stop})
                 if number is None:
                     return None
                 taken = connection.execute(
                     sa.update(_TRIALS)
-                    .where(_TRIALS.c.number == number, free)
+                    .where(_TRIALS.c.number == number, _free(now))
                     .values(
                         state=RUNNING,
                         owner=owner,
@@ -303,7 +313,7 @@ def _end(now: float, seconds: float | None) -> float | None:
 
 
 def _next(connection: sa.Connection) -> int:
-    last = connection.scalar(sa.select(sa.func.max(_TRIALS.c.number)))
+    last = connection.scalar(_LAST)
     return 0 if last is None else last + 1
 
 
