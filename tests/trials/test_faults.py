@@ -1,6 +1,5 @@
 """Disks that are full and folders that cannot be written: told, and nothing that was finished is lost."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.trials import FileTrials, JoinedTrials, SqlStore, read_tries
+from hyperparton.trials import FileTrials, SqlStore, read_tries
 
 FILLING = """
 import resource, sys
@@ -45,24 +44,32 @@ def test_a_full_disk(tmp_path, size):
         assert (left.number if left else trials.next_number()) == len(kept)
 
 
-def in_child(action):
-    """What `action` raised in a child that is not root, as text."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        told = "nothing"
-        try:
-            if os.geteuid() == 0:
-                os.setuid(65534)
-            action()
-        except BaseException as fault:
-            told = f"{type(fault).__name__}: {fault}"
-        os.write(writing, told.encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as pipe:
-        return pipe.read()
+AS_ANOTHER_USER = """
+import os, sys
+from pathlib import Path
+from hyperparton.trials import FileTrials, JoinedTrials, SqlStore
+memory = SqlStore("sqlite://")  # what is loaded late may lie where only root can read
+try:
+    FileTrials(Path("/dev/null/nowhere"))
+except Exception:
+    pass
+folder = Path(sys.argv[1])
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    {action}
+    print("nothing")
+except BaseException as fault:
+    print(f"{{type(fault).__name__}}: {{fault}}")
+"""
+
+
+def in_child(action, folder):
+    """What `action`, a line of code about `folder`, raised in a process that is not root, as text."""
+    code = AS_ANOTHER_USER.format(action=action)
+    run = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
 
 
 @pytest.fixture
@@ -76,15 +83,14 @@ def forbidden():
 
 
 def test_folders_that_cannot_be_written(forbidden):
-    told = in_child(lambda: FileTrials(forbidden))
+    told = in_child("FileTrials(folder)", forbidden)
     assert told.startswith("StoreError: ")
     assert f"{forbidden}/tries.lock: cannot be written: Permission denied" in told
-    told = in_child(lambda: FileTrials(forbidden / "new"))
+    told = in_child("FileTrials(folder / 'new')", forbidden)
     assert f"{forbidden}/new: cannot be made: Permission denied" in told
-    with SqlStore("sqlite://") as store:
-        told = in_child(lambda: JoinedTrials(store, forbidden))
+    told = in_child("JoinedTrials(memory, folder)", forbidden)
     assert "tries.lock: cannot be written: Permission denied" in told
-    told = in_child(lambda: SqlStore(f"sqlite:///{forbidden}/x.sqlite"))
+    told = in_child("SqlStore(f'sqlite:///{folder}/x.sqlite')", forbidden)
     assert told.startswith("StoreError: ")
     assert "x.sqlite: the trial store failed: unable to open database file" in told
 
