@@ -29,7 +29,7 @@ _HOLDERS: Mapping[str, str] = {"positivity": "posdatasets", "integrability": "in
 def translated(error: ValidationError, document: Document, base: KeyPath, model: type[BaseModel]) -> Iterator[Fault]:
     """Each of pydantic's errors as a fault at its place; `base` is where `model` stands in the document."""
     for found in error.errors(include_url=False):
-        path = _in_file((*base, *found["loc"]), document)
+        path = _in_file((*base, *found["loc"]))
         kind, given = found["type"], shown(found["input"])
         if kind == "missing":
             yield document.fault(path, f"{path[-1]!r} is missing")
@@ -44,7 +44,7 @@ def translated(error: ValidationError, document: Document, base: KeyPath, model:
             yield document.fault(path, _RULES.get(kind, found["msg"]), given)
 
 
-def _in_file(path: KeyPath, document: Document) -> KeyPath:
+def _in_file(path: KeyPath) -> KeyPath:
     holder = _HOLDERS.get(str(path[0])) if path else None
     if holder is not None and len(path) > 1 and path[1] != holder:
         return (path[0], holder, *path[1:])

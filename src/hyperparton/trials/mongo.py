@@ -19,8 +19,8 @@ from pymongo.errors import DuplicateKeyError, InvalidName, InvalidURI, PyMongoEr
 from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode, failure_type, finished_loss
-from hyperparton.trials.store import TrialStore
+from hyperparton.trials.leased import LeasedStore, lease_end
+from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode
 
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
 
@@ -35,7 +35,7 @@ _PATIENCE = 10_000
 _OUTCOME = {"_id": 0, "number": 1, "vals": 1, "status": 1, "loss": 1, "failure": 1}
 
 
-class MongoStore(TrialStore):
+class MongoStore(LeasedStore):
     """The store of the database that a `mongodb://` URL names; one scan has one database.
 
     User, password and TLS go into the URL, as pymongo reads it. `clock` gives seconds since 1970, by default the
@@ -104,7 +104,7 @@ class MongoStore(TrialStore):
             if number != self.next_number():
                 return None
             now = self._now()
-            document |= {"lease_end": _end(now, seconds), "book_time": now, "refresh_time": now}
+            document |= {"lease_end": lease_end(now, seconds), "book_time": now, "refresh_time": now}
             try:
                 self._trials.insert_one(document)
             except DuplicateKeyError:
@@ -119,31 +119,18 @@ class MongoStore(TrialStore):
             found = self._trials.find_one_and_update(
                 {"state": {"$lt": DONE}, **below, "$or": free},
                 {
-                    "$set": {"state": RUNNING, "owner": owner, "lease_end": _end(now, seconds), "refresh_time": now},
+                    "$set": {
+                        "state": RUNNING,
+                        "owner": owner,
+                        "lease_end": lease_end(now, seconds),
+                        "refresh_time": now,
+                    },
                     "$inc": {"attempts": 1},
                 },
                 sort=[("number", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
         return None if found is None else _trial(found)
-
-    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
-        return self._change(number, owner, lambda now: {"lease_end": _end(now, seconds)})
-
-    def release(self, number: int, owner: str) -> bool:
-        return self._change(number, owner, lambda now: {"state": NEW, "owner": None, "lease_end": None})
-
-    def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        return self._finish(number, owner, result, "ok")
-
-    def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        return self._finish(number, owner, result, "fail")
-
-    def _finish(self, number: int, owner: str, result: Mapping[str, Any], status: str) -> bool:
-        loss = finished_loss(number, result, status)
-        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode(result)}
-        values |= {"state": DONE, "lease_end": None}
-        return self._change(number, owner, lambda now: {**values, "refresh_time": now})
 
     def _change(self, number: int, holder: str, values: Callable[[float], dict[str, Any]]) -> bool:
         """Change a trial that `holder` has leased, to values that may depend on the time; False if it has not."""
@@ -256,10 +243,6 @@ def _read_url(url: str) -> tuple[str, str, dict[str, Any]]:
     database = parsed["database"] or _DATABASE
     patience = {} if "serverselectiontimeoutms" in url.lower() else {"serverSelectionTimeoutMS": _PATIENCE}
     return f"mongodb://{hosts}/{database}", database, patience
-
-
-def _end(now: float, seconds: float | None) -> float | None:
-    return None if seconds is None else now + seconds
 
 
 def _trial(document: Mapping[str, Any]) -> Trial:

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode, failure_type, finished_loss
-from hyperparton.trials.store import TrialStore
+from hyperparton.trials.leased import LeasedStore, lease_end
+from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
 
@@ -72,7 +72,7 @@ _LOWEST_FREE = sa.select(sa.func.min(_TRIALS.c.number)).where(
 _LAST = sa.select(sa.func.max(_TRIALS.c.number))
 
 
-class SqlStore(TrialStore):
+class SqlStore(LeasedStore):
     """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
 
     `name` is how messages call it; `clock` gives seconds since 1970, by default this machine's for SQLite and the
@@ -156,7 +156,7 @@ class SqlStore(TrialStore):
                 if number != _next(connection):
                     return None
                 now = self._now(connection)
-                row |= {"lease_end": _end(now, seconds), "book_time": now, "refresh_time": now}
+                row |= {"lease_end": lease_end(now, seconds), "book_time": now, "refresh_time": now}
                 connection.execute(sa.insert(_TRIALS).values(row))
         except exc.IntegrityError:
             return None
@@ -177,7 +177,7 @@ class SqlStore(TrialStore):
                     .values(
                         state=RUNNING,
                         owner=owner,
-                        lease_end=_end(now, seconds),
+                        lease_end=lease_end(now, seconds),
                         attempts=_TRIALS.c.attempts + 1,
                         refresh_time=now,
                     )
@@ -185,29 +185,11 @@ class SqlStore(TrialStore):
             if taken:
                 return self.get(number)
 
-    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
-        return self._change(number, owner, lambda now: {"lease_end": _end(now, seconds)})
-
-    def release(self, number: int, owner: str) -> bool:
-        return self._change(number, owner, lambda now: {"state": NEW, "owner": None, "lease_end": None})
-
     def release_all(self) -> int:
         """Hand every leased trial back and say how many; only for who knows that no other process holds the store."""
         change = sa.update(_TRIALS).where(_TRIALS.c.state == RUNNING).values(state=NEW, owner=None, lease_end=None)
         with self._transaction() as connection:
             return connection.execute(change).rowcount
-
-    def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        return self._finish(number, owner, result, "ok")
-
-    def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        return self._finish(number, owner, result, "fail")
-
-    def _finish(self, number: int, owner: str, result: Mapping[str, Any], status: str) -> bool:
-        loss = finished_loss(number, result, status)
-        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode(result)}
-        values |= {"state": DONE, "lease_end": None}
-        return self._change(number, owner, lambda now: {**values, "refresh_time": now})
 
     def _change(self, number: int, holder: str, values: Callable[[float], dict[str, Any]]) -> bool:
         """Change a trial that `holder` has leased, to values that may depend on the time; False if it has not."""
@@ -306,10 +288,6 @@ def _engine(url: sa.URL, name: str) -> sa.Engine:
         raise StoreError(
             f"{name}: PostgreSQL needs the module {fault.name}: pip install 'hyperparton[postgres]'"
         ) from fault
-
-
-def _end(now: float, seconds: float | None) -> float | None:
-    return None if seconds is None else now + seconds
 
 
 def _next(connection: sa.Connection) -> int:
