@@ -33,7 +33,7 @@ def test_columns_are_the_pdf_model(fitbasis, layer_type, activations, scaled):
     scaling = (lambda x: 0.1 * np.log(x) + 1.0) if scaled else None
     model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, "All", scaling)
     parameters, grid = model.start("glorot_normal", [3, 4]), np.geomspace(1e-6, 0.9, 9)
-    shape, arrays = columns.shape_of(model, len(grid)), columns.columns(model, grid)
+    shape, arrays = columns.shape_of(model, grid), columns.columns(model, grid)
     arrays = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), arrays)
     weights = columns.to_columns(architecture, parameters["layers"])
     factor = columns.preprocessing_factor(parameters["exponents"], arrays)
@@ -87,7 +87,7 @@ def test_chi2_in_single_precision(setup, fit):
 
 @pytest.fixture
 def chunks_of(monkeypatch):
-    return lambda size: monkeypatch.setattr(machine, "chunk_size", lambda models: size)
+    return lambda size: monkeypatch.setattr(machine, "chunk_size", lambda models, folds: size)
 
 
 def test_chunks(setup, fit, leaves, chunks_of):
@@ -104,7 +104,7 @@ def test_chunks(setup, fit, leaves, chunks_of):
 def test_packing(setup, fit, leaves, chunks_of):
     """A model that goes on while another has stopped, and is packed anew, ends as it would have without."""
     options = {
-        "optimizer": {"optimizer_name": "Adam", "learning_rate": 0.2, "clipnorm": 1e-5},
+        "optimizer": {"optimizer_name": "Adam", "learning_rate": 0.05, "clipnorm": 1e-5},
         "positivity": {"initial": 100.0, "multiplier": 1.1, "threshold": 1e9},
         "threshold_chi2": 1e9,
         "stopping_patience": 0.1,

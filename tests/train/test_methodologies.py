@@ -137,7 +137,7 @@ def test_dropout_in_a_network(setup, fit):
 @pytest.mark.parametrize("rate", [0.06, 0.3])
 def test_rate_of_dropout(setup, fit, rate):
     """Masks are 0 with the probability `rate` and 1/(1 - rate) otherwise, anew for every model and epoch."""
-    shape = shape_of(fit(setup, epochs=1).trained.model, len(setup.grid))
+    shape = shape_of(fit(setup, epochs=1).trained.model, setup.grid)
     keys, rates = jnp.array([17, 18], jnp.uint32), jnp.full(2, rate, jnp.float32)
     masks = np.array([dropout_mask(shape, keys, rates, jnp.int32(epoch)) for epoch in range(40)])
     assert set(np.unique(masks).round(6)) == {0.0, np.float32(1 / (1 - rate)).round(6)}

@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.backend.activations import activation
+from hyperparton.pdf.gridrule import grid_rule
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture, dropout_layer
-from hyperparton.pdf.sumrules import normalisation
+from hyperparton.pdf.sumrules import Quadrature, normalisation
 
 __all__ = [
     "WIDTH_STEP",
@@ -88,9 +89,19 @@ def _widths(architecture: Architecture) -> list[int]:
     return [_up(o, WIDTH_STEP) for _, o in architecture.shapes()[:-1]] + [architecture.shapes()[-1][1]]
 
 
-def shape_of(model: PDFModel, grid: int) -> Shape:
-    """The shape of `model` on `grid` x values."""
+def _rule(model: PDFModel, grid: np.ndarray) -> Quadrature:
+    """A rule for the sum rules whose first nodes are `grid`."""
+    if model.scaling is None:
+        return grid_rule(tuple(grid.tolist()))
+    # weights fitted to networks of x and log x are not good for those of scaled inputs
+    own, none = model.rule, np.zeros(len(grid))
+    return Quadrature(*(np.concatenate(pair) for pair in ((grid, own.x), (none, own.momentum), (none, own.valence))))
+
+
+def shape_of(model: PDFModel, grid: np.ndarray) -> Shape:
+    """The shape of `model` on the x values `grid` (x,)."""
     architecture = model.architecture
+    rule = _rule(model, grid)
     rotation = model.rotation
     names = ("tanh-like" if name in _TANH_LIKE else name for name in architecture.activations)
     return Shape(
@@ -101,8 +112,8 @@ def shape_of(model: PDFModel, grid: int) -> Shape:
         inputs=architecture.inputs,
         dropout_layer=dropout_layer(architecture),
         subtracted=model.scaling is not None,
-        grid=grid,
-        points=_up(grid + len(model.rule.x) + (model.scaling is not None), _POINT_STEP),
+        grid=len(grid),
+        points=_up(len(rule.x) + (model.scaling is not None), _POINT_STEP),
         rotation=None if np.array_equal(rotation, np.eye(len(rotation))) else tuple(map(tuple, rotation.tolist())),
         sum_rules=model.sum_rules,
     )
@@ -110,8 +121,9 @@ def shape_of(model: PDFModel, grid: int) -> Shape:
 
 def columns(model: PDFModel, grid: np.ndarray) -> Columns:
     """The arrays of `model` on `grid` (x,) and the nodes of its sum rules; padding repeats the last point's inputs."""
-    shape = shape_of(model, len(grid))
-    points = model.points(grid)
+    shape = shape_of(model, grid)
+    rule = _rule(model, grid)
+    points = model.points_at(rule.x)
     used = len(points.inputs)
 
     def padded(values: np.ndarray, fill: float) -> np.ndarray:
@@ -122,8 +134,7 @@ def columns(model: PDFModel, grid: np.ndarray) -> Columns:
     )
     below_one = padded(np.isfinite(points.log_1mx).astype(float), 0.0)
     integrals = np.zeros((shape.points, 2))
-    nodes = slice(len(grid), len(grid) + len(model.rule.x))
-    integrals[nodes] = np.stack([model.rule.momentum, model.rule.valence], axis=1)
+    integrals[: len(rule.x)] = np.stack([rule.momentum, rule.valence], axis=1)
     assert used <= shape.points
     masks = [
         (np.arange(width) < out).astype(np.float32)[:, None]

@@ -36,6 +36,7 @@ __all__ = [
 
 Array = Any
 #: numbers of features are rounded up to a multiple of this
+_ALIGNED = 16
 _FEATURE_STEP = 8
 
 _OPERANDS = {
@@ -204,10 +205,14 @@ class Convolution:
         return Convolution(self.grid, matrix, self.nonlinear, basis * scale)
 
     def leading(self, cut: float) -> int:
-        """How many of the linear features of a compressed convolution have singular values above `cut`."""
+        """How many of the linear features of a compressed convolution to keep so that none above `cut` is lost.
+
+        With the others they are a multiple of 16 where there are so many, for products with aligned rows.
+        """
         assert self.basis is not None
         kept = int(np.sum(np.linalg.norm(self.basis, axis=0) > cut))
-        return min(-(-kept // _FEATURE_STEP) * _FEATURE_STEP, self.basis.shape[1])
+        aligned = -(-(kept + self.nonlinear_size) // _ALIGNED) * _ALIGNED
+        return min(aligned - self.nonlinear_size, self.basis.shape[1])
 
 
 def _whitened(covmat: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -80,7 +80,10 @@ class PDFModel:
 
     def points(self, x: np.ndarray) -> Points:
         """The points at which the model is to be evaluated, with the nodes of the sum rules behind them."""
-        x = np.concatenate([np.asarray(x, float), self.rule.x])
+        return self.points_at(np.concatenate([np.asarray(x, float), self.rule.x]))
+
+    def points_at(self, x: np.ndarray) -> Points:
+        """The points `x` (x,) alone; with feature scaling the inputs end with those of x = 1."""
         inputs = np.stack([x, np.log(x)], axis=-1) if self.scaling is None else self.scaling(np.append(x, 1.0))[:, None]
         with np.errstate(divide="ignore"):
             return Points(inputs, x, np.log(x), np.log1p(-x))

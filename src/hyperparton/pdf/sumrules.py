@@ -18,7 +18,7 @@ from hyperparton.catalogue import SUM_RULES
 from hyperparton.errors import TrainingError
 from hyperparton.pdf.rotations import WORKING_BASIS
 
-__all__ = ["X_MIN", "Quadrature", "normalisation", "quadrature", "sum_rule_mode"]
+__all__ = ["X_MIN", "Quadrature", "gauss_panels", "normalisation", "quadrature", "sum_rule_mode"]
 
 Array = Any
 X_MIN = 1e-9
@@ -37,7 +37,7 @@ class Quadrature:
     """(node,): sum(valence * xf) is the integral of f"""
 
 
-def _panels(edges: list[float], order: int) -> tuple[np.ndarray, np.ndarray]:
+def gauss_panels(edges: list[float], order: int) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre nodes and weights on consecutive panels."""
     node, weight = np.polynomial.legendre.leggauss(order)
     low, high = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
@@ -51,8 +51,8 @@ def quadrature(small: int = 13, large: int = 11) -> Quadrature:
     The default 61 nodes integrate x^(1-alpha) (1-x)^beta NN(x, log x) to better than 1e-6 of the integral of the
     modulus, for networks with weights well beyond those of a fit (tests/pdf/test_sumrules.py).
     """
-    t, dt = _panels([float(v) for v in np.log([X_MIN, 1e-6, 1e-3, 0.1])], small)
-    y, dy = _panels([0.1, 0.5, 1.0], large)
+    t, dt = gauss_panels([float(v) for v in np.log([X_MIN, 1e-6, 1e-3, 0.1])], small)
+    y, dy = gauss_panels([0.1, 0.5, 1.0], large)
     x = np.concatenate([np.exp(t), y])
     dx = np.concatenate([np.exp(t) * dt, dy])
     return Quadrature(x, dx, dx / x)

@@ -28,22 +28,38 @@ class Chunks:
     `state`, `models` and `settings` have a leading axis `model`, and so have the results.
     """
 
-    def __init__(self, program: Program, shared: Shared, state: FitState, models: Models, settings: Settings):
+    def __init__(
+        self,
+        program: Program,
+        shared: Shared,
+        state: FitState,
+        models: Models,
+        settings: Settings,
+        wholes: tuple[np.ndarray, np.ndarray] | None = None,
+    ):
+        """`wholes`: the fold of each model (model,) and `Models.whole` of each fold, where the program wants it."""
         self._program, self._shared = program, shared
         self._models, self._settings = models, settings
         self._count = len(settings.dropout)
-        self._size = machine.chunk_size(self._count)
+        self._folds, self._wholes = (np.zeros(self._count, int), None) if wholes is None else wholes
+        self._size = machine.chunk_size(self._count, int(self._folds.max()) + 1)
         #: the last state of each model that is in no chunk any more, of the others an older one
         self._known: FitState = jax.tree.map(np.array, state)
         self._place(np.arange(self._count))
 
     def _place(self, numbers: np.ndarray) -> None:
         """Put the models with these numbers into chunks."""
-        padded = np.full(-(-len(numbers) // self._size) * self._size, _EMPTY)
-        padded[: len(numbers)] = numbers
-        self._chunks = [
-            (part, self._chunk_state(part), *self._chunk_data(part)) for part in padded.reshape(-1, self._size)
-        ]
+        self._chunks = [(part, self._chunk_state(part), *self._chunk_data(part)) for part in self._parts(numbers)]
+
+    def _parts(self, numbers: np.ndarray) -> list[np.ndarray]:
+        """The models with these numbers in chunks of equal size, each of one fold."""
+        parts = []
+        for fold in np.unique(self._folds[numbers]):
+            members = numbers[self._folds[numbers] == fold]
+            padded = np.full(-(-len(members) // self._size) * self._size, _EMPTY)
+            padded[: len(members)] = members
+            parts.extend(padded.reshape(-1, self._size))
+        return parts
 
     def _chunk_state(self, numbers: np.ndarray) -> FitState:
         state = _rows(self._known, numbers)
@@ -52,7 +68,10 @@ class Chunks:
         return state._replace(stopping=state.stopping._replace(running=running))
 
     def _chunk_data(self, numbers: np.ndarray) -> tuple[Models, Settings]:
-        return _rows(self._models, numbers), _rows(self._settings, numbers)
+        models = _rows(self._models, numbers)
+        if self._wholes is not None:
+            models = models._replace(whole=jnp.asarray(self._wholes[self._folds[numbers[0]]]))
+        return models, _rows(self._settings, numbers)
 
     def advance(self, coefficients: np.ndarray) -> int:
         """One call of `program.advance` for each chunk; the number of models that still run."""
@@ -61,10 +80,12 @@ class Chunks:
         program = machine.compiled(advance, "program", self._program, "state", *arguments[0])
         states = machine.run_all([partial(program, *each) for each in arguments])
         self._chunks = [(chunk[0], state, *chunk[2:]) for chunk, state in zip(self._chunks, states, strict=True)]
-        running = sum(int(np.sum(np.asarray(state.stopping.running))) for state in states)
-        if 0 < running <= self._size * (len(self._chunks) - 1):
-            self._place(np.flatnonzero(self.states().stopping.running))
-        return running
+        left = [chunk[0][np.asarray(state.stopping.running)] for chunk, state in zip(self._chunks, states, strict=True)]
+        running = np.sort(np.concatenate(left))
+        if len(running) and len(self._parts(running)) < len(self._chunks):
+            self.states()
+            self._place(running)
+        return len(running)
 
     def states(self) -> FitState:
         """The state of all models (model, ...), as numpy arrays that the next call overwrites."""

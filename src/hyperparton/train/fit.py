@@ -23,8 +23,8 @@ from hyperparton.train.models import Constraints, ModelData, Theory, TrainedMode
 __all__ = ["FitResult", "FitSetup", "fit_runcard", "run_fit"]
 
 Progress = Callable[[dict[str, Any]], None]
-#: features with smaller singular values are left out of the training: its chi2 then agrees to 1e-7
-_TRAINING_CUT = 1e-4
+#: features with smaller singular values are left out of the training: its chi2 then agrees to 2e-6
+_TRAINING_CUT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +177,7 @@ class FitSetup:
                 training=[chi2 for fold in folds for chi2 in fold.training],
                 validation=[chi2 for fold in folds for chi2 in fold.validation],
                 seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
+                folds=[k for k, fold in enumerate(folds) for _ in fold.training],
             )
             self._last_data = kept = (list(folds), data)
         return kept[1]

@@ -30,13 +30,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def chunk_size(models: int) -> int:
-    """How many of `models` models to put into one chunk: equal shares of the cores, none larger than is fast."""
+def chunk_size(models: int, folds: int = 1) -> int:
+    """How many models to put into one chunk: equal shares of the cores, none larger than is fast.
+
+    The `models` are those of `folds` folds, which do not share chunks.
+    """
     if jax.default_backend() != "cpu":
-        return models
-    workers = cores()
-    rounds = -(-models // (workers * _LARGEST_CHUNK))
-    return -(-models // (workers * rounds))
+        return -(-models // folds)
+    workers, each = -(-cores() // folds), -(-models // folds)
+    rounds = -(-each // (workers * _LARGEST_CHUNK))
+    return -(-each // (workers * rounds))
 
 
 def cache_folder() -> Path | None:

@@ -67,14 +67,33 @@ class ModelData:
     training: list[ReducedChi2]
     validation: list[ReducedChi2]
     seeds: list[int]
+    folds: list[int]
+    """numbers from 0; the models of a fold follow each other"""
     _stacked: list[Any] = field(default_factory=list)
 
-    def quadratics(self, kept: np.ndarray) -> tuple[Any, Any]:
-        """Training and validation chi2 of all models in the features `kept`, in single precision; for all trials."""
+    def quadratics(self, kept: np.ndarray) -> tuple[Any, Any, Any]:
+        """Training and validation chi2 of all models in the features `kept`, in single precision; for all trials.
+
+        Where the matrices H of training and validation add up to the same in all replicas of a fold (eigenmodes are
+        split), the third is that sum (fold, kept, kept), and the validation comes without H; else it is None.
+        """
         if not self._stacked:
-            self._stacked.extend((stack(self.training, kept), stack(self.validation, kept)))
-        training, validation = self._stacked
-        return training, validation
+            training, validation = stack(self.training, kept), stack(self.validation, kept)
+            whole = self._whole(kept)
+            self._stacked.extend((training, validation if whole is None else (None, *validation[1:]), whole))
+        training, validation, whole = self._stacked
+        return training, validation, whole
+
+    def _whole(self, kept: np.ndarray) -> np.ndarray | None:
+        first = {fold: i for i, fold in reversed(list(enumerate(self.folds)))}
+        if len(first) == len(self.folds):
+            return None  # one replica: nothing is shared
+        pairs = list(zip(self.training, self.validation, strict=True))
+        wholes = [pairs[first[fold]][0].hessian + pairs[first[fold]][1].hessian for fold in sorted(first)]
+        for (training, validation), fold in zip(pairs, self.folds, strict=True):
+            if not np.allclose(training.hessian + validation.hessian, wholes[fold], rtol=0.0, atol=1e-9):
+                return None
+        return np.stack([whole[np.ix_(kept, kept)] for whole in wholes]).astype(np.float32)
 
     @property
     def origin(self) -> np.ndarray:
@@ -207,10 +226,11 @@ def _start_state(parameters: dict[str, Any], optimizer: str, settings: Settings)
 
 def _models(methodology: Methodology, data: ModelData, theory: Theory, fixed: dict[str, Any]) -> Models:
     count = len(data.seeds)
-    training, validation = data.quadratics(theory.kept)
+    training, validation, _ = data.quadratics(theory.kept)
     return Models(
         training=training,
         validation=validation,
+        whole=None,
         validation_ndata=np.array([r.ndata for r in data.validation], np.float32),
         positivity=theory.positivity.multipliers(methodology.positivity, methodology.epochs, count),
         integrability=theory.integrability.multipliers(methodology.integrability, methodology.epochs, count),
@@ -230,18 +250,21 @@ def train_models(
     optimizer = methodology.optimizer
     trained, fixed = _split(model, model.start(methodology.initializer, data.seeds))
     settings = _settings(methodology, len(data.seeds))
+    whole = data.quadratics(theory.kept)[2]
     program = Program(
-        shape=shape_of(model, len(theory.convolution.grid)),
+        shape=shape_of(model, theory.convolution.grid),
         optimizer=FAMILY if optimizer in MOMENTS else optimizer,
         use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
         use_regularizer=methodology.l1 != 0 or methodology.l2 != 0,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
+        split=whole is not None,
     )
     shared = Shared(
         columns=_f32(columns(model, theory.convolution.grid)), origin=_f32(data.origin[theory.kept]), **theory.arrays
     )
     models = _models(methodology, data, theory, fixed)
-    chunks = Chunks(program, shared, _start_state(trained, optimizer, settings), models, settings)
+    start = _start_state(trained, optimizer, settings)
+    chunks = Chunks(program, shared, start, models, settings, None if whole is None else (np.array(data.folds), whole))
     history: list[np.ndarray] = []
     points = np.array([r.ndata for r in data.training], np.float64)
     for epoch in range(0, methodology.epochs + 1, PUSH_EACH):

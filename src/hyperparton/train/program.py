@@ -44,6 +44,8 @@ class Program(NamedTuple):
     use_regularizer: bool
     preprocessing: Preprocessing | None
     """where exponents are trained"""
+    split: bool = False
+    """whether training and validation of all models of a call are parts of the same whole, `Models.whole`"""
 
 
 class Shared(NamedTuple):
@@ -75,6 +77,9 @@ class Models(NamedTuple):
     training: Quadratic
     """as `train.chi2.stack` gives them"""
     validation: Quadratic
+    """without H where it is `whole` less that of the training"""
+    whole: Array | None
+    """(feature, feature): H of training and validation together, without an axis `model`"""
     validation_ndata: Array
     """(model,)"""
     positivity: Constraint
@@ -144,11 +149,52 @@ def _quadratic_backward(saved: tuple[Quadratic, Array], cotangent: Array) -> tup
 _quadratic.defvjp(_quadratic_forward, _quadratic_backward)
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _split(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
+    """`_quadratic` of `training` at e and of `validation`, whose H is `whole` less that of `training`, at `fixed`.
+
+    `same` says that both are at e.  No gradient flows through the second.  The matrices of the models, all of which an epoch reads from memory, are
+    read once for both; `whole` stays in the cache.
+    """
+    return _split_forward(same, training, validation, whole, e, fixed)[0]
+
+
+def _split_forward(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
+    hessian, pull, constant = training
+    _, other_pull, other_constant = validation
+    if same:
+        product = trained = jnp.einsum("mrf,mf->mr", hessian, e)
+    else:
+        both = jnp.einsum("mkf,mfr->mkr", jnp.stack([e, fixed], axis=1), hessian)
+        product, trained = both[:, 0], both[:, 1]
+    first = jnp.sum((product - 2.0 * pull) * e, axis=1) + constant
+    second = jnp.sum((fixed @ whole - trained - 2.0 * other_pull) * fixed, axis=1) + other_constant
+    return (first, second), (training, validation, whole, 2.0 * (product - pull))
+
+
+def _split_backward(same: bool, saved: Any, cotangents: tuple[Array, Array]):
+    training, validation, whole, slope = saved
+    zeros = jax.tree.map(jnp.zeros_like, (training, validation, whole))
+    return *zeros, cotangents[0][:, None] * slope, jnp.zeros_like(slope)
+
+
+_split.defvjp(_split_forward, _split_backward)
+
+
 def _displacement(shared: Shared, outputs: Outputs) -> Array:
     """Features (model, feature) minus the origin."""
     if outputs.nonlinear is None:
         return outputs.linear - shared.origin
     return jnp.concatenate([outputs.linear, outputs.nonlinear], axis=1) - shared.origin
+
+
+def _chi2(program: Program, models: Models, shared: Shared, outputs: Outputs, fixed: Outputs) -> tuple[Array, Array]:
+    """chi2 of the training at `outputs` and of the validation at `fixed`, each (model,)."""
+    e = _displacement(shared, outputs)
+    other = jax.lax.stop_gradient(_displacement(shared, fixed))
+    if program.split:
+        return _split(not program.use_dropout, models.training, models.validation, models.whole, e, other)
+    return _quadratic(models.training, e), _quadratic(models.validation, other)
 
 
 def _regularization(program: Program, parameters: Parameters, settings: Settings) -> Array:
@@ -172,13 +218,12 @@ def _losses(
         factor = columns.preprocessing_factor(trained["exponents"], shared.columns)
     dropped, plain = columns.xf(shape, shared.columns, trained["layers"], factor, mask)
     outputs, fixed = shared.maps(dropped, plain if program.use_dropout else None)
-    chi2 = _quadratic(models.training, _displacement(shared, outputs[_DATA]))
+    chi2, validation = _chi2(program, models, shared, outputs[_DATA], fixed[_DATA])
     predicted = shared.maps.predictions(outputs[_POSITIVITY], _POSITIVITY)
     positivity = elu(-constants.positivity * predicted, jnp)
     integrated = constants.integrability * shared.maps.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
     loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrated * integrated, axis=1)
     loss += _regularization(program, trained, settings)
-    validation = _quadratic(models.validation, _displacement(shared, fixed[_DATA]))
     predicted = shared.maps.predictions(fixed[_POSITIVITY], _POSITIVITY)
     judged = elu(-constants.first_positivity * predicted, jnp) @ shared.positivity_sets.T
     return jnp.sum(loss), (loss, chi2, validation, judged)
