@@ -44,7 +44,7 @@ def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, co
     assert len(programs(compiled())) == 1
     second = {
         **first,
-        "nodes_per_layer": [17, 9, 8],
+        "nodes_per_layer": [17, 30, 8],
         "activation_per_layer": ["sigmoid", "sigmoid", "linear"],
         "epochs": 230,
         "dropout": 0.25,
@@ -58,5 +58,5 @@ def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, co
     assert trainer.hyperparametrizable(second)["status"] == "ok"
     assert compiled() == []
     # the counting itself: another network is another program
-    assert trainer.hyperparametrizable({**first, "nodes_per_layer": [20, 17, 8], "epochs": 1})["status"] == "ok"
+    assert trainer.hyperparametrizable({**first, "nodes_per_layer": [20, 33, 8], "epochs": 1})["status"] == "ok"
     assert len(programs(compiled())) == 1

@@ -2,8 +2,9 @@
 
 The same numbers as `pdf.model` (tests compare them), in the layout (model, node, x) in which the products of
 small matrices run at most of the machine's speed: the long axis x is contiguous and a multiple of the vector length.
-Widths are padded to a multiple of `WIDTH_STEP` so that networks of similar widths share a program; padded nodes are
-kept at zero, so they change nothing and stay as they are.
+Hidden layers are padded to one width, a multiple of `WIDTH_STEP`, so that a scan needs a program per depth and few
+widths, not one for each combination of widths; padded nodes are kept at zero, so they change nothing and stay as they
+are.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = [
 
 Array = Any
 Weights = list[dict[str, Array]]
-WIDTH_STEP = 8
+WIDTH_STEP = 16
 _POINT_STEP = 16
 
 #: activations a + b tanh(c x), which one program serves: name -> (a, b, c)
@@ -86,7 +87,9 @@ def _up(number: int, step: int) -> int:
 
 
 def _widths(architecture: Architecture) -> list[int]:
-    return [_up(o, WIDTH_STEP) for _, o in architecture.shapes()[:-1]] + [architecture.shapes()[-1][1]]
+    """One width for all hidden layers: what more they compute is less than compiling a program for each combination."""
+    *hidden, last = (o for _, o in architecture.shapes())
+    return [_up(max(hidden, default=0), WIDTH_STEP)] * len(hidden) + [last]
 
 
 def _rule(model: PDFModel, grid: np.ndarray) -> Quadrature:

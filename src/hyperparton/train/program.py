@@ -153,8 +153,8 @@ _quadratic.defvjp(_quadratic_forward, _quadratic_backward)
 def _split(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
     """`_quadratic` of `training` at e and of `validation`, whose H is `whole` less that of `training`, at `fixed`.
 
-    `same` says that both are at e.  No gradient flows through the second.  The matrices of the models, all of which an epoch reads from memory, are
-    read once for both; `whole` stays in the cache.
+    `same` says that both are at e.  No gradient flows through the second.  The matrices of the models, all of which an
+    epoch reads from memory, are read once for both; `whole` stays in the cache.
     """
     return _split_forward(same, training, validation, whole, e, fixed)[0]
 
