@@ -36,7 +36,7 @@ def test_valence_of_a_beta_function(rule, a, b):
     assert rule.valence @ (rule.x**a * (1 - rule.x) ** b) == pytest.approx(exact, rel=2e-6)
 
 
-@pytest.mark.parametrize(("scale", "worst"), [(1.0, 5e-6), (3.0, 1e-3)])
+@pytest.mark.parametrize(("scale", "worst"), [(1.0, 5e-6), (3.0, 2e-3)])
 def test_networks(rule, scale, worst):
     """Networks of another width and number of layers than those that the weights were fitted to."""
     t, dt = gauss_panels([float(v) for v in np.log([X_MIN, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1])], 40)
@@ -56,7 +56,7 @@ def test_networks(rule, scale, worst):
         for weights, of in ((rule.momentum, measure), (rule.valence, measure / fine)):
             errors.append(np.abs(weights @ known - of @ wanted) / (of @ np.abs(wanted)))
     assert np.max(errors) < worst
-    assert np.median(errors) < 0.01 * worst
+    assert np.median(errors) < 0.02 * worst
 
 
 def test_weights_do_not_magnify_rounding(rule):

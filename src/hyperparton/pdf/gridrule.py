@@ -34,7 +34,7 @@ def grid_rule(grid: tuple[float, ...]) -> Quadrature:
     """A rule whose nodes are `grid`, in its order, and further ones behind it.
 
     At least 64 nodes, a multiple of 16.  Networks with weights of a start are integrated to 5e-6 of the integral of
-    the modulus, with three times these weights to 1e-3 at worst (tests/pdf/test_gridrule.py).
+    the modulus, with three times these weights to 2e-3 at worst (tests/pdf/test_gridrule.py).
     """
     given = np.array(grid)
     count = max(_FEWEST, -(-(len(given) + 6) // _STEP) * _STEP)
