@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ class SlowJob(Job):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started without it
     card = read_card("40000000")
     jobs = [SlowJob(card, number) for number in range(8)]
     run(jobs, PieceStore(Path(sys.argv[1])), 2, lambda progress: print(progress, flush=True))
