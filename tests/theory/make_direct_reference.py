@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.data import SHIPPED_SET, find_pdfset
+from hyperparton.data.theory import SHIPPED
 from hyperparton.theory.card import TheoryCard, read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs, sample_rows
 from hyperparton.theory.evolution import nodes_for, segments_to
@@ -80,7 +81,8 @@ def main() -> None:
     known = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.is_file() else {}
     known |= {"x": [x_grid()[place] for place in PLACES], "partons": PARTONS}
     for number in arguments.theories:
-        known[number] = reference(read_card(number), EACH[number], PieceStore(arguments.pieces), arguments.jobs)
+        card = read_card(SHIPPED / f"theory_{number}" / "theory_card.yaml")  # as `check --direct` does
+        known[number] = reference(card, EACH[number], PieceStore(arguments.pieces), arguments.jobs)
         OUTPUT.write_text(json.dumps(known, indent=None) + "\n", encoding="utf-8")
 
 
