@@ -1,6 +1,6 @@
 """Writes data/direct_reference.json: predictions without tables, by plain yadism and by eko at the very scale.
 
-Needs the extra `theory`; about an hour on one free core, of which nothing is lost if it is stopped:
+Needs the extra `theory`; the better part of an hour on one core, of which nothing is lost if it is stopped:
 
     python tests/theory/make_direct_reference.py --pieces FOLDER [--jobs N] [--theories 40000000 208]
 
