@@ -1,11 +1,12 @@
 """Writes data/direct_reference.json: predictions without tables, by plain yadism and by eko at the very scale.
 
-Needs the extra `theory`; minutes for a point, most of it eko's:
+Needs the extra `theory`; the better part of an hour on one core, of which nothing is lost if it is stopped:
 
-    python tests/theory/make_direct_reference.py [--theories 40000000 208]
+    python tests/theory/make_direct_reference.py --pieces FOLDER [--jobs N] [--theories 40000000 208]
 
 The PDF set is the one that ships.  Nothing that makes the tables cheap takes part: no common quadrature, no
-remembered coefficients, no interpolation between scales.
+remembered coefficients, no interpolation between scales.  For the latter the file has x f of some partons after
+evolution to the scales between which tables interpolate, and to the very scales of the points.
 """
 
 from __future__ import annotations
@@ -17,46 +18,72 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.data import SHIPPED_SET, find_pdfset
-from hyperparton.theory.card import read_card
-from hyperparton.theory.direct import DirectTheory
+from hyperparton.data.theory import SHIPPED
+from hyperparton.theory.card import TheoryCard, read_card
+from hyperparton.theory.direct import DirectTheory, direct_jobs, sample_rows
+from hyperparton.theory.evolution import nodes_for, segments_to
+from hyperparton.theory.extra import require
+from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
-from hyperparton.theory.plan import Limits, plan
+from hyperparton.theory.jobs import EvolutionJob, Row
+from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.plan import Limits, expand, plan
+from hyperparton.theory.pool import run
 
 OUTPUT = Path(__file__).parent / "data" / "direct_reference.json"
-#: data set -> (table, row): points at two scales, one below and one above the bottom mass
-POINTS = {
-    "NNPDF_POS_2P24GEV_F2C-17PTS": ("NNPDF_POS_F2C_40_17PTS", 12),
-    "NNPDF_POS_2P24GEV_F2U": ("NNPDF_POS_F2U_40", 12),
-    "NNPDF_POS_2P24GEV_FLL-19PTS": ("NNPDF_POS_FLL_40_19PTS", 10),
-    "SLAC_NC_NOTFIXED_P_EM-F2": ("SLAC_NC_EM_P_F2", None),
-    "BCDMS_NC_NOTFIXED_D_EM-F2": ("BCDMS_NC_200GEV_EM_D_F2", None),
-    "CHORUS_CC_NOTFIXED_PB_NB-SIGMARED": ("CHORUS_CC_NB_PB_SIGMARED", None),
-    "HERA_NC_318GEV_EP-SIGMARED": ("HERA_NC_318GEV_EP_SIGMARED", None),
-    "HERA_CC_318GEV_EP-SIGMARED": ("HERA_CC_318GEV_EP_SIGMARED", None),
-    "HERA_NC_318GEV_EAVG_CHARM-SIGMARED": ("HERA_NC_318GEV_EAVG_SIGMARED_CHARM", None),
-}
+#: theory -> rows of each table
+EACH = {"40000000": 2, "208": 1}
+PARTONS = (21, 2, -2, 3, 4, 5)
+#: places in the x grid: about 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7
+PLACES = tuple(int(np.abs(np.array(x_grid()) - x).argmin()) for x in (1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7))
+
+
+def evolved(theory: DirectTheory, nf: int, q2: float) -> list[list[float]]:
+    """[parton][place] x f with `nf` flavours."""
+    pids = list(require("eko.basis_rotation").flavor_basis_pids)
+    xf = theory.evolved(nf, q2) * np.array(x_grid())
+    return [[float(f"{xf[pids.index(pid), place]:.7g}") for place in PLACES] for pid in PARTONS]
+
+
+def evolution(theory: DirectTheory, rows: list[Row]) -> dict[str, object]:
+    """nf -> x f at the scales between which tables interpolate, and at those of the rows."""
+    card, found = theory.card, {}
+    for nf in (3, 4, 5):
+        nodes = nodes_for(card, nf, Limits().q2min).q2
+        counted = {row.point.q2 for row in rows for p in parts_of(card) if p.nf == nf and p.counts(row.point.q2)}
+        scales = {"nodes": nodes, "exact": sorted(counted - set(nodes))}
+        found[str(nf)] = {key: [[q2, evolved(theory, nf, q2)] for q2 in some] for key, some in scales.items()}
+    return found
+
+
+def reference(card: TheoryCard, each: int, pieces: PieceStore, workers: int) -> dict[str, object]:
+    """Everything about one theory."""
+    rows = sample_rows(plan(expand(["all"]), Limits()), each)
+    scales = [(nf, q2) for nf in (3, 4, 5) for q2 in nodes_for(card, nf, Limits().q2min).q2]
+    nodes = {segment for nf, q2 in scales for segment in segments_to(card, nf, q2)}
+    jobs = {job.path(pieces): job for job in (*direct_jobs(card, rows), *(EvolutionJob(card, node) for node in nodes))}
+    run(list(jobs.values()), pieces, workers, lambda progress: print(progress, flush=True))
+    theory = DirectTheory(card, find_pdfset(SHIPPED_SET).evolution_basis(np.array(x_grid()), card.q0, [0])[0], pieces)
+    predictions: dict[str, list[list[float]]] = {}
+    for row in rows:
+        value = theory.predict(row.observable, row.point)
+        entry = [row.index, row.point.q2, row.point.x, float(f"{value:.9g}")]
+        predictions.setdefault(row.table, []).append(entry)
+    return {"predictions": predictions, "evolution": evolution(theory, rows)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--theories", nargs="+", default=["40000000", "208"])
-    parser.add_argument("--datasets", nargs="+", default=list(POINTS))
+    parser.add_argument("--pieces", required=True, type=Path, help="folder that keeps what is computed")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--theories", nargs="+", default=list(EACH))
     arguments = parser.parse_args()
     known = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.is_file() else {}
+    known |= {"x": [x_grid()[place] for place in PLACES], "partons": PARTONS}
     for number in arguments.theories:
-        card = read_card(number)
-        xf = find_pdfset(SHIPPED_SET).evolution_basis(np.array(x_grid()), card.q0, [0])[0]
-        theory = DirectTheory(card, xf)
-        values = known.setdefault(number, {})
-        for dataset in arguments.datasets:
-            name, index = POINTS[dataset]
-            table = next(each for each in plan([dataset], Limits()) if each.name == name)
-            rows = {row.index: row for row in table.rows}
-            row = rows[sorted(rows)[int(0.7 * len(rows))] if index is None else index]
-            value = theory.predict(row.observable, row.point)
-            values[name] = {"row": row.index, "q2": row.point.q2, "x": row.point.x, "value": float(f"{value:.9g}")}
-            print(number, name, values[name], flush=True)
-            OUTPUT.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        card = read_card(SHIPPED / f"theory_{number}" / "theory_card.yaml")  # as `check --direct` does
+        known[number] = reference(card, EACH[number], PieceStore(arguments.pieces), arguments.jobs)
+        OUTPUT.write_text(json.dumps(known, indent=None) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

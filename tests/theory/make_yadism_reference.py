@@ -1,7 +1,6 @@
 """Writes data/yadism_reference.json: structure functions of plain yadism at a few points, part by part of FONLL.
 
-Needs the extra `theory`; takes about a quarter of an hour on one free core, since plain yadism integrates every
-coefficient function with every basis function:
+Needs the extra `theory`; takes about a minute, and longer where numba has yet to compile yadism:
 
     python tests/theory/make_yadism_reference.py
 

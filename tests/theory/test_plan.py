@@ -105,6 +105,25 @@ def test_a_set_without_kinematics(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("bins:", "points:", "the kinematics .*kinematics.yaml cannot be read: KeyError: 'bins'"),
+        ("bins:", "bins: [1", "the kinematics .*kinematics.yaml cannot be read: "),
+        ("mid: 0.07", "mid: low", "the kinematics .*kinematics.yaml cannot be read: ValueError: .*'low'"),
+        ("mid: 0.07", "mid: .nan", "FK table SLAC_NC_EM_P_F2: x of point 0 is nan"),
+        ("Q2:", "Q:", "FK table SLAC_NC_EM_P_F2: the kinematics lack Q2, they have x, Q, y"),
+    ],
+)
+def test_damaged_kinematics(monkeypatch, tmp_path, old, new, said):
+    metadata = find_metadata("SLAC_NC_NOTFIXED_P_EM-F2", with_data=False)
+    path = tmp_path / "kinematics.yaml"
+    path.write_text(metadata.path_kinematics.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    monkeypatch.setattr(type(metadata), "path_kinematics", property(lambda self: path))
+    with pytest.raises(DataError, match=said):
+        plan(["SLAC_NC_NOTFIXED_P_EM-F2"], LIMITS)
+
+
+@pytest.mark.parametrize(
     ("limits", "said"), [({"q2min": 0.5}, "q2min: must lie between 1"), ({"w2min": -1.0}, "w2min")]
 )
 def test_limits_are_checked(limits, said):

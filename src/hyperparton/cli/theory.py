@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -72,6 +75,7 @@ def build_command(
 
     A build that was stopped continues when the same command is given again.  Needs the extra `theory`.
     """
+    _end_on_sigterm()
     from hyperparton.theory.build import build
     from hyperparton.theory.card import read_card
     from hyperparton.theory.plan import Limits
@@ -93,6 +97,15 @@ def build_command(
         click.echo(f"done: {folder}")
 
 
+def _end_on_sigterm() -> None:
+    """A build that is told to end ends its processes and leaves."""
+
+    def end(signum: int, frame: Any) -> None:
+        raise SystemExit(143)
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def _split(given: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for part in given for name in part.replace(",", " ").split())
 
@@ -106,10 +119,21 @@ def _split(given: tuple[str, ...]) -> tuple[str, ...]:
     default=0,
     show_default=True,
     metavar="N",
-    help="Compare N rows of every DIS table with plain yadism and eko: minutes a row, needs the extra `theory`.",
+    help="Compare N rows of every DIS table with plain yadism and eko (hours of CPU time for all; needs the extra).",
+)
+@click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), default=None, help="Processes for --direct.  [default: all cores]"
+)
+@click.option(
+    "--pieces",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder to keep what --direct computes, so that it goes on where it was stopped.  [default: none is kept]",
 )
 @click.pass_context
-def check_command(ctx: click.Context, folder: Path, datasets: tuple[str, ...], direct: int) -> None:
+def check_command(
+    ctx: click.Context, folder: Path, datasets: tuple[str, ...], direct: int, jobs: int | None, pieces: Path | None
+) -> None:
     """Check the tables in DIR, a theory or a folder that holds some; exit code 1 if something is wrong.
 
     Every table must load, fit the kinematics of its data set and have the checksum of the manifest.  The χ² of the PDF
@@ -119,13 +143,15 @@ def check_command(ctx: click.Context, folder: Path, datasets: tuple[str, ...], d
     from hyperparton.theory.listing import find_folder
     from hyperparton.theory.plan import expand
 
+    _end_on_sigterm()
     wrong = False
     for path in find_folder(folder):
         report = check_theory(path, expand(_split(datasets)) if datasets else None)
         _show(report)
         wrong |= bool(report.faults)
         if direct:
-            wrong |= _show_direct(path, datasets, direct)
+            with tempfile.TemporaryDirectory() as temporary:
+                wrong |= _show_direct(path, datasets, direct, pieces or Path(temporary), jobs)
     if wrong:
         ctx.exit(1)
 
@@ -145,16 +171,20 @@ def _show(report) -> None:
     click.echo(f"{report.path}: {len(report.tables)} tables, {len(report.faults)} faults")
 
 
-def _show_direct(path: Path, datasets: tuple[str, ...], each: int) -> bool:
+def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path, jobs: int | None) -> bool:
     """Compares with direct computations and tells whether one differs by more than 2e-3."""
     from hyperparton.theory.check import compare_directly
+    from hyperparton.theory.direct import sample_rows
     from hyperparton.theory.listing import datasets_of_tables
     from hyperparton.theory.plan import Limits, expand, plan
 
-    asked = expand(_split(datasets)) if datasets else tuple(datasets_of_tables())
-    there = {file.name.partition(".")[0] for file in (path / "fastkernel").iterdir()}
+    asked = {name for known in expand(_split(datasets) or ("all",)) for name in datasets_of_tables().get(known, ())}
+    there = asked & {file.name.partition(".")[0] for file in (path / "fastkernel").iterdir()}
+    # which rows are taken is settled by all tables together, so that it does not depend on which are asked for
+    rows = [row for row in sample_rows(plan(expand(["all"]), Limits()), each) if row.table in there]
+    workers = jobs or len(os.sched_getaffinity(0))
     far = False
-    for found in compare_directly(path, [table for table in plan(asked, Limits()) if table.name in there], each):
+    for found in compare_directly(path, rows, pieces, workers, lambda progress: click.echo(str(progress), err=True)):
         verdict = "" if abs(found.difference) <= 2e-3 else "  more than 2e-3"
         far |= bool(verdict)
         click.echo(

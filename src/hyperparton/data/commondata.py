@@ -199,14 +199,20 @@ def _kinematics(metadata: Any) -> dict[str, np.ndarray]:
 def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
     """Every variable of the set's kinematics file, those outside its kinematic coverage too: (dat,) bin middles.
 
-    Raises `DataError` if the set has no kinematics, or not one bin for each point.
+    Raises `DataError` if the set has no kinematics, or a file that cannot be read or has not one bin for each point.
     """
     path = metadata.path_kinematics
     if path is None or not path.is_file():
         raise DataError(f"data set {metadata.name} has no kinematics: {path} is not there")
-    bins = _sections(path)["bins"]
-    _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
-    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in bins[0]}
+    try:
+        bins = _sections(path)["bins"]
+        _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
+        return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in bins[0]}
+    except DataError:
+        raise
+    except Exception as error:  # whatever the YAML reader raises for a damaged file, or one that is something else
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"data set {metadata.name}: the kinematics {path} cannot be read: {what}") from error
 
 
 def _middle(interval: Mapping[str, float | None]) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, batches
 from hyperparton.theory.manifest import write_manifest
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable
-from hyperparton.theory.pieces import PieceStore, replacing
+from hyperparton.theory.pieces import UNFINISHED, PieceStore, replacing
 from hyperparton.theory.plan import Limits, PlannedTable, expand, plan
 from hyperparton.theory.pool import Progress, run
 from hyperparton.theory.tables import empty_rows, linear_table, write
+from hyperparton.trials.lock import FolderInUseError, FolderLock
 
 __all__ = ["Build", "build"]
 
@@ -62,7 +64,8 @@ def build(
     """Builds the tables of `datasets` (names, or all, dis, positivity, integrability) and gives their folder.
 
     Pieces that an earlier, stopped build left in ``<output>/.pieces`` are used; a finished build removes them unless
-    told to keep them.  Tables appear when they are whole; those of other data sets that are there already stay.
+    told to keep them.  Tables appear when they are whole; those of other data sets that are there already stay.  One
+    build at a time works in an output folder.
     Raises `TheoryError` for a card or a table that cannot be computed or if the extra `theory` is not installed, and
     `DataError` for data sets that are unknown or have no kinematics.
     """
@@ -74,15 +77,41 @@ def build(
     tables = plan(order.datasets, order.limits)
     for module in ("yadism.runner", "eko.runner.parts"):
         require(module)
-    started = time.monotonic()
-    evolution_jobs, coefficient_jobs = _jobs(order, tables)
-    seconds = run([*evolution_jobs, *coefficient_jobs], order.pieces, workers, report)
-    names = _write_tables(order, tables, evolution_jobs, coefficient_jobs)
-    _write_card(order)
-    write_manifest(order.folder, order.card, names, _record(order, seconds, time.monotonic() - started, workers))
-    if not keep_pieces:
-        shutil.rmtree(order.pieces.folder, ignore_errors=True)
+    with _alone(order):
+        _sweep(order)
+        started = time.monotonic()
+        evolution_jobs, coefficient_jobs = _jobs(order, tables)
+        seconds = run([*evolution_jobs, *coefficient_jobs], order.pieces, workers, report)
+        names = _write_tables(order, tables, evolution_jobs, coefficient_jobs)
+        _write_card(order)
+        write_manifest(order.folder, order.card, names, _record(order, seconds, time.monotonic() - started, workers))
+        if not keep_pieces:
+            shutil.rmtree(order.pieces.folder, ignore_errors=True)
     return order.folder
+
+
+@contextlib.contextmanager
+def _alone(order: Build) -> Iterator[None]:
+    """Holds the output folder for one build, so that none sweeps away what another is writing."""
+    try:
+        order.pieces.folder.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(order.pieces.folder / "lock")
+    except FolderInUseError as error:
+        holder = f"process {error.holder.get('pid', 'unknown')} on host {error.holder.get('host', 'unknown')}"
+        raise TheoryError(f"{order.output}: another build works in this folder: {holder}") from None
+    except OSError as error:
+        raise TheoryError(f"{order.output}: cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _sweep(order: Build) -> None:
+    """Removes what a build that was killed was about to write: files under another name that nobody reads."""
+    for folder in (order.pieces.folder, order.folder, order.folder / "fastkernel"):
+        for path in folder.glob(f".*{UNFINISHED}"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _jobs(order: Build, tables: Iterable[PlannedTable]) -> tuple[list[EvolutionJob], list[CoefficientJob]]:

@@ -7,6 +7,7 @@ truncated evolution, central scales, no QED.  Every other wish is refused, all o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ _SCHEMES = {"FONLL-A": (1, 1), "FONLL-B": (1, 2), "FONLL-C": (2, 2)}
 _NUMBERS = (
     "ID", "PTO", "Q0", "Qref", "alphas", "alphaqed", "mc", "mb", "mt", "MZ", "MW", "GF", "SIN2TW", "MP", "NfFF", "TMC",
 )  # fmt: skip
+
+_POSITIVE = ("Q0", "Qref", "alphas", "alphaqed", "mc", "mb", "mt", "MZ", "MW", "GF", "SIN2TW", "MP")
 
 #: key -> the values that can be computed; a key that the card lacks counts as the first of them
 _ONLY: dict[str, tuple[Any, ...]] = {
@@ -138,15 +141,22 @@ def _faults(raw: dict[str, Any]) -> list[str]:
 
 
 def _wrong_numbers(raw: dict[str, Any]) -> list[str]:
-    faults = [
-        f"{key}: must be a number, given {raw[key]!r}"
-        for key in _NUMBERS
-        if isinstance(raw[key], bool) or not isinstance(raw[key], int | float)
+    faults = [f"{key}: must be a number, given {raw[key]!r}" for key in _NUMBERS if not _is_number(raw[key])]
+    faults += [
+        f"{key}: must be greater than 0, given {raw[key]!r}"
+        for key in _POSITIVE
+        if _is_number(raw[key]) and not raw[key] > 0
     ]
+    if _is_number(raw["ID"]) and (raw["ID"] != int(raw["ID"]) or raw["ID"] < 0):
+        faults.append(f"ID: must be a whole number that is not negative, given {raw['ID']!r}")
     ckm = raw["CKM"]
-    if not isinstance(ckm, list) or len(ckm) != 9 or not all(isinstance(each, int | float) for each in ckm):
+    if not isinstance(ckm, list) or len(ckm) != 9 or not all(map(_is_number, ckm)):
         faults.append(f"CKM: must be the 9 numbers of the matrix, row by row, given {ckm!r}")
     return faults
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _unsupported(raw: dict[str, Any]) -> list[str]:
@@ -158,14 +168,16 @@ def _unsupported(raw: dict[str, Any]) -> list[str]:
 
 
 def _scheme_faults(raw: dict[str, Any]) -> list[str]:
-    orders = _SCHEMES.get(raw["FNS"])
+    orders = _SCHEMES.get(raw["FNS"]) if isinstance(raw["FNS"], str) else None
     if orders is None:
         return [f"FNS: {raw['FNS']!r} is not supported, accepted: {', '.join(map(repr, _SCHEMES))}"]
-    if raw["PTO"] != orders[0]:
-        return [f"PTO: {raw['PTO']!r} does not go with FNS {raw['FNS']}, accepted: {orders[0]}"]
-    try:
-        if not raw["mc"] < raw["Q0"] < raw["mb"]:
-            return [f"Q0: must lie between mc = {raw['mc']} and mb = {raw['mb']} GeV, given {raw['Q0']}"]
-    except TypeError:
+    if not all(_is_number(raw[key]) for key in ("PTO", "mc", "Q0", "mb", "mt")):
         return []  # told as not a number
-    return []
+    faults = []
+    if raw["PTO"] != orders[0]:
+        faults.append(f"PTO: {raw['PTO']!r} does not go with FNS {raw['FNS']}, accepted: {orders[0]}")
+    if not raw["mc"] < raw["Q0"] < raw["mb"]:
+        faults.append(f"Q0: must lie between mc = {raw['mc']} and mb = {raw['mb']} GeV, given {raw['Q0']}")
+    if not raw["mb"] < raw["mt"]:
+        faults.append(f"mt: must be greater than mb = {raw['mb']} GeV, given {raw['mt']}")
+    return faults

@@ -6,7 +6,7 @@ something in every row that was computed, and the checksum that the manifest say
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,13 +20,16 @@ from hyperparton.data.fktables import load_observable, read_fktable
 from hyperparton.data.theory import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.theory.card import read_card
-from hyperparton.theory.direct import DirectTheory
+from hyperparton.theory.direct import DirectTheory, direct_jobs
+from hyperparton.theory.extra import require
 from hyperparton.theory.grids import x_grid
+from hyperparton.theory.jobs import Row
 from hyperparton.theory.listing import datasets_of_tables
 from hyperparton.theory.manifest import read_manifest
-from hyperparton.theory.observables import DISTable, known_datasets
-from hyperparton.theory.pieces import checksum
+from hyperparton.theory.observables import known_datasets
+from hyperparton.theory.pieces import PieceStore, checksum
 from hyperparton.theory.plan import Limits, PlannedTable, plan
+from hyperparton.theory.pool import Progress, run
 from hyperparton.theory.tables import coordinates
 
 __all__ = [
@@ -208,23 +211,28 @@ def _variant(dataset: str) -> str | None:
 
 
 def compare_directly(
-    folder: Path, tables: Sequence[PlannedTable], each: int = 1, pdfset: str = SHIPPED_SET
+    folder: Path,
+    rows: Sequence[Row],
+    pieces: Path,
+    workers: int = 1,
+    report: Callable[[Progress], None] = lambda progress: None,
+    pdfset: str = SHIPPED_SET,
 ) -> Iterable[Comparison]:
-    """Compares `each` rows of every DIS table with plain yadism and eko; minutes for a row, needs the extra `theory`.
+    """Compares rows of the tables in a theory folder with plain yadism and eko; needs the extra `theory`.
 
-    The rows are spread evenly over those that were computed.
+    What is computed is kept in the folder `pieces`, so that a comparison that was stopped goes on.
     """
     card = read_card(folder / "theory_card.yaml")
-    found = find_pdfset(pdfset)
-    theory = DirectTheory(card, found.evolution_basis(np.array(x_grid()), card.q0, [0])[0])
-    for table in tables:
-        if not isinstance(table.kind, DISTable):
-            continue
-        predictions = table_predictions(folder, table.name, pdfset)
-        for place in np.linspace(0, len(table.rows) - 1, each + 2)[1:-1].round().astype(int):
-            row = table.rows[place]
-            direct = theory.predict(row.observable, row.point)
-            yield Comparison(table.name, row.index, row.point.q2, row.point.x, float(predictions[row.index]), direct)
+    for module in ("yadism.runner", "eko.runner.parts"):
+        require(module)
+    found, store = find_pdfset(pdfset), PieceStore(pieces)
+    run(direct_jobs(card, rows), store, workers, report)
+    theory = DirectTheory(card, found.evolution_basis(np.array(x_grid()), card.q0, [0])[0], store)
+    predictions = {name: table_predictions(folder, name, pdfset) for name in dict.fromkeys(row.table for row in rows)}
+    for row in rows:
+        direct = theory.predict(row.observable, row.point)
+        from_table = float(predictions[row.table][row.index])
+        yield Comparison(row.table, row.index, row.point.q2, row.point.x, from_table, direct)
 
 
 def table_predictions(folder: Path, name: str, pdfset: str = SHIPPED_SET) -> np.ndarray:

@@ -18,7 +18,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["SECONDS", "PieceStore", "checksum", "replacing"]
+__all__ = ["SECONDS", "UNFINISHED", "PieceStore", "checksum", "replacing"]
+
+UNFINISHED = ".part"
+"""how the names of files end that are not all written"""
 
 SECONDS = "seconds"
 """name of the array with the time that a piece took"""
@@ -66,7 +69,7 @@ class PieceStore:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A stream to write `path` with: the file appears, or replaces the old one, when all of it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream

@@ -134,6 +134,10 @@ def _within(name: str, kind: TableKind, kinematics: dict[str, np.ndarray], limit
     absent = [variable for variable in needed if variable not in kinematics]
     if absent:
         raise DataError(f"FK table {name}: the kinematics lack {', '.join(absent)}, they have {', '.join(kinematics)}")
+    for variable in needed:
+        if not np.isfinite(kinematics[variable]).all():
+            row = int(np.flatnonzero(~np.isfinite(kinematics[variable]))[0])
+            raise DataError(f"FK table {name}: {variable} of point {row} is {kinematics[variable][row]:g}")
     q2 = kinematics["Q2"]
     if not isinstance(kind, DISTable) or not kind.observable.tmc:
         return np.ones(len(q2), dtype=bool)

@@ -1,14 +1,23 @@
-"""Runs the jobs of a build, as many at a time as there are cores, and tells how far it is."""
+"""Runs the jobs of a build, as many at a time as there are cores, and tells how far it is.
+
+The processes live no longer than the build, in whatever way it ends: each watches a pipe whose other end is held by the
+build alone and closed by the system at the latest.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +57,8 @@ def _clock(seconds: float) -> str:
 def run(jobs: Sequence[Job], store: PieceStore, workers: int, report: Callable[[Progress], None]) -> dict[str, float]:
     """Computes the pieces that are not on disk, longest first; label -> seconds that each took, earlier ones included.
 
-    Raises `TheoryError` if a job fails; pieces finished until then stay on disk.
+    Raises `TheoryError` if a job fails, after those that run besides; pieces finished until then stay on disk.  An
+    interrupt ends all jobs at once.
     """
     todo = sorted((job for job in jobs if not store.whole(job.path(store))), key=lambda job: -job.cost)
     started, done = time.monotonic(), len(jobs) - len(todo)
@@ -70,7 +80,9 @@ def _run(
 ) -> None:
     """The jobs that are left to do."""
     single_thread()
-    pool = ProcessPoolExecutor(min(workers, len(todo)), mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    watched, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(min(workers, len(todo)), context, initializer=_live_as_long_as, initargs=(watched,))
     try:
         waiting = {pool.submit(_compute, job, store.folder): job for job in todo}
         left = sum(job.cost for job in todo)
@@ -83,8 +95,25 @@ def _run(
                 done, left = done + 1, left - job.cost
                 elapsed = time.monotonic() - started
                 report(Progress(done, total, job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
+    except (KeyboardInterrupt, SystemExit):
+        held.close()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        held.close()
+        watched.close()
+
+
+def _live_as_long_as(watched: Connection) -> None:
+    """In a new process: ends it when the other end of the pipe is closed, and leaves interrupts to the build."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            watched.recv_bytes()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _result(future: Future[None], job: Job) -> None:

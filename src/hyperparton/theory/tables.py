@@ -23,6 +23,7 @@ from pineappl.pids import PidBasis
 from pineappl.subgrid import ImportSubgridV1
 
 from hyperparton.theory.grids import DEGREE, x_grid
+from hyperparton.theory.pieces import UNFINISHED
 
 __all__ = [
     "Kinematic",
@@ -142,7 +143,7 @@ def write(table: FkTable, path: Path, metadata: Mapping[str, Any], nf0: int | No
     for key, value in metadata.items():
         table.set_metadata(key, value if isinstance(value, str) else json.dumps(value, sort_keys=True))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED) as folder:
         part = Path(folder) / path.name
         table.write_lz4(part)
         with part.open("rb") as stream:
