@@ -1,22 +1,28 @@
 """What a scan costs per trial beside the fits and the engine, at 100 and at 10,000 finished trials.
 
-    python benchmarks/bookkeeping.py [--trials 10000] [--stores file sqlite postgres mongo]
+    python benchmarks/bookkeeping.py [--trials 10000] [--stores file sqlite postgres mongo] [--n3fit PYTHON]
 
 A trainer that does nothing and an engine that always says the same, so that all the time is the scan's own: booking,
 completing, seeds, readable parameters, `tries.json`. Results are as large as those of a scan with 4 folds and 10
-replicas. Beside it, for as many documents, hyperopt's own `Trials.refresh()` and the export of all trials to JSON after
-each one, which is what a scan on hyperopt's classes does. Times are milliseconds per trial over a window of trials: the
-median and the mean of the time that passed, and the mean of the time that this process computed, which a busy machine
-and a slow disk leave alone (a database server's own time is not in it).
+replicas. A scan of some hundred trials is measured, its trials are copied within the store until there are nearly as
+many as asked for, and the scan is continued and measured again; what its start costs then, `tries.json` made anew, is
+told too. Beside it, for as many documents, hyperopt's own `Trials.refresh()` and the writing of all trials as JSON, and
+with the Python of an environment that has n3fit, `n3fit_trials.py`: the same for a scan of n3fit.
+
+Times are milliseconds per trial over a window of trials: the median and the mean of the time that passed, and the mean
+of the time that this process computed, which a busy machine and a slow disk leave alone (a database server's own time
+is not in it).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import runpy
 import statistics
+import subprocess
 import tempfile
 import time
 from itertools import pairwise
@@ -24,6 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import hyperopt.base
+import pymongo
+import sqlalchemy as sa
 
 from hyperparton.scan import HyperScanner
 from hyperparton.scan import wrapper as scan_module
@@ -59,8 +67,10 @@ class Constant:
 
 
 def measure(folder: Path, store: str | None, trials: int) -> list[tuple[float, float]]:
-    """Seconds that passed and that were computed between the ends of consecutive trials of one scan."""
-    ends: list[tuple[float, float]] = []
+    """Seconds that passed and that were computed until the end of each trial of a scan, from the one before or the
+    start.
+    """
+    ends = [(time.perf_counter(), time.process_time())]
 
     def progress(event: dict[str, Any]) -> None:
         if event["event"] == "trial_finished":
@@ -71,6 +81,44 @@ def measure(folder: Path, store: str | None, trials: int) -> list[tuple[float, f
         folder, Idle(), scanner, trials, engine="random", store=store, lag=1, progress=progress
     )
     return [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(ends)]
+
+
+def fill(folder: Path, store: str | None, trials: int) -> None:
+    """Copy the trials of a scan in its store, under the numbers that follow, until there are so many."""
+    if store is not None and store.startswith("mongodb"):
+        fill_mongo(store, trials)
+        return
+    url = sa.make_url(store or f"sqlite:///{folder}/tries.sqlite")
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url)
+    with engine.begin() as connection:
+        table = sa.Table("trials", sa.MetaData(), autoload_with=connection)
+        others = [column for column in table.columns if column.name != "number"]
+        while (there := connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0) < trials:
+            rows = sa.select((table.c.number + there).label("number"), *others).where(table.c.number < trials - there)
+            connection.execute(sa.insert(table).from_select(["number", *(c.name for c in others)], rows))
+    engine.dispose()
+
+
+def fill_mongo(store: str, trials: int) -> None:
+    """The same in a MongoDB."""
+    with pymongo.MongoClient(store) as client:
+        table = client.get_default_database()["trials"]
+        documents = list(table.find({}, {"_id": 0}).sort("number"))
+        for start in range(len(documents), trials, len(documents)):
+            copies = zip(range(start, trials), documents, strict=False)
+            table.insert_many([{**document, "number": number} for number, document in copies])
+
+
+def n3fit_scan(python: Path, counts: list[int]) -> None:
+    """Print what `n3fit_trials.py` finds at so many trials."""
+    script = Path(__file__).with_name("n3fit_trials.py")
+    command = [str(python), str(script), "--trials", *map(str, counts)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
+    for line in done.stdout.splitlines():
+        if line.startswith("["):
+            count, passed, computed, refresh = json.loads(line)
+            told = f"{1000 * passed:.0f} ms per trial, {1000 * computed:.0f} ms computed, of which one refresh"
+            print(f"n3fit      at {count}: {told} {1000 * refresh:.0f} ms", flush=True)
 
 
 def hyperopt_refresh(counts: list[int]) -> dict[int, tuple[float, float]]:
@@ -102,11 +150,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--window", type=int, default=200)
-    parser.add_argument("--stores", nargs="+", default=["file", "sqlite", "postgres", "mongo"])
+    parser.add_argument("--stores", nargs="*", default=["file", "sqlite", "postgres", "mongo"])
+    parser.add_argument("--n3fit", type=Path, metavar="PYTHON", help="of an environment that has n3fit")
     arguments = parser.parse_args()
     servers = runpy.run_path(str(Path(__file__).parent / "servers.py"))["Servers"]
     scan_module.get_engine = lambda name: Constant()
-    early, late = 100, arguments.trials
+    early, late, half = 100, arguments.trials, arguments.window // 2
     print(f"ms per trial at {early} and at {late} trials, and their ratio")
     print(f"{'store':10s}{'passed, median':>24s}{'passed, mean':>24s}{'computed, mean':>24s}")
     for name in arguments.stores:
@@ -119,16 +168,19 @@ def main() -> None:
             elif name == "mongo":
                 host, port, database = running.mongo("scan")
                 store = f"mongodb://{host}:{port}/{database}"
-            seconds = measure(Path(folder) / "scan", store, late)
-        half = arguments.window // 2
-        windows = (seconds[early - half : early + half], seconds[-arguments.window :])
+            scan = Path(folder) / "scan"
+            first = measure(scan, store, early + half)[max(early - half, 1) :]
+            fill(scan, store, late - arguments.window - 1)
+            start, *last = measure(scan, store, late)
         told = ""
         for part, average in ((0, statistics.median), (0, statistics.fmean), (1, statistics.fmean)):
-            one, other = (1000 * average([seconds[part] for seconds in window]) for window in windows)
+            one, other = (1000 * average([seconds[part] for seconds in window]) for window in (first, last))
             told += f"{one:8.2f} {other:8.2f} {other / one:6.2f}"
-        print(f"{name:10s}{told}", flush=True)
+        print(f"{name:10s}{told}   start at {late}: {start[0]:.1f} s", flush=True)
     for count, (refresh, write) in hyperopt_refresh([early, late]).items():
         print(f"hyperopt   at {count}: refresh {1000 * refresh:.2f} ms, all trials as JSON {1000 * write:.1f} ms")
+    if arguments.n3fit:
+        n3fit_scan(arguments.n3fit, [early, late])
     print(f"memory of this process at most: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
 
 

@@ -114,6 +114,23 @@ def test_finishing_needs_the_lease_and_happens_once(reopen):
     assert [(o.number, o.vals, o.status, o.loss) for o in store.history()] == [(0, {"x": [1]}, "ok", 1.5)]
 
 
+def test_what_is_finished_and_what_is_not(reopen):
+    store = reopen()
+    assert (store.first_unfinished(), store.finished_numbers()) == (0, [])
+    for number in range(4):
+        store.book(number, {}, "a")
+    for number in (0, 2):
+        store.complete(number, "a", OK)
+    assert (store.first_unfinished(), store.finished_numbers(), store.finished_numbers(1)) == (1, [0, 2], [2])
+    store.release(1, "a")
+    assert store.first_unfinished() == 1
+    store.lease("b")
+    store.fail(1, "b", BAD)
+    assert (store.first_unfinished(), store.finished_numbers()) == (3, [0, 1, 2])
+    store.complete(3, "a", OK)
+    assert reopen().first_unfinished() == 4
+
+
 def test_failures_keep_their_reason(reopen):
     store = reopen()
     store.book(0, {}, "a")

@@ -8,7 +8,8 @@ import pytest
 from hyperparton.errors import ReportError, StoreError
 from hyperparton.report import Options, read_scan, read_scans, summarise
 from hyperparton.report.live import signature, status_of
-from hyperparton.trials import FileTrials
+from hyperparton.trials import FileTrials, JoinedTrials, open_store
+from hyperparton.trials.layout import ScanFolder
 
 N3FIT = Path(__file__).parent.parent / "cli" / "data" / "n3fit_tries.json"
 
@@ -127,3 +128,45 @@ def test_the_signature_changes_with_the_trials(tmp_path):
         store.complete(0, "me", {"status": "ok", "loss": math.pi})
         done = signature(tmp_path / "scan")
     assert len({before, empty, booked, done}) == 4
+
+
+def test_a_joined_scan_is_read_from_the_store_that_its_folder_names(tmp_path):
+    """The folder's own tries.json ends with its job; what other jobs do is in the database alone."""
+    url = f"sqlite:///{tmp_path}/shared.sqlite"
+    layout = ScanFolder(tmp_path / "mine")
+    layout.write_progress(5, url)
+    with JoinedTrials(open_store(url), layout.replica) as mine:
+        mine.book(0, {"x": [1.0]}, "here:1:a", seconds=100)
+        mine.complete(0, "here:1:a", {"status": "ok", "loss": 1.0})
+    with open_store(url) as others:
+        for number, seconds in ((1, 100), (2, 100), (3, -1000)):
+            others.book(number, {"x": [2.0]}, f"there:{number}:b", seconds=seconds)
+        others.complete(1, "there:1:b", {"status": "ok", "loss": 0.5})
+    status = status_of(tmp_path / "mine", now=0.0)
+    assert (status.finished, status.total, status.best.number) == (2, 5, 1)
+    assert [row.number for row in status.running] == [2]
+    assert status.waiting == 1  # the lease of trial 3 has ended
+    assert status.at_work == "1 process elsewhere"
+    (tmp_path / "shared.sqlite").unlink()
+    status = status_of(tmp_path / "mine", now=0.0)
+    assert (status.finished, status.at_work) == (1, None)
+    assert "running trials are not shown" in status.notes[0]
+    assert not (tmp_path / "shared.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("postgresql://me:pw@db:5432/scan", "postgresql://me@db:5432/scan"),
+        ("postgresql://me@/scan?host=/tmp/a&password=pw", "postgresql://me@/scan?host=/tmp/a"),
+        ("mongodb://me:p%40w@a,b/scan?tls=true", "mongodb://me@a,b/scan?tls=true"),
+        ("mongodb://a:27017/scan?tlsCertificateKeyFilePassword=pw", "mongodb://a:27017/scan"),
+        ("sqlite:////data/x.sqlite", "sqlite:////data/x.sqlite"),
+    ],
+)
+def test_no_password_is_kept_in_a_folder(tmp_path, given, kept):
+    folder = ScanFolder(tmp_path)
+    folder.write_progress(7, given)
+    assert (folder.joined_store(), folder.asked_for()) == (kept, 7)
+    assert "pw" not in folder.progress.read_text()
+    assert "p%40w" not in folder.progress.read_text()

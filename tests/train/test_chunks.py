@@ -133,3 +133,12 @@ def test_folder_of_programs(monkeypatch, given, expected):
     monkeypatch.setenv(machine.CACHE_VARIABLE, given)
     folder = machine.cache_folder()
     assert (folder if folder is None else str(folder)) == expected
+
+
+@pytest.mark.parametrize(("told", "expected"), [("", 6), ("2", 2), ("9", 6), ("0", 6), ("many", 6)])
+def test_workers_share_the_cores_and_chunks_stay_as_they_are(monkeypatch, told, expected):
+    monkeypatch.setattr(machine, "cores", lambda: 6)
+    monkeypatch.setattr(machine.jax, "default_backend", lambda: "cpu")
+    monkeypatch.setenv("NPROC", told)
+    assert machine.threads() == expected
+    assert machine.chunk_size(60) == 5

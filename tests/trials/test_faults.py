@@ -36,12 +36,38 @@ def test_a_full_disk(tmp_path, size):
     assert str(tmp_path) in told[0]
     done = [int(line) for line in lines if line.isdigit()]
     assert len(done) >= 3
+    assert not list(tmp_path.glob("*.new")), "what could not be written whole takes no room"
     with FileTrials(tmp_path) as trials:
         kept = [trial.number for trial in trials.trials()]
         assert kept[: len(done)] == done
         assert [entry["tid"] for entry in read_tries(trials.json_path)] == kept
         left = trials.lease("me")
         assert (left.number if left else trials.next_number()) == len(kept)
+
+
+FULL = """
+import errno, os, sys
+from pathlib import Path
+from hyperparton.errors import StoreError
+from hyperparton.trials import FileTrials
+
+def full(*arguments):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+write, os.pwrite = os.pwrite, full
+try:
+    FileTrials(Path(sys.argv[1]))
+except StoreError as fault:
+    print(fault)
+os.pwrite = write
+FileTrials(Path(sys.argv[1])).close()
+"""
+
+
+def test_a_lock_that_cannot_be_written_is_not_held(tmp_path):
+    run = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True)
+    assert run.stdout == f"{tmp_path}/tries.lock: cannot be written: No space left on device\n"
+    assert run.returncode == 0, run.stderr
 
 
 AS_ANOTHER_USER = """

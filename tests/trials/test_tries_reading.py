@@ -101,3 +101,14 @@ def test_a_missing_or_binary_file_is_refused(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StoreError, match="not JSON"):
         read_tries(tmp_path / "binary")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_one_trial_a_line_is_read_as_any_other_form(tmp_path, count):
+    entries = [{**trial(loss="1.5", text="a,\nb"), "tid": number} for number in range(count)]
+    whole = read_tries(written(tmp_path, json.dumps(entries, indent=2)))
+    between = ",\n".join(json.dumps(entry) for entry in entries)
+    assert read_tries(written(tmp_path, f"[\n{between}\n]\n")) == whole
+    assert read_tries(tmp_path / "tries.json", keep=lambda entry: entry["tid"]) == list(range(count))
+    with pytest.raises(StoreError, match="not JSON"):
+        read_tries(written(tmp_path, f"[\n{between}\n"))

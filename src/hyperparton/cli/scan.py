@@ -179,7 +179,7 @@ def _run(
         # the folder is this scan's once a trial starts: until then nothing in it is touched
         if not begun:
             layout.write_runcard(card.text)
-            layout.write_progress(trials)
+            layout.write_progress(trials, settings["store"])
             begun.append(True)
         display.scan(event)
         log.write(event)
@@ -198,7 +198,11 @@ def _conclude(folder: Path, best: dict[str, Any]) -> None:
     from hyperparton.trials import read_tries
     from hyperparton.trials.layout import ScanFolder
 
-    click.echo(table(read_tries(ScanFolder(folder).tries), top=1))
+    def numbers_and_parameters(entry: dict[str, Any]) -> dict[str, Any]:
+        result = {key: value for key, value in entry["result"].items() if not isinstance(value, dict | list)}
+        return {"tid": entry.get("tid"), "result": result, "misc": {"space_vals": entry["misc"].get("space_vals")}}
+
+    click.echo(table(read_tries(ScanFolder(folder).tries, keep=numbers_and_parameters), top=1))
     click.echo("the best trial's parameters, to paste into a runcard:\n")
     click.echo(parameters_block(best))
     click.echo(f"trials: {ScanFolder(folder).tries}")

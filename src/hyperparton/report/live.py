@@ -1,4 +1,7 @@
-"""The state of a scan at work: what is done, what runs, how fast it goes and how long it will take."""
+"""The state of a scan at work: what is done, what runs, how fast it goes and how long it will take.
+
+Of a scan that many join, the store that the folder names is read: it knows what other folders' jobs run and finished.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,21 @@ import json
 import os
 import socket
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyperparton.report.trials import Row, Scan, read_scan
+from hyperparton.trials.layout import ScanFolder
 
 __all__ = ["Status", "signature", "status_of"]
 
 #: trials from which the rate is taken
 _RECENT = 20
+
+#: seconds after which a database is looked at again
+_DATABASE_LOOK = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Status:
     left: float | None
     """until all trials that were asked for are done, at the present rate"""
     at_work: str | None
-    """who holds the folder: host and process; None if nobody does"""
+    """who holds the folder: host and process; else how many work on a joined scan elsewhere; None if nobody does"""
     notes: tuple[str, ...] = ()
 
     @property
@@ -50,13 +58,14 @@ class Status:
 
 
 def signature(path: str | Path) -> str:
-    """Changes when anything changes that `status_of` would read."""
+    """Changes when anything changes that `status_of` would read, or may have changed in a database."""
     given = Path(path)
     folder = given if given.is_dir() else given.parent
+    joined = f"{int(time.time() / _DATABASE_LOOK)}" if ScanFolder(folder).joined_store() else ""
     replica = folder / "nnfit" / "replica_1"
     names = ("tries.json", "tries.sqlite", "tries.sqlite-wal", "tries.lock")
     files = [given, folder / "progress.json", folder / "filter.yml", *(replica / name for name in names)]
-    return ";".join(_stamp(file) for file in files)
+    return ";".join([joined, *(_stamp(file) for file in files)])
 
 
 def _stamp(path: Path) -> str:
@@ -88,7 +97,7 @@ def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
         latest_failure=max(failed, key=lambda row: (row.end or 0.0, row.number), default=None),
         seconds_per_trial=per_trial,
         left=_left(remaining, running, per_trial, now),
-        at_work=_holder(scan),
+        at_work=_holder(scan) or _elsewhere(scan, running),
         notes=scan.notes,
     )
 
@@ -117,6 +126,14 @@ def _holder(scan: Scan) -> str | None:
     if host == socket.gethostname() and not _alive(process):
         return None
     return f"process {process} on {host}"
+
+
+def _elsewhere(scan: Scan, running: Sequence[Row]) -> str | None:
+    """How many processes work on a scan that many join, though none writes into this folder."""
+    if ScanFolder(scan.path.parent.parent.parent).joined_store() is None or not running:
+        return None
+    owners = {row.owner for row in running}
+    return f"{len(owners)} {'process' if len(owners) == 1 else 'processes'} elsewhere"
 
 
 def _alive(process: int) -> bool:

@@ -1,13 +1,14 @@
 """What a report knows of a scan: its trials in one flat form, whoever wrote them.
 
-Beside a `tries.json` of hyperparton lies the scan's store, which also knows of running trials and of trials that were
-started again. It is opened read-only, so a scan at work is not disturbed; where it is missing or cannot be opened,
-`tries.json` alone is read.
+Beside a `tries.json` of hyperparton lies the scan's store, or the folder names the database of a scan that many join.
+That also knows of running trials, of trials that were started again, and of those that are not in `tries.json` yet. It
+is only read, so a scan at work is not disturbed; where it is missing or cannot be opened, `tries.json` alone is read.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,13 +18,16 @@ from urllib.parse import quote
 
 from hyperparton.errors import StoreError
 from hyperparton.report.values import flat_values, fold_lists, is_number
-from hyperparton.trials import read_tries, to_tries
+from hyperparton.trials import Trial, TrialStore, read_tries, to_tries
 from hyperparton.trials.layout import ScanFolder
 from hyperparton.trials.record import DONE, NEW, RUNNING
 
 __all__ = ["Row", "Scan", "combined", "read_scan", "read_scans", "row_of_entry"]
 
 _LOG = logging.getLogger(__name__)
+
+#: how far, in seconds, this machine's clock may be ahead of a database's before trials at work seem to be left
+_CLOCKS = 60.0
 
 _STATES = {NEW: "waiting", RUNNING: "running", DONE: "done"}
 
@@ -127,13 +131,13 @@ def _scans_at(path: Path) -> list[Scan]:
 def read_scan(path: str | Path, name: str | None = None) -> Scan:
     """The scan of a folder or of a `tries.json`; raises StoreError if there is none or it cannot be read."""
     given = Path(path)
-    if given.is_dir() and not _has_tries(given) and (given / "nnfit" / "replica_1" / "tries.sqlite").is_file():
+    if given.is_dir() and not _has_tries(given) and _has_store(given):
         tries = ScanFolder(given).tries  # a scan whose first trial is running
     else:
         tries = ScanFolder.find_tries(given)
     folder = tries.parent.parent.parent if tries.parent.name.startswith("replica_") else tries.parent
     notes: list[str] = []
-    entries, metadata = _from_store(tries, notes)
+    entries, metadata = _from_store(tries, folder, notes)
     if entries is None:
         entries = [(entry, 1) for entry in read_tries(tries)]
     rows = tuple(row_of_entry(entry, attempts) for entry, attempts in entries)
@@ -158,36 +162,55 @@ def _has_tries(folder: Path) -> bool:
     return True
 
 
+def _has_store(folder: Path) -> bool:
+    own = folder / "nnfit" / "replica_1" / "tries.sqlite"
+    return own.is_file() or ScanFolder(folder).joined_store() is not None
+
+
 def _label(given: Path, folder: Path) -> str:
     if given.is_file() and folder == given.parent:
         return given.resolve().stem
     return folder.resolve().name
 
 
-def _from_store(tries: Path, notes: list[str]) -> tuple[list[tuple[dict[str, Any], int]] | None, dict[str, Any]]:
-    """The trials of the store beside `tries.json` as entries of such a file, each with its attempts; None without."""
-    place = tries.with_name("tries.sqlite")
-    if not place.is_file():
+def _from_store(
+    tries: Path, folder: Path, notes: list[str]
+) -> tuple[list[tuple[dict[str, Any], int]] | None, dict[str, Any]]:
+    """The trials of the scan's store as entries of `tries.json`, each with its attempts; None without a store."""
+    place, url = tries.with_name("tries.sqlite"), ScanFolder(folder).joined_store()
+    if not place.is_file() and url is None:
         return None, {}
-    from hyperparton.trials.sql import SqlStore
-
-    url = f"sqlite:///file:{quote(str(place.resolve()))}?mode=ro&uri=true"
     try:
-        store = SqlStore(url, create=False, name=str(place))
+        with _opened(place, url) as store:
+            done = {trial.number: trial for trial in store.trials()}
+            for number in range(store.next_number()):
+                if number not in done:
+                    done[number] = store.get(number)
+            metadata = store.metadata()
     except StoreError as fault:
         if not tries.is_file():
             raise
         notes.append(f"the store could not be read, so running trials are not shown: {fault}")
         return None, {}
-    try:
-        done = {trial.number: trial for trial in store.trials()}
-        for number in range(store.next_number()):
-            if number not in done:
-                done[number] = store.get(number)
-        metadata = store.metadata()
-    finally:
-        store.close()
-    return [(to_tries(done[number]), done[number].attempts) for number in sorted(done)], metadata
+    return [(_entry(done[number]), done[number].attempts) for number in sorted(done)], metadata
+
+
+def _entry(trial: Trial) -> dict[str, Any]:
+    """As `tries.json` would have it; one whose process no longer renews its lease waits for another."""
+    left = trial.state == RUNNING and trial.lease_end is not None and trial.lease_end < time.time() - _CLOCKS
+    return to_tries(replace(trial, state=NEW) if left else trial)
+
+
+def _opened(place: Path, url: str | None) -> TrialStore:
+    """The store of the folder itself, which only one process may write, or else the one that it names."""
+    if place.is_file():
+        from hyperparton.trials.sql import SqlStore
+
+        return SqlStore(f"sqlite:///file:{quote(str(place.resolve()))}?mode=ro&uri=true", create=False, name=str(place))
+    from hyperparton.trials.joined import open_store
+
+    assert url is not None
+    return open_store(url, create=False)
 
 
 def _settings(kept: Mapping[str, Any]) -> dict[str, Any]:

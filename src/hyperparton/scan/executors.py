@@ -158,11 +158,13 @@ def _answer(future: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def local_cluster(recipe: Recipe, workers: int) -> Iterator[OnCluster]:
-    """`workers` processes on this machine, which share its cores."""
+    """`workers` processes on this machine, which share its cores; NPROC says how many these are, if it is set."""
     from dask.config import set as set_config
     from distributed import Client, LocalCluster
 
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    told = os.environ.get("NPROC", "")
+    cores = int(told) if told.isdecimal() and int(told) > 0 else len(os.sched_getaffinity(0))
+    threads = max(1, cores // workers)
     # Dask always opens ports for pages about its state: they get no pages, loopback alone, and are closed at once
     pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     settings: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}

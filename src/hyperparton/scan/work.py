@@ -149,11 +149,11 @@ class Work:
 
     def _finished_below(self, stop: int) -> bool:
         """Whether all trials below `stop` are finished; their outcomes are then in `_past`."""
-        for outcome in self._store.history(len(self._past), stop) if len(self._past) < stop else ():
-            if outcome.number != len(self._past):
-                break
-            self._past.append(outcome)
-            self._compare(outcome.status, outcome.loss, outcome.number)
+        known = len(self._past)
+        if known < stop and (end := min(self._store.first_unfinished(), stop)) > known:
+            for outcome in self._store.history(known, end):
+                self._past.append(outcome)
+                self._compare(outcome.status, outcome.loss, outcome.number)
         return len(self._past) >= stop
 
     def _compare(self, status: str, loss: float | None, number: int) -> None:
@@ -252,7 +252,7 @@ class Work:
         if known is not None:
             return known
         self._finished_below(self._plan.total)
-        return len(self._past) + len(self._store.history(len(self._past), self._plan.total))
+        return len(self._past) + len(self._store.finished_numbers(len(self._past)))
 
     def tell_of(self, trial: Trial) -> Callable[[dict[str, Any]], None] | None:
         """What a trainer's own events are given to, if anyone listens."""

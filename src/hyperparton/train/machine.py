@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "chunk_size", "compiled", "cores", "run_all", "use_cache"]
+__all__ = ["CACHE_VARIABLE", "cache_folder", "chunk_size", "compiled", "cores", "run_all", "threads", "use_cache"]
 
 CACHE_VARIABLE = "HYPERPARTON_CACHE"
 #: most models of a chunk on one core: more of them leave the core's own cache
@@ -28,6 +28,15 @@ def cores() -> int:
     if jax.default_backend() != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Chunks that run side by side: as many as cores, or fewer where NPROC, XLA's own variable, says so.
+
+    The size of chunks does not depend on it, so neither do results: the workers of a scan share the cores by it.
+    """
+    told = os.environ.get("NPROC", "")
+    return min(cores(), int(told)) if told.isdecimal() and int(told) > 0 else cores()
 
 
 def chunk_size(models: int, folds: int = 1) -> int:
@@ -96,8 +105,8 @@ def compiled(function: Callable[..., Any], static: str, value: Hashable, donated
 
 
 def run_all(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Results of all calls, as many at a time as there are cores; the first exception of any is raised."""
-    if len(calls) == 1 or cores() == 1:
+    """Results of all calls, as many at a time as `threads`; the first exception of any is raised."""
+    if len(calls) == 1 or threads() == 1:
         return [jax.block_until_ready(call()) for call in calls]
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(lambda call: jax.block_until_ready(call()), calls))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,23 @@ class ExportedTrials(TrialStore):
             self._below, self._beyond = 0, set()
             self._tries.rebuild()
 
-    def follow(self) -> None:
-        """Write what was finished since, whoever finished it."""
+    def follow(self, own: int | None = None) -> None:
+        """Write what was finished since, whoever finished it; `own` is what this process has just finished."""
         with self._writing():
-            # below the first unfinished trial all is written; beyond it are as many as run at once
-            for trial in self._store.trials(self._below):
+            # below the first unfinished trial all is written, beyond it as many as run at once
+            for trial in self._new(own):
                 if trial.number >= self._below and trial.number not in self._beyond:
                     self._tries.add(trial.number, _line(trial))
                     self._mark(trial.number)
+
+    def _new(self, own: int | None) -> Iterable[Trial]:
+        """The finished trials that may not be written yet, few of the others with them."""
+        if own is not None and not self.shared:
+            return [self._store.get(own)]
+        if not self._beyond:
+            return self._store.trials(self._below)
+        new = [number for number in self._store.finished_numbers(self._below) if number not in self._beyond]
+        return map(self._store.get, new)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -89,9 +98,9 @@ class ExportedTrials(TrialStore):
         """How many trials are finished and written, or None where that is not known here."""
         return self._below + len(self._beyond)
 
-    def _finished(self, finished: bool) -> bool:
+    def _finished(self, number: int, finished: bool) -> bool:
         if finished:
-            self.follow()
+            self.follow(number)
         return finished
 
     def book(
@@ -117,13 +126,19 @@ class ExportedTrials(TrialStore):
         return self._store.release(number, owner)
 
     def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        return self._finished(self._store.complete(number, owner, result))
+        return self._finished(number, self._store.complete(number, owner, result))
 
     def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
-        return self._finished(self._store.fail(number, owner, result))
+        return self._finished(number, self._store.fail(number, owner, result))
 
     def next_number(self) -> int:
         return self._store.next_number()
+
+    def first_unfinished(self) -> int:
+        return self._store.first_unfinished()
+
+    def finished_numbers(self, start: int = 0) -> list[int]:
+        return self._store.finished_numbers(start)
 
     def get(self, number: int) -> Trial:
         return self._store.get(number)

@@ -25,19 +25,22 @@ _LOOK = 2.0
 _WAIT = 5.0
 
 
-def open_store(url: str) -> TrialStore:
-    """The store behind a URL: sqlite:///FILE, postgresql://…, mongodb://…; raises StoreError."""
+def open_store(url: str, *, create: bool = True) -> TrialStore:
+    """The store behind a URL: sqlite:///FILE, postgresql://…, mongodb://…; raises StoreError.
+
+    `create` makes one where there is none yet; without, that is a StoreError.
+    """
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme == "mongodb":
         try:
             from hyperparton.trials.mongo import MongoStore
         except ImportError as fault:
             raise StoreError(f"MongoDB needs the module {fault.name}: pip install 'hyperparton[mongo]'") from fault
-        return MongoStore(url)
+        return MongoStore(url, create=create)
     if scheme in ("sqlite", "postgresql", "postgres"):
         from hyperparton.trials.sql import SqlStore
 
-        return SqlStore(url)
+        return SqlStore(url, create=create)
     raise StoreError(f"a store is sqlite:///FILE, postgresql://… or mongodb://…, given {scheme or url!r}")
 
 
@@ -64,7 +67,7 @@ class JoinedTrials(ExportedTrials):
         """A `tries.json` with more trials than the store is of another scan, or the store lost some."""
         if not self.json_path.exists():
             return
-        there, known = len(read_tries(self.json_path)), self._store.next_number()
+        there, known = len(read_tries(self.json_path, keep=lambda entry: None)), self._store.next_number()
         if there > known:
             raise StoreError(
                 f"{self.json_path}: holds {there} trials, the store {self.name} {known}: choose another folder, or "
@@ -85,9 +88,9 @@ class JoinedTrials(ExportedTrials):
             self.rebuild()
         return True
 
-    def follow(self) -> None:
+    def follow(self, own: int | None = None) -> None:
         if self._lock is not None:
-            super().follow()
+            super().follow(own)
         elif time.monotonic() - self._looked > _LOOK:
             self._take_over()
 

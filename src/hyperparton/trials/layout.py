@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 
 from hyperparton.errors import StoreError
 
-__all__ = ["ScanFolder", "write_atomically"]
+__all__ = ["ScanFolder", "without_password", "write_atomically"]
+
+#: scheme://user:password@ of a URL
+_LOGIN = re.compile(r"^([^:/]+://[^:/?@]*):[^/?]*@")
 
 
 class ScanFolder:
@@ -39,18 +44,41 @@ class ScanFolder:
         """Keep the runcard as it was read, atomically."""
         write_atomically(self.runcard, text)
 
-    def write_progress(self, trials: int) -> None:
-        """Keep how many trials a start of the scan asks for, so that others can tell how far it is."""
-        write_atomically(self.progress, json.dumps({"trials": trials}) + "\n")
+    def write_progress(self, trials: int, store: str | None = None) -> None:
+        """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.
+
+        `store` is the URL of a scan that many join; passwords in it are left out.
+        """
+        told = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
+        write_atomically(self.progress, json.dumps(told) + "\n")
 
     def asked_for(self) -> int | None:
         """The trials that the last start asked for; None where no start has said it."""
+        total = self._told().get("trials")
+        return total if isinstance(total, int) else None
+
+    def joined_store(self) -> str | None:
+        """The URL, without password, of the store that the last start joined; None if it joined none."""
+        store = self._told().get("store")
+        return store if isinstance(store, str) else None
+
+    def _told(self) -> dict[str, object]:
         try:
             told = json.loads(self.progress.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return None
-        total = told.get("trials") if isinstance(told, dict) else None
-        return total if isinstance(total, int) else None
+            return {}
+        return told if isinstance(told, dict) else {}
+
+
+def without_password(store: str) -> str:
+    """A store's URL as it may be kept in a file: without passwords, and with the whole path of a file."""
+    scheme, between, rest = store.partition(":///")
+    if scheme == "sqlite" and between:
+        name, mark, query = rest.partition("?")
+        return f"sqlite:///{Path(name).resolve()}{mark}{query}"
+    start, mark, query = _LOGIN.sub(r"\1@", store).partition("?")
+    kept = [part for part in query.split("&") if "password" not in part.partition("=")[0].lower()]
+    return start + (mark + "&".join(kept) if any(kept) else "")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -62,4 +90,6 @@ def write_atomically(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8")
         os.replace(new, path)
     except OSError as fault:
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault

@@ -56,9 +56,13 @@ class FolderLock:
             if fault.errno in (errno.EACCES, errno.EAGAIN):
                 raise FolderInUseError(path, holder) from None
             raise StoreError(f"{path}: this file system cannot lock files ({fault.strerror}); use another") from fault
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(mine).encode(), 0)
+        except OSError as fault:
+            os.close(self._descriptor)
+            raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
         _HELD[self._name] = mine
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(mine).encode(), 0)
 
     def close(self) -> None:
         """Give the lock up; doing it twice does nothing."""

@@ -3,12 +3,14 @@
 A trial is one document and every change is one atomic operation on it, whose filter names the state that it starts
 from; a unique index on the number settles who books. Vals and results are JSON text in it, so numbers come back bit for
 bit and keys may be any text: nothing is pickled. Writes are acknowledged once they are in the journal of a majority.
-Leases end by the clock of the server, which says its time with each change.
+Leases end by the clock of the server, which is asked for its time once a second at most: in between, this machine's
+counter goes on from what it said.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
@@ -32,6 +34,10 @@ _DATABASE = "hyperparton"
 #: how long a server may take to answer, in milliseconds; a URL's own serverSelectionTimeoutMS goes before
 _PATIENCE = 10_000
 
+#: for how many seconds what the server says of its time is good enough to count on from
+_TIME_HOLDS = 1.0
+
+_NUMBER = {"_id": 0, "number": 1}
 _OUTCOME = {"_id": 0, "number": 1, "vals": 1, "status": 1, "loss": 1, "failure": 1}
 
 
@@ -39,30 +45,31 @@ class MongoStore(LeasedStore):
     """The store of the database that a `mongodb://` URL names; one scan has one database.
 
     User, password and TLS go into the URL, as pymongo reads it. `clock` gives seconds since 1970, by default the
-    server's. Raises StoreError if the server does not answer or refuses, or if the database is damaged or written by
-    another version.
+    server's. Without `create` there must be a scan in it already. Raises StoreError if the server does not answer or
+    refuses, or if the database is damaged or written by another version.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, url: str, *, create: bool = True, clock: Callable[[], float] | None = None) -> None:
         self.name, database, settings = _read_url(url)
         self._clock = clock
+        self._time: tuple[float | None, float] = (None, 0.0)
         with self._told():
             self._client: MongoClient[dict[str, Any]] = MongoClient(url, **settings)
             self._database = self._client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
         self._trials = self._database["trials"]
         self._meta = self._database["scan_metadata"]
         try:
-            self._open()
+            self._open(create)
         except StoreError:
             self.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, create: bool) -> None:
         with self._told():
-            self._meta.create_index([("key", ASCENDING)], unique=True)
-            self._trials.create_index([("number", ASCENDING)], unique=True)
-            self._trials.create_index([("state", ASCENDING), ("number", ASCENDING)])
-            self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
+            if create:
+                self._make_indexes()
+            elif self._meta.find_one({"key": "schema_version"}) is None:
+                raise StoreError(f"{self.name}: damaged or no trial store: it has no trials in it")
             version = self._first("schema_version", str(SCHEMA_VERSION))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
@@ -71,6 +78,12 @@ class MongoStore(LeasedStore):
             count = self._trials.count_documents({"number": {"$lt": number}})
             if count != number:
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {number - 1}")
+
+    def _make_indexes(self) -> None:
+        self._meta.create_index([("key", ASCENDING)], unique=True)
+        self._trials.create_index([("number", ASCENDING)], unique=True)
+        self._trials.create_index([("state", ASCENDING), ("number", ASCENDING)])
+        self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -85,7 +98,12 @@ class MongoStore(LeasedStore):
     def _now(self) -> float:
         if self._clock is not None:
             return self._clock()
-        return self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC).timestamp()
+        told, asked = self._time
+        if told is None or time.monotonic() - asked > _TIME_HOLDS:
+            told = self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC).timestamp()
+            asked = time.monotonic()
+            self._time = told, asked
+        return told + time.monotonic() - asked
 
     def book(
         self,
@@ -101,7 +119,7 @@ class MongoStore(LeasedStore):
             "owner": owner, "attempts": 1, "status": None, "loss": None, "failure": None, "result": None,
         }  # fmt: skip
         with self._told():
-            if number != self.next_number():
+            if not self._is_next(number):
                 return None
             now = self._now()
             document |= {"lease_end": lease_end(now, seconds), "book_time": now, "refresh_time": now}
@@ -109,6 +127,7 @@ class MongoStore(LeasedStore):
                 self._trials.insert_one(document)
             except DuplicateKeyError:
                 return None
+        self._known = max(self._known, number)
         return _trial(document)
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
@@ -132,16 +151,30 @@ class MongoStore(LeasedStore):
             )
         return None if found is None else _trial(found)
 
-    def _change(self, number: int, holder: str, values: Callable[[float], dict[str, Any]]) -> bool:
-        """Change a trial that `holder` has leased, to values that may depend on the time; False if it has not."""
+    def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
         held = {"number": number, "owner": holder, "state": RUNNING}
+        fields = {name: value for name, value in values.items() if name != "seconds"}
         with self._told():
-            return self._trials.update_one(held, {"$set": values(self._now())}).matched_count == 1
+            now = self._now()
+            fields["lease_end"] = lease_end(now, values["seconds"])
+            if "result" in values:
+                fields["refresh_time"] = now
+            return self._trials.update_one(held, {"$set": fields}).matched_count == 1
 
-    def next_number(self) -> int:
+    def _last(self) -> int:
         with self._told():
-            last = self._trials.find_one({}, {"_id": 0, "number": 1}, sort=[("number", DESCENDING)])
-        return 0 if last is None else last["number"] + 1
+            last = self._trials.find_one({}, _NUMBER, sort=[("number", DESCENDING)])
+        return -1 if last is None else last["number"]
+
+    def first_unfinished(self) -> int:
+        # the number first: a trial that is booked in between is not taken for a finished one
+        number = self.next_number()
+        with self._told():
+            found = self._trials.find_one({"state": {"$lt": DONE}}, _NUMBER, sort=[("number", ASCENDING)])
+        return number if found is None else min(number, found["number"])
+
+    def finished_numbers(self, start: int = 0) -> list[int]:
+        return [document["number"] for document in self._finished(start, None, _NUMBER)]
 
     def get(self, number: int) -> Trial:
         with self._told():
@@ -256,4 +289,5 @@ def _trial(document: Mapping[str, Any]) -> Trial:
         refresh_time=document["refresh_time"],
         attempts=document["attempts"],
         result=None if document["result"] is None else json.loads(document["result"]),
+        lease_end=document["lease_end"],
     )

@@ -82,6 +82,8 @@ class Trial:
     """how often it was leased; above 1 if a worker died or gave it back"""
     result: Mapping[str, Any] | None = None
     """status, loss and whatever the trainer returned; None until finished"""
+    lease_end: float | None = None
+    """when its lease ends by the store's clock, if it is leased and the lease ends by itself"""
 
     @property
     def status(self) -> str | None:
@@ -150,6 +152,25 @@ def strict(value: Any, path: str = "result") -> Any:
 
     Raises TypeError naming the place of anything else.
     """
+    try:
+        return _strict(value)
+    except TypeError:
+        return _named_strict(value, path)
+
+
+def _strict(value: Any) -> Any:
+    """As `strict`, without the places: these are only needed for a fault, and results hold thousands of numbers."""
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is list:
+        return [_strict(entry) for entry in value]
+    if kind is dict:
+        return {key if type(key) is str else str(key): _strict(entry) for key, entry in value.items()}
+    return _named_strict(value, "")
+
+
+def _named_strict(value: Any, path: str) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
@@ -157,11 +178,11 @@ def strict(value: Any, path: str = "result") -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): strict(entry, f"{path}[{key!r}]") for key, entry in value.items()}
+        return {str(key): _named_strict(entry, f"{path}[{key!r}]") for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [strict(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
+        return [_named_strict(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
     if callable(getattr(value, "tolist", None)):
-        return strict(value.tolist(), path)
+        return _named_strict(value.tolist(), path)
     raise TypeError(f"{path} is of type {type(value).__name__}, which JSON cannot hold")
 
 

@@ -1,8 +1,9 @@
 """The trial store in an SQL database through SQLAlchemy: SQLite in the scan's folder, PostgreSQL for many machines.
 
-Each method is one transaction of a few indexed statements, and a change names in its WHERE clause the state that it
-starts from, so that of two workers who try one finds no row to change. SQLite runs with a write-ahead log and
-synchronous = FULL: a transaction is on disk when it returns. PostgreSQL's leases end by the server's clock.
+Each change is one indexed statement, a transaction by itself, and names in its WHERE clause the state that it starts
+from, so that of two workers who try one finds no row to change. The statements are built once. SQLite runs with a
+write-ahead log and synchronous = FULL: a transaction is on disk when it returns. PostgreSQL's leases end by the
+server's clock, which is read in the statement itself.
 """
 
 from __future__ import annotations
@@ -59,17 +60,50 @@ _TRIALS = sa.Table(
 )
 
 
-def _free(now: Any) -> Any:
-    """The trials that nobody holds at the time `now`."""
-    return sa.or_(_TRIALS.c.state == NEW, sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < now))
-
-
-# statements that every trial needs are built once
 _NO_STOP = 2**31 - 1
-_LOWEST_FREE = sa.select(sa.func.min(_TRIALS.c.number)).where(
-    _TRIALS.c.state < DONE, _TRIALS.c.number < sa.bindparam("stop"), _free(sa.bindparam("now"))
-)
+
+#: seconds after which a connection that was not used is tried before it is used again
+_IDLE = 2.0
+
 _LAST = sa.select(sa.func.max(_TRIALS.c.number))
+#: (the highest number, the lowest of a trial that is not finished) at one moment
+_ENDS = sa.select(
+    sa.select(sa.func.max(_TRIALS.c.number)).scalar_subquery(),
+    sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state < DONE).scalar_subquery(),
+)
+_GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
+_OUTCOME = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss, _TRIALS.c.failure)
+
+
+def _finished(*columns: Any) -> Any:
+    within = _TRIALS.c.number.between(sa.bindparam("start"), sa.bindparam("last"))
+    return sa.select(*columns).where(_TRIALS.c.state == DONE, within).order_by(_TRIALS.c.number)
+
+
+_NUMBERS, _HISTORY, _IN_FULL = _finished(_TRIALS.c.number), _finished(*_OUTCOME), _finished(_TRIALS)
+
+
+class _Statements:
+    """The statements that read a clock: this process's, given with them as `now`, or that of PostgreSQL's server.
+
+    `seconds` is how long a lease lasts, None for one that does not end. Values of columns are given with the statement.
+    """
+
+    def __init__(self, own_clock: bool) -> None:
+        server = sa.literal_column("extract(epoch FROM statement_timestamp())::float8", sa.Double)
+        now: Any = sa.bindparam("now", type_=sa.Double) if own_clock else server
+        ends = now + sa.bindparam("seconds", type_=sa.Double)
+        free = sa.or_(_TRIALS.c.state == NEW, sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < now))
+        below = _TRIALS.c.number < sa.bindparam("stop")
+        self.lowest_free = sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state < DONE, below, free)
+        book = sa.insert(_TRIALS).values(lease_end=ends, book_time=now, refresh_time=now)
+        self.book = book if own_clock else book.returning(_TRIALS.c.book_time)
+        at = _TRIALS.c.number == sa.bindparam("at")
+        again = _TRIALS.c.attempts + 1
+        self.take = sa.update(_TRIALS).where(at, free).values(lease_end=ends, attempts=again, refresh_time=now)
+        held = sa.update(_TRIALS).where(at, _TRIALS.c.owner == sa.bindparam("holder"), _TRIALS.c.state == RUNNING)
+        self.change = held.values(lease_end=ends)
+        self.finish = held.values(lease_end=ends, refresh_time=now)
 
 
 class SqlStore(LeasedStore):
@@ -90,11 +124,16 @@ class SqlStore(LeasedStore):
     ) -> None:
         url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else _url(place)
         self.name = name or url.render_as_string(hide_password=True)
+        if not create and _is_missing_file(url):
+            raise StoreError(f"{self.name}: there is no such file")
         self._engine = _engine(url, self.name)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
+        self._statements = _Statements(self._clock is not None)
         if self._sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
+        else:
+            _try_idle_connections(self._engine)
         try:
             self._open(create)
         except StoreError:
@@ -102,7 +141,8 @@ class SqlStore(LeasedStore):
             raise
 
     def _open(self, create: bool) -> None:
-        with self._transaction() as connection:
+        several = self._engine if self._sqlite else self._engine.execution_options(isolation_level="READ COMMITTED")
+        with self._transaction(several) as connection:
             if self._sqlite:
                 self._check_sqlite(connection)
             # those who start a scan together make its tables one after the other, and all of them or none
@@ -128,10 +168,13 @@ class SqlStore(LeasedStore):
             raise StoreError(f"{self.name}: damaged: {found}; restore it from a copy or start in another folder")
 
     @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        """A transaction whose failures are StoreErrors; a row that breaks uniqueness is left to the caller."""
+    def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
+        """A connection whose failures are StoreErrors; a row that breaks uniqueness is left to the caller.
+
+        Each statement is a transaction, unless one is begun or `engine` does so.
+        """
         try:
-            with self._engine.begin() as connection:
+            with (engine or self._engine).begin() as connection:
                 yield connection
         except exc.IntegrityError:
             raise
@@ -151,37 +194,30 @@ class SqlStore(LeasedStore):
             "number": number, "state": RUNNING, "vals": encode(vals), "space_vals": encode(space_vals or {}),
             "owner": owner, "attempts": 1,
         }  # fmt: skip
+        if not self._is_next(number):
+            return None
+        moment = self._moment()
         try:
             with self._transaction() as connection:
-                if number != _next(connection):
-                    return None
-                now = self._now(connection)
-                row |= {"lease_end": lease_end(now, seconds), "book_time": now, "refresh_time": now}
-                connection.execute(sa.insert(_TRIALS).values(row))
+                booked = connection.execute(self._statements.book, {**row, **moment, "seconds": seconds})
+                time_of_it = moment["now"] if moment else booked.scalar_one()
         except exc.IntegrityError:
             return None
-        return Trial(
-            number, json.loads(row["vals"]), json.loads(row["space_vals"]), RUNNING, owner, now, now, attempts=1
-        )
+        self._known = max(self._known, number)
+        kept, shown = json.loads(row["vals"]), json.loads(row["space_vals"])
+        ends = lease_end(time_of_it, seconds)
+        return Trial(number, kept, shown, RUNNING, owner, time_of_it, time_of_it, attempts=1, lease_end=ends)
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
+        within = {"stop": _NO_STOP if stop is None else stop}
         while True:
+            moment = self._moment()
             with self._transaction() as connection:
-                now = self._now(connection)
-                number = connection.scalar(_LOWEST_FREE, {"now": now, "stop": _NO_STOP if stop is None else stop})
+                number = connection.scalar(self._statements.lowest_free, {**within, **moment})
                 if number is None:
                     return None
-                taken = connection.execute(
-                    sa.update(_TRIALS)
-                    .where(_TRIALS.c.number == number, _free(now))
-                    .values(
-                        state=RUNNING,
-                        owner=owner,
-                        lease_end=lease_end(now, seconds),
-                        attempts=_TRIALS.c.attempts + 1,
-                        refresh_time=now,
-                    )
-                ).rowcount
+                values = {"at": number, "state": RUNNING, "owner": owner, "seconds": seconds}
+                taken = connection.execute(self._statements.take, {**values, **moment}).rowcount
             if taken:
                 return self.get(number)
 
@@ -191,42 +227,46 @@ class SqlStore(LeasedStore):
         with self._transaction() as connection:
             return connection.execute(change).rowcount
 
-    def _change(self, number: int, holder: str, values: Callable[[float], dict[str, Any]]) -> bool:
-        """Change a trial that `holder` has leased, to values that may depend on the time; False if it has not."""
-        held = (_TRIALS.c.number == number, _TRIALS.c.owner == holder, _TRIALS.c.state == RUNNING)
+    def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
+        statement = self._statements.finish if "result" in values else self._statements.change
+        given = {"at": number, "holder": holder, **self._moment(), **values}
         with self._transaction() as connection:
-            change = sa.update(_TRIALS).where(*held).values(values(self._now(connection)))
-            return connection.execute(change).rowcount == 1
+            return connection.execute(statement, given).rowcount == 1
 
-    def _now(self, connection: sa.Connection) -> float:
-        if self._clock is not None:
-            return self._clock()
-        return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")))
+    def _moment(self) -> dict[str, float]:
+        """The time as statements need it; nothing where they read the server's."""
+        return {} if self._clock is None else {"now": self._clock()}
 
-    def next_number(self) -> int:
+    def _last(self) -> int:
         with self._transaction() as connection:
-            return _next(connection)
+            last = connection.scalar(_LAST)
+        return -1 if last is None else last
+
+    def first_unfinished(self) -> int:
+        with self._transaction() as connection:
+            last, unfinished = connection.execute(_ENDS).one()
+        return unfinished if unfinished is not None else 0 if last is None else last + 1
+
+    def finished_numbers(self, start: int = 0) -> list[int]:
+        return [row[0] for row in self._rows(_NUMBERS, start, None)]
 
     def get(self, number: int) -> Trial:
         with self._transaction() as connection:
-            row = connection.execute(sa.select(_TRIALS).where(_TRIALS.c.number == number)).one_or_none()
+            row = connection.execute(_GET, {"at": number}).one_or_none()
         if row is None:
             raise KeyError(f"trial {number} was never booked")
         return _trial(row)
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
-        columns = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss, _TRIALS.c.failure)
-        return [Outcome(row[0], json.loads(row[1]), *row[2:]) for row in self._finished(columns, start, stop)]
+        return [Outcome(row[0], json.loads(row[1]), *row[2:]) for row in self._rows(_HISTORY, start, stop)]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return [_trial(row) for row in self._finished((_TRIALS,), start, stop)]
+        return [_trial(row) for row in self._rows(_IN_FULL, start, stop)]
 
-    def _finished(self, columns: Sequence[Any], start: int, stop: int | None) -> Sequence[Any]:
-        query = sa.select(*columns).where(_TRIALS.c.state == DONE, _TRIALS.c.number >= start)
-        if stop is not None:
-            query = query.where(_TRIALS.c.number < stop)
+    def _rows(self, query: Any, start: int, stop: int | None) -> Sequence[Any]:
+        within = {"start": start, "last": _NO_STOP if stop is None else stop - 1}
         with self._transaction() as connection:
-            return connection.execute(query.order_by(_TRIALS.c.number)).all()
+            return connection.execute(query, within).all()
 
     def best(self) -> Trial | None:
         query = sa.select(_TRIALS).where(_TRIALS.c.status == "ok").order_by(_TRIALS.c.loss, _TRIALS.c.number).limit(1)
@@ -276,12 +316,17 @@ def _url(place: str) -> sa.URL:
     return url
 
 
+def _is_missing_file(url: sa.URL) -> bool:
+    """Whether SQLite would make the file that it is to open; one named by an URI says itself whether it may."""
+    name = url.database or ""
+    if url.get_backend_name() != "sqlite" or name in ("", ":memory:") or name.startswith("file:"):
+        return False
+    return not Path(name).exists()
+
+
 def _engine(url: sa.URL, name: str) -> sa.Engine:
-    settings = (
-        {} if url.get_backend_name() == "sqlite" else {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
-    )
     try:
-        return sa.create_engine(url, **settings)
+        return sa.create_engine(url, isolation_level="AUTOCOMMIT")
     except exc.ArgumentError as fault:
         raise StoreError(f"{name}: {fault}") from fault
     except ImportError as fault:
@@ -290,9 +335,20 @@ def _engine(url: sa.URL, name: str) -> sa.Engine:
         ) from fault
 
 
-def _next(connection: sa.Connection) -> int:
-    last = connection.scalar(_LAST)
-    return 0 if last is None else last + 1
+def _try_idle_connections(engine: sa.Engine) -> None:
+    """Try a connection that was idle before it is used: servers and firewalls end such ones, and a new one will do."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def try_it(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", time.monotonic()) > _IDLE:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as fault:
+                raise exc.DisconnectionError from fault
 
 
 def _trial(row: Any) -> Trial:
@@ -306,4 +362,5 @@ def _trial(row: Any) -> Trial:
         refresh_time=row.refresh_time,
         attempts=row.attempts,
         result=None if row.result is None else json.loads(row.result),
+        lease_end=row.lease_end,
     )

@@ -93,6 +93,14 @@ class TrialStore(ABC):
         """The lowest number that was never booked."""
 
     @abstractmethod
+    def first_unfinished(self) -> int:
+        """The lowest number that is not finished, booked or not: all below it are finished."""
+
+    @abstractmethod
+    def finished_numbers(self, start: int = 0) -> list[int]:
+        """The numbers of the finished trials from `start` on, in order."""
+
+    @abstractmethod
     def get(self, number: int) -> Trial:
         """One trial, finished or not; raises KeyError if it was never booked."""
 

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,43 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infin
 _TOKEN = re.compile(r"\s*(?:(\[)|(\])|([^\s\[\],]+))\s*,?")
 
 
-def read_tries(path: str | Path) -> list[dict[str, Any]]:
+def read_tries(path: str | Path, keep: Callable[[dict[str, Any]], Any] = lambda entry: entry) -> list[Any]:
     """The trials of a file as hyperparton or n3fit wrote it, in the order of the file.
 
     In `result` and `misc`, numbers and arrays that stand as text become numbers and lists; NaN and infinity are None.
-    Raises StoreError if the file is missing or is no list of trials.
+    What `keep` gives for a trial is kept of it: a file with one trial a line, as hyperparton writes it, is never in
+    memory as a whole. Raises StoreError if the file is missing or is no list of trials.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        entries = json.loads(text, parse_constant=lambda name: None)
+        try:
+            return [keep(_trial(path, i, entry)) for i, entry in enumerate(_by_line(Path(path)))]
+        except ValueError:
+            entries = _parsed(Path(path).read_text(encoding="utf-8"))
     except OSError as fault:
         raise StoreError(f"{path}: cannot be read: {fault.strerror}") from fault
     except ValueError as fault:
         raise StoreError(f"{path}: not JSON: {fault}") from fault
     if not isinstance(entries, list):
         raise StoreError(f"{path}: must be a list of trials, given {type(entries).__name__}")
-    return [_trial(path, i, entry) for i, entry in enumerate(entries)]
+    return [keep(_trial(path, i, entry)) for i, entry in enumerate(entries)]
+
+
+def _by_line(path: Path) -> Iterator[Any]:
+    """The entries of a list that has one on each line; ValueError if it has not."""
+    with path.open(encoding="utf-8") as file:
+        line = file.readline()
+        if line != "[\n":
+            raise ValueError("not one entry a line")
+        for following in file:
+            if line != "[\n":
+                yield _parsed(line.removesuffix(",\n"))
+            line = following
+    if line != "]\n":
+        raise ValueError("not one entry a line")
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=lambda name: None)
 
 
 def _trial(path: str | Path, position: int, entry: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ what is left.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -76,17 +77,22 @@ class TriesFile:
         lines = sorted([*lines, *self._written(at)])
         numbers, ends = self._numbers[:at], self._ends[:at]
         new_path = self._path.with_name(self._path.name + ".new")
-        with new_path.open("wb") as new:
-            if kept:
-                _copy(self._path, new, kept)
-            for number, line in lines:
-                new.write((_BETWEEN if numbers else _HEAD) + line)
-                numbers.append(number)
-                ends.append(new.tell())
-            new.write(_TAIL)
-            new.flush()
-            os.fsync(new.fileno())
-        os.replace(new_path, self._path)
+        try:
+            with new_path.open("wb") as new:
+                if kept:
+                    _copy(self._path, new, kept)
+                for number, line in lines:
+                    new.write((_BETWEEN if numbers else _HEAD) + line)
+                    numbers.append(number)
+                    ends.append(new.tell())
+                new.write(_TAIL)
+                new.flush()
+                os.fsync(new.fileno())
+            os.replace(new_path, self._path)
+        except OSError:  # a full disk, most of all: what was begun is in the way of whoever makes room
+            with contextlib.suppress(OSError):
+                new_path.unlink()
+            raise
         self._numbers, self._ends, self._state = numbers, ends, _state(self._path)
 
     def _written(self, start: int) -> list[tuple[int, bytes]]:
