@@ -87,10 +87,9 @@ def test_an_override_goes_before_everything():
 def test_a_scan_is_found_by_path_beside_the_card_or_among_n3fits_results(tmp_path):
     for place in ("cards", "results"):
         (tmp_path / place / place).mkdir(parents=True)
-        (tmp_path / place / place / "tries.json").write_text("[]")
     cards, results = tmp_path / "cards", tmp_path / "results"
-    assert find_scan(str(cards / "cards"), None) == cards / "cards" / "tries.json"
-    assert find_scan("cards", cards, [results]) == cards / "cards" / "tries.json"
-    assert find_scan("results", cards, [results]) == results / "results" / "tries.json"
+    assert find_scan(str(cards / "cards"), None) == cards / "cards"
+    assert find_scan("cards", cards, [results]) == cards / "cards"
+    assert find_scan("results", cards, [results]) == results / "results"
     with pytest.raises(StoreError, match=f"no scan 'nowhere'; looked for nowhere, {cards}/nowhere, {results}/nowhere"):
         find_scan("nowhere", cards, [results])

@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
+from hyperparton.cli.common import (
+    checked_card,
+    n3fit_results,
+    output_folder,
+    replicas_option,
+    runcard_argument,
+    theory_options,
+)
 from hyperparton.cli.progress import make_display
 from hyperparton.errors import RuncardError
 from hyperparton.runcard import Runcard
@@ -78,11 +85,10 @@ def _chosen(
     from hyperparton.trials import read_tries
     from hyperparton.trials.layout import ScanFolder
 
-    if source is not None:
-        path = ScanFolder.find_tries(source)
-    else:
+    if source is None:
         assert specs is not None
-        path = find_scan(specs.hyperscan, Path(card.path).resolve().parent, _n3fit_results())
+        source = find_scan(specs.hyperscan, Path(card.path).resolve().parent, n3fit_results())
+    path = ScanFolder.find_tries(source)
     raw = card.raw.get("trial_specs") or {}
     count = top or (specs.number_of_trials if specs else 1)
     best = best_trials(read_tries(path), count, specs.thermalization if specs else 0, path)
@@ -110,13 +116,6 @@ def _check(card: Runcard, parameters: dict[str, Any], name: str) -> None:
         raise RuncardError(
             [card.fault(("trial_specs",) if card.trial_specs else (), f"{name} cannot be fitted: {told}")]
         )
-
-
-def _n3fit_results() -> list[Path]:
-    """Where NNPDF's tools keep scans."""
-    import sys
-
-    return [Path(sys.prefix) / "share" / "NNPDF" / "hyperscan"]
 
 
 def _write(folder: Path, card: Runcard, result: Any, parameters: dict[int, dict[str, Any]]) -> None:

@@ -121,7 +121,7 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     if config is None:
         return
     declared = card.raw.get("parameters") or {}
-    if not config.scanned:
+    if not config.scanned and not config.use_tries_from:
         yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
     for section in ("stopping", "architecture"):
         for key in getattr(getattr(config, section), "model_fields_set", ()):

@@ -82,6 +82,7 @@ _ACCEPTED: dict[tuple[str, str], dict[str, Any]] = {
     ("Architecture", "activations"): _list_of(_names(ACTIVATIONS)),
     ("Architecture", "layer_types"): _list_of(_names(LAYER_TYPES)),
     ("OwnRange", "sampling"): _names(("uniform", "log", "quniform")),
+    ("HyperscanConfig", "use_tries_from"): _TEXTS,
     ("Override", "activation_per_layer"): {"anyOf": [_names(ACTIVATIONS), _list_of(_names(ACTIVATIONS))]},
     ("Override", "initializer"): _names(INITIALIZERS),
     ("Override", "layer_type"): _names(LAYER_TYPES),

@@ -110,6 +110,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "db_port": "Its port.",
         "db_name": "Name of its database.",
         "num_mongo_workers": "Workers that this job starts.",
+        "use_tries_from": "Earlier scans: beside ranges, trials to learn from; alone, parameter sets to choose among.",
         "prune": "Whether trials that cannot become one of the best are stopped before their end.",
     },
     "Stopping": {

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.layout import ScanFolder
 
 __all__ = ["ChosenTrial", "assigned", "best_trials", "completed", "find_scan", "methodology", "ranked"]
 
@@ -100,12 +99,12 @@ def completed(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_scan(name: str, folder: Path | None, others: Sequence[Path] = ()) -> Path:
-    """`tries.json` of the scan `name`: a path as it is, beside the card in `folder`, or in one of the `others`.
+    """The folder or file of the scan `name`: a path as it is, beside the card in `folder`, or in one of the `others`.
 
     Raises StoreError naming where it was looked for.
     """
     places = [Path(name), *(place / name for place in (folder, *others) if place is not None)]
     for place in places:
         if place.exists():
-            return ScanFolder.find_tries(place)
+            return place
     raise StoreError(f"no scan {name!r}; looked for {', '.join(str(place) for place in dict.fromkeys(places))}")

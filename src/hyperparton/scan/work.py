@@ -55,6 +55,8 @@ class Plan:
     limits: Limits
     progress: Progress | None = None
     pruning: Rule | None = None
+    prior: tuple[Outcome, ...] = ()
+    """trials of earlier scans, before all others in what the engine is given"""
 
 
 class Work:
@@ -144,6 +146,7 @@ class Work:
             if not self._finished_below(known):
                 return None
             past = self._past if len(self._past) == known else self._past[:known]
+            past = [*self._plan.prior, *past] if self._plan.prior else past
             vals = self._plan.engine.suggest(space.as_dict(), past, trial_seed(self._plan.seed, number))
             trial = self._store.book(
                 number, vals, self._owner, space_vals=space.space_vals(vals), seconds=self._plan.lease
