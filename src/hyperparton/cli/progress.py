@@ -51,6 +51,8 @@ class Display:
         elif event["event"] == "prior":
             for line in event["notes"]:
                 self.say(line)
+        elif event["event"] == "scan_ended":
+            self.say(f"the scan ends: {event['reason']}; it can be continued")
         elif event["event"] == "trial_progress":
             if "epochs" in event:
                 self.epochs(event)

@@ -65,6 +65,15 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
     metavar="DIR",
     help="Trials of an earlier scan that the engine learns from; may be given again. Default: use_tries_from.",
 )
+@click.option("--target-loss", type=float, metavar="L", help="End when the best loss is at most L, with exit code 0.")
+@click.option("--patience", type=click.IntRange(min=1), metavar="K", help="End after K trials without a better loss.")
+@click.option("--max-time", type=DURATION, help="End when the scan has worked so long, earlier starts included.")
+@click.option(
+    "--min-improvement",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="D",
+    help="End when the engine expects to improve the loss by less than D; for engines that can tell.",
+)
 @click.option("--trial-timeout", type=DURATION, help="A trial that takes longer fails and its process is ended.")
 @click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
 @click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
@@ -108,9 +117,16 @@ def scan(
         else:
             trainer, metadata = _own_trainer(card, apart)
         folder = output_folder(card, output)
-        settings = {**asked, "limits": _limits(limits)}
+        settings = {**asked, "ending": _ending(limits), "limits": _limits(limits)}
         best = _run(folder, card, trainer, scanner, trials, metadata, settings, display, log)
     _conclude(folder, best)
+
+
+def _ending(given: dict[str, Any]) -> Any:
+    """What ends the scan early, taken out of the options."""
+    from hyperparton.scan import Ending
+
+    return Ending(**{name: given.pop(name) for name in ("target_loss", "patience", "max_time", "min_improvement")})
 
 
 def _limits(given: dict[str, Any]) -> Any:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.engines import get_engine
-from hyperparton.errors import ScanError, StoreError
+from hyperparton.errors import EngineError, ScanError, StoreError
+from hyperparton.scan.ending import Ending
 from hyperparton.scan.evaluate import Trainer
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
 from hyperparton.scan.limits import Limits
@@ -54,6 +55,7 @@ def hyper_scan_wrapper(
     limits: Limits | None = None,
     prune: bool | Rule = False,
     prior: Sequence[str | Path] = (),
+    ending: Ending | None = None,
 ) -> dict[str, Any]:
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
@@ -77,6 +79,8 @@ def hyper_scan_wrapper(
     `prior` names folders of earlier scans, this program's or n3fit's: those of their trials that lie in this space are
     the first that the engine learns from, by default those that `use_tries_from` of the scanner names. They are read
     at the first start and kept. `progress` hears of them: `{"event": "prior", "trials": how many, "notes": [lines]}`.
+
+    `ending` ends the scan before `max_evals` trials; `progress` hears why: `{"event": "scan_ended", "reason": text}`.
 
     `progress` is called with `{"event": "trial_started", tid, total, params}` and `{"event": "trial_finished", tid,
     total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for a trial that was stopped; `done` is
@@ -106,9 +110,25 @@ def hyper_scan_wrapper(
         if known and progress is not None:
             progress({"event": "prior", "trials": len(known), "notes": notes})
         ends = lease if trials.shared else None
-        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress, rule, tuple(known))
+        plan = Plan(
+            hyperscanner,
+            suggester,
+            seed,
+            max_evals,
+            agreed,
+            ends,
+            limits,
+            progress,
+            rule,
+            tuple(known),
+            ending or Ending(),
+        )
+        if plan.ending.min_improvement is not None and not hasattr(suggester, "expected_improvement"):
+            raise EngineError(f"the engine {engine} cannot tell what improvement it expects")
         with Work(trials, plan) as work:
             executor.run(work)
+        if work.ended is not None and progress is not None:
+            progress({"event": "scan_ended", "reason": work.ended})
         best = trials.best()
         if best is None:
             raise ScanError(_all_failed(trials))

@@ -102,7 +102,8 @@ def _match_number(
     low = math.floor(node.lower) if isinstance(node, QUniform) and node.make_int else node.lower
     if not number or not low - slack <= value <= node.upper + slack:
         return [_misfit(path, value, f"{node.lower:g} to {node.upper:g}")]
-    chosen[node.label] = _grid_point(node, value) if isinstance(node, QUniform) else float(min(max(value, low), node.upper))
+    grid = isinstance(node, QUniform)
+    chosen[node.label] = _grid_point(node, value) if grid else float(min(max(value, low), node.upper))
     return []
 
 
