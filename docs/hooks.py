@@ -19,6 +19,7 @@ ORDER = (
     ("Looking at a scan", "report.md"),
     ("From an n3fit scan to this one", "from-n3fit.md"),
     ("The runcard", "runcard.md"),
+    ("Shorter scans", "shorter-scans.md"),
     ("Scanning your own trainer", "own-trainer.md"),
     ("Clusters", "clusters.md"),
     ("Restart and failure", "restart.md"),
