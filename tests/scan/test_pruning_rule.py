@@ -48,6 +48,16 @@ def test_between_checkpoints_the_earlier_limit_holds():
     assert decide(found, 5000, 8.1) is not None
 
 
+def test_many_checkpoints_are_thinned():
+    """Nothing is stopped for it that would not be with all of them: limits come down with the epochs."""
+    past = [
+        Curve(tuple(range(1, 1001)), tuple(final + 1000.0 / e for e in range(1, 1001)), (), final) for final in (1, 2)
+    ]
+    found = limits([*past, *past], RULE)
+    assert 32 < len(found) <= 64
+    assert [limit.loss for limit in found] == sorted((limit.loss for limit in found), reverse=True)
+
+
 def test_a_trial_that_is_over_counts_with_its_final_loss():
     """One of the best ended between 100 and 200 epochs; what it had at 100 says nothing of 200."""
     past = [curve(1.0, 500.0), curve(2.0, 4.0, 2.5), *PAST[2:]]

@@ -27,6 +27,9 @@ from typing import Any
 
 __all__ = ["Curve", "Limit", "Rule", "Standing", "decide", "limits", "rounded"]
 
+#: limits are made at so many epochs at most; the others have that of the epoch before
+_CHECKPOINTS = 64
+
 #: digits of the losses of a curve, in decisions as in the record
 _DIGITS = 6
 
@@ -148,6 +151,7 @@ class Standing:
         if self.whole < rule.warmup or len(best) < rule.fewest or not all(curve.epochs for curve in best):
             return []
         epochs = sorted({epoch for curve in best for epoch in curve.epochs})
+        epochs = epochs[:: -(-len(epochs) // _CHECKPOINTS)]
         return [_limit(best, epoch, rule.margin) for epoch in epochs]
 
 
