@@ -177,7 +177,7 @@ def test_a_trainer_adds_what_it_knows_of_a_trial_that_is_stopped():
             pruned.result = {"validation_loss": 7.0, "loss": 5.0}
             raise
 
-    found = limits([Curve((1,), (1.0,), (), 1.0)] * 20, Rule())
+    found = limits([Curve((1,), (1.0,), (), 1.0)] * 20, Rule(slowness=1.0))
     result = evaluate_trial(Reporting(adds), {}, reports=Reports(found))
     assert (result["validation_loss"], result["loss"], result["status"]) == (7.0, 3.0, "fail")
     assert result["pruned"] == {
