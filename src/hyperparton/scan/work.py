@@ -138,7 +138,7 @@ class Work:
             if not self._finished_below(known):
                 return None
             past = self._past if len(self._past) == known else self._past[:known]
-            vals = self._plan.engine.suggest(space.as_dict(), past, trial_seed(self._plan.seed, number))
+            vals = self._plan.engine.suggest(space.as_dict(), past, trial_seed(self._plan.seed, number), number)
             trial = self._store.book(
                 number, vals, self._owner, space_vals=space.space_vals(vals), seconds=self._plan.lease
             )

@@ -76,7 +76,7 @@ def hyper_scan_wrapper(
     """
     limits = limits or Limits()
     _check_request(model_trainer, hyperscanner, max_evals, lag, limits)
-    suggester = get_engine(engine)
+    suggester = get_engine(engine, seed)
     with (
         _executor(model_trainer, workers, scheduler) as executor,
         contextlib.closing(_trials(replica_path_set, store, hyperscanner)) as trials,

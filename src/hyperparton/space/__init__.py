@@ -18,6 +18,7 @@ from hyperparton.space.expressions import (
 from hyperparton.space.tree import (
     Condition,
     Vals,
+    choose,
     conditions,
     describe,
     evaluate,
@@ -38,6 +39,7 @@ __all__ = [
     "Sampler",
     "Uniform",
     "Vals",
+    "choose",
     "conditions",
     "describe",
     "evaluate",
