@@ -73,7 +73,8 @@ class Display:
     def _line(self, event: dict[str, Any]) -> str:
         number, loss = event["tid"], event["loss"]
         shown = "" if loss is None else f"loss {loss:.4f}"
-        reason = f"failed: {event['reason']}" if event["status"] != "ok" else ""
+        failed = event["status"] != "ok" and not event.get("pruned")
+        reason = f"failed: {event['reason']}" if failed else event["reason"] or ""
         told = ", ".join(part for part in (shown, reason) if part)
         best = "none yet" if event["best"] is None else f"{event['best']:.4f} (trial {event['best_tid']})"
         return f"trial {number}: {told}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"

@@ -52,6 +52,11 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
     type=click.IntRange(min=1),
     help="Suggest trial n from the trials up to n - LAG. Default: the trials at once; 16 with --store.",
 )
+@click.option(
+    "--prune/--no-prune",
+    default=None,
+    help="Stop trials that cannot become one of the best. Default: hyperscan_config.prune, else not.",
+)
 @click.option("--trial-timeout", type=DURATION, help="A trial that takes longer fails and its process is ended.")
 @click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
 @click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
@@ -72,6 +77,7 @@ def scan(
     scheduler: str | None,
     store: str | None,
     lag: int | None,
+    prune: bool | None,
     **limits: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
@@ -82,6 +88,7 @@ def scan(
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     _end_on_sigterm()
     asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
+    asked["prune"] = scanner.prune if prune is None else prune
     apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
     with make_display(verbose) as display, EventLog(log_json) as log:
         show_warnings(display, verbose)

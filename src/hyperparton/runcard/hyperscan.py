@@ -201,6 +201,7 @@ class HyperscanConfig(Section):
     db_port: Port | None = None
     db_name: Text | None = None
     num_mongo_workers: WholePositive | None = None
+    prune: Flag | None = None
 
     @property
     def scanned(self) -> tuple[str, ...]:

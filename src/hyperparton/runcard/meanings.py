@@ -109,6 +109,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "db_port": "Its port.",
         "db_name": "Name of its database.",
         "num_mongo_workers": "Workers that this job starts.",
+        "prune": "Whether trials that cannot become one of the best are stopped before their end.",
     },
     "Stopping": {
         "min_epochs": "Fewest epochs.",

@@ -4,6 +4,7 @@ from hyperparton.scan.evaluate import Trainer, evaluate_trial
 from hyperparton.scan.limits import Limits
 from hyperparton.scan.own_trainer import load_trainer
 from hyperparton.scan.process import Recipe
+from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import ActivationStr, HyperScanner
 from hyperparton.scan.wrapper import hyper_scan_wrapper
 
@@ -12,6 +13,7 @@ __all__ = [
     "HyperScanner",
     "Limits",
     "Recipe",
+    "Rule",
     "Trainer",
     "evaluate_trial",
     "hyper_scan_wrapper",

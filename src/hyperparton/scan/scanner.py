@@ -30,6 +30,7 @@ _EXECUTION: Mapping[str, Any] = {
     "db_port": 27017,
     "db_name": "hyperopt-db",
     "num_mongo_workers": 1,
+    "prune": False,
 }
 
 #: the key and label of a choice among whole parameter sets
@@ -70,6 +71,7 @@ class HyperScanner:
         self.db_port: int = given["db_port"]
         self.db_name: str = given["db_name"]
         self.num_mongo_workers: int = given["num_mongo_workers"]
+        self.prune: bool = bool(given["prune"])
 
     def _choose_among_sets(self, sections: Mapping[str, Any]) -> None:
         beside = sorted(set(sections) - {_SETS})

@@ -13,6 +13,7 @@ from typing import Any
 from hyperparton.engines import trial_seed
 from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
 from hyperparton.scan.limits import Limits, limit_failure
+from hyperparton.scan.pruning import Curve, Limit, Rule, Standing
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.trials import Outcome, Trial, owner_name
 from hyperparton.trials.exported import ExportedTrials
@@ -33,6 +34,9 @@ _FALSE_STARTS = 10
 #: pauses, in seconds, between two looks for a trial that may be run
 _SHORTEST, _LONGEST = 0.02, 1.0
 
+#: trials read at a time when the curves of a scan that is continued are read
+_PAGE = 200
+
 #: the next trial is taken to need this much more than the longest so far
 _RESERVE = 1.1
 
@@ -50,6 +54,7 @@ class Plan:
     """seconds; None for a store that only this process holds"""
     limits: Limits
     progress: Progress | None = None
+    pruning: Rule | None = None
 
 
 class Work:
@@ -62,6 +67,7 @@ class Work:
         self._store, self._plan = store, plan
         self._owner = owner_name()
         self._past: list[Outcome] = []
+        self._standing: Standing | None = None
         best = store.best()
         self._best: tuple[float | None, int | None] = (best.loss, best.number) if best else (None, None)
         self._running: dict[int, float] = {}
@@ -156,6 +162,25 @@ class Work:
             self._compare(outcome.status, outcome.loss, outcome.number)
         return len(self._past) >= stop
 
+    def pruning_limits(self, trial: Trial) -> list[Limit] | None:
+        """What finished trials allow this one; None if the scan does not prune.
+
+        They are those that the trial was suggested from, whenever it runs.
+        """
+        rule = self._plan.pruning
+        if rule is None:
+            return None
+        known = max(trial.number - self._plan.lag + 1, 0)
+        standing = self._standing
+        if standing is None or standing.count > known:  # one that was left unfinished looks back
+            standing = Standing(rule)
+        for start in range(standing.count, known, _PAGE):
+            for one in self._store.trials(start, min(start + _PAGE, known)):
+                standing.add(Curve.from_result(one.result or {}))
+        if self._standing is None or standing.count >= self._standing.count:
+            self._standing = standing
+        return standing.limits()
+
     def _compare(self, status: str, loss: float | None, number: int) -> None:
         if status == "ok" and (self._best[0] is None or (loss, number) < self._best):
             self._best = (loss, number)
@@ -236,12 +261,14 @@ class Work:
         if number == len(self._past):
             self._past.append(Trial(number, trial.vals, result=result).outcome)
         self._compare(result["status"], loss, number)
-        self._failures = 0 if good else self._failures + 1
+        pruned = bool(result.get("pruned"))
+        self._failures = 0 if good or pruned else self._failures + 1
         reason = Trial(number, trial.vals, result=result).reason
         if self._plan.progress is not None:
             self._tell({
                 "event": "trial_finished", "tid": number, "done": self._done(), "status": result["status"],
                 "loss": loss, "reason": reason, "seconds": seconds, "best": self._best[0], "best_tid": self._best[1],
+                **({"pruned": True} if pruned else {}),
             })  # fmt: skip
         if self._failures == self._plan.limits.max_consecutive_failures:
             raise TooManyFailuresError(f"{self._failures} trials failed one after the other, the last with {reason}")

@@ -15,6 +15,7 @@ from hyperparton.scan.evaluate import Trainer
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
 from hyperparton.scan.limits import Limits
 from hyperparton.scan.process import Recipe
+from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.work import Plan, Progress, Work
 from hyperparton.space import describe, fingerprint, samplers
@@ -50,6 +51,7 @@ def hyper_scan_wrapper(
     lag: int | None = None,
     lease: float = _LEASE,
     limits: Limits | None = None,
+    prune: bool | Rule = False,
 ) -> dict[str, Any]:
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
@@ -66,9 +68,14 @@ def hyper_scan_wrapper(
     With `store`, the URL of a database, any number of processes that are given it work on the same scan; by default its
     lag is 16. A trial whose process does not answer for `lease` seconds is run by another.
 
+    With `prune` trials that cannot become one of the best are stopped, by the rule of `scan.pruning` or one with other
+    numbers; the trainer needs an attribute `report` (see `scan.reports`). Such a trial has status fail, the loss that
+    it had then, and `pruned` in its result.
+
     `progress` is called with `{"event": "trial_started", tid, total, params}` and `{"event": "trial_finished", tid,
-    total, done, status, loss, reason, seconds, best, best_tid}`; `done` is how many are finished, `best` the lowest
-    loss so far, None while there is none. A process beside this one tells `{"event": "trial_progress", tid, ...}`.
+    total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for a trial that was stopped; `done` is
+    how many are finished, `best` the lowest loss so far, None while there is none. A process beside this one tells
+    `{"event": "trial_progress", tid, ...}`.
 
     Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded, no trainer can be
     built), TooManyFailuresError and WalltimeError by `limits`, SpaceError or EngineError (nothing to scan, unknown
@@ -81,11 +88,14 @@ def hyper_scan_wrapper(
         _executor(model_trainer, workers, scheduler) as executor,
         contextlib.closing(_trials(replica_path_set, store, hyperscanner)) as trials,
     ):
+        rule = Rule() if prune is True else prune or None
         settings = {"seed": seed, "engine": engine, "lag": lag}
+        if rule is not None:
+            settings["prune"] = rule.as_dict()
         usual = max(executor.slots, _JOINED_LAG) if trials.shared else executor.slots
         agreed = _check_identity(trials, hyperscanner, settings, usual, metadata or {})
         ends = lease if trials.shared else None
-        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress)
+        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress, rule)
         with Work(trials, plan) as work:
             executor.run(work)
         best = trials.best()
