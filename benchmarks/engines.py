@@ -2,7 +2,7 @@
 
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna random --seeds 0 20       # on the table
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna --prune --objective surrogate
-    python benchmarks/engines.py live RESULTS --engines hyperopt optuna --seeds 0 3 --trials 60   # real fits
+    python benchmarks/engines.py play RESULTS --engines hyperopt optuna --objective live          # real fits
     python benchmarks/engines.py show RESULTS                              # tables in Markdown
     python benchmarks/engines.py quality                                   # how good the surrogate is
 
@@ -22,15 +22,17 @@ from typing import Any
 
 import numpy as np
 from make_trial_table import CARD, SCAN, scan_parts
-from trial_table import Course, Pool, Surrogate, Table
+from trial_table import Course, Pool, Surrogate, Table, course_of
 
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.runcard import parse_runcard
-from hyperparton.scan import HyperScanner
+from hyperparton.scan import HyperScanner, evaluate_trial
 from hyperparton.scan.pruning import Curve, Rule, Standing, decide
 from hyperparton.trials import Outcome
 
 TABLE = Path(__file__).parent / "data" / "dis_trials.npz"
+
+OF_TABLE = {"pool": Pool, "surrogate": Surrogate}
 
 #: trials of the scan that sets the aim, and its engine
 AIM_ENGINE, AIM_TRIALS = "hyperopt", 200
@@ -82,10 +84,9 @@ def _curve(course: Course, stop: int | None) -> Curve:
 
 
 def play(arguments: argparse.Namespace) -> None:
-    """Scans on the table, those that RESULTS has left out."""
+    """Scans that are not in RESULTS yet."""
     tree = space()
-    table = Table(arguments.table, tree)
-    objective = {"pool": Pool, "surrogate": Surrogate}[arguments.objective](table)
+    objective = Live() if arguments.objective == "live" else OF_TABLE[arguments.objective](Table(arguments.table, tree))
     begun = time.monotonic()
     for seed in range(*arguments.seeds):
         for name in arguments.engines:
@@ -156,7 +157,11 @@ def false_prunes(runs: Sequence[dict[str, Any]]) -> tuple[int, int, int]:
 
 def rows(found: dict[tuple[str, str, int], list[dict[str, Any]]], objective: str) -> Iterator[list[str]]:
     """The table of one objective."""
-    aims = [runs for (kind, name, trials), runs in found.items() if (kind, name, trials) == (objective, AIM_ENGINE, AIM_TRIALS)]
+    aims = [
+        runs
+        for (kind, name, trials), runs in found.items()
+        if (kind, name, trials) == (objective, AIM_ENGINE, AIM_TRIALS)
+    ]
     if not aims:
         return
     aim = float(np.median([best_at(run, [math.inf])[0] for run in aims[0]]))
@@ -185,19 +190,23 @@ def show(arguments: argparse.Namespace) -> None:
             print("| " + " | ".join(row) + " |" if len(row) > 1 else row[0])
 
 
-def live(arguments: argparse.Namespace) -> None:
-    """Scans of real fits."""
-    trainer, scanner = scan_parts()
-    trainer.set_hyperopt(True, scanner.hyper_keys)
-    tree = scanner.as_dict()
-    begun = time.monotonic()
-    for seed in range(*arguments.seeds):
-        for name in arguments.engines:
-            label = name + ("+prune" if arguments.prune else "")
-            file = arguments.results / f"live_{label.replace(':', '-')}_{arguments.trials}_{seed}.json"
-            if file.exists() or time.monotonic() - begun > arguments.seconds:
-                continue
-            raise SystemExit("todo")
+class Live:
+    """Real fits, each one whole: pruning is replayed, so that what a stopped trial would have become is known."""
+
+    name = "live"
+
+    def __init__(self) -> None:
+        self._trainer, self._scanner = scan_parts()
+        self._trainer.set_hyperopt(True, self._scanner.hyper_keys)
+
+    def start(self) -> None:
+        """Nothing to forget."""
+
+    def __call__(self, vals: Any) -> Course:
+        """The fits of a trial."""
+        result = evaluate_trial(self._trainer, self._scanner.space_eval(vals))
+        epochs = int(self._scanner.space_vals(vals)["epochs"])
+        return course_of(vals, result["status"], result["loss"], epochs, result["courses"])
 
 
 def quality(arguments: argparse.Namespace) -> None:
@@ -212,7 +221,7 @@ def main() -> None:
     """The script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, function in (("play", play), ("live", live), ("show", show), ("quality", quality)):
+    for name, function in (("play", play), ("show", show), ("quality", quality)):
         command = commands.add_parser(name)
         command.set_defaults(run=function)
         if name != "quality":
@@ -220,8 +229,7 @@ def main() -> None:
         if name in ("play", "quality"):
             command.add_argument("--table", type=Path, default=TABLE)
         if name == "play":
-            command.add_argument("--objective", choices=["pool", "surrogate"], default="pool")
-        if name in ("play", "live"):
+            command.add_argument("--objective", choices=[*OF_TABLE, "live"], default="pool")
             command.add_argument("--engines", nargs="+", default=["hyperopt", "optuna", "random"])
             command.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FIRST", "STOP"))
             command.add_argument("--trials", type=int, default=AIM_TRIALS)

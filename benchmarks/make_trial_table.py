@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import jax
 import numpy as np
 
 from hyperparton.cli.recipe import pdf_trainer
@@ -24,10 +24,6 @@ from hyperparton.data import load_fit_data
 from hyperparton.pdf import columns
 from hyperparton.runcard import parse_runcard
 from hyperparton.scan import HyperScanner, hyper_scan_wrapper
-from hyperparton.train import models as training
-from hyperparton.train.kfold import Fold
-from hyperparton.train.methodology import Methodology, unroll
-from hyperparton.train.rewards import convergence_penalty
 from hyperparton.train.trainer import ModelTrainer
 from hyperparton.trials import read_tries
 from hyperparton.trials.record import DONE
@@ -64,78 +60,45 @@ _WIDTH = 40
 _SHIFT = 300.0
 
 
-COURSES = ("loss", "fold_losses", "fitted", "hidden", "training", "validation", "running")
-
-
-class _Snapshots(training.Chunks):
-    """Chunks that keep the state of all models after each call, for the trainer below."""
-
-    kept: ClassVar[list[Any]] = []
-
-    def advance(self, coefficients: np.ndarray) -> int:
-        """The same, with a copy of the state left in `kept`."""
-        running = super().advance(coefficients)
-        self.kept.append(jax.tree.map(np.array, self.states()))
-        return running
-
-
 class CourseTrainer:
-    """A ModelTrainer whose results hold `courses`: what the trial would have given at each checkpoint.
+    """A ModelTrainer whose results hold `courses`: how the trial came along.
 
-    For one replica. `loss` [checkpoint] is the loss of a trial that ended there; [checkpoint][fold] are `fold_losses`,
-    chi2 of the `fitted` and `hidden` data at the best epoch so far, those of `training` and `validation` data in the
-    last epoch, and whether the fit is `running`.
+    `loss` [checkpoint] is the loss of a trial that ended there, `folds` [checkpoint][fold] the same of each fold, as
+    long as a fit runs; `running` [100 epochs] how many fits run on after them.
     """
 
     def __init__(self, trainer: ModelTrainer) -> None:
         self._trainer = trainer
-        self._keys: tuple[str, ...] = ()
+        self._courses: dict[str, list[Any]] = {}
+        trainer.report, trainer.progress = self._report, self._progress
+
+    def _report(self, epoch: int, loss: float, folds: Sequence[float], epochs: int) -> None:
+        self._courses["loss"].append(float(loss))
+        self._courses["folds"].append([float(each) for each in folds])
+
+    def _progress(self, event: dict[str, Any]) -> None:
+        self._courses["running"].append(event["running"])
 
     def set_hyperopt(self, on: bool, keys: Any) -> None:
         """As ModelTrainer."""
         self._trainer.set_hyperopt(on, keys)
-        self._keys = tuple(keys)
 
     def hyperparametrizable(self, params: dict[str, Any]) -> dict[str, Any]:
         """The trainer's result with the courses."""
-        methodology = Methodology.from_parameters(unroll(params, self._keys))
-        folds: list[Fold] = self._trainer.setup.folds()
-        courses: dict[str, list[Any]] = {name: [] for name in COURSES}
-        loss_of = self._trainer.hyper_loss
-        collect = training._collect
-
-        def collect_all(model, data, convolution, fixed, state, history):
-            for k, snapshot in enumerate(_Snapshots.kept):
-                trained = collect(model, data, convolution, fixed, snapshot, history)
-                of_folds = [self._trainer._fold_result(trained, methodology, fold, i) for i, fold in enumerate(folds)]
-                courses["loss"].append(loss_of.trial_loss(of_folds, self._trainer.threshold).loss)
-                courses["fold_losses"].append([f.weight * loss_of.fold_loss(f) for f in of_folds])
-                courses["fitted"].append([f.fitted.chi2exp for f in of_folds])
-                courses["hidden"].append([f.hidden.chi2 for f in of_folds])
-                courses["training"].append(history[k, :, 0].tolist())
-                courses["validation"].append(history[k, :, 1].tolist())
-                courses["running"].append(snapshot.stopping.running.tolist())
-            return collect(model, data, convolution, fixed, state, history)
-
-        _Snapshots.kept.clear()
-        training.Chunks, training._collect = _Snapshots, collect_all
-        try:
-            result = self._trainer.hyperparametrizable(params)
-        finally:
-            training.Chunks, training._collect = _Snapshots.__bases__[0], collect
-        return {**result, "courses": courses}
+        self._courses = {"loss": [], "folds": [], "running": []}
+        return {**self._trainer.hyperparametrizable(params), "courses": self._courses}
 
 
-def scan_parts() -> tuple[Any, HyperScanner]:
-    """(trainer, scanner) of the benchmark's scans; the trainer is hyperparton's own."""
+def scan_parts() -> tuple[CourseTrainer, HyperScanner]:
+    """(trainer, scanner) of the benchmark's scans."""
     columns.WIDTH_STEP = _WIDTH
     card = parse_runcard(CARD.read_text(), CARD)
     scanner = HyperScanner(card.scan_parameters(), SCAN)
-    return pdf_trainer(card, load_fit_data(card, None, None), 1), scanner
+    return CourseTrainer(pdf_trainer(card, load_fit_data(card, None, None), 1)), scanner
 
 
 def run(folder: Path, trials: int, seconds: float) -> None:
-    """Continue the scan in `folder` to that many trials, or for so many seconds, ten trials at a time."""
+    """Continue the scan in `folder` to that many trials, or for so many seconds, fifty trials at a time."""
     trainer, scanner = scan_parts()
     begun, done, told = time.monotonic(), 0, []
 
@@ -147,39 +110,36 @@ def run(folder: Path, trials: int, seconds: float) -> None:
     done = len(read_tries(tries)) if tries.exists() else 0
     while done < trials and time.monotonic() - begun < seconds:
         done = min(done + 50, trials)
-        hyper_scan_wrapper(folder, CourseTrainer(trainer), scanner, done, engine="random", seed=1, progress=progress)
+        hyper_scan_wrapper(folder, trainer, scanner, done, engine="random", seed=1, progress=progress)
     if told:
         print(f"{done} trials, median {np.median(told):.2f} s, mean {np.mean(told):.2f} s", flush=True)
 
 
 def write(folder: Path, file: Path) -> None:
-    """The finished trials of `folder` as arrays; losses with four digits, values with seven."""
+    """The finished trials of `folder` as arrays; losses of courses with four digits, values with seven."""
     trials = [trial for trial in read_tries(folder / "tries.json") if trial["state"] == DONE]
-    labels = sorted(trials[0]["misc"]["vals"])
-    rows, most, folds = len(trials), max(len(trial["result"]["courses"]["fitted"]) for trial in trials), 4
-    courses = np.full((rows, most), np.nan)
-    of_folds, running = np.full((rows, most, folds), np.nan), np.zeros((rows, most, folds), bool)
-    for row, trial in enumerate(trials):
-        held = trial["result"]["courses"]
-        for k, (losses, fitted) in enumerate(zip(held["fold_losses"], held["fitted"], strict=True)):
-            # without the threshold, which a fold may still come below
-            courses[row, k] = np.mean(losses) + convergence_penalty(float(np.mean(fitted)))
-            of_folds[row, k], running[row, k] = losses, held["running"][k]
-    vals = [trial["misc"]["vals"] for trial in trials]
-    values = [[each[label][0] if each[label] else np.nan for label in labels] for each in vals]
+    vals, results = [trial["misc"]["vals"] for trial in trials], [trial["result"] for trial in trials]
+    labels, rows = sorted(vals[0]), len(trials)
+    most = max(len(result["courses"]["running"]) for result in results)
+    courses, of_folds = np.full((rows, most), np.nan), np.full((rows, most, 4), np.nan)
+    running = np.zeros((rows, most), np.uint8)
+    for row, result in enumerate(results):
+        held = result["courses"]
+        courses[row, : len(held["loss"])], of_folds[row, : len(held["folds"])] = held["loss"], held["folds"]
+        running[row, : len(held["running"])] = held["running"]
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         file,
         labels=np.array(labels),
-        values=np.array(values, np.float32),
+        values=np.array([[v[label][0] if v[label] else np.nan for label in labels] for v in vals], np.float32),
         epochs=np.array([trial["misc"]["space_vals"]["epochs"] for trial in trials], np.int16),
-        ok=np.array([trial["result"]["status"] == "ok" for trial in trials]),
-        loss=np.array([trial["result"]["loss"] for trial in trials], np.float64).round(6),
+        ok=np.array([result["status"] == "ok" for result in results]),
+        loss=np.array([result["loss"] for result in results], np.float64).round(6),
         courses=_short(courses),
         folds=_short(of_folds),
         running=running,
     )
-    good = np.mean([trial["result"]["status"] == "ok" for trial in trials])
+    good = np.mean([result["status"] == "ok" for result in results])
     print(f"{rows} trials, {good:.0%} of them ok, {file.stat().st_size / 1024:.0f} kB")
 
 

@@ -24,10 +24,11 @@ import numpy as np
 
 from hyperparton.space import Choice, LogUniform, QUniform, samplers
 
-__all__ = ["Course", "Pool", "Surrogate", "Table"]
+__all__ = ["Course", "Pool", "Surrogate", "Table", "course_of"]
 
 #: epochs between two checkpoints
 EACH = 100
+FOLDS = 4
 
 #: added to the losses of failed trials, which are worse than all others
 _FAILED = 1e6
@@ -48,6 +49,23 @@ class Course:
     """(checkpoint,) epochs that were run until then, mean over folds"""
     cost: float
     """of the whole trial"""
+
+
+def course_of(vals: Any, status: str, loss: float, epochs: int, courses: Mapping[str, Any]) -> Course:
+    """A trial of at most `epochs` epochs whose courses were kept, see `make_trial_table.CourseTrainer`."""
+    running, shown = np.asarray(courses["running"], float), len(courses["loss"])
+    ran = np.concatenate([[1.0], running[:-1] / FOLDS])
+    costs = np.cumsum(np.clip(epochs - EACH * np.arange(len(running)), 0, EACH) * ran)
+    return Course(
+        vals=vals,
+        status=status,
+        loss=loss,
+        epochs=tuple(EACH * (k + 1) for k in range(shown)),
+        losses=tuple(float(value) for value in courses["loss"]),
+        folds=tuple(tuple(float(value) for value in each) for each in courses["folds"]),
+        costs=tuple(costs[:shown].tolist()),
+        cost=float(costs[-1]),
+    )
 
 
 class Table:
@@ -110,22 +128,11 @@ class Table:
 
     def course(self, row: int) -> Course:
         """What the trial of a row cost and showed."""
-        epochs = int(self.epochs[row])
-        running = self.running[row]
-        whole = [k for k in range(running.shape[0]) if (k + 1) * EACH < epochs and running[k].any()]
-        ran = np.vstack([np.ones((1, running.shape[1]), bool), running[:-1]])
-        lengths = np.clip(epochs - EACH * np.arange(len(running)), 0, EACH)
-        costs = np.cumsum(lengths * ran.mean(axis=1))
-        return Course(
-            vals=self.vals(row),
-            status="ok" if self.ok[row] else "fail",
-            loss=float(self.loss[row]),
-            epochs=tuple((k + 1) * EACH for k in whole),
-            losses=tuple(self.courses[row, whole].tolist()),
-            folds=tuple(tuple(each) for each in self.folds[row, whole].tolist()),
-            costs=tuple(costs[whole].tolist()),
-            cost=float(costs[-1]),
-        )
+        shown = int(np.sum(~np.isnan(self.courses[row])))
+        return course_of(
+            self.vals(row), "ok" if self.ok[row] else "fail", float(self.loss[row]), int(self.epochs[row]),
+            {"loss": self.courses[row, :shown], "folds": self.folds[row, :shown], "running": self.running[row]},
+        )  # fmt: skip
 
     @cached_property
     def order(self) -> np.ndarray:
