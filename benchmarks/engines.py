@@ -4,6 +4,7 @@
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna --prune --objective surrogate
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna --objective live          # real fits
     python benchmarks/engines.py show RESULTS                              # tables in Markdown
+    python benchmarks/engines.py draw RESULTS docs/images/engines.svg
     python benchmarks/engines.py quality                                   # how good the surrogate is
 
 Each scan is a file in RESULTS, so calls add up. Computing is counted in epochs of a trial with all folds, 100 epochs
@@ -31,6 +32,9 @@ from hyperparton.scan.pruning import Curve, Rule, Standing, decide
 from hyperparton.trials import Outcome
 
 TABLE = Path(__file__).parent / "data" / "dis_trials.npz"
+
+#: the figure shows losses up to so many times the aim
+SHOWN = 1.05
 
 OF_TABLE = {"pool": Pool, "surrogate": Surrogate}
 
@@ -209,6 +213,35 @@ class Live:
         return course_of(vals, result["status"], result["loss"], epochs, result["courses"])
 
 
+def draw(arguments: argparse.Namespace) -> None:
+    """The median best loss against computing, with the quartiles, one panel for each objective."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "hyperparton"
+    import matplotlib.pyplot as plt
+
+    found = read(arguments.results)
+    kinds = sorted({kind for kind, _, _ in found})
+    figure, panels = plt.subplots(1, len(kinds), figsize=(5 * len(kinds), 4), squeeze=False, layout="constrained")
+    for panel, kind in zip(panels[0], kinds, strict=True):
+        whole = np.median([run["spent"][-1] for run in found[kind, AIM_ENGINE, AIM_TRIALS]])
+        shown = [key for key in found if key[0] == kind and (not arguments.engines or key[1] in arguments.engines)]
+        for key in sorted(shown, key=lambda key: key[1]):
+            end = np.median([run["spent"][-1] for run in found[key]])
+            spent = np.linspace(0.02, 1.0, 60) * end
+            low, middle, high = np.quantile([best_at(run, spent) for run in found[key]], [0.25, 0.5, 0.75], axis=0)
+            (line,) = panel.plot(spent / whole, middle, label=key[1], linewidth=1.2)
+            panel.fill_between(spent / whole, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+        best = np.median([best_at(run, [math.inf])[0] for run in found[kind, AIM_ENGINE, AIM_TRIALS]])
+        panel.axhline(best, color="gray", linewidth=0.6)
+        unit = f"{AIM_TRIALS} trials of {AIM_ENGINE}"
+        panel.set(title=kind, xlabel=f"computing / {unit}", ylabel="best loss", xlim=(0, 1))
+        panel.set_ylim(best - 0.2 * (SHOWN - 1) * best, SHOWN * best)
+        panel.legend(fontsize="small")
+    figure.savefig(arguments.file, metadata={"Date": None})
+
+
 def quality(arguments: argparse.Namespace) -> None:
     """The surrogate on rows that it was not fitted to."""
     table = Table(arguments.table, space())
@@ -221,11 +254,14 @@ def main() -> None:
     """The script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, function in (("play", play), ("show", show), ("quality", quality)):
+    for name, function in (("play", play), ("show", show), ("draw", draw), ("quality", quality)):
         command = commands.add_parser(name)
         command.set_defaults(run=function)
         if name != "quality":
             command.add_argument("results", type=Path)
+        if name == "draw":
+            command.add_argument("file", type=Path)
+            command.add_argument("--engines", nargs="+", help="those to show, by default all")
         if name in ("play", "quality"):
             command.add_argument("--table", type=Path, default=TABLE)
         if name == "play":

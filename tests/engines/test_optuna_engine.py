@@ -11,6 +11,7 @@ import optuna
 import pytest
 
 from hyperparton.engines import get_engine, trial_seed
+from hyperparton.engines import optuna as module
 from hyperparton.engines.optuna import TPEEngine
 from hyperparton.errors import EngineError
 from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform
@@ -92,6 +93,22 @@ def test_numbers_are_those_of_cmaes():
             ]
             strategy.tell([(np.array(point), o.loss) for point, o in zip(points, told, strict=True)])
             told = []
+
+
+def test_a_long_history_is_shown_in_part(monkeypatch):
+    """Its best and its latest trials, as if there had been no others."""
+    history = []
+    for number in range(60):
+        vals = get_engine("random").suggest(SPACE, [], number)
+        history.append(Outcome(number, vals, "ok", float(number * 7 % 60)))
+    monkeypatch.setattr(module, "_TPE_BEST", 10)
+    monkeypatch.setattr(module, "_TPE_LATEST", 30)
+    shown = [outcome for outcome in history if outcome.loss < 10 or outcome.number >= 30]
+    engine = TPEEngine()
+    for known in (39, 60):
+        engine.suggest(SPACE, history[:known], 1)
+    assert engine.suggest(SPACE, history, 2) == TPEEngine().suggest(SPACE, shown, 2)
+    assert engine.suggest(SPACE, history[:40], 2) == TPEEngine().suggest(SPACE, history[:40], 2)
 
 
 def test_spaces_that_cannot_be_used():

@@ -215,7 +215,8 @@ def _run(
 def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")}
+    named = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")
+    return {name: version(name) for name in named}
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from hyperparton.errors import EngineError, nearest
 __all__ = ["ENGINES", "Engine", "check_engine", "get_engine", "trial_seed"]
 
 #: names of engines, each of which takes a quasi-random start too
-ENGINES = ("hyperopt", "optuna", "optuna:gp", "optuna:cmaes", "random")
+ENGINES = ("gp", "hyperopt", "optuna", "optuna:gp", "optuna:cmaes", "random")
 
 _START = re.compile(rf"({'|'.join(SEQUENCES)})([1-9]\d{{0,4}})?")
 
@@ -60,6 +60,10 @@ def _engine(base: str) -> Engine:
         from hyperparton.engines.random import RandomEngine
 
         return RandomEngine()
+    if base == "gp":
+        from hyperparton.engines.gp import GaussianProcessEngine
+
+        return GaussianProcessEngine()
     if base == "optuna:cmaes":
         from hyperparton.engines.cmaes import CmaEsEngine
 

@@ -17,6 +17,7 @@ So a scan is settled by its space, its seed and the trials' results, whoever run
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from operator import is_
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ import numpy as np
 
 from hyperparton.trials.record import Outcome
 
-__all__ = ["Engine", "Follower", "trial_seed"]
+__all__ = ["Engine", "Follower", "best_and_latest", "counted_loss", "normal_scores", "trial_seed"]
 
 
 class Engine(Protocol):
@@ -60,6 +61,29 @@ class Follower:
         added = history[kept:]
         self._seen.extend(added)
         return again, added
+
+
+def counted_loss(outcome: Outcome) -> float:
+    """The loss of a trial for an engine that takes failures as hyperopt does: infinite if it has none."""
+    loss = outcome.loss
+    return loss if loss is not None and math.isfinite(loss) and outcome.failure is None else math.inf
+
+
+def best_and_latest(history: Sequence[Outcome], best: int, latest: int) -> list[int]:
+    """Places in the history of so many of the best trials and of the latest, in order."""
+    losses = [counted_loss(outcome) for outcome in history]
+    ranked = np.argsort(losses, kind="stable")[:best].tolist()
+    return sorted({*ranked, *range(max(0, len(history) - latest), len(history))})
+
+
+def normal_scores(history: Sequence[Outcome]) -> np.ndarray:
+    """(trial,) quantiles of the normal distribution at the losses' ranks; equal losses have equal ones."""
+    # here: scipy.stats takes half a second to import
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    ranks = rankdata([counted_loss(outcome) for outcome in history])
+    return ndtri((ranks - 0.5) / max(len(ranks), 1))
 
 
 def trial_seed(scan_seed: int, number: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import cmaes
 import numpy as np
 
-from hyperparton.engines.optuna import Labels, TPEEngine, counted_loss
+from hyperparton.engines.base import Follower, counted_loss
+from hyperparton.engines.optuna import Labels, TPEEngine
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler
@@ -31,6 +32,7 @@ class CmaEsEngine(TPEEngine):
     def __init__(self) -> None:
         super().__init__()
         self._strategy: _Strategy | None = None
+        self._follower = Follower()
 
     def suggest(
         self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
@@ -39,8 +41,9 @@ class CmaEsEngine(TPEEngine):
         before = self._kept
         kept = self._at(space)
         if kept is not before:
-            self._strategy = None
-        again, added = kept.follow(history)
+            self._strategy, self._follower = None, Follower()
+        kept.follow(history)
+        again, added = self._follower.news(history)
         if again or self._strategy is None:
             self._strategy = _Strategy(kept.labels)
         self._strategy.tell(added)

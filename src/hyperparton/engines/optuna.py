@@ -14,25 +14,26 @@ too, count as worse than every loss.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hyperparton.engines.base import Follower
+from hyperparton.engines.base import Follower, best_and_latest, counted_loss, normal_scores
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, freeze, samplers
 from hyperparton.trials.record import Outcome
 
-__all__ = ["GPEngine", "Kept", "Labels", "TPEEngine", "counted_loss"]
+__all__ = ["GPEngine", "Kept", "Labels", "TPEEngine"]
+
+#: beyond so many trials the Parzen estimator sees the best and the latest, so that its cost does not grow
+_TPE_BEST, _TPE_LATEST = 250, 750
 
 #: the Gaussian process, whose cost grows with the third power, sees so many of the best trials and of the latest
 _GP_BEST, _GP_LATEST = 150, 150
@@ -94,12 +95,6 @@ def _distribution(sampler: Sampler) -> BaseDistribution:
     return FloatDistribution(sampler.lower, sampler.upper, log=isinstance(sampler, LogUniform))
 
 
-def counted_loss(outcome: Outcome) -> float:
-    """The loss with which a trial counts."""
-    loss = outcome.loss
-    return loss if loss is not None and math.isfinite(loss) and outcome.failure is None else math.inf
-
-
 def _storage() -> optuna.storages.BaseStorage:
     """A new store in memory with one study; Optuna tells of that at length."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -121,15 +116,16 @@ class Kept:
         self._follower = Follower()
         self._storage = _storage()
 
-    def follow(self, history: Sequence[Outcome]) -> tuple[bool, Sequence[Outcome]]:
-        """Bring the study in line with the history; what is new in it, as `Follower.news`."""
-        again, added = self._follower.news(history)
+    def follow(self, history: Sequence[Outcome]) -> None:
+        """Bring the study in line with the history: usually one trial is added; a long history is shown in part."""
+        again, shown = self._follower.news(history)
+        if len(history) > _TPE_BEST + _TPE_LATEST:
+            again, shown = True, [history[i] for i in best_and_latest(history, _TPE_BEST, _TPE_LATEST)]
         if again:
             self._storage = _storage()
         study = self.study()
-        for outcome in added:
+        for outcome in shown:
             study.add_trial(self.labels.finished(self.labels.params(outcome), counted_loss(outcome)))
-        return again, added
 
     def study(self) -> optuna.Study:
         return _study(self._storage)
@@ -188,19 +184,12 @@ class GPEngine:
         self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
     ) -> dict[str, list[Any]]:
         """A draw of `GPSampler` for these trials and this seed."""
-        # here: scipy.stats takes half a second to import
-        from scipy.special import ndtri
-        from scipy.stats import rankdata
-
         frozen = freeze(space)
         if self._labels is None or self._labels.space != frozen:
             self._labels = Labels(frozen)
         labels, study = self._labels, _study(_storage())
-        ranks = rankdata([counted_loss(outcome) for outcome in history])
-        order = np.argsort(ranks, kind="stable")[:_GP_BEST]
-        seen = sorted({*order.tolist(), *range(max(0, len(history) - _GP_LATEST), len(history))})
-        scores = ndtri((ranks - 0.5) / max(len(ranks), 1))
-        for i in seen:
+        scores = normal_scores(history)
+        for i in best_and_latest(history, _GP_BEST, _GP_LATEST):
             study.add_trial(labels.finished({**labels.middle, **labels.params(history[i])}, float(scores[i])))
         study.add_trial(create_trial(state=TrialState.RUNNING))  # the sampler writes to it
         sampler = GPSampler(seed=seed, n_startup_trials=self.start, warn_independent_sampling=False)
