@@ -1,7 +1,7 @@
 """Engines compared: the best loss against the computing that was spent, over many seeds.
 
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna random --seeds 0 20       # on the table
-    python benchmarks/engines.py play RESULTS --engines hyperopt optuna --prune --objective surrogate
+    python benchmarks/engines.py play RESULTS --engines hyperopt gp --prune margin=1.5 --objective surrogate
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna --objective live          # real fits
     python benchmarks/engines.py show RESULTS                              # tables in Markdown
     python benchmarks/engines.py draw RESULTS docs/images/engines.svg
@@ -91,18 +91,26 @@ def play(arguments: argparse.Namespace) -> None:
     """Scans that are not in RESULTS yet."""
     tree = space()
     objective = Live() if arguments.objective == "live" else OF_TABLE[arguments.objective](Table(arguments.table, tree))
+    rule = None if arguments.prune is None else Rule(**arguments.prune)
     begun = time.monotonic()
     for seed in range(*arguments.seeds):
         for name in arguments.engines:
-            label = name + ("+prune" if arguments.prune else "")
+            label = name + _told(rule)
             file = arguments.results / f"{objective.name}_{label.replace(':', '-')}_{arguments.trials}_{seed}.json"
             if file.exists() or time.monotonic() - begun > arguments.seconds:
                 continue
             objective.start()
-            rule = Rule() if arguments.prune else None
             found = scan(get_engine(name, seed), objective, tree, seed, arguments.trials, rule)
             head = {"objective": objective.name, "engine": label, "seed": seed, "trials": arguments.trials}
             _write(file, {**head, **found})
+
+
+def _told(rule: Rule | None) -> str:
+    """How a scan that prunes is named: with the numbers that are not the usual ones."""
+    if rule is None:
+        return ""
+    usual = Rule().as_dict()
+    return "+prune" + "".join(f",{key}={value:g}" for key, value in rule.as_dict().items() if value != usual[key])
 
 
 def _write(file: Path, found: Any) -> None:
@@ -250,6 +258,15 @@ def quality(arguments: argparse.Namespace) -> None:
         print(f"{name}: {value:.3f}")
 
 
+class _Numbers(argparse.Action):
+    """KEY=NUMBER ... as a dictionary."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        pairs = [value.partition("=") for value in values]
+        held = {key: float(number) if "." in number else int(number) for key, _, number in pairs}
+        setattr(namespace, self.dest, held)
+
+
 def main() -> None:
     """The script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -269,7 +286,13 @@ def main() -> None:
             command.add_argument("--engines", nargs="+", default=["hyperopt", "optuna", "random"])
             command.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FIRST", "STOP"))
             command.add_argument("--trials", type=int, default=AIM_TRIALS)
-            command.add_argument("--prune", action="store_true")
+            command.add_argument(
+                "--prune",
+                nargs="*",
+                action=_Numbers,
+                metavar="KEY=NUMBER",
+                help="prune by the rule with these numbers",
+            )
             command.add_argument("--seconds", type=float, default=400.0, help="begin no scan after this time")
     arguments = parser.parse_args()
     arguments.run(arguments)

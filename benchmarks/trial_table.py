@@ -180,6 +180,9 @@ class Surrogate:
         self._scores = ndtri((rankdata(table.order) - 0.5) / len(table))
         self._sorted = np.sort(table.order)
         self._score_grid = np.sort(self._scores)
+        #: beyond the best row losses go on as among the best hundredth
+        best = max(len(table) // 100, 3)
+        self._slope = float(np.polyfit(self._score_grid[:best], self._sorted[:best], 1)[0])
         self._features = self._inputs(table.unit)
         self._model, self.quality, self._noise = self._fit()
 
@@ -223,6 +226,8 @@ class Surrogate:
         noise = float(np.interp(u * (len(self._noise) - 1), np.arange(len(self._noise)), self._noise))
         score = float(self._model.predict(self._inputs(point[None]))[0]) + noise
         loss = float(np.interp(score, self._score_grid, self._sorted))
+        if score < self._score_grid[0]:
+            loss += self._slope * (score - self._score_grid[0])
         branch = table.branch_of(point)
         rows = np.array([row for row, each in enumerate(table.branch) if each == branch])
         course = table.course(int(rows[np.argmin(np.abs(np.log(table.order[rows] / loss)))]))

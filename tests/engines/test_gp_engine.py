@@ -106,6 +106,20 @@ def test_only_the_order_of_losses_counts():
     assert normal_scores(raised)[-1] == max(normal_scores(raised)) == pytest.approx(stats.norm.ppf(29.5 / 30))
 
 
+def test_the_improvement_that_is_expected_ends_as_the_search_does():
+    """A scale of the losses is one of the improvement; with few trials there is none to tell."""
+    space, engine, history, gains = {"x": hp_uniform("x", 0, 1)}, get_engine("gp"), [], []
+    for number in range(40):
+        seed = trial_seed(1, number)
+        gains.append(engine.expected_improvement(space, history, seed))
+        vals = engine.suggest(space, history, seed, number)
+        history.append(Outcome(number, vals, "ok", 3.0 + 100.0 * (vals["x"][0] - 0.4) ** 2))
+    assert gains[:10] == [None] * 10
+    assert 0.0 < gains[39] < 0.1 * max(gains[10:])
+    doubled = [Outcome(o.number, o.vals, "ok", 2.0 * o.loss) for o in history[:20]]
+    assert engine.expected_improvement(space, doubled, trial_seed(1, 20)) == pytest.approx(2.0 * gains[20], rel=1e-9)
+
+
 def test_it_finds_the_minimum_of_a_smooth_function_in_few_trials():
     """Within 40 trials it comes closer to the minimum of a bowl than 400 random ones, for most seeds."""
     space = {label: hp_uniform(label, 0, 1) for label in "abc"}

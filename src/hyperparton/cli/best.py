@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hyperparton.errors import StoreError
+from hyperparton.scan.shared import completed, ranked
 
 __all__ = ["best", "best_parameters", "completed", "parameters_block", "table"]
 
@@ -58,12 +59,6 @@ def _listed(trials: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def ranked(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The trials that succeeded, best first."""
-    usable = [t for t in trials if t["result"].get("status") == "ok" and t["result"].get("loss") is not None]
-    return sorted(usable, key=lambda trial: (trial["result"]["loss"], trial.get("tid", 0)))
-
-
 def best_parameters(trials: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
     """The best trial's `parameters`, activations listed per layer; StoreError if no trial succeeded."""
     order = ranked(trials)
@@ -73,17 +68,6 @@ def best_parameters(trials: Sequence[Mapping[str, Any]], path: Path) -> dict[str
     if not isinstance(held, Mapping):
         raise StoreError(f"{path}: trial {order[0].get('tid')} does not say its parameters (space_vals)")
     return completed(held)
-
-
-def completed(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's parameters as a runcard has them: a single activation's name becomes a list, one per layer."""
-    chosen = dict(parameters)
-    name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
-    if isinstance(name, str) and nodes:
-        from hyperparton.scan import ActivationStr
-
-        chosen["activation_per_layer"] = ActivationStr(name)(len(nodes))
-    return chosen
 
 
 def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
@@ -103,8 +87,9 @@ def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
     ]
     widths = [max(len(line[i]) for line in (head, *rows)) for i in range(len(head))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *rows)]
-    failed = len(trials) - len(order)
-    return "\n".join([f"{len(trials)} trials, {failed} failed", *lines])
+    pruned = sum(1 for trial in trials if trial["result"].get("pruned"))
+    stopped = f", {pruned} pruned" if pruned else ""
+    return "\n".join([f"{len(trials)} trials, {len(trials) - len(order) - pruned} failed{stopped}", *lines])
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

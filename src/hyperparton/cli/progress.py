@@ -48,6 +48,11 @@ class Display:
             if self._verbose:
                 self.say(f"{self._current} starts: {json.dumps(event['params'], ensure_ascii=False, default=str)}")
             self._started(event)
+        elif event["event"] == "prior":
+            for line in event["notes"]:
+                self.say(line)
+        elif event["event"] == "scan_ended":
+            self.say(f"the scan ends: {event['reason']}; it can be continued")
         elif event["event"] == "trial_progress":
             if "epochs" in event:
                 self.epochs(event)

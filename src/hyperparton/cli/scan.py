@@ -64,6 +64,23 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
     default=None,
     help="Stop trials that cannot become one of the best. Default: hyperscan_config.prune, else not.",
 )
+@click.option(
+    "--from",
+    "sources",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="Trials of an earlier scan that the engine learns from; may be given again. Default: use_tries_from.",
+)
+@click.option("--target-loss", type=float, metavar="L", help="End when the best loss is at most L, with exit code 0.")
+@click.option("--patience", type=click.IntRange(min=1), metavar="K", help="End after K trials without a better loss.")
+@click.option("--max-time", type=DURATION, help="End when the scan has worked so long, earlier starts included.")
+@click.option(
+    "--min-improvement",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="D",
+    help="End when the engine expects to improve the loss by less than D; for engines that can tell.",
+)
 @click.option("--trial-timeout", type=DURATION, help="A trial that takes longer fails and its process is ended.")
 @click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
 @click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
@@ -85,6 +102,7 @@ def scan(
     store: str | None,
     lag: int | None,
     prune: bool | None,
+    sources: tuple[Path, ...],
     **limits: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
@@ -95,7 +113,7 @@ def scan(
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     _end_on_sigterm()
     asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
-    asked["prune"] = scanner.prune if prune is None else prune
+    asked |= {"prune": scanner.prune if prune is None else prune, "prior": [str(path) for path in sources]}
     apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
     with make_display(verbose) as display, EventLog(log_json) as log:
         show_warnings(display, verbose)
@@ -106,7 +124,7 @@ def scan(
         else:
             trainer, metadata = _own_trainer(card, apart)
         folder = output_folder(card, output)
-        settings = {**asked, "limits": _limits(limits)}
+        settings = {**asked, "ending": _ending(limits), "limits": _limits(limits)}
         best = _run(folder, card, trainer, scanner, trials, metadata, settings, display, log)
     _conclude(folder, best)
 
@@ -120,6 +138,13 @@ def _known_engine(name: str) -> str:
     except EngineError as fault:
         raise click.BadParameter(str(fault)) from None
     return name
+
+
+def _ending(given: dict[str, Any]) -> Any:
+    """What ends the scan early, taken out of the options."""
+    from hyperparton.scan import Ending
+
+    return Ending(**{name: given.pop(name) for name in ("target_loss", "patience", "max_time", "min_improvement")})
 
 
 def _limits(given: dict[str, Any]) -> Any:

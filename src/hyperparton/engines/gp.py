@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import best_and_latest, normal_scores
+from hyperparton.engines.base import best_and_latest, counted_loss, normal_scores
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, conditions, freeze, sample, samplers
@@ -131,16 +131,43 @@ class GaussianProcessEngine:
     ) -> dict[str, list[Any]]:
         """The point with the largest expected improvement among candidates drawn from `seed`."""
         rng = np.random.default_rng(seed)
+        if len(history) < self.start:
+            return sample(space, rng)
+        model, by_score = self._model(space, history)
+        return self._at(space).vals(self._best_candidate(model, by_score, rng))
+
+    def expected_improvement(self, space: Any, history: Sequence[Outcome], seed: int) -> float | None:
+        """By how much the trial that `suggest` names is expected to lower the best loss; None at the beginning.
+
+        Scores become losses by interpolation between the trials, and below the best one by the line through it and the
+        median of the better half; what the trial may find includes the noise.
+        """
+        losses = np.sort([counted_loss(outcome) for outcome in history])
+        half = int(np.sum(np.isfinite(losses))) // 2
+        if len(history) < self.start or half < 2:
+            return None
+        scores = np.sort(normal_scores(history))
+        slope = (losses[half] - losses[0]) / max(scores[half] - scores[0], 1e-9)
+        model, by_score = self._model(space, history)
+        point = self._best_candidate(model, by_score, np.random.default_rng(seed))
+        mean, spread = model.predicted(self._at(space).coordinates(point[None])[0])
+        z, weights = np.polynomial.hermite_e.hermegauss(64)
+        below = np.maximum(scores[0] - (mean + spread * z), 0.0)
+        return float(slope * below @ weights / np.sum(weights))
+
+    def _at(self, space: Any) -> Tree:
         frozen = freeze(space)
         if self._tree is None or self._tree.space != frozen:
             self._tree = Tree(frozen)
-        if len(history) < self.start:
-            return sample(space, rng)
+        return self._tree
+
+    def _model(self, space: Any, history: Sequence[Outcome]) -> tuple[_Model, Array]:
+        """The model of a history, and the points that it sees from the best to the worst."""
+        tree = self._at(space)
         seen = best_and_latest(history, _BEST, _LATEST)
         scores = normal_scores(history)[seen]
-        points = self._tree.points([history[i] for i in seen])
-        model = _Model(*self._tree.coordinates(points), scores)
-        return self._tree.vals(self._best_candidate(model, points[np.argsort(scores, kind="stable")], rng))
+        points = tree.points([history[i] for i in seen])
+        return _Model(*tree.coordinates(points), scores), points[np.argsort(scores, kind="stable")]
 
     def _best_candidate(self, model: _Model, by_score: Array, rng: np.random.Generator) -> Array:
         tree = self._tree
@@ -218,11 +245,19 @@ class _Model:
         self._alpha = self._half.T @ (self._half @ self._y)
         self._lowest = float(np.min(kernel @ self._alpha))
 
+    def _posterior(self, x: Array) -> tuple[Array, Array]:
+        kernel, _ = _matern(_squared(x * self._scale, self._x * self._scale), self._variance)
+        spread = np.sqrt(np.maximum(self._variance - np.sum((kernel @ self._half.T) ** 2, axis=1), 1e-10))
+        return kernel @ self._alpha, spread
+
+    def predicted(self, x: Array) -> tuple[float, float]:
+        """Mean and standard deviation of the score of a trial at the one point of `x`, noise included."""
+        mean, spread = self._posterior(x)
+        return float(mean[0]) + self._offset, math.hypot(float(spread[0]), math.exp(0.5 * self.theta[-1]))
+
     def improvement(self, x: Array) -> Array:
         """(point,) logarithm of the expected improvement."""
-        kernel, _ = _matern(_squared(x * self._scale, self._x * self._scale), self._variance)
-        mean = kernel @ self._alpha
-        spread = np.sqrt(np.maximum(self._variance - np.sum((kernel @ self._half.T) ** 2, axis=1), 1e-10))
+        mean, spread = self._posterior(x)
         return np.log(spread) + _log_improvement((self._lowest - mean) / spread)
 
 

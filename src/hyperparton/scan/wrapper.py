@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hyperparton.engines import get_engine
-from hyperparton.errors import ScanError, StoreError
+from hyperparton.errors import EngineError, ScanError, StoreError
+from hyperparton.scan.ending import Ending
 from hyperparton.scan.evaluate import Trainer
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
 from hyperparton.scan.limits import Limits
+from hyperparton.scan.prior import prior_of
 from hyperparton.scan.process import Recipe
 from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
@@ -52,6 +54,8 @@ def hyper_scan_wrapper(
     lease: float = _LEASE,
     limits: Limits | None = None,
     prune: bool | Rule = False,
+    prior: Sequence[str | Path] = (),
+    ending: Ending | None = None,
 ) -> dict[str, Any]:
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
@@ -71,6 +75,12 @@ def hyper_scan_wrapper(
     With `prune` trials that cannot become one of the best are stopped, by the rule of `scan.pruning` or one with other
     numbers; the trainer needs an attribute `report` (see `scan.reports`). Such a trial has status fail, the loss that
     it had then, and `pruned` in its result.
+
+    `prior` names folders of earlier scans, this program's or n3fit's: those of their trials that lie in this space are
+    the first that the engine learns from, by default those that `use_tries_from` of the scanner names. They are read
+    at the first start and kept. `progress` hears of them: `{"event": "prior", "trials": how many, "notes": [lines]}`.
+
+    `ending` ends the scan before `max_evals` trials; `progress` hears why: `{"event": "scan_ended", "reason": text}`.
 
     `progress` is called with `{"event": "trial_started", tid, total, params}` and `{"event": "trial_finished", tid,
     total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for a trial that was stopped; `done` is
@@ -92,12 +102,33 @@ def hyper_scan_wrapper(
         settings = {"seed": seed, "engine": engine, "lag": lag}
         if rule is not None:
             settings["prune"] = rule.as_dict()
+        if sources := [str(source) for source in prior or hyperscanner.use_tries_from]:
+            settings["prior"] = [Path(source).name for source in sources]
         usual = max(executor.slots, _JOINED_LAG) if trials.shared else executor.slots
         agreed = _check_identity(trials, hyperscanner, settings, usual, metadata or {})
+        known, notes = prior_of(trials, sources, hyperscanner.as_dict())
+        if known and progress is not None:
+            progress({"event": "prior", "trials": len(known), "notes": notes})
         ends = lease if trials.shared else None
-        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress, rule)
+        plan = Plan(
+            hyperscanner,
+            suggester,
+            seed,
+            max_evals,
+            agreed,
+            ends,
+            limits,
+            progress,
+            rule,
+            tuple(known),
+            ending or Ending(),
+        )
+        if plan.ending.min_improvement is not None and not hasattr(suggester, "expected_improvement"):
+            raise EngineError(f"the engine {engine} cannot tell what improvement it expects")
         with Work(trials, plan) as work:
             executor.run(work)
+        if work.ended is not None and progress is not None:
+            progress({"event": "scan_ended", "reason": work.ended})
         best = trials.best()
         if best is None:
             raise ScanError(_all_failed(trials))

@@ -15,6 +15,7 @@ from hyperparton.space.expressions import (
     hp_uniform,
     optimizer_arg_wrapper,
 )
+from hyperparton.space.locate import Misfit, locate
 from hyperparton.space.tree import (
     Condition,
     Vals,
@@ -35,6 +36,7 @@ __all__ = [
     "FrozenDict",
     "FrozenList",
     "LogUniform",
+    "Misfit",
     "QUniform",
     "Sampler",
     "Uniform",
@@ -50,6 +52,7 @@ __all__ = [
     "hp_loguniform",
     "hp_quniform",
     "hp_uniform",
+    "locate",
     "optimizer_arg_wrapper",
     "readable",
     "sample",

@@ -90,6 +90,15 @@ class FitSetup:
             sum_rules=card.sum_rules,
         )
 
+    def sharing(self, other: FitSetup) -> FitSetup:
+        """`other`, a setup of the same data for other replicas, with what does not depend on replicas taken from here.
+
+        Nothing of it may have been used before.
+        """
+        for name in ("grid", "convolution", "compressed", "theory"):
+            other.__dict__[name] = getattr(self, name)
+        return other
+
     @cached_property
     def observables(self) -> list[Any]:
         return [d.observable for d in self.data.datasets]
