@@ -96,6 +96,22 @@ def test_a_scan_goes_on_from_another(hyperparton, write_card, tmp_path):
     assert hyperparton("check", named)[0] == 0
 
 
+def test_what_matters_is_told(hyperparton, write_card, tmp_path):
+    """The loss is least at x = 2, which the range from -5 to 5 does not have in its middle."""
+    folder = tmp_path / "out"
+    assert hyperparton("scan", write_card(), "--trials", 40, "--engine", "random", "--output", folder)[0] == 0
+    code, out, err = hyperparton("best", folder, "--importances")
+    assert code == 0, err
+    head, line = out.splitlines()
+    assert head.split()[:3] == ["hyperparameter", "trials", "divergence"]
+    assert line.split()[:2] == ["x", "40"]
+    (found,) = json.loads(hyperparton("best", folder, "--importances", "--format", "json")[1])
+    assert found["divergence"] > found["95 % of chance"]
+    low, high = map(float, found["best"].split(" to "))
+    assert 0.5 < low < 2 < high < 3.5
+    assert hyperparton("best", folder, "--importances", "--format", "yaml")[0] == 2
+
+
 def test_a_scan_ends_early_and_goes_on(hyperparton, write_card, tmp_path):
     folder = tmp_path / "out"
     code, out, err = hyperparton("scan", write_card(), "--trials", 99, "--target-loss", 1.5, "--output", folder)

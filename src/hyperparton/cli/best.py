@@ -23,13 +23,21 @@ _RESULTS = {"loss": "loss", "validation_loss": "validation", "experimental_loss"
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many trials to show.")
 @click.option(
+    "--importances",
+    is_flag=True,
+    help="Show which hyperparameters matter instead, and where the best quarter of the trials lies.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["table", "yaml", "json"]),
     help="The table alone, the parameters alone, or all of the trials for machines. Default: table and parameters.",
 )
-def best(directory: Path, top: int, form: str | None) -> None:
+def best(directory: Path, top: int, importances: bool, form: str | None) -> None:
     """Show the best trials of the scan in DIR (or of a tries.json), and the best one's parameters for a runcard."""
+    if importances:
+        click.echo(_importances(directory, form))
+        return
     from hyperparton.trials import read_tries
     from hyperparton.trials.layout import ScanFolder
 
@@ -45,6 +53,25 @@ def best(directory: Path, top: int, form: str | None) -> None:
         click.echo("the best trial's parameters, to paste into a runcard:\n")
     if form != "table":
         click.echo(parameters_block(parameters), nl=form is None)
+
+
+def _importances(directory: Path, form: str | None) -> str:
+    """The hyperparameters, the most important first, as a table or for machines."""
+    from hyperparton.report.importance import importances
+    from hyperparton.report.losses import Loss
+    from hyperparton.report.tables import importance_table
+    from hyperparton.report.trials import combined, read_scans
+
+    if form == "yaml":
+        raise click.UsageError("importances are shown as a table or as json")
+    rows = combined(read_scans([directory]))
+    found = importance_table(importances(rows, Loss()))
+    if form == "json":
+        listed = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+        return json.dumps(listed, indent=2, ensure_ascii=False)
+    if not found.rows:
+        return f"{sum(row.finished for row in rows)} finished trials: too few, or no hyperparameter that differs"
+    return aligned([found.columns, *([_shown(value) for value in row] for row in found.rows)])
 
 
 def _listed(trials: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -85,11 +112,17 @@ def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
         ]
         for trial in order[:top]
     ]
-    widths = [max(len(line[i]) for line in (head, *rows)) for i in range(len(head))]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *rows)]
     pruned = sum(1 for trial in trials if trial["result"].get("pruned"))
     stopped = f", {pruned} pruned" if pruned else ""
-    return "\n".join([f"{len(trials)} trials, {len(trials) - len(order) - pruned} failed{stopped}", *lines])
+    return "\n".join(
+        [f"{len(trials)} trials, {len(trials) - len(order) - pruned} failed{stopped}", aligned([head, *rows])]
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Cells in columns, each as wide as it has to be."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -35,15 +35,15 @@ _DIGITS = 6
 class Rule:
     """The numbers of the rule."""
 
-    share: float = 0.2
+    share: float = 0.25
     """share of the finished trials that counts as the best"""
     fewest: int = 5
     """but at least so many"""
-    most: int = 25
+    most: int = 60
     """and at most so many"""
     warmup: int = 20
     """no trial is stopped before so many are finished that were not stopped"""
-    margin: float = 1.25
+    margin: float = 1.1
     """factor of the distance that the best fell"""
 
     def as_dict(self) -> dict[str, Any]:
