@@ -105,7 +105,7 @@ def test_an_engine_learns(name):
         history.append(Outcome(number, vals, "ok", loss))
     mean = sum(outcome.loss for outcome in history[40:]) / 20
     # by chance: 1 for k, 1/12 + 0.04 for x, 1/12 + 0.09 for y
-    assert (mean < 0.65) == (not name.startswith("random"))
+    assert (mean < 0.9) == (not name.startswith("random"))
 
 
 def test_an_unknown_engine_is_named():
