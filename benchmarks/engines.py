@@ -5,6 +5,7 @@
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna --objective live          # real fits
     python benchmarks/engines.py show RESULTS                              # tables in Markdown
     python benchmarks/engines.py draw RESULTS docs/images/engines.svg
+    python benchmarks/engines.py rules                                     # pruning, replayed on the table
     python benchmarks/engines.py quality                                   # how good the surrogate is
 
 Each scan is a file in RESULTS, so calls add up. Computing is counted in epochs of a trial with all folds, 100 epochs
@@ -14,6 +15,7 @@ of a trial in which one fold of four still runs counting 25; so a trial that is 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import time
@@ -250,6 +252,43 @@ def draw(arguments: argparse.Namespace) -> None:
     figure.savefig(arguments.file, metadata={"Date": None})
 
 
+def sequence(table: Table, trials: int, seed: int) -> list[int]:
+    """Rows as a scan that learns might draw them: 20 by chance, then six of ten from the best fifth of the table."""
+    rng = np.random.default_rng(seed)
+    good = np.argsort(table.order)[: len(table) // 5]
+    drawn = rng.permutation(len(table))[:20].tolist()
+    while len(drawn) < trials:
+        row = int(rng.choice(good) if rng.random() < 0.6 else rng.integers(len(table)))
+        if row not in drawn:
+            drawn.append(row)
+    return drawn
+
+
+def rules(arguments: argparse.Namespace) -> None:
+    """Pruning rules replayed on the courses of the table: what they save and whom they stop."""
+    table = Table(arguments.table, space())
+    orders = [sequence(table, arguments.trials, seed) for seed in range(*arguments.seeds)]
+    whole = sum(table.course(row).cost for rows in orders for row in rows)
+    for share, margin in itertools.product(arguments.shares, arguments.margins):
+        rule, spent, runs = Rule(share=share, margin=margin), 0.0, []
+        for rows in orders:
+            standing = Standing(rule)
+            told: dict[str, list[Any]] = {"pruned": [], "would": []}
+            for course in map(table.course, rows):
+                stop = _stop(course, standing)
+                standing.add(_curve(course, stop))
+                spent += course.cost if stop is None else course.costs[stop]
+                told["pruned"].append(stop is not None)
+                told["would"].append(course.loss if course.status == "ok" else None)
+            runs.append(told)
+        stopped, false, trials = false_prunes(runs)
+        print(
+            f"| {share:g} | {margin:g} | {stopped / trials:.0%} | {false}/{stopped} = {false / max(stopped, 1):.2%} "
+            f"| {false / (0.1 * trials):.1%} | {spent / whole:.2f} |",
+            flush=True,
+        )
+
+
 def quality(arguments: argparse.Namespace) -> None:
     """The surrogate on rows that it was not fitted to."""
     table = Table(arguments.table, space())
@@ -271,21 +310,25 @@ def main() -> None:
     """The script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, function in (("play", play), ("show", show), ("draw", draw), ("quality", quality)):
+    for name, function in (("play", play), ("show", show), ("draw", draw), ("rules", rules), ("quality", quality)):
         command = commands.add_parser(name)
         command.set_defaults(run=function)
-        if name != "quality":
+        if name not in ("quality", "rules"):
             command.add_argument("results", type=Path)
         if name == "draw":
             command.add_argument("file", type=Path)
             command.add_argument("--engines", nargs="+", help="those to show, by default all")
-        if name in ("play", "quality"):
+        if name in ("play", "quality", "rules"):
             command.add_argument("--table", type=Path, default=TABLE)
+        if name == "rules":
+            command.add_argument("--shares", nargs="+", type=float, default=[0.1, 0.2, 0.25, 0.3, 0.4])
+            command.add_argument("--margins", nargs="+", type=float, default=[0.8, 1.0, 1.1, 1.5, 2.0])
+        if name in ("play", "rules"):
+            command.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FIRST", "STOP"))
+            command.add_argument("--trials", type=int, default=AIM_TRIALS)
         if name == "play":
             command.add_argument("--objective", choices=[*OF_TABLE, "live"], default="pool")
             command.add_argument("--engines", nargs="+", default=["hyperopt", "optuna", "random"])
-            command.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FIRST", "STOP"))
-            command.add_argument("--trials", type=int, default=AIM_TRIALS)
             command.add_argument(
                 "--prune",
                 nargs="*",
