@@ -20,6 +20,7 @@ ORDER = (
     ("From an n3fit scan to this one", "from-n3fit.md"),
     ("The runcard", "runcard.md"),
     ("Shorter scans", "shorter-scans.md"),
+    ("Engines", "engines.md"),
     ("Scanning your own trainer", "own-trainer.md"),
     ("Clusters", "clusters.md"),
     ("Restart and failure", "restart.md"),

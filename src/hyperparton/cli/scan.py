@@ -34,7 +34,14 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 )
 @replicas_option
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
-@click.option("--engine", type=click.Choice(["hyperopt", "random"]), default="hyperopt", show_default=True)
+@click.option(
+    "--engine",
+    metavar="NAME",
+    callback=lambda context, option, name: _known_engine(name),
+    default="hyperopt",
+    show_default=True,
+    help="hyperopt, optuna, optuna:gp, optuna:cmaes or random; NAME+sobol starts with a Sobol sequence.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
 @click.option(
     "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
@@ -120,6 +127,17 @@ def scan(
         settings = {**asked, "ending": _ending(limits), "limits": _limits(limits)}
         best = _run(folder, card, trainer, scanner, trials, metadata, settings, display, log)
     _conclude(folder, best)
+
+
+def _known_engine(name: str) -> str:
+    from hyperparton.engines import check_engine
+    from hyperparton.errors import EngineError
+
+    try:
+        check_engine(name)
+    except EngineError as fault:
+        raise click.BadParameter(str(fault)) from None
+    return name
 
 
 def _ending(given: dict[str, Any]) -> Any:
@@ -222,7 +240,8 @@ def _run(
 def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt")}
+    named = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")
+    return {name: version(name) for name in named}
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

@@ -161,7 +161,7 @@ class Work:
                 return None
             past = self._past if len(self._past) == known else self._past[:known]
             past = [*self._plan.prior, *past] if self._plan.prior else past
-            vals = self._plan.engine.suggest(space.as_dict(), past, seed)
+            vals = self._plan.engine.suggest(space.as_dict(), past, seed, number)
             trial = self._store.book(
                 number, vals, self._owner, space_vals=space.space_vals(vals), seconds=self._plan.lease
             )

@@ -93,7 +93,7 @@ def hyper_scan_wrapper(
     """
     limits, ending = limits or Limits(), ending or Ending()
     _check_request(model_trainer, hyperscanner, max_evals, lag, limits)
-    suggester = _engine(engine, ending)
+    suggester = _engine(engine, seed, ending)
     rule = Rule() if prune is True else prune or None
     sources = [str(source) for source in prior or hyperscanner.use_tries_from]
     with (
@@ -121,8 +121,8 @@ def hyper_scan_wrapper(
         return hyperscanner.space_eval(best)
 
 
-def _engine(name: str, ending: Ending) -> Any:
-    engine = get_engine(name)
+def _engine(name: str, seed: int, ending: Ending) -> Any:
+    engine = get_engine(name, seed)
     if ending.min_improvement is not None and not hasattr(engine, "expected_improvement"):
         raise EngineError(f"the engine {name} cannot tell what improvement it expects")
     return engine

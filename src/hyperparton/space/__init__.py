@@ -19,6 +19,7 @@ from hyperparton.space.locate import Misfit, locate
 from hyperparton.space.tree import (
     Condition,
     Vals,
+    choose,
     conditions,
     describe,
     evaluate,
@@ -40,6 +41,7 @@ __all__ = [
     "Sampler",
     "Uniform",
     "Vals",
+    "choose",
     "conditions",
     "describe",
     "evaluate",
