@@ -19,6 +19,8 @@ ORDER = (
     ("Looking at a scan", "report.md"),
     ("From an n3fit scan to this one", "from-n3fit.md"),
     ("The runcard", "runcard.md"),
+    ("Shorter scans", "shorter-scans.md"),
+    ("Engines", "engines.md"),
     ("Scanning your own trainer", "own-trainer.md"),
     ("Clusters", "clusters.md"),
     ("Restart and failure", "restart.md"),
@@ -51,6 +53,8 @@ SECTIONS = (
     ("ScannedLagrange", "hyperscan_config: positivity, integrability"),
     ("Architecture", "hyperscan_config: architecture"),
     ("OwnRange", "hyperscan_config: space"),
+    ("TrialSpecs", "trial_specs"),
+    ("Override", "trial_specs: override"),
 )
 
 HEAD = """# The runcard
@@ -91,13 +95,15 @@ def runcard_page():
     sections = {"Runcard": schema, **schema["$defs"]}
     left_out = set(sections) - {name for name, _ in SECTIONS}
     assert not left_out, f"docs/hooks.py: SECTIONS lacks {left_out}"
+    # needed where there are no trial_specs
+    needed_of = {"Parameters": schema["then"]["properties"]["parameters"]["required"]}
     titles = dict(SECTIONS)
     parts = [HEAD]
     for name, title in SECTIONS:
         section = sections[name]
         rows = ["| key | accepted | default | meaning |", "|---|---|---|---|"]
         for key, entry in section["properties"].items():
-            needed = key in section.get("required", ())
+            needed = key in section.get("required", needed_of.get(name, ()))
             default = "needed" if needed else _default(entry)
             rows.append(f"| `{key}` | {_accepted(entry, titles)} | {default} | {entry['description']} |")
         parts.append(f"## {title}\n\n" + "\n".join(rows) + "\n")

@@ -6,10 +6,11 @@ knows nothing of hyperparton can catch it.  The message says the rule, the value
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "DataError",
@@ -25,6 +26,7 @@ __all__ = [
     "TheoryError",
     "TooManyFailuresError",
     "TrainingError",
+    "TrialPrunedError",
     "WalltimeError",
     "nearest",
 ]
@@ -82,6 +84,19 @@ class TooManyFailuresError(ScanError):
 
 class WalltimeError(HyperpartonError, TimeoutError):
     """A scan whose time is over while trials are left; the same command continues it."""
+
+
+class TrialPrunedError(HyperpartonError):
+    """A trial that is stopped before its end because it cannot become one of the best; raised by a scan's `report`.
+
+    `told` is what the scan has to say of it. A trainer may put what it knows of the fits as they stood into `result`;
+    it becomes a part of the trial's record.
+    """
+
+    def __init__(self, reason: str, told: Mapping[str, Any]):
+        self.told = told
+        self.result: Mapping[str, Any] = {}
+        super().__init__(reason)
 
 
 class DataError(HyperpartonError, ValueError):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import pytest
 
-from hyperparton.engines import ENGINES, get_engine, trial_seed
+from hyperparton.engines import ENGINES, check_engine, get_engine, trial_seed
 from hyperparton.errors import EngineError
 from hyperparton.space import (
     Choice,
@@ -26,18 +27,23 @@ SPACE = {
 }
 
 
-def play(engine, trials, space=SPACE, seed=1):
+STARTS = ("hyperopt+sobol", "optuna+halton12", "random+sobol", "optuna:cmaes+sobol5")
+
+
+def play(engine, trials, space=SPACE, seed=1, lag=1):
     history = []
     for number in range(trials):
-        vals = engine.suggest(space, list(history), trial_seed(seed, number))
+        vals = engine.suggest(space, history[: max(number - lag + 1, 0)], trial_seed(seed, number), number)
         loss = abs(vals["u"][0] - 0.3) + vals["q"][0]
         bad = number % 7 == 3
         history.append(Outcome(number, vals, "fail" if bad else "ok", None if bad else loss))
     return history
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*ENGINES, *STARTS])
 def name(request):
+    if request.param == "optuna:gp" and find_spec("torch") is None:
+        pytest.skip("the engine needs torch, which is not installed")
     return request.param
 
 
@@ -52,11 +58,12 @@ def test_suggestions_depend_on_space_history_and_seed_only(name):
         assert used.suggest(SPACE, past, 1234) == expected
         copied = [Outcome(o.number, json.loads(json.dumps(o.vals)), o.status, o.loss) for o in past]
         assert used.suggest(SPACE, copied, 1234) == expected
+        assert used.suggest(SPACE, past, 1234, known) == expected
 
 
 def test_values_are_in_range_and_exist_where_their_choices_were_made(name):
     known = samplers(SPACE)
-    for outcome in play(get_engine(name), 40):
+    for outcome in play(get_engine(name), 40, lag=3):
         vals = outcome.vals
         assert sorted(vals) == sorted(known)
         assert json.loads(json.dumps(vals)) == vals
@@ -75,10 +82,42 @@ def test_values_are_in_range_and_exist_where_their_choices_were_made(name):
 
 
 def test_seeds_change_the_draws(name):
-    engine = get_engine(name)
-    assert len({json.dumps(engine.suggest(SPACE, [], seed)) for seed in range(20)}) == 20
+    for past in ([], play(get_engine(name), 25)):
+        drawn = {json.dumps(get_engine(name, seed).suggest(SPACE, past, seed)) for seed in range(5)}
+        assert len(drawn) == 5
+
+
+def test_a_history_of_failures_is_no_obstacle(name):
+    history = []
+    for number in range(25):
+        vals = get_engine(name).suggest(SPACE, history, trial_seed(3, number), number)
+        evaluate(SPACE, vals)
+        history.append(Outcome(number, vals, "fail", None, ("ValueError", "NaNLoss", "InfiniteLoss", None)[number % 4]))
+
+
+def test_an_engine_learns(name):
+    """Of 60 trials of a bowl the last 20 are better than chance, but for those that look at no history."""
+    space = {"x": hp_uniform("x", 0, 1), "y": hp_quniform("y", 0, 1, steps=50), "k": hp_choice("k", [0, 1, 2])}
+    engine, history = get_engine(name), []
+    for number in range(60):
+        vals = engine.suggest(space, history, trial_seed(5, number), number)
+        loss = (vals["x"][0] - 0.7) ** 2 + (vals["y"][0] - 0.2) ** 2 + vals["k"][0]
+        history.append(Outcome(number, vals, "ok", loss))
+    mean = sum(outcome.loss for outcome in history[40:]) / 20
+    # by chance: 1 for k, 1/12 + 0.04 for x, 1/12 + 0.09 for y
+    assert (mean < 0.9) == (not name.startswith("random"))
 
 
 def test_an_unknown_engine_is_named():
     with pytest.raises(EngineError, match="did you mean 'hyperopt'"):
         get_engine("hyperop")
+    with pytest.raises(EngineError, match=r"unknown start 'sobl'.*accepted: optuna\+sobol, optuna\+halton"):
+        check_engine("optuna+sobl")
+    with pytest.raises(EngineError, match="unknown start 'sobol0'"):
+        check_engine("optuna+sobol0")
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="torch is installed")
+def test_a_missing_library_is_named():
+    with pytest.raises(EngineError, match=r"needs the package torch.*hyperparton\[gp\]"):
+        get_engine("optuna:gp")

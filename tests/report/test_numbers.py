@@ -176,6 +176,22 @@ def test_importances_find_what_matters(rows):
     assert second.p_value > 0.05
 
 
+def test_where_the_best_lie(rows):
+    """24 trials, 6 in the best quarter: two thirds of them are four, and they lie closest together at the third."""
+    best = [1.0, 3.0, 4.0, 5.0, 5.5, 9.0]
+    others = [float(value) for value in np.linspace(0, 10, 18)]
+    values = [{"x": x, "kind": "a" if x < 4.5 else "b", "rate": 10.0**x} for x in (*best, *others)]
+    found = {e.name: e.best for e in importances(rows(*((n, float(n), v) for n, v in enumerate(values))), Loss())}
+    assert (found["x"].low, found["x"].high, found["x"].least, found["x"].greatest) == (3.0, 5.5, 0.0, 10.0)
+    assert found["x"].told == "3 to 5.5"
+    # along the logarithm, as it is drawn; in the number itself the range would be 10 to 10^5
+    assert (found["rate"].low, found["rate"].high) == pytest.approx((1e3, 10**5.5))
+    low = sum(v["kind"] == "a" for v in values) / 24
+    assert [share[:2] for share in found["kind"].shares] == [("a", 0.5), ("b", 0.5)]
+    assert [share[2] for share in found["kind"].shares] == pytest.approx([low, 1 - low])
+    assert found["kind"].told == "a 50%, b 50%"
+
+
 def test_chance_is_called_chance(rows):
     """Losses that know nothing of the values: probabilities of chance are spread evenly from 0 to 1."""
     rng = np.random.default_rng(11)

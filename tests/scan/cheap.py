@@ -18,7 +18,12 @@ CONFIG = {"space": {"x": {"min": -5, "max": 5}, "n": {"min": 1, "max": 9, "make_
 
 
 class Trainer:
-    """Numbers of the parameters alone, after a while that differs from run to run; odd ways to end by `habit`."""
+    """Numbers of the parameters alone, after a while that differs from run to run; odd ways to end by `habit`.
+
+    With `n` small its loss comes down early, with `n` large late.
+    """
+
+    report = None
 
     def __init__(self, sleep=0.0, habit=None, folder=None):
         self.sleep, self.habit, self.folder = sleep, habit, folder
@@ -35,7 +40,11 @@ class Trainer:
         print("what a trainer prints is no answer")
         if params["n"] == 3:
             raise ValueError(f"no fit with {params['n']}")
-        return {"status": "ok", "loss": (x - 2) ** 2, "kfold_meta": {"hyper_losses": [[x], [float("nan")]]}}
+        loss = (x - 2) ** 2
+        for epoch in range(100, 1100, 100) if self.report else ():
+            far = 1 + 50 * 2 ** (-epoch / (20 * params["n"]))
+            self.report(epoch, loss * far, [loss, loss * (2 * far - 1)], 1000)
+        return {"status": "ok", "loss": loss, "kfold_meta": {"hyper_losses": [[x], [float("nan")]]}}
 
     def misbehave(self, x):
         if self.habit == "once":  # dies at its first try of this trial
@@ -62,6 +71,18 @@ def make(**settings):
 
 def broken(**settings):
     raise RuntimeError("no data here")
+
+
+def silent(**settings):
+    trainer, space = make(**settings)
+    return Silent(trainer), space
+
+
+class Silent:
+    """A trainer that does not report."""
+
+    def __init__(self, trainer):
+        self.set_hyperopt, self.hyperparametrizable = trainer.set_hyperopt, trainer.hyperparametrizable
 
 
 def scanner():

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Engine
 import hyperparton.engines.hyperopt
 import hyperparton.scan.executors
 import hyperparton.trials.file
-from hyperparton.scan import HyperScanner, hyper_scan_wrapper
+from hyperparton.scan import HyperScanner, Rule, hyper_scan_wrapper
 
 TRIALS = 24
 CONFIG = {
@@ -36,11 +36,17 @@ CONFIG = {
         {"optimizer_name": "SGD", "learning_rate": {"min": 0.1, "max": 0.2}, "clipnorm": {"min": 1, "max": 2}},
     ],
 }
+RULE = Rule(fewest=2, warmup=6, margin=1.0)
 PARAMETERS = {"epochs": 5, "optimizer": {"optimizer_name": "Adam"}, "seed": 3}
 
 
 class Trainer:
-    """Numbers of the parameters alone; now and then it raises, says fail, or has a loss that is no number."""
+    """Numbers of the parameters alone; now and then it raises, says fail, or has a loss that is no number.
+
+    It can be pruned, and is.
+    """
+
+    report = None
 
     def set_hyperopt(self, on, keys=None):
         assert on
@@ -52,11 +58,13 @@ class Trainer:
             raise ValueError(f"no fit with {epochs} epochs")
         loss = math.nan if epochs % 7 == 1 else abs(epochs - 20) + math.log10(rate) ** 2
         status = "fail" if epochs % 7 == 2 else "ok"
+        for part in (1, 2, 3):
+            self.report(part, loss * 3 / part, epochs=4)
         return {"status": status, "loss": loss, "kfold_meta": {"hyper_losses": [[loss], [rate]]}}
 
 
 def scan(folder: Path, trials: int = TRIALS) -> dict:
-    return hyper_scan_wrapper(folder, Trainer(), HyperScanner(PARAMETERS, CONFIG), trials, seed=11)
+    return hyper_scan_wrapper(folder, Trainer(), HyperScanner(PARAMETERS, CONFIG), trials, seed=11, prune=RULE)
 
 
 def killed_at(function, number: int, after: bool):

@@ -114,6 +114,7 @@ def test_killed_and_continued_equals_undisturbed(tmp_path):
     assert entries(tmp_path / "killed") == entries(tmp_path / "calm")
     reasons = {(entry["result"].get("failure") or {}).get("type") for entry in entries(tmp_path / "calm")}
     assert reasons == {None, "ValueError", "NaNLoss"}
+    assert 3 <= sum("pruned" in entry["result"] for entry in entries(tmp_path / "calm")) <= 12
 
 
 def test_a_trial_that_was_in_flight_runs_again_under_its_number(tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hyperparton.errors import StoreError
+from hyperparton.scan.shared import completed, ranked
 
 __all__ = ["best", "best_parameters", "completed", "parameters_block", "table"]
 
@@ -22,13 +23,21 @@ _RESULTS = {"loss": "loss", "validation_loss": "validation", "experimental_loss"
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many trials to show.")
 @click.option(
+    "--importances",
+    is_flag=True,
+    help="Show which hyperparameters matter instead, and where the best quarter of the trials lies.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["table", "yaml", "json"]),
     help="The table alone, the parameters alone, or all of the trials for machines. Default: table and parameters.",
 )
-def best(directory: Path, top: int, form: str | None) -> None:
+def best(directory: Path, top: int, importances: bool, form: str | None) -> None:
     """Show the best trials of the scan in DIR (or of a tries.json), and the best one's parameters for a runcard."""
+    if importances:
+        click.echo(_importances(directory, form))
+        return
     from hyperparton.trials import read_tries
     from hyperparton.trials.layout import ScanFolder
 
@@ -46,6 +55,25 @@ def best(directory: Path, top: int, form: str | None) -> None:
         click.echo(parameters_block(parameters), nl=form is None)
 
 
+def _importances(directory: Path, form: str | None) -> str:
+    """The hyperparameters, the most important first, as a table or for machines."""
+    from hyperparton.report.importance import importances
+    from hyperparton.report.losses import Loss
+    from hyperparton.report.tables import importance_table
+    from hyperparton.report.trials import combined, read_scans
+
+    if form == "yaml":
+        raise click.UsageError("importances are shown as a table or as json")
+    rows = combined(read_scans([directory]))
+    found = importance_table(importances(rows, Loss()))
+    if form == "json":
+        listed = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+        return json.dumps(listed, indent=2, ensure_ascii=False)
+    if not found.rows:
+        return f"{sum(row.finished for row in rows)} finished trials: too few, or no hyperparameter that differs"
+    return aligned([found.columns, *([_shown(value) for value in row] for row in found.rows)])
+
+
 def _listed(trials: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Trials for machines: number, losses, and parameters as a runcard has them."""
     return [
@@ -58,12 +86,6 @@ def _listed(trials: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def ranked(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The trials that succeeded, best first."""
-    usable = [t for t in trials if t["result"].get("status") == "ok" and t["result"].get("loss") is not None]
-    return sorted(usable, key=lambda trial: (trial["result"]["loss"], trial.get("tid", 0)))
-
-
 def best_parameters(trials: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
     """The best trial's `parameters`, activations listed per layer; StoreError if no trial succeeded."""
     order = ranked(trials)
@@ -73,17 +95,6 @@ def best_parameters(trials: Sequence[Mapping[str, Any]], path: Path) -> dict[str
     if not isinstance(held, Mapping):
         raise StoreError(f"{path}: trial {order[0].get('tid')} does not say its parameters (space_vals)")
     return completed(held)
-
-
-def completed(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's parameters as a runcard has them: a single activation's name becomes a list, one per layer."""
-    chosen = dict(parameters)
-    name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
-    if isinstance(name, str) and nodes:
-        from hyperparton.scan import ActivationStr
-
-        chosen["activation_per_layer"] = ActivationStr(name)(len(nodes))
-    return chosen
 
 
 def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
@@ -101,10 +112,17 @@ def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
         ]
         for trial in order[:top]
     ]
-    widths = [max(len(line[i]) for line in (head, *rows)) for i in range(len(head))]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *rows)]
-    failed = len(trials) - len(order)
-    return "\n".join([f"{len(trials)} trials, {failed} failed", *lines])
+    pruned = sum(1 for trial in trials if trial["result"].get("pruned"))
+    stopped = f", {pruned} pruned" if pruned else ""
+    return "\n".join(
+        [f"{len(trials)} trials, {len(trials) - len(order) - pruned} failed{stopped}", aligned([head, *rows])]
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Cells in columns, each as wide as it has to be."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hyperparton.errors import Fault, RuncardError, SpaceError
+from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError
 from hyperparton.runcard import Runcard, TrainerRuncard, examine
 
-__all__ = ["checked_card", "make_scanner", "output_folder", "replicas_option", "runcard_argument", "theory_options"]
+__all__ = [
+    "checked_card",
+    "make_scanner",
+    "n3fit_results",
+    "output_folder",
+    "replicas_option",
+    "runcard_argument",
+    "scanner_of",
+    "theory_options",
+]
 
 runcard_argument = click.argument("runcard", type=click.Path(path_type=Path))
 
@@ -52,12 +62,37 @@ def checked_card(path: Path) -> tuple[Runcard | TrainerRuncard, Any]:
 
 def make_scanner(card: Runcard | TrainerRuncard) -> tuple[Any, list[Fault]]:
     """The `HyperScanner` of a card, or what is wrong with its ranges."""
-    from hyperparton.scan import HyperScanner
-
     try:
-        return HyperScanner(card.scan_parameters(), card.raw["hyperscan_config"]), []
-    except SpaceError as error:
+        return scanner_of(card), []
+    except (SpaceError, StoreError, ScanError) as error:
         return None, [card.fault(("hyperscan_config",), str(error))]
+
+
+def scanner_of(card: Runcard | TrainerRuncard) -> Any:
+    """The `HyperScanner` of a card; raises SpaceError, and StoreError or ScanError for scans that it goes on from."""
+    from hyperparton.scan import HyperScanner
+    from hyperparton.scan.shared import find_scan
+
+    config = dict(card.raw["hyperscan_config"])
+    named = config.get("use_tries_from")
+    if named:
+        folder = None if card.path is None else Path(card.path).resolve().parent
+        names = [named] if isinstance(named, str) else named
+        found = []
+        for name in names:
+            try:
+                found.append(str(find_scan(name, folder, n3fit_results())))
+            except StoreError:
+                if card.hyperscan_config is None or not card.hyperscan_config.scanned:
+                    raise
+                found.append(name)  # a scan that was begun has kept its trials
+        config["use_tries_from"] = found
+    return HyperScanner(card.scan_parameters(), config)
+
+
+def n3fit_results() -> list[Path]:
+    """Where NNPDF's tools keep scans."""
+    return [Path(sys.prefix) / "share" / "NNPDF" / "hyperscan"]
 
 
 def output_folder(card: Runcard | TrainerRuncard, given: Path | None) -> Path:

@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
+from hyperparton.cli.common import (
+    checked_card,
+    n3fit_results,
+    output_folder,
+    replicas_option,
+    runcard_argument,
+    theory_options,
+)
 from hyperparton.cli.progress import make_display
 from hyperparton.errors import RuncardError
 from hyperparton.runcard import Runcard
@@ -24,12 +31,21 @@ __all__ = ["fit"]
     "source",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Take the parameters of this scan's best trial.",
+    help="Take the parameters of this scan's best trial, or of several, as trial_specs asks for them.",
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="K", help="With a scan: the replicas share its best K trials."
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
 @theory_options
 def fit(
-    runcard: Path, replicas: int, source: Path | None, output: Path | None, theory: Path | None, t0pdfset: str | None
+    runcard: Path,
+    replicas: int,
+    source: Path | None,
+    top: int | None,
+    output: Path | None,
+    theory: Path | None,
+    t0pdfset: str | None,
 ) -> None:
     """Fit all the data of RUNCARD with its parameters, replicas 1 to R at once."""
     card, _ = checked_card(runcard)
@@ -37,32 +53,72 @@ def fit(
         raise RuncardError(
             [card.fault(("trainer",), "`fit` fits PDFs: a card with a trainer of its own can be scanned")]
         )
-    parameters = None if source is None else _parameters_of(source)
+    if top is not None and source is None and card.trial_specs is None:
+        raise click.UsageError("--top needs a scan: --from DIR, or trial_specs in the card")
+    parameters, told = _chosen(card, source, top, replicas)
     with make_display() as display:
         from hyperparton.data import load_fit_data
-        from hyperparton.train import fit_runcard
+        from hyperparton.train.shared import fit_shared
 
+        for line in told:
+            display.say(line)
         data = load_fit_data(card, theory, t0pdfset)
         display.say(f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}")
         display.say(f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}")
-        result = fit_runcard(card, data, range(1, replicas + 1), parameters, display.epochs)
+        result = fit_shared(card, data, parameters, display.epochs)
     folder = output_folder(card, output)
-    used = dict(card.raw["parameters"]) if parameters is None else parameters
-    _write(folder, card, result, used)
+    _write(folder, card, result, parameters)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
 
 
-def _parameters_of(source: Path) -> dict[str, Any]:
-    from hyperparton.cli.best import best_parameters
+def _chosen(
+    card: Runcard, source: Path | None, top: int | None, replicas: int
+) -> tuple[dict[int, dict[str, Any]], list[str]]:
+    """The parameters of each replica, and a few lines on where they come from."""
+    numbers = range(1, replicas + 1)
+    specs = card.trial_specs
+    if source is None and specs is None:
+        own = dict(card.raw["parameters"])
+        return dict.fromkeys(numbers, own), []
+    from hyperparton.scan.shared import assigned, best_trials, find_scan, methodology
     from hyperparton.trials import read_tries
     from hyperparton.trials.layout import ScanFolder
 
+    if source is None:
+        assert specs is not None
+        source = find_scan(specs.hyperscan, Path(card.path).resolve().parent, n3fit_results())
     path = ScanFolder.find_tries(source)
-    return best_parameters(read_tries(path), path)
+    raw = card.raw.get("trial_specs") or {}
+    count = top or (specs.number_of_trials if specs else 1)
+    best = best_trials(read_tries(path), count, specs.thermalization if specs else 0, path)
+    places = assigned(numbers, count, specs.seed if specs else None)
+    declared, override = (card.raw["parameters"], raw.get("override") or {}) if specs else ({}, {})
+    made = [methodology(trial.parameters, declared, override) for trial in best]
+    for trial, parameters in zip(best, made, strict=True):
+        _check(card, parameters, f"trial {trial.number} of {path}")
+    told = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
+    return {number: made[place] for number, place in places.items()}, [f"methodologies from {path}", *told]
 
 
-def _write(folder: Path, card: Runcard, result: Any, parameters: dict[str, Any]) -> None:
+def _listed(places: dict[int, int], place: int) -> str:
+    members = [str(number) for number, at in places.items() if at == place]
+    return f"replica{'s' if len(members) > 1 else ''} {', '.join(members)}" if members else "no replica"
+
+
+def _check(card: Runcard, parameters: dict[str, Any], name: str) -> None:
+    """Raise RuncardError for a trial whose parameters cannot be those of this card."""
+    from hyperparton.runcard import parameter_faults
+
+    faults = parameter_faults(card, parameters)
+    if faults:
+        told = "; ".join(str(fault) for fault in faults)
+        raise RuncardError(
+            [card.fault(("trial_specs",) if card.trial_specs else (), f"{name} cannot be fitted: {told}")]
+        )
+
+
+def _write(folder: Path, card: Runcard, result: Any, parameters: dict[int, dict[str, Any]]) -> None:
     """`nnfit/replica_<n>/<name>.json` for each replica, with the names that n3fit's files have."""
     from hyperparton.space import readable
     from hyperparton.trials.layout import ScanFolder, write_atomically
@@ -77,7 +133,7 @@ def _write(folder: Path, card: Runcard, result: Any, parameters: dict[str, Any])
             "erf_vl": float(result.validation_chi2[i]),
             "chi2": float(result.experimental_chi2[i]),
             "pos_state": "POS_PASS" if result.passed[i] else "POS_VETO",
-            "hyperparameters": readable(parameters),
+            "hyperparameters": readable(parameters[number]),
         }
         path = folder / "nnfit" / f"replica_{number}" / f"{name}.json"
         write_atomically(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")

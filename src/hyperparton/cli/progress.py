@@ -48,6 +48,11 @@ class Display:
             if self._verbose:
                 self.say(f"{self._current} starts: {json.dumps(event['params'], ensure_ascii=False, default=str)}")
             self._started(event)
+        elif event["event"] == "prior":
+            for line in event["notes"]:
+                self.say(line)
+        elif event["event"] == "scan_ended":
+            self.say(f"the scan ends: {event['reason']}; it can be continued")
         elif event["event"] == "trial_progress":
             if "epochs" in event:
                 self.epochs(event)
@@ -73,7 +78,8 @@ class Display:
     def _line(self, event: dict[str, Any]) -> str:
         number, loss = event["tid"], event["loss"]
         shown = "" if loss is None else f"loss {loss:.4f}"
-        reason = f"failed: {event['reason']}" if event["status"] != "ok" else ""
+        failed = event["status"] != "ok" and not event.get("pruned")
+        reason = f"failed: {event['reason']}" if failed else event["reason"] or ""
         told = ", ".join(part for part in (shown, reason) if part)
         best = "none yet" if event["best"] is None else f"{event['best']:.4f} (trial {event['best_tid']})"
         return f"trial {number}: {told}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"

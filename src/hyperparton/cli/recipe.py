@@ -26,10 +26,11 @@ def card_recipe(card: Runcard | TrainerRuncard, replicas: int, theory: Path | No
 
 def build(text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None) -> tuple[Any, Any]:
     """(trainer, HyperScanner) of a runcard's text; `path` is where it was read, and modules beside it are found."""
-    from hyperparton.scan import HyperScanner, load_trainer
+    from hyperparton.cli.common import scanner_of
+    from hyperparton.scan import load_trainer
 
     card = parse_runcard(text, Path(path))
-    scanner = HyperScanner(card.scan_parameters(), card.raw["hyperscan_config"])
+    scanner = scanner_of(card)
     if isinstance(card, Runcard):
         from hyperparton.data import load_fit_data
 

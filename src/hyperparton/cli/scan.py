@@ -34,7 +34,14 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 )
 @replicas_option
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
-@click.option("--engine", type=click.Choice(["hyperopt", "random"]), default="hyperopt", show_default=True)
+@click.option(
+    "--engine",
+    metavar="NAME",
+    callback=lambda context, option, name: _known_engine(name),
+    default="hyperopt",
+    show_default=True,
+    help="hyperopt, optuna, optuna:gp, optuna:cmaes or random; NAME+sobol starts with a Sobol sequence.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
 @click.option(
     "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
@@ -51,6 +58,28 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
     "--lag",
     type=click.IntRange(min=1),
     help="Suggest trial n from the trials up to n - LAG. Default: the trials at once; 16 with --store.",
+)
+@click.option(
+    "--prune/--no-prune",
+    default=None,
+    help="Stop trials that cannot become one of the best. Default: hyperscan_config.prune, else not.",
+)
+@click.option(
+    "--from",
+    "sources",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help="Trials of an earlier scan that the engine learns from; may be given again. Default: use_tries_from.",
+)
+@click.option("--target-loss", type=float, metavar="L", help="End when the best loss is at most L, with exit code 0.")
+@click.option("--patience", type=click.IntRange(min=1), metavar="K", help="End after K trials without a better loss.")
+@click.option("--max-time", type=DURATION, help="End when the scan has worked so long, earlier starts included.")
+@click.option(
+    "--min-improvement",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="D",
+    help="End when the engine expects to improve the loss by less than D; for engines that can tell.",
 )
 @click.option("--trial-timeout", type=DURATION, help="A trial that takes longer fails and its process is ended.")
 @click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
@@ -72,6 +101,8 @@ def scan(
     scheduler: str | None,
     store: str | None,
     lag: int | None,
+    prune: bool | None,
+    sources: tuple[Path, ...],
     **limits: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
@@ -82,6 +113,7 @@ def scan(
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     _end_on_sigterm()
     asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
+    asked |= {"prune": scanner.prune if prune is None else prune, "prior": [str(path) for path in sources]}
     apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
     with make_display(verbose) as display, EventLog(log_json) as log:
         show_warnings(display, verbose)
@@ -92,9 +124,27 @@ def scan(
         else:
             trainer, metadata = _own_trainer(card, apart)
         folder = output_folder(card, output)
-        settings = {**asked, "limits": _limits(limits)}
+        settings = {**asked, "ending": _ending(limits), "limits": _limits(limits)}
         best = _run(folder, card, trainer, scanner, trials, metadata, settings, display, log)
     _conclude(folder, best)
+
+
+def _known_engine(name: str) -> str:
+    from hyperparton.engines import check_engine
+    from hyperparton.errors import EngineError
+
+    try:
+        check_engine(name)
+    except EngineError as fault:
+        raise click.BadParameter(str(fault)) from None
+    return name
+
+
+def _ending(given: dict[str, Any]) -> Any:
+    """What ends the scan early, taken out of the options."""
+    from hyperparton.scan import Ending
+
+    return Ending(**{name: given.pop(name) for name in ("target_loss", "patience", "max_time", "min_improvement")})
 
 
 def _limits(given: dict[str, Any]) -> Any:
@@ -190,7 +240,8 @@ def _run(
 def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt")}
+    named = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")
+    return {name: version(name) for name in named}
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

@@ -40,7 +40,8 @@ def status_lines(now_known: Any, now: float) -> list[str]:
     at, total = now_known, now_known.total
     of = f" of {total}" if total is not None else ""
     place = f"at work: {at.at_work}" if at.at_work else ("all done" if at.complete else "nobody is at work on it")
-    lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed; {place}"]
+    stopped = f", {at.pruned} pruned" if at.pruned else ""
+    lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed{stopped}; {place}"]
     if at.running:
         told = (f"trial {row.number} for {duration(max(now - (row.begin or now), 0.0))}" for row in at.running[:6])
         more = f" and {len(at.running) - 6} more" if len(at.running) > 6 else ""

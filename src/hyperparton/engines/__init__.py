@@ -1,23 +1,73 @@
-"""Engines suggest trials from past trials and a seed; each library is loaded when its engine is asked for."""
+"""Engines suggest trials from past trials and a seed; each library is loaded when its engine is asked for.
+
+An engine's name may end with a quasi-random start: `hyperopt+sobol` takes its first trials, as many as the engine
+would draw at random, from a Sobol sequence; `hyperopt+sobol32` the first 32. `random+sobol` is the sequence alone.
+"""
 
 from __future__ import annotations
 
+import re
+
 from hyperparton.engines.base import Engine, trial_seed
+from hyperparton.engines.quasirandom import SEQUENCES, QuasiRandomStart
 from hyperparton.errors import EngineError, nearest
 
-__all__ = ["ENGINES", "Engine", "get_engine", "trial_seed"]
+__all__ = ["ENGINES", "Engine", "check_engine", "get_engine", "trial_seed"]
 
-ENGINES = ("hyperopt", "random")
+#: names of engines, each of which takes a quasi-random start too
+ENGINES = ("gp", "hyperopt", "optuna", "optuna:gp", "optuna:cmaes", "random")
+
+_START = re.compile(rf"({'|'.join(SEQUENCES)})([1-9]\d{{0,4}})?")
 
 
-def get_engine(name: str) -> Engine:
-    """A new engine by its name; raises EngineError for one that is not known."""
-    if name == "hyperopt":
+def check_engine(name: str) -> None:
+    """Raise EngineError for a name that `get_engine` does not know; no library is loaded."""
+    _parse(name)
+
+
+def get_engine(name: str, scan_seed: int = 0) -> Engine:
+    """A new engine by its name; a quasi-random start is scrambled from `scan_seed`.
+
+    Raises EngineError for a name that is not known, or an engine whose library is not installed.
+    """
+    base, sequence, start = _parse(name)
+    engine = _engine(base)
+    return engine if sequence is None else QuasiRandomStart(engine, sequence, start or engine.start, scan_seed)
+
+
+def _parse(name: str) -> tuple[str, str | None, int | None]:
+    base, plus, start = name.partition("+")
+    if base not in ENGINES:
+        raise EngineError(f"unknown engine {base!r}{nearest(base, ENGINES)}, accepted: {', '.join(ENGINES)}")
+    if not plus:
+        return base, None, None
+    found = _START.fullmatch(start)
+    if found is None:
+        accepted = ", ".join(f"{base}+{sequence}" for sequence in SEQUENCES)
+        raise EngineError(
+            f"unknown start {start!r} of an engine{nearest(start, SEQUENCES)}, accepted: {accepted}, "
+            f"with or without a number of trials"
+        )
+    return base, found[1], int(found[2]) if found[2] else None
+
+
+def _engine(base: str) -> Engine:
+    if base == "hyperopt":
         from hyperparton.engines.hyperopt import HyperoptEngine
 
         return HyperoptEngine()
-    if name == "random":
+    if base == "random":
         from hyperparton.engines.random import RandomEngine
 
         return RandomEngine()
-    raise EngineError(f"unknown engine {name!r}{nearest(name, ENGINES)}, accepted: {', '.join(ENGINES)}")
+    if base == "gp":
+        from hyperparton.engines.gp import GaussianProcessEngine
+
+        return GaussianProcessEngine()
+    if base == "optuna:cmaes":
+        from hyperparton.engines.cmaes import CmaEsEngine
+
+        return CmaEsEngine()
+    from hyperparton.engines.optuna import GPEngine, TPEEngine
+
+    return TPEEngine() if base == "optuna" else GPEngine()

@@ -2,13 +2,13 @@
 
 The contract
 ------------
-`suggest(space, history, seed)` returns the `vals` of one new trial: each label of the space mapped to `[value]`, or to
-`[]` where the label does not apply; the value of a choice is the index of its option.
+`suggest(space, history, seed, number)` returns the `vals` of trial `number`: each label of the space mapped to
+`[value]`, or to `[]` where the label does not apply; the value of a choice is the index of its option.
 
-- It is a pure function: the same space, history and seed give the same vals, in any process, after any number of other
-  calls. An engine may remember what it computed, never what it decided.
+- It is a pure function: the same space, history, seed and number give the same vals, in any process, after any number
+  of other calls. An engine may remember what it computed, never what it decided.
 - `history` holds the finished trials, failed ones too, ordered by number; what an engine learns from a failure is its
-  own affair and said in its docstring.
+  own affair and said in its docstring. With trials that run at once it ends before `number` - 1.
 - Values lie in the range that their sampler declares; a label has a value exactly if the choices above it were made.
 - It never touches the trial store and never evaluates a trial.
 
@@ -17,24 +17,73 @@ So a scan is settled by its space, its seed and the trials' results, whoever run
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from operator import is_
 from typing import Any, Protocol
 
 import numpy as np
 
 from hyperparton.trials.record import Outcome
 
-__all__ = ["Engine", "trial_seed"]
+__all__ = ["Engine", "Follower", "best_and_latest", "counted_loss", "normal_scores", "trial_seed"]
 
 
 class Engine(Protocol):
     """Suggests trials; the contract is this module's docstring."""
 
     name: str
+    start: int
+    """trials at the beginning that it draws without looking at others"""
 
-    def suggest(self, space: Any, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
-        """The vals of one new trial; raises EngineError if the space cannot be used."""
+    def suggest(
+        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
+    ) -> dict[str, list[Any]]:
+        """The vals of one new trial, by default the one after the last of `history`.
+
+        Raises EngineError if the space cannot be used.
+        """
         ...
+
+
+class Follower:
+    """Tells what is new in a history that mostly grows, so that what was made of its beginning can be kept."""
+
+    def __init__(self) -> None:
+        self._seen: list[Outcome] = []
+
+    def news(self, history: Sequence[Outcome]) -> tuple[bool, Sequence[Outcome]]:
+        """(whether to forget what was made so far, the outcomes to add)."""
+        kept = len(self._seen)
+        again = kept > len(history) or not all(map(is_, self._seen, history))
+        if again:
+            self._seen, kept = [], 0
+        added = history[kept:]
+        self._seen.extend(added)
+        return again, added
+
+
+def counted_loss(outcome: Outcome) -> float:
+    """The loss of a trial for an engine that takes failures as hyperopt does: infinite if it has none."""
+    loss = outcome.loss
+    return loss if loss is not None and math.isfinite(loss) and outcome.failure is None else math.inf
+
+
+def best_and_latest(history: Sequence[Outcome], best: int, latest: int) -> list[int]:
+    """Places in the history of so many of the best trials and of the latest, in order."""
+    losses = [counted_loss(outcome) for outcome in history]
+    ranked = np.argsort(losses, kind="stable")[:best].tolist()
+    return sorted({*ranked, *range(max(0, len(history) - latest), len(history))})
+
+
+def normal_scores(history: Sequence[Outcome]) -> np.ndarray:
+    """(trial,) quantiles of the normal distribution at the losses' ranks; equal losses have equal ones."""
+    # here: scipy.stats takes half a second to import
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    ranks = rankdata([counted_loss(outcome) for outcome in history])
+    return ndtri((ranks - 0.5) / max(len(ranks), 1))
 
 
 def trial_seed(scan_seed: int, number: int) -> int:

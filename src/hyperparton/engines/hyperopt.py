@@ -12,7 +12,6 @@ that raised, or whose loss is NaN, is left out of what TPE looks at.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from hyperopt import hp, tpe
 from hyperopt.base import Domain
 from hyperopt.pyll.base import scope
 
+from hyperparton.engines.base import Follower
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform, freeze, samplers
 from hyperparton.trials.record import Outcome
@@ -34,12 +34,15 @@ class HyperoptEngine:
     """TPE with hyperopt's own settings: 20 random trials first, then 24 candidates per trial."""
 
     name = "hyperopt"
+    start = 20
 
     def __init__(self) -> None:
         self._space: Any = None
         self._compiled: _Compiled | None = None
 
-    def suggest(self, space: Any, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
+    ) -> dict[str, list[Any]]:
         """What `hyperopt.tpe.suggest` gives for these trials and this seed; EngineError if there is nothing to scan."""
         frozen = freeze(space)
         if self._compiled is None or frozen != self._space:
@@ -68,7 +71,7 @@ class _Compiled:
         if not self._samplers:
             raise EngineError("the space holds no sampler: there is nothing to scan")
         self._domain = Domain(_never_called, _compile(space, {}))
-        self._history: list[Outcome] = []
+        self._follower = Follower()
         self._documents = _Documents()
 
     def suggest(self, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
@@ -80,12 +83,10 @@ class _Compiled:
 
     def _follow(self, history: Sequence[Outcome]) -> None:
         """Bring the documents in line with `history`: usually one is added; anything else starts them again."""
-        kept = len(self._history)
-        if kept > len(history) or not all(map(is_, self._history, history)):
-            kept = 0
-            self._history, self._documents = [], _Documents()
-        for outcome in history[kept:]:
-            self._history.append(outcome)
+        again, added = self._follower.news(history)
+        if again:
+            self._documents = _Documents()
+        for outcome in added:
             if outcome.failure in _KEPT_FAILURES:
                 self._documents.trials.append(self._document(outcome))
 

@@ -17,7 +17,11 @@ class RandomEngine:
     """Draws every trial by the space's own sampler."""
 
     name = "random"
+    start = 2**16
+    """with a quasi-random start, every trial is of it"""
 
-    def suggest(self, space: Any, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
+    ) -> dict[str, list[Any]]:
         """A draw from numpy's default generator started with `seed`."""
         return sample(space, np.random.default_rng(seed))

@@ -121,10 +121,10 @@ class Failure:
 
 
 def failures(rows: Sequence[Row]) -> list[Failure]:
-    """The causes of failure, the most frequent first."""
+    """The causes of failure, the most frequent first; trials that were pruned did not fail."""
     by_cause: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.state == "fail":
+        if row.state == "fail" and not row.pruned:
             by_cause[row.cause or "unknown"].append(row)
     found = []
     for cause, members in by_cause.items():

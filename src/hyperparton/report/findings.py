@@ -135,6 +135,11 @@ def _failed(rows: Sequence[Row], causes: Sequence[Failure]) -> str:
         ]
     else:
         told = [f"None of {finished} trials failed."]
+    pruned = [row for row in rows if row.pruned]
+    if pruned:
+        saved = sum(row.epochs_saved or 0 for row in pruned)
+        spared = f", which saved at most {saved:,} epochs" if saved else ""
+        told.append(f"{_count(len(pruned), 'trial was', 'trials were')} stopped before the end{spared}.")
     if restarted:
         told.append(f"{_count(len(restarted), 'trial was', 'trials were')} started again after a worker had ended.")
     saved, fitted = folds_saved(rows)

@@ -21,6 +21,7 @@ import numpy as np
 
 from hyperparton.report.columns import Column, columns
 from hyperparton.report.losses import Loss
+from hyperparton.report.ranges import MarginalRange, marginal_range
 from hyperparton.report.trials import Row
 
 __all__ = ["Importance", "divergence", "importances"]
@@ -45,6 +46,8 @@ class Importance:
     """95 of 100 quarters drawn at random stay below"""
     p_value: float
     """share of the quarters drawn at random that differ at least as much"""
+    best: MarginalRange
+    """where the best quarter lies"""
 
 
 def importances(rows: Sequence[Row], loss: Loss) -> list[Importance]:
@@ -68,7 +71,8 @@ def _importance(column: Column, losses: np.ndarray) -> Importance | None:
     rng = np.random.default_rng(_SEED)
     drawn = np.array([_mean_divergence(rng.permutation(count)[:best], binnings) for _ in range(_DRAWS)])
     p_value = float((1 + np.sum(drawn >= told - 1e-12)) / (1 + _DRAWS))
-    return Importance(column.name, count, told, float(np.quantile(drawn, 0.95)), p_value)
+    lie = marginal_range(column, np.flatnonzero(applies)[order[:best]])
+    return Importance(column.name, count, told, float(np.quantile(drawn, 0.95)), p_value, lie)
 
 
 def _binnings(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]:

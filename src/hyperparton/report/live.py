@@ -35,6 +35,8 @@ class Status:
     """trials asked for; None if the scan does not say"""
     ok: int
     failed: int
+    pruned: int
+    """trials that were stopped before their end"""
     running: tuple[Row, ...]
     waiting: int
     """trials that were begun and handed back"""
@@ -50,7 +52,7 @@ class Status:
 
     @property
     def finished(self) -> int:
-        return self.ok + self.failed
+        return self.ok + self.failed + self.pruned
 
     @property
     def complete(self) -> bool:
@@ -82,15 +84,17 @@ def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
     asked = total if total is not None else scan.total
     rows = scan.rows
     ok = [row for row in rows if row.ok]
-    failed = [row for row in rows if row.state == "fail"]
+    failed = [row for row in rows if row.state == "fail" and not row.pruned]
+    pruned = sum(1 for row in rows if row.pruned)
     running = tuple(row for row in rows if row.state == "running")
     per_trial = _seconds_per_trial([row for row in rows if row.finished])
-    remaining = None if asked is None else max(asked - len(ok) - len(failed), 0)
+    remaining = None if asked is None else max(asked - len(ok) - len(failed) - pruned, 0)
     return Status(
         name=scan.name,
         total=asked,
         ok=len(ok),
         failed=len(failed),
+        pruned=pruned,
         running=running,
         waiting=sum(1 for row in rows if row.state == "waiting"),
         best=min(ok, key=lambda row: (row.loss, row.number), default=None),

@@ -14,7 +14,7 @@ from hyperparton.report.course import folds_saved, running_average, workers
 from hyperparton.report.dependence import Dependence, dependences
 from hyperparton.report.losses import Loss
 from hyperparton.report.summary import Summary
-from hyperparton.report.tables import Table, fold_table
+from hyperparton.report.tables import Table, fold_table, importance_table
 from hyperparton.report.trials import Row
 
 __all__ = ["Panel", "Section", "sections"]
@@ -97,11 +97,9 @@ def _importance_section(summary: Summary) -> Section:
         "importances",
         "How far the best quarter of the trials differs from all trials",
         "A bar longer than its black mark is more than chance gives in 95 of 100 cases, and is filled: good trials "
-        "prefer some values of that hyperparameter. A short, empty bar says that it made no difference in this scan.",
-        Table.of(
-            ("hyperparameter", "trials", "divergence", "95 % of chance", "probability of chance"),
-            [(e.name, e.trials, e.divergence, e.chance, e.p_value) for e in entries],
-        ),
+        "prefer some values of that hyperparameter. A short, empty bar says that it made no difference in this scan. "
+        "The table tells where two thirds of the best quarter lie, or what they are, beside all trials.",
+        importance_table(entries),
         lambda: plots.plot_importances(entries),
     )
     return Section(

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.report.filters import value_of
+from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, ranked
 from hyperparton.report.trials import Row
 from hyperparton.report.values import varied
 
-__all__ = ["Table", "best_setup", "fold_table", "trial_table"]
+__all__ = ["Table", "best_setup", "fold_table", "importance_table", "trial_table"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,13 @@ def best_setup(row: Row, loss: Loss) -> Table:
     losses = [(name, value_of(row, name)) for name in _RESULTS if value_of(row, name) is not None]
     recomputed = [] if loss.measure == "scan" else [(loss.label, loss(row))]
     return Table.of(("hyperparameter", "value"), [("trial", row.name), *entries, *losses, *recomputed])
+
+
+def importance_table(entries: Sequence[Importance]) -> Table:
+    """How much each hyperparameter matters, and where the best quarter of the trials lies along it."""
+    names = ("hyperparameter", "trials", "divergence", "95 % of chance", "probability of chance", "best", "all")
+    body = [(e.name, e.trials, e.divergence, e.chance, e.p_value, e.best.told, e.best.told_of_all) for e in entries]
+    return Table.of(names, body)
 
 
 def fold_table(rows: Sequence[Row]) -> Table:

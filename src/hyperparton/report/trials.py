@@ -29,6 +29,9 @@ _LOG = logging.getLogger(__name__)
 #: how far, in seconds, this machine's clock may be ahead of a database's before trials at work seem to be left
 _CLOCKS = 60.0
 
+#: the cause of trials that were stopped before their end
+_PRUNED = "pruned"
+
 _STATES = {NEW: "waiting", RUNNING: "running", DONE: "done"}
 
 
@@ -56,7 +59,9 @@ class Row:
     cause: str | None = None
     """the kind of a failure"""
     reason: str | None = None
-    """why it failed, in a line"""
+    """why it failed, or was stopped, in a line"""
+    epochs_saved: int | None = None
+    """how many epochs at most a trial that was stopped before its end was spared"""
     owner: str | None = None
     begin: float | None = None
     end: float | None = None
@@ -65,6 +70,11 @@ class Row:
     @property
     def ok(self) -> bool:
         return self.state == "ok"
+
+    @property
+    def pruned(self) -> bool:
+        """Whether it was stopped because it could not become one of the best; its state is fail."""
+        return self.cause == _PRUNED
 
     @property
     def finished(self) -> bool:
@@ -247,6 +257,7 @@ def row_of_entry(entry: Mapping[str, Any], attempts: int = 1) -> Row:
         folds_fitted=_folds_fitted(meta),
         cause=cause,
         reason=reason,
+        epochs_saved=(result.get("pruned") or {}).get("epochs_saved"),
         owner=entry.get("owner"),
         begin=_seconds(entry.get("book_time")),
         end=_seconds(entry.get("refresh_time")) if state in ("ok", "fail") else None,
@@ -264,6 +275,8 @@ def _number(value: Any) -> float | None:
 
 
 def _failure(result: Mapping[str, Any], loss: float | None) -> tuple[str, str]:
+    if result.get("pruned"):
+        return _PRUNED, str(result.get("reason"))
     failure = result.get("failure")
     if isinstance(failure, Mapping):
         kind = str(failure.get("type"))

@@ -1,17 +1,20 @@
 """Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
 
+from hyperparton.runcard.crosschecks import parameter_faults
 from hyperparton.runcard.load import Document, KeyPath, dotted, load_document
 from hyperparton.runcard.read import examine, parse_runcard, read_runcard
-from hyperparton.runcard.schema import Runcard, TrainerRuncard
+from hyperparton.runcard.schema import Runcard, SharedRuncard, TrainerRuncard
 
 __all__ = [
     "Document",
     "KeyPath",
     "Runcard",
+    "SharedRuncard",
     "TrainerRuncard",
     "dotted",
     "examine",
     "load_document",
+    "parameter_faults",
     "parse_runcard",
     "read_runcard",
 ]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from hyperparton.errors import Fault, nearest
 from hyperparton.runcard.faults import translated
+from hyperparton.runcard.load import Document
 from hyperparton.runcard.methodology import Parameters
-from hyperparton.runcard.schema import Runcard, TrainerRuncard
+from hyperparton.runcard.schema import Runcard, SharedRuncard, TrainerRuncard
 
-__all__ = ["cross_check", "cross_check_trainer"]
+__all__ = ["cross_check", "cross_check_trainer", "parameter_faults"]
 
 #: section of hyperscan_config -> its key -> the parameter that it scans
 _SCANS: Mapping[str, Mapping[str, str]] = {
@@ -75,25 +77,41 @@ def _partitions(card: Runcard) -> Iterator[Fault]:
 
 
 def _network(card: Runcard) -> Iterator[Fault]:
+    if isinstance(card, SharedRuncard):
+        nodes, specs = card.trial_specs.override.nodes_per_layer, ("trial_specs", "override")
+        yield from _output_size(card, nodes, specs) if nodes else ()
+        yield from _exponents(card, card.parameters.feature_scaling_points)
+        if card.hyperscan_config is not None:
+            yield card.fault(("trial_specs",), "takes methodologies from a scan: hyperscan_config cannot be given too")
+        return
     yield from _output(card, card.parameters, ("parameters",))
 
 
 def _output(card: Runcard, parameters: Parameters, path: tuple[str | int, ...]) -> Iterator[Fault]:
     """What the last layer must be for the fitting basis."""
+    yield from _output_size(card, parameters.nodes_per_layer, path)
     elements = [element.fl for element in card.fitting.basis]
-    nodes = parameters.nodes_per_layer
-    if nodes[-1] != len(elements):
-        accepted = f"{len(elements)}, one node per element of the basis"
-        yield card.fault((*path, "nodes_per_layer"), "the last layer has the wrong size", str(nodes[-1]), accepted)
     if parameters.activation_per_layer[-1] == "square_singlet" and set(elements[:2]) != {"sng", "g"}:
         message = "square_singlet needs sng and g as the first two elements of the basis"
         yield card.fault((*path, "activation_per_layer"), message, ", ".join(elements))
+    yield from _exponents(card, parameters.feature_scaling_points)
+
+
+def _output_size(card: Runcard, nodes: Sequence[int], path: tuple[str | int, ...]) -> Iterator[Fault]:
+    size = len(card.fitting.basis)
+    if nodes[-1] != size:
+        accepted = f"{size}, one node per element of the basis"
+        yield card.fault((*path, "nodes_per_layer"), "the last layer has the wrong size", str(nodes[-1]), accepted)
+
+
+def _exponents(card: Runcard, scaling_points: int | None) -> Iterator[Fault]:
+    """Exponents at large x go with all networks but those whose input is scaled."""
     large = [e.fl for e in card.fitting.basis if e.largex != (0.0, 0.0)]
-    if parameters.feature_scaling_points is not None and large:
+    if scaling_points is not None and large:
         message = "feature scaling leaves no room for largex exponents"
         yield card.fault(("fitting", "basis"), message, f"largex for {', '.join(large)}", "no largex")
     absent = [e.fl for e in card.fitting.basis if "largex" not in e.model_fields_set]
-    if parameters.feature_scaling_points is None and absent:
+    if scaling_points is None and absent:
         yield card.fault(("fitting", "basis"), "largex is missing", f"none for {', '.join(absent)}", "[lower, upper]")
 
 
@@ -103,7 +121,7 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     if config is None:
         return
     declared = card.raw.get("parameters") or {}
-    if not config.scanned:
+    if not config.scanned and not config.use_tries_from:
         yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
     for section in ("stopping", "architecture"):
         for key in getattr(getattr(config, section), "model_fields_set", ()):
@@ -121,6 +139,19 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
 def _undeclared(card: Any, path: tuple[str | int, ...], target: str, declared: Mapping[str, Any]) -> Fault:
     message = f"scans {target!r}, which `parameters` does not declare{nearest(target, declared)}"
     return card.fault(path, message, accepted=", ".join(declared))
+
+
+def parameter_faults(card: Runcard, parameters: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with parameters from elsewhere, such as a trial's, as those of this card's fits.
+
+    Keys that fits do not know are passed over. The faults name no place in a file.
+    """
+    known = {key: value for key, value in parameters.items() if key in Parameters.model_fields}
+    try:
+        found = list(_output(card, Parameters.model_validate(known), ()))
+    except ValidationError as error:
+        found = list(translated(error, Document(known, None, "", {}, {}), (), Parameters))
+    return [replace(fault, file=None, line=None, column=None) for fault in found]
 
 
 def _parameter_sets(card: Runcard) -> Iterator[Fault]:

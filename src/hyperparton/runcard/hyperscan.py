@@ -23,6 +23,7 @@ from hyperparton.runcard.values import (
     Text,
     Whole,
     WholePositive,
+    as_list,
     none_as,
     one_of,
     refuse,
@@ -185,6 +186,10 @@ class OwnRange(Section):
         return self
 
 
+def _listed_names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else as_list(value)
+
+
 class HyperscanConfig(Section):
     """`hyperscan_config`."""
 
@@ -201,6 +206,8 @@ class HyperscanConfig(Section):
     db_port: Port | None = None
     db_name: Text | None = None
     num_mongo_workers: WholePositive | None = None
+    prune: Flag | None = None
+    use_tries_from: Annotated[tuple[Text, ...], BeforeValidator(_listed_names)] | None = None
 
     @property
     def scanned(self) -> tuple[str, ...]:

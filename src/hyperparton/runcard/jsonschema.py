@@ -82,6 +82,11 @@ _ACCEPTED: dict[tuple[str, str], dict[str, Any]] = {
     ("Architecture", "activations"): _list_of(_names(ACTIVATIONS)),
     ("Architecture", "layer_types"): _list_of(_names(LAYER_TYPES)),
     ("OwnRange", "sampling"): _names(("uniform", "log", "quniform")),
+    ("HyperscanConfig", "use_tries_from"): _TEXTS,
+    ("Override", "activation_per_layer"): {"anyOf": [_names(ACTIVATIONS), _list_of(_names(ACTIVATIONS))]},
+    ("Override", "initializer"): _names(INITIALIZERS),
+    ("Override", "layer_type"): _names(LAYER_TYPES),
+    ("Override", "optimizer"): {"anyOf": [_names(OPTIMIZERS), {"$ref": "#/$defs/Optimizer"}]},
     ("KFold", "penalties"): _list_of(_names(PENALTIES)),
     ("KFold", "loss_type"): _names(LOSS_TYPES),
     ("KFold", "replica_statistic"): _names(STATISTICS),
@@ -101,6 +106,9 @@ def json_schema() -> dict[str, Any]:
         }
         section.pop("title", None)
     schema["additionalProperties"] = True
+    # what a fit needs of `parameters` comes from the trials where there are trial_specs
+    needed = {"properties": {"parameters": {"required": schema["$defs"]["Parameters"].pop("required")}}}
+    schema |= {"if": {"properties": {"trial_specs": {"type": "null"}}}, "then": needed}
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A runcard of hyperparton",

@@ -31,6 +31,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "diagonal_frac": "Share of the eigenmodes that is used for training.",
         "same_trvl_per_replica": "Whether all replicas have the same split.",
         "hyperscan_config": "What a scan samples.",
+        "trial_specs": "Which scan's best trials the replicas of a fit take their methodologies from.",
     },
     "DatasetInput": {
         "dataset": "NNPDF's name of the set.",
@@ -109,6 +110,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "db_port": "Its port.",
         "db_name": "Name of its database.",
         "num_mongo_workers": "Workers that this job starts.",
+        "use_tries_from": "Earlier scans: beside ranges, trials to learn from; alone, parameter sets to choose among.",
+        "prune": "Whether trials that cannot become one of the best are stopped before their end.",
     },
     "Stopping": {
         "min_epochs": "Fewest epochs.",
@@ -146,6 +149,26 @@ MEANINGS: Mapping[str, Mapping[str, str]] = MappingProxyType({
         "steps": "Number of steps of the grid, in place of step.",
         "make_int": "Whether the trainer receives whole numbers.",
         "choice": "A list of values to choose from, in place of a range.",
+    },
+    "TrialSpecs": {
+        "hyperscan": "The scan: its folder, or its name among n3fit's results.",
+        "thermalization": "So many of the first trials are left out; 0 if not given.",
+        "number_of_trials": "The best so many of the others are shared among the replicas.",
+        "override": "Values that take the place of the trials' own.",
+        "seed": "Draws the trial of each replica; without it replica r has the one in place r modulo number_of_trials.",
+    },
+    "Override": {
+        "nodes_per_layer": "Widths of the layers.",
+        "activation_per_layer": "Activation of all layers but the last, or of each.",
+        "initializer": "How the weights are drawn at first.",
+        "optimizer": "Name of the optimizer, or the optimizer with its arguments.",
+        "learning_rate": "Its learning rate.",
+        "clipnorm": "Norm to which its gradients are cut.",
+        "epochs": "Greatest number of epochs.",
+        "stopping_patience": "Share of the epochs for which a fit goes on without a better validation χ².",
+        "initial": "First value of the positivity multiplier.",
+        "layer_type": "One network for all flavours (dense), or one for each (dense_per_flavour).",
+        "dropout": "Share of the nodes left out at random.",
     },
     "KFold": {
         "partitions": "The folds; each hides its data sets from one of the fits.",

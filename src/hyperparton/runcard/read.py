@@ -12,7 +12,7 @@ from hyperparton.errors import Fault, RuncardError, nearest
 from hyperparton.runcard.crosschecks import cross_check, cross_check_trainer
 from hyperparton.runcard.faults import shown, translated
 from hyperparton.runcard.load import Document, load_document, parse_document
-from hyperparton.runcard.schema import Runcard, TrainerRuncard
+from hyperparton.runcard.schema import Runcard, SharedRuncard, TrainerRuncard
 
 __all__ = ["examine", "parse_runcard", "read_runcard"]
 
@@ -22,7 +22,6 @@ _UNSUPPORTED: Mapping[str, str] = {
     "fiatlux": "fits with a photon PDF are not supported",
     "positivity_bound": "polarized fits are not supported",
     "unpolarized_bc": "polarized fits are not supported",
-    "trial_specs": "methodologies drawn from a scan's trials are not supported here",
     "load": "starting from saved weights is not supported",
     "load_weights_from_fit": "starting from saved weights is not supported",
     "drop_internal_rules": "dropping NNPDF's default cuts is not supported",
@@ -63,7 +62,8 @@ def _settled(card: Runcard | TrainerRuncard | None, faults: list[Fault]) -> Runc
 def _examined(document: Document) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
     content = document.content
     own = content.get("trainer") is not None
-    model = TrainerRuncard if own else Runcard
+    shared = content.get("trial_specs") not in (None, {}, [], False)
+    model = TrainerRuncard if own else SharedRuncard if shared else Runcard
     faults = list(document.faults)
     if own:
         wanted, unused = dict(content), ()

@@ -11,6 +11,7 @@ from hyperparton.errors import Fault, nearest
 from hyperparton.runcard.hyperscan import HyperscanConfig, KFold
 from hyperparton.runcard.load import Document, KeyPath
 from hyperparton.runcard.methodology import Parameters
+from hyperparton.runcard.trialspecs import SharedParameters, TrialSpecs
 from hyperparton.runcard.values import (
     Flag,
     Fraction,
@@ -27,7 +28,16 @@ from hyperparton.runcard.values import (
     refuse,
 )
 
-__all__ = ["BasisElement", "DataCuts", "DatasetInput", "Fitting", "LagrangeSet", "Runcard", "TrainerRuncard"]
+__all__ = [
+    "BasisElement",
+    "DataCuts",
+    "DatasetInput",
+    "Fitting",
+    "LagrangeSet",
+    "Runcard",
+    "SharedRuncard",
+    "TrainerRuncard",
+]
 
 
 def _names(value: Any) -> Any:
@@ -202,6 +212,7 @@ class Runcard(_Positioned):
     diagonal_basis: Annotated[Flag, none_as(lambda: True)] = True
     diagonal_frac: Annotated[Fraction, none_as(lambda: 0.75)] = 0.75
     same_trvl_per_replica: Annotated[Flag, none_as(lambda: False)] = False
+    trial_specs: TrialSpecs | None = None
 
     @property
     def theoryid(self) -> int:
@@ -211,6 +222,13 @@ class Runcard(_Positioned):
     def scan_parameters(self) -> dict[str, Any]:
         """`parameters` as the card writes them: what HyperScanner puts its samplers into."""
         return dict(self.raw["parameters"])
+
+
+class SharedRuncard(Runcard):
+    """A card with `trial_specs`: its fits take their methodologies from the trials of a scan."""
+
+    parameters: SharedParameters  # pyright: ignore[reportIncompatibleVariableOverride]
+    trial_specs: TrialSpecs  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class TrainerRuncard(_Positioned):

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from hyperparton.errors import nearest
 
 __all__ = [
+    "Count",
     "Flag",
     "Fraction",
     "LessThanOne",
@@ -93,6 +94,7 @@ Share = Annotated[float, _checked(_number, lambda v: 0 <= v <= 1, "a number from
 Fraction = Annotated[float, _checked(_number, lambda v: 0 < v <= 1, "a number above 0, at most 1")]
 LessThanOne = Annotated[float, _checked(_number, lambda v: 0 <= v < 1, "a number of at least 0, below 1")]
 Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[int, _checked(_whole, lambda v: 0 <= v < 2**31, "a whole number of at least 0")]
 WholePositive = Annotated[int, _checked(_whole, lambda v: 1 <= v < 2**31, "a whole number of at least 1")]
 Port = Annotated[int, _checked(_whole, lambda v: 1 <= v < 2**16, "a port number, 1 to 65535")]
 Seed = Annotated[int, _checked(_whole, lambda v: 0 <= v < 2**32, "a whole number of at least 0, below 2^32")]

@@ -11,17 +11,22 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from hyperparton.errors import ScanError, TrialPrunedError
 from hyperparton.scan.limits import TrialTimeoutError, alarm
+from hyperparton.scan.reports import Reports
 from hyperparton.trials.record import STATUSES, strict
 
-__all__ = ["Trainer", "evaluate_trial"]
+__all__ = ["Trainer", "evaluate_trial", "require_reports"]
 
 _FRAMES = 6
 _MESSAGE = 2000
 
 
 class Trainer(Protocol):
-    """All that a scan knows of what it scans; n3fit's ModelTrainer is one."""
+    """All that a scan knows of what it scans; n3fit's ModelTrainer is one.
+
+    A trainer that has an attribute `report`, None at first, can be pruned: see `reports`.
+    """
 
     def set_hyperopt(self, hyperopt_on: bool, keys: Any = None) -> None:
         """Told once, before the first trial, with the keys that are scanned."""
@@ -32,16 +37,40 @@ class Trainer(Protocol):
         ...
 
 
-def evaluate_trial(trainer: Trainer, params: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
+def require_reports(trainer: Any) -> None:
+    """Raise ScanError for a trainer that does not report how its trials come along, so that none can be pruned."""
+    if not hasattr(trainer, "report"):
+        raise ScanError(
+            f"pruning needs a trainer that reports at checkpoints: {type(trainer).__name__} has no attribute `report`"
+        )
+
+
+def evaluate_trial(
+    trainer: Trainer, params: dict[str, Any], seconds: float | None = None, reports: Reports | None = None
+) -> dict[str, Any]:
     """The trial's result in strict JSON data, with status fail and `failure` {type, message, traceback} if it failed.
 
-    A trial that takes longer than `seconds` is interrupted as `alarm` can. Only exceptions that end the process
+    A trial that takes longer than `seconds` is interrupted as `alarm` can. With `reports` the trainer reports to them;
+    the result holds its `curve`, and `pruned` if they stopped it. Only exceptions that end the process
     (KeyboardInterrupt, SystemExit) pass.
     """
+    if reports is None:
+        return _evaluated(trainer, params, seconds)
+    attended: Any = trainer
+    attended.report = reports
+    try:
+        return reports.kept_with(_evaluated(trainer, params, seconds))
+    finally:
+        attended.report = None
+
+
+def _evaluated(trainer: Trainer, params: dict[str, Any], seconds: float | None) -> dict[str, Any]:
     late = TrialTimeoutError(f"it took longer than {seconds} s")
     try:
         with alarm(seconds, late):
             returned = trainer.hyperparametrizable(params)
+    except TrialPrunedError as pruned:
+        returned = {**pruned.result, **pruned.told}
     except TrialTimeoutError as fault:
         return _failed("TrialTimeout", str(fault), _short_traceback(fault))
     except Exception as fault:

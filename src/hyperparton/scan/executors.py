@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from hyperparton.errors import ScanError
-from hyperparton.scan.evaluate import Trainer, evaluate_trial
+from hyperparton.scan.evaluate import Trainer, evaluate_trial, require_reports
 from hyperparton.scan.limits import alarm
 from hyperparton.scan.process import Recipe, TrainerProcess, close_processes, run_task
+from hyperparton.scan.reports import Reports
 from hyperparton.scan.work import Work
 from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials import Trial
@@ -53,16 +54,20 @@ class InThisProcess:
     def run(self, work: Work) -> None:
         """Run trials until the scan is over."""
         self._trainer.set_hyperopt(True, keys=work.plan.scanner.hyper_keys)
+        if work.plan.pruning is not None:
+            require_reports(self._trainer)
         limit = work.plan.limits.trial_timeout
         for trial in _trials(work):
             params = evaluate(work.plan.scanner.as_dict(), trial.vals)
+            found = work.pruning_limits(trial)
+            reports = None if found is None else Reports(found)
             left = work.time_left()
             try:
                 if left is not None and (limit is None or left < limit):
                     with alarm(left, _OutOfTime()):
-                        result = evaluate_trial(self._trainer, params)
+                        result = evaluate_trial(self._trainer, params, reports=reports)
                 else:
-                    result = evaluate_trial(self._trainer, params, limit)
+                    result = evaluate_trial(self._trainer, params, limit, reports)
             except _OutOfTime:
                 raise work.time_is_over() from None
             work.finish(trial, result)
@@ -78,12 +83,13 @@ class InProcess:
 
     def run(self, work: Work) -> None:
         """Run trials until the scan is over."""
-        process = TrainerProcess(self._recipe.text(fingerprint(work.plan.scanner.as_dict())))
+        process = TrainerProcess(_recipe_text(self._recipe, work))
         limits = work.plan.limits
         try:
             for trial in _trials(work):
                 answer = process.ask(
                     trial.vals,
+                    pruning=_limits_of(work, trial),
                     seconds=limits.trial_timeout,
                     memory=limits.worker_memory,
                     progress=work.tell_of(trial),
@@ -92,6 +98,17 @@ class InProcess:
                 work.settle(trial, answer)
         finally:
             process.close()
+
+
+def _recipe_text(recipe: Recipe, work: Work, threads: int | None = None) -> str:
+    space = fingerprint(work.plan.scanner.as_dict())
+    return recipe.text(space, threads, reports=work.plan.pruning is not None)
+
+
+def _limits_of(work: Work, trial: Trial) -> list[Any] | None:
+    """The limits of a trial as plain data."""
+    found = work.pruning_limits(trial)
+    return None if found is None else [limit.as_list() for limit in found]
 
 
 def _trials(work: Work) -> Iterator[Trial]:
@@ -115,14 +132,15 @@ class OnCluster:
 
     def run(self, work: Work) -> None:
         """Run trials until the scan is over."""
-        recipe = self._recipe.text(fingerprint(work.plan.scanner.as_dict()), self._threads)
+        recipe = _recipe_text(self._recipe, work, self._threads)
         limits = (work.plan.limits.trial_timeout, work.plan.limits.worker_memory)
         ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
         flying: dict[str, tuple[Any, Trial]] = {}
         try:
             while True:
                 while len(flying) < self.slots and (trial := work.next_trial()) is not None:
-                    future = self._client.submit(run_task, recipe, dict(trial.vals), *limits, pure=False, retries=0)
+                    told = (dict(trial.vals), *limits, _limits_of(work, trial))
+                    future = self._client.submit(run_task, recipe, *told, pure=False, retries=0)
                     flying[future.key] = (future, trial)
                     future.add_done_callback(ready.put)
                 if not flying:

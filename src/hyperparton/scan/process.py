@@ -47,11 +47,14 @@ class Recipe:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
 
-    def text(self, space: str | None = None, threads: int | None = None) -> str:
-        """The recipe as JSON; `space` is the fingerprint of the scan's space, `threads` how many a process may use."""
+    def text(self, space: str | None = None, threads: int | None = None, reports: bool = False) -> str:
+        """The recipe as JSON; `space` is the fingerprint of the scan's space, `threads` how many a process may use.
+
+        With `reports` the trainer must be one that reports at checkpoints.
+        """
         return encode({
             "builder": self.builder, "arguments": dict(self.arguments), "folders": list(self.folders),
-            "space": space, "threads": threads,
+            "space": space, "threads": threads, "reports": reports,
         })  # fmt: skip
 
 
@@ -67,6 +70,7 @@ class TrainerProcess:
         self,
         vals: Mapping[str, Any],
         *,
+        pruning: list[Any] | None = None,
         seconds: float | None = None,
         memory: int | None = None,
         progress: Callable[[dict[str, Any]], None] | None = None,
@@ -75,7 +79,8 @@ class TrainerProcess:
         """Run one trial: `{"result": ...}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
 
         One that died before it had a trainer has `starting` beside it: that is not the trial's fault.
-        `seconds` and `memory` (bytes) are limits on the trial; the result of one that exceeds them says so. `watch` is
+        `pruning` are limits on its losses as `scan.pruning` makes them, each a list. `seconds` and `memory` (bytes)
+        are limits on the trial; the result of one that exceeds them says so. `watch` is
         called now and then while the trial runs, and may raise.
         """
         listeners = (progress, watch)
@@ -84,7 +89,7 @@ class TrainerProcess:
             if "ready" not in answer:
                 self.close()
                 return {**answer, "starting": True}
-        answer = self._exchange({"vals": dict(vals)}, listeners, seconds, memory)
+        answer = self._exchange({"vals": dict(vals), "pruning": pruning}, listeners, seconds, memory)
         if set(answer) != {"result"}:
             self.close()
         return {key: value for key, value in answer.items() if key != "ended"}
@@ -201,14 +206,16 @@ _ALL: dict[str, list[TrainerProcess]] = {}
 _GUARD = threading.Lock()
 
 
-def run_task(text: str, vals: Mapping[str, Any], seconds: float | None, memory: int | None) -> Answer:
+def run_task(
+    text: str, vals: Mapping[str, Any], seconds: float | None, memory: int | None, pruning: list[Any] | None = None
+) -> Answer:
     """Run one trial in a process of this machine: one that waits for work, or a new one."""
     with _GUARD:
         free = _FREE.setdefault(text, [])
         process = free.pop() if free else TrainerProcess(text)
         if process not in _ALL.setdefault(text, []):
             _ALL[text].append(process)
-    answer = process.ask(vals, seconds=seconds, memory=memory)
+    answer = process.ask(vals, pruning=pruning, seconds=seconds, memory=memory)
     with _GUARD:
         if process in _ALL.get(text, []):
             _FREE[text].append(process)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperparton.errors import SpaceError, nearest
+from hyperparton.scan.prior import parameter_sets
 from hyperparton.scan.sections import (
     SECTION_KEYS,
     ActivationStr,
@@ -30,6 +31,8 @@ _EXECUTION: Mapping[str, Any] = {
     "db_port": 27017,
     "db_name": "hyperopt-db",
     "num_mongo_workers": 1,
+    "prune": False,
+    "use_tries_from": None,
 }
 
 #: the key and label of a choice among whole parameter sets
@@ -43,6 +46,9 @@ class HyperScanner:
     steps discrete ranges are divided. `hyper_keys` holds the keys of `parameters` that are scanned. Raises SpaceError
     for a key that `parameters` does not declare, a name that the catalogue does not know, and keys of `sampling_dict`
     that nothing reads.
+
+    `use_tries_from` names earlier scans. Beside ranges their trials are what a scan's engine knows before it begins;
+    alone, as in n3fit, the space is a choice among the parameters of those that succeeded.
     """
 
     def __init__(self, parameters: Mapping[str, Any], sampling_dict: Mapping[str, Any], steps: int = 5) -> None:
@@ -55,7 +61,10 @@ class HyperScanner:
         self.hyper_keys: set[str] = set()
         self._set_execution(sampling_dict)
         sections = {key: entry for key, entry in sampling_dict.items() if entry and key not in _EXECUTION}
-        if _SETS in sections:
+        if not sections and self.use_tries_from:
+            self._choose_among_sets({_SETS: parameter_sets(self.use_tries_from)})
+            self.use_tries_from = ()
+        elif _SETS in sections:
             self._choose_among_sets(sections)
         else:
             self._read(sections)
@@ -70,6 +79,9 @@ class HyperScanner:
         self.db_port: int = given["db_port"]
         self.db_name: str = given["db_name"]
         self.num_mongo_workers: int = given["num_mongo_workers"]
+        self.prune: bool = bool(given["prune"])
+        sources = given["use_tries_from"] or ()
+        self.use_tries_from: tuple[str, ...] = (sources,) if isinstance(sources, str) else tuple(map(str, sources))
 
     def _choose_among_sets(self, sections: Mapping[str, Any]) -> None:
         beside = sorted(set(sections) - {_SETS})

@@ -7,12 +7,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hyperparton.engines import trial_seed
 from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
+from hyperparton.scan.ending import Course, Ending
 from hyperparton.scan.limits import Limits, limit_failure
+from hyperparton.scan.pruning import Curve, Limit, Rule, Standing
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.trials import Outcome, Trial, owner_name
 from hyperparton.trials.exported import ExportedTrials
@@ -33,6 +35,12 @@ _FALSE_STARTS = 10
 #: pauses, in seconds, between two looks for a trial that may be run
 _SHORTEST, _LONGEST = 0.02, 1.0
 
+#: what a process worked is kept under this and its name
+_WORKED = "worked "
+
+#: trials read at a time when the curves of a scan that is continued are read
+_PAGE = 200
+
 #: the next trial is taken to need this much more than the longest so far
 _RESERVE = 1.1
 
@@ -50,6 +58,10 @@ class Plan:
     """seconds; None for a store that only this process holds"""
     limits: Limits
     progress: Progress | None = None
+    pruning: Rule | None = None
+    prior: tuple[Outcome, ...] = ()
+    """trials of earlier scans, before all others in what the engine is given"""
+    ending: Ending = field(default_factory=Ending)
 
 
 class Work:
@@ -62,6 +74,9 @@ class Work:
         self._store, self._plan = store, plan
         self._owner = owner_name()
         self._past: list[Outcome] = []
+        self._standing: Standing | None = None
+        self._course = Course()
+        self._begun = time.monotonic()
         best = store.best()
         self._best: tuple[float | None, int | None] = (best.loss, best.number) if best else (None, None)
         self._running: dict[int, float] = {}
@@ -75,6 +90,8 @@ class Work:
         self._stopped = threading.Event()
         self._may_be_left = True
         self.over = False
+        #: why the scan ended before its number of trials, if it did
+        self.ended: str | None = None
 
     @property
     def plan(self) -> Plan:
@@ -137,8 +154,14 @@ class Work:
             known = max(number - self._plan.lag + 1, 0)
             if not self._finished_below(known):
                 return None
+            seed = trial_seed(self._plan.seed, number)
+            self.ended = self._reason_to_end(known, seed)
+            if self.ended is not None:
+                self.over = self._finished_below(number)
+                return None
             past = self._past if len(self._past) == known else self._past[:known]
-            vals = self._plan.engine.suggest(space.as_dict(), past, trial_seed(self._plan.seed, number))
+            past = [*self._plan.prior, *past] if self._plan.prior else past
+            vals = self._plan.engine.suggest(space.as_dict(), past, seed, number)
             trial = self._store.book(
                 number, vals, self._owner, space_vals=space.space_vals(vals), seconds=self._plan.lease
             )
@@ -146,6 +169,27 @@ class Work:
                 return trial
         self.over = self._finished_below(self._plan.total)
         return None
+
+    def _reason_to_end(self, known: int, seed: int) -> str | None:
+        """Why no trial is begun any more after the first `known` ones, the seed of the next being `seed`."""
+        ending, course = self._plan.ending, self._course
+        for outcome in self._past[course.count : known]:
+            course.add(outcome)
+        told = ending.reason(course)
+        if told is None and ending.max_time is not None and (worked := self._worked()) >= ending.max_time:
+            told = f"the scan worked for {worked:.0f} s, at most {ending.max_time:g} s were asked for"
+        if told is None and ending.min_improvement is not None and course.best is not None:
+            past = [*self._plan.prior, *self._past[:known]]
+            gain = self._plan.engine.expected_improvement(self._plan.scanner.as_dict(), past, seed)
+            if gain is not None and gain < ending.min_improvement:
+                told = f"the next trial is expected to improve the loss by {gain:.2g}, less than was asked for"
+        return told
+
+    def _worked(self) -> float:
+        """Seconds that all processes of the scan worked, as far as they have said so."""
+        kept = self._store.metadata()
+        others = (value for key, value in kept.items() if key.startswith(_WORKED) and key != _WORKED + self._owner)
+        return sum(others) + time.monotonic() - self._begun
 
     def _finished_below(self, stop: int) -> bool:
         """Whether all trials below `stop` are finished; their outcomes are then in `_past`."""
@@ -155,6 +199,25 @@ class Work:
                 self._past.append(outcome)
                 self._compare(outcome.status, outcome.loss, outcome.number)
         return len(self._past) >= stop
+
+    def pruning_limits(self, trial: Trial) -> list[Limit] | None:
+        """What finished trials allow this one; None if the scan does not prune.
+
+        They are those that the trial was suggested from, whenever it runs.
+        """
+        rule = self._plan.pruning
+        if rule is None:
+            return None
+        known = max(trial.number - self._plan.lag + 1, 0)
+        standing = self._standing
+        if standing is None or standing.count > known:  # one that was left unfinished looks back
+            standing = Standing(rule)
+        for start in range(standing.count, known, _PAGE):
+            for one in self._store.trials(start, min(start + _PAGE, known)):
+                standing.add(Curve.from_result(one.result or {}))
+        if self._standing is None or standing.count >= self._standing.count:
+            self._standing = standing
+        return standing.limits()
 
     def _compare(self, status: str, loss: float | None, number: int) -> None:
         if status == "ok" and (self._best[0] is None or (loss, number) < self._best):
@@ -233,15 +296,19 @@ class Work:
         if not kept:
             _LOG.warning("trial %d: its lease was lost, this result of it is dropped", number)
             return
+        if self._plan.ending.max_time is not None:
+            self._store.attach(_WORKED + self._owner, round(time.monotonic() - self._begun, 3))
         if number == len(self._past):
             self._past.append(Trial(number, trial.vals, result=result).outcome)
         self._compare(result["status"], loss, number)
-        self._failures = 0 if good else self._failures + 1
+        pruned = bool(result.get("pruned"))
+        self._failures = 0 if good or pruned else self._failures + 1
         reason = Trial(number, trial.vals, result=result).reason
         if self._plan.progress is not None:
             self._tell({
                 "event": "trial_finished", "tid": number, "done": self._done(), "status": result["status"],
                 "loss": loss, "reason": reason, "seconds": seconds, "best": self._best[0], "best_tid": self._best[1],
+                **({"pruned": True} if pruned else {}),
             })  # fmt: skip
         if self._failures == self._plan.limits.max_consecutive_failures:
             raise TooManyFailuresError(f"{self._failures} trials failed one after the other, the last with {reason}")

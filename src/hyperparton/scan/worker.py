@@ -1,7 +1,8 @@
 """The process that runs trials for another: `python -m hyperparton.scan.worker`, started by `TrainerProcess`.
 
 It speaks lines of JSON. First it is told a recipe and answers `{"ready": true}` or `{"broken": why}`; then each line
-`{"vals": ...}` is answered by `{"result": ...}`, with `{"progress": ...}` lines before it where the trainer tells any.
+`{"vals": ..., "pruning": ...}` is answered by `{"result": ...}`, with `{"progress": ...}` lines before it where the
+trainer tells any.
 It ends when its input does, in the middle of a trial too: no worker outlives the one who started it.
 """
 
@@ -18,7 +19,9 @@ from importlib import import_module
 from typing import IO, Any
 
 from hyperparton.errors import HyperpartonError
-from hyperparton.scan.evaluate import evaluate_trial
+from hyperparton.scan.evaluate import evaluate_trial, require_reports
+from hyperparton.scan.pruning import Limit
+from hyperparton.scan.reports import Reports
 from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials.record import encode, strict
 
@@ -50,8 +53,11 @@ def main() -> None:
     if hasattr(trainer, "progress"):
         trainer.progress = _Progress(answers)
     while True:
-        vals = json.loads(lines.get())["vals"]
-        _say(answers, {"result": evaluate_trial(trainer, evaluate(scanner.as_dict(), vals))})
+        task = json.loads(lines.get())
+        pruning = task.get("pruning")
+        reports = None if pruning is None else Reports([Limit.from_list(held) for held in pruning])
+        params = evaluate(scanner.as_dict(), task["vals"])
+        _say(answers, {"result": evaluate_trial(trainer, params, reports=reports)})
 
 
 def _listen(source: IO[str], lines: queue.Queue[str]) -> None:
@@ -68,6 +74,8 @@ def _build(recipe: dict[str, Any]) -> tuple[Any, Any]:
         raise HyperpartonError(
             "the space that this process builds is not that of the scan: is another version of hyperparton here?"
         )
+    if recipe.get("reports"):
+        require_reports(trainer)
     trainer.set_hyperopt(True, keys=scanner.hyper_keys)
     return trainer, scanner
 

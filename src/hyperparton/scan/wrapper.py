@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hyperparton.engines import get_engine
-from hyperparton.errors import ScanError, StoreError
+from hyperparton.errors import EngineError, ScanError, StoreError
+from hyperparton.scan.ending import Ending
 from hyperparton.scan.evaluate import Trainer
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
 from hyperparton.scan.limits import Limits
+from hyperparton.scan.prior import kept_prior, prior_of
 from hyperparton.scan.process import Recipe
+from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.work import Plan, Progress, Work
 from hyperparton.space import describe, fingerprint, samplers
@@ -50,6 +53,9 @@ def hyper_scan_wrapper(
     lag: int | None = None,
     lease: float = _LEASE,
     limits: Limits | None = None,
+    prune: bool | Rule = False,
+    prior: Sequence[str | Path] = (),
+    ending: Ending | None = None,
 ) -> dict[str, Any]:
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
@@ -66,32 +72,70 @@ def hyper_scan_wrapper(
     With `store`, the URL of a database, any number of processes that are given it work on the same scan; by default its
     lag is 16. A trial whose process does not answer for `lease` seconds is run by another.
 
+    With `prune` trials that cannot become one of the best are stopped, by the rule of `scan.pruning` or one with other
+    numbers; the trainer needs an attribute `report` (see `scan.reports`). Such a trial has status fail, the loss that
+    it had then, and `pruned` in its result.
+
+    `prior` names folders of earlier scans, this program's or n3fit's: those of their trials that lie in this space are
+    the first that the engine learns from, by default those that `use_tries_from` of the scanner names. They are read
+    at the first start and kept. `progress` hears of them: `{"event": "prior", "trials": how many, "notes": [lines]}`.
+
+    `ending` ends the scan before `max_evals` trials; `progress` hears why: `{"event": "scan_ended", "reason": text}`.
+
     `progress` is called with `{"event": "trial_started", tid, total, params}` and `{"event": "trial_finished", tid,
-    total, done, status, loss, reason, seconds, best, best_tid}`; `done` is how many are finished, `best` the lowest
-    loss so far, None while there is none. A process beside this one tells `{"event": "trial_progress", tid, ...}`.
+    total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for a trial that was stopped; `done` is
+    how many are finished, `best` the lowest loss so far, None while there is none. A process beside this one tells
+    `{"event": "trial_progress", tid, ...}`.
 
     Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded, no trainer can be
     built), TooManyFailuresError and WalltimeError by `limits`, SpaceError or EngineError (nothing to scan, unknown
     engine).
     """
-    limits = limits or Limits()
+    limits, ending = limits or Limits(), ending or Ending()
     _check_request(model_trainer, hyperscanner, max_evals, lag, limits)
-    suggester = get_engine(engine)
+    suggester = _engine(engine, seed, ending)
+    rule = Rule() if prune is True else prune or None
+    sources = [str(source) for source in prior or hyperscanner.use_tries_from]
     with (
         _executor(model_trainer, workers, scheduler) as executor,
         contextlib.closing(_trials(replica_path_set, store, hyperscanner)) as trials,
     ):
-        settings = {"seed": seed, "engine": engine, "lag": lag}
+        earlier = prior_of(trials, sources, hyperscanner.as_dict())
+        settings = _settings(seed, engine, lag, rule, sources)
         usual = max(executor.slots, _JOINED_LAG) if trials.shared else executor.slots
         agreed = _check_identity(trials, hyperscanner, settings, usual, metadata or {})
+        known = kept_prior(trials, earlier, hyperscanner.as_dict())
+        if earlier and progress is not None:
+            progress({"event": "prior", "trials": len(known), "notes": earlier["notes"]})
         ends = lease if trials.shared else None
-        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress)
+        plan = Plan(
+            hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress, rule, tuple(known), ending
+        )
         with Work(trials, plan) as work:
             executor.run(work)
+        if work.ended is not None and progress is not None:
+            progress({"event": "scan_ended", "reason": work.ended})
         best = trials.best()
         if best is None:
             raise ScanError(_all_failed(trials))
         return hyperscanner.space_eval(best)
+
+
+def _engine(name: str, seed: int, ending: Ending) -> Any:
+    engine = get_engine(name, seed)
+    if ending.min_improvement is not None and not hasattr(engine, "expected_improvement"):
+        raise EngineError(f"the engine {name} cannot tell what improvement it expects")
+    return engine
+
+
+def _settings(seed: int, engine: str, lag: int | None, rule: Rule | None, sources: Sequence[str]) -> dict[str, Any]:
+    """What a scan is beside its space and its card; what is not used is left out, as scans begun without it have it."""
+    settings: dict[str, Any] = {"seed": seed, "engine": engine, "lag": lag}
+    if rule is not None:
+        settings["prune"] = rule.as_dict()
+    if sources:
+        settings["prior"] = [Path(source).name for source in sources]
+    return settings
 
 
 def _check_request(trainer: Any, scanner: HyperScanner, max_evals: Any, lag: Any, limits: Limits) -> None:

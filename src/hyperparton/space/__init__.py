@@ -15,9 +15,11 @@ from hyperparton.space.expressions import (
     hp_uniform,
     optimizer_arg_wrapper,
 )
+from hyperparton.space.locate import Misfit, locate
 from hyperparton.space.tree import (
     Condition,
     Vals,
+    choose,
     conditions,
     describe,
     evaluate,
@@ -34,10 +36,12 @@ __all__ = [
     "FrozenDict",
     "FrozenList",
     "LogUniform",
+    "Misfit",
     "QUniform",
     "Sampler",
     "Uniform",
     "Vals",
+    "choose",
     "conditions",
     "describe",
     "evaluate",
@@ -48,6 +52,7 @@ __all__ = [
     "hp_loguniform",
     "hp_quniform",
     "hp_uniform",
+    "locate",
     "optimizer_arg_wrapper",
     "readable",
     "sample",

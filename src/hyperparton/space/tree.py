@@ -20,6 +20,7 @@ from hyperparton.space.expressions import REAL, Choice, FrozenList, LogUniform, 
 __all__ = [
     "Condition",
     "Vals",
+    "choose",
     "conditions",
     "describe",
     "evaluate",
@@ -76,16 +77,21 @@ def evaluate(space: Any, vals: Vals) -> Any:
 
 def sample(space: Any, rng: np.random.Generator) -> dict[str, list[Any]]:
     """Draw a point of the space: every branch of a choice and every point of a grid equally likely."""
-    drawn: dict[str, Any] = {}
+    return choose(space, lambda sampler: _draw(sampler, rng))
 
-    def draw(sampler: Sampler) -> Any:
-        if sampler.label not in drawn:
-            drawn[sampler.label] = _draw(sampler, rng)
-        return drawn[sampler.label]
+
+def choose(space: Any, value_of: Callable[[Sampler], Any]) -> dict[str, list[Any]]:
+    """The point of the space whose values `value_of` gives; it is asked once for each label that applies."""
+    chosen: dict[str, Any] = {}
+
+    def ask(sampler: Sampler) -> Any:
+        if sampler.label not in chosen:
+            chosen[sampler.label] = value_of(sampler)
+        return chosen[sampler.label]
 
     known = samplers(space)
-    _resolve(space, draw)
-    return fill(known, drawn)
+    _resolve(space, ask)
+    return fill(known, chosen)
 
 
 def fill(known: Mapping[str, Sampler], chosen: Mapping[str, Any]) -> dict[str, list[Any]]:

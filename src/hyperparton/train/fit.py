@@ -18,7 +18,7 @@ from hyperparton.pdf.sumrules import sum_rule_mode
 from hyperparton.train.kfold import Fold, SplitSettings, build_folds
 from hyperparton.train.methodology import Methodology
 from hyperparton.train.metrics import ReducedMetrics
-from hyperparton.train.models import Constraints, ModelData, Theory, TrainedModels, build_model, train_models
+from hyperparton.train.models import Constraints, Look, ModelData, Theory, TrainedModels, build_model, train_models
 
 __all__ = ["FitResult", "FitSetup", "fit_runcard", "run_fit"]
 
@@ -89,6 +89,15 @@ class FitSetup:
             partitions=None if card.kfold is None else card.kfold.partitions,
             sum_rules=card.sum_rules,
         )
+
+    def sharing(self, other: FitSetup) -> FitSetup:
+        """`other`, a setup of the same data for other replicas, with what does not depend on replicas taken from here.
+
+        Nothing of it may have been used before.
+        """
+        for name in ("grid", "convolution", "compressed", "theory"):
+            other.__dict__[name] = getattr(self, name)
+        return other
 
     @cached_property
     def observables(self) -> list[Any]:
@@ -164,10 +173,12 @@ class FitSetup:
             return list(self.nnseeds)
         return [int(np.random.default_rng(seed).integers(1, 2**30)) * k for seed in self.nnseeds]
 
-    def train(self, methodology: Methodology, folds: Sequence[Fold], progress: Progress | None) -> TrainedModels:
-        """All folds and replicas as one batch, fold by fold."""
+    def train(
+        self, methodology: Methodology, folds: Sequence[Fold], progress: Progress | None, look: Look | None = None
+    ) -> TrainedModels:
+        """All folds and replicas as one batch, fold by fold; `progress` and `look` are those of `train_models`."""
         model = build_model(methodology, self.fitting, self.sum_rules, self.xgrids)
-        return train_models(model, methodology, self._model_data(folds), self.theory, progress)
+        return train_models(model, methodology, self._model_data(folds), self.theory, progress, look)
 
     def _model_data(self, folds: Sequence[Fold]) -> ModelData:
         """The data of all models; kept for the next trial with the same folds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -29,9 +29,11 @@ from hyperparton.train.program import FAMILY, Constraint, FitState, Models, Prog
 from hyperparton.train.stopping import Criteria
 from hyperparton.train.stopping import start as start_stopping
 
-__all__ = ["Constraints", "ModelData", "Theory", "TrainedModels", "build_model", "train_models"]
+__all__ = ["Constraints", "Look", "ModelData", "Theory", "TrainedModels", "build_model", "train_models"]
 
 Progress = Callable[[dict[str, Any]], None]
+#: called with the epochs that were run and what collects the models as they stand
+Look = Callable[[int, Callable[[], "TrainedModels"]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,12 +242,18 @@ def _models(methodology: Methodology, data: ModelData, theory: Theory, fixed: di
 
 
 def train_models(
-    model: PDFModel, methodology: Methodology, data: ModelData, theory: Theory, progress: Progress | None = None
+    model: PDFModel,
+    methodology: Methodology,
+    data: ModelData,
+    theory: Theory,
+    progress: Progress | None = None,
+    look: Look | None = None,
 ) -> TrainedModels:
     """Train one model per seed of `data`, until each has stopped.
 
-    `progress` is called every 100 epochs with `epoch`, `epochs` and the `running` models; an exception that it
-    raises ends the training.
+    `progress` is called every 100 epochs with `epoch`, `epochs` and the `running` models, `look` as long as any model
+    runs, with the epochs and a function that gives the models as they stand; an exception that one of them raises ends
+    the training.
     """
     optimizer = methodology.optimizer
     trained, fixed = _split(model, model.start(methodology.initializer, data.seeds))
@@ -265,6 +273,7 @@ def train_models(
     models = _models(methodology, data, theory, fixed)
     start = _start_state(trained, optimizer, settings)
     chunks = Chunks(program, shared, start, models, settings, None if whole is None else (np.array(data.folds), whole))
+    collect = partial(_collect, model, data, theory.convolution, fixed)
     history: list[np.ndarray] = []
     points = np.array([r.ndata for r in data.training], np.float64)
     for epoch in range(0, methodology.epochs + 1, PUSH_EACH):
@@ -280,7 +289,9 @@ def train_models(
             )
         if not running:
             break
-    return _collect(model, data, theory.convolution, fixed, chunks.states(), np.array(history))
+        if look is not None:
+            look(epoch + PUSH_EACH, lambda: collect(chunks.states(), np.array(history)))
+    return collect(chunks.states(), np.array(history))
 
 
 def _collect(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hyperparton.data.contents import FitData
+from hyperparton.errors import TrialPrunedError
 from hyperparton.train.fit import FitResult, FitSetup, run_fit
 from hyperparton.train.kfold import Fold
 from hyperparton.train.methodology import Methodology, unroll
@@ -25,7 +28,13 @@ class ModelTrainer:
 
     In a scan (`set_hyperopt(True, keys)`) a call of `hyperparametrizable` fits all folds and all replicas as one
     batch and gives the trial's result; otherwise it does one fit of all the data.
+
+    A scan that prunes sets `report` before each trial. Every 100 epochs it is then called with what the trial's loss
+    would be if the fits ended there, and it may raise TrialPrunedError, which ends the trial.
     """
+
+    #: report(epoch, loss, folds, epochs) -> None
+    report: Callable[..., None] | None = None
 
     def __init__(
         self,
@@ -75,12 +84,43 @@ class ModelTrainer:
         if not self._hyperopt:
             fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
             return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
-        folds = self.setup.folds()
-        trained = self.setup.train(methodology, folds, self.progress)
-        results = [self._fold_result(trained, methodology, fold, k) for k, fold in enumerate(folds)]
+        look = None if self.report is None else partial(self._look, methodology, self.report)
+        trained = self.setup.train(methodology, self.setup.folds(), self.progress, look)
+        results = self._fold_results(trained, methodology, self.penalties)
         return self._trial_result(results, self.hyper_loss.trial_loss(results, self.threshold))
 
-    def _fold_result(self, trained: TrainedModels, methodology: Methodology, fold: Fold, k: int) -> FoldResult:
+    def _look(
+        self,
+        methodology: Methodology,
+        report: Callable[..., None],
+        epoch: int,
+        snapshot: Callable[[], TrainedModels],
+    ) -> None:
+        """Report the loss of the fits as they stand; a trial that this ends takes with it what they are."""
+        trained = snapshot()
+        results = self._fold_results(trained, methodology, self.penalties if self.hyper_loss.penalties_in_loss else ())
+        # no threshold: a fold that is above it now may come down
+        stands = self.hyper_loss.trial_loss(results, math.inf)
+        try:
+            report(epoch, stands.loss, stands.fold_losses, methodology.epochs)
+        except TrialPrunedError as pruned:
+            pruned.result = self._trial_result(self._fold_results(trained, methodology, self.penalties), stands)
+            raise
+
+    def _fold_results(
+        self, trained: TrainedModels, methodology: Methodology, penalties: Sequence[str]
+    ) -> list[FoldResult]:
+        folds = self.setup.folds()
+        return [self._fold_result(trained, methodology, fold, k, penalties) for k, fold in enumerate(folds)]
+
+    def _fold_result(
+        self,
+        trained: TrainedModels,
+        methodology: Methodology,
+        fold: Fold,
+        k: int,
+        penalties: Sequence[str] | None = None,
+    ) -> FoldResult:
         replicas = len(self.setup.replicas)
         rows = slice(k * replicas, (k + 1) * replicas)
         parameters, model = trained.select(rows), trained.model
@@ -96,11 +136,12 @@ class ModelTrainer:
         )
         features = self.setup.compressed.features(xf, np)
         hidden, fitted = self.setup.fold_metrics[k]
+        names = self.penalties if penalties is None else penalties
         chosen = self.hyper_loss.best_replicas(validation)
         return FoldResult(
             validation=validation,
             experimental=fold.experimental(features) / fold.experimental.ndata,
-            penalties={name: PENALTY_FUNCTIONS[name](look) for name in self.penalties},
+            penalties={name: PENALTY_FUNCTIONS[name](look) for name in names},
             hidden=hidden(self._mean(xf[chosen]), features[chosen]),
             fitted=fitted(self._mean(xf), features),
             weight=fold.weight,

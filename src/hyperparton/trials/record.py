@@ -96,6 +96,11 @@ class Trial:
         return None if self.result is None else self.result.get("loss")
 
     @property
+    def pruned(self) -> bool:
+        """Whether it was stopped because it could not become one of the best."""
+        return bool((self.result or {}).get("pruned"))
+
+    @property
     def reason(self) -> str | None:
         """Why a trial failed, in a line."""
         if self.result is None or self.status != "fail":

@@ -1,0 +1,286 @@
+"""A Gaussian process on the tree of the space, with expected improvement: numpy and scipy alone.
+
+The model. A trial is a point with one coordinate for every label: its share of the range, the middle of it where the
+label does not apply; a choice has one coordinate per option. The covariance is Matérn 5/2, with a length for every
+label. The values are normal scores of the losses' ranks, since losses that span decades and failures are no normal
+numbers; so only the order of the losses counts. Lengths and noise are where their posterior is largest, with priors
+that grow with the number of labels (Hvarfner, Hellsten, Nardi, arXiv:2402.02229, sec. 4).
+
+The next trial has the largest expected improvement on the lowest mean of the model at any trial so far (a loss that was
+low by luck is no incumbent), among random points, neighbours of the best trials, and neighbours of the best of those.
+Candidates are drawn, not computed, so rounding in the linear algebra does not reach the values that are suggested.
+
+Failures count as hyperopt's: a trial with status fail counts with its loss if it has one. All others, those that raised
+too, count as worse than every loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperparton.engines.base import best_and_latest, counted_loss, normal_scores
+from hyperparton.engines.quasirandom import value_at
+from hyperparton.errors import EngineError
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, conditions, freeze, sample, samplers
+from hyperparton.trials.record import Outcome
+
+__all__ = ["GaussianProcessEngine", "Tree", "share_of"]
+
+Array = np.ndarray
+
+#: the model, whose cost grows with the third power, sees so many of the best trials and of the latest
+_BEST, _LATEST = 100, 100
+
+#: random candidates, neighbours of the best trials, rounds of neighbours of the best candidates and their number
+_RANDOM, _NEAR, _ROUNDS, _NEXT = 1000, 500, 4, 200
+
+#: standard deviations of steps to a neighbour, in shares of a range, and how likely a label moves
+_STEPS, _MOVED = (0.02, 0.1, 0.3), 0.3
+
+
+def share_of(sampler: Sampler, value: float) -> float:
+    """Where in its range a value lies, from 0 to 1; a choice or a point of a grid in the middle of its cell."""
+    if isinstance(sampler, Choice):
+        return (value + 0.5) / len(sampler.options)
+    if isinstance(sampler, QUniform):
+        return (round((value - sampler.lower) / sampler.step) + 0.5) / (sampler.count + 1)
+    if isinstance(sampler, LogUniform):
+        return math.log(value / sampler.lower) / math.log(sampler.upper / sampler.lower)
+    return (value - sampler.lower) / (sampler.upper - sampler.lower)
+
+
+class Tree:
+    """Points of a space as rows of shares (point, label), and those as the coordinates of the model."""
+
+    def __init__(self, space: Any) -> None:
+        self.space = space
+        self.samplers = samplers(space)
+        if not self.samplers:
+            raise EngineError("the space holds no sampler: there is nothing to scan")
+        self.labels = sorted(self.samplers)
+        place = {label: i for i, label in enumerate(self.labels)}
+        self._cells = np.array([_cells(self.samplers[label]) for label in self.labels])
+        ways = conditions(space)
+        self._ways = [[[(place[name], k) for name, k in way] for way in ways[label]] for label in self.labels]
+
+    def points(self, history: Sequence[Outcome]) -> Array:
+        """Shares of the trials; 0.5 where a label does not apply."""
+        return np.array([[self._share(label, outcome.vals) for label in self.labels] for outcome in history])
+
+    def _share(self, label: str, vals: Mapping[str, Sequence[Any]]) -> float:
+        held = vals.get(label)
+        return share_of(self.samplers[label], held[0]) if held else 0.5
+
+    def settled(self, points: Array) -> Array:
+        """Shares in the middle of their cells, and 0.5 where a label does not apply."""
+        cells = np.where(self._cells > 0, self._cells, 1)
+        index = np.minimum(np.floor(points * cells), cells - 1)
+        found = np.where(self._cells > 0, (index + 0.5) / cells, points)
+        applies = np.ones(points.shape, bool)
+        for i, ways in enumerate(self._ways):
+            applies[:, i] = np.any(
+                [np.all([index[:, j] == k for j, k in way] or [np.ones(len(points), bool)], axis=0) for way in ways],
+                axis=0,
+            )
+        return np.where(applies, found, 0.5)
+
+    def coordinates(self, points: Array) -> tuple[Array, Array]:
+        """(point, coordinate) of the model and (coordinate,) the label of each."""
+        columns, owners = [], []
+        for i, label in enumerate(self.labels):
+            sampler = self.samplers[label]
+            if isinstance(sampler, Choice):
+                options = len(sampler.options)
+                index = np.floor(points[:, i] * options)
+                # two options are as far apart as the ends of a range
+                columns += [np.where(index == k, math.sqrt(0.5), 0.0) for k in range(options)]
+                owners += [i] * options
+            else:
+                columns.append(points[:, i])
+                owners.append(i)
+        return np.stack(columns, axis=1), np.array(owners)
+
+    def vals(self, point: Array) -> dict[str, list[Any]]:
+        """The values of a row of shares."""
+        shares = dict(zip(self.labels, point.tolist(), strict=True))
+        return choose(self.space, lambda s: value_at(s, min(shares[s.label], 1 - 1e-12)))
+
+
+def _cells(sampler: Sampler) -> int:
+    """How many values a label has, 0 for a continuous one."""
+    if isinstance(sampler, Choice):
+        return len(sampler.options)
+    return sampler.count + 1 if isinstance(sampler, QUniform) else 0
+
+
+class GaussianProcessEngine:
+    """The Gaussian process of this module, after 10 random trials."""
+
+    name = "gp"
+    start = 10
+
+    def __init__(self) -> None:
+        self._tree: Tree | None = None
+
+    def suggest(
+        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
+    ) -> dict[str, list[Any]]:
+        """The point with the largest expected improvement among candidates drawn from `seed`."""
+        rng = np.random.default_rng(seed)
+        if len(history) < self.start:
+            return sample(space, rng)
+        model, by_score = self._model(space, history)
+        return self._at(space).vals(self._best_candidate(model, by_score, rng))
+
+    def expected_improvement(self, space: Any, history: Sequence[Outcome], seed: int) -> float | None:
+        """By how much the trial that `suggest` names is expected to lower the best loss; None at the beginning.
+
+        Scores become losses by interpolation between the trials, and below the best one by the line through it and the
+        median of the better half; what the trial may find includes the noise.
+        """
+        losses = np.sort([counted_loss(outcome) for outcome in history])
+        half = int(np.sum(np.isfinite(losses))) // 2
+        if len(history) < self.start or half < 2:
+            return None
+        scores = np.sort(normal_scores(history))
+        slope = (losses[half] - losses[0]) / max(scores[half] - scores[0], 1e-9)
+        model, by_score = self._model(space, history)
+        point = self._best_candidate(model, by_score, np.random.default_rng(seed))
+        mean, spread = model.predicted(self._at(space).coordinates(point[None])[0])
+        z, weights = np.polynomial.hermite_e.hermegauss(64)
+        below = np.maximum(scores[0] - (mean + spread * z), 0.0)
+        return float(slope * below @ weights / np.sum(weights))
+
+    def _at(self, space: Any) -> Tree:
+        frozen = freeze(space)
+        if self._tree is None or self._tree.space != frozen:
+            self._tree = Tree(frozen)
+        return self._tree
+
+    def _model(self, space: Any, history: Sequence[Outcome]) -> tuple[_Model, Array]:
+        """The model of a history, and the points that it sees from the best to the worst."""
+        tree = self._at(space)
+        seen = best_and_latest(history, _BEST, _LATEST)
+        scores = normal_scores(history)[seen]
+        points = tree.points([history[i] for i in seen])
+        return _Model(*tree.coordinates(points), scores), points[np.argsort(scores, kind="stable")]
+
+    def _best_candidate(self, model: _Model, by_score: Array, rng: np.random.Generator) -> Array:
+        tree = self._tree
+        assert tree is not None
+        candidates = np.vstack([rng.random((_RANDOM, len(tree.labels))), _neighbours(by_score[:10], _NEAR, rng)])
+        candidates = tree.settled(candidates)
+        gain = model.improvement(tree.coordinates(candidates)[0])
+        for _ in range(_ROUNDS):
+            order = np.argsort(-gain, kind="stable")[:20]
+            near = tree.settled(_neighbours(candidates[order], _NEXT, rng))
+            gain = np.concatenate([gain[order], model.improvement(tree.coordinates(near)[0])])
+            candidates = np.vstack([candidates[order], near])
+        return candidates[int(np.argmax(gain))]
+
+
+def _neighbours(points: Array, count: int, rng: np.random.Generator) -> Array:
+    """So many points near those given: some of the labels moved, a choice's to any option."""
+    start = points[rng.integers(len(points), size=count)]
+    moved = rng.random(start.shape) < _MOVED
+    moved[np.arange(count), rng.integers(start.shape[1], size=count)] = True
+    step = rng.choice(_STEPS, size=(count, 1)) * rng.standard_normal(start.shape)
+    far = rng.random(start.shape) < 0.1
+    drawn = np.where(far, rng.random(start.shape), start + step)
+    return np.clip(np.where(moved, drawn, start), 0.0, 1.0 - 1e-9)
+
+
+class _Model:
+    """The Gaussian process given the trials' coordinates (trial, coordinate), their labels, and scores (trial,)."""
+
+    def __init__(self, x: Array, owners: Array, y: Array) -> None:
+        from scipy.optimize import minimize
+
+        self._x, self._owners = x, owners
+        self._offset = float(np.mean(y))
+        self._y = y - self._offset
+        count = int(owners.max()) + 1
+        self._squares = np.stack([_squared(x[:, owners == i], x[:, owners == i]) for i in range(count)])
+        #: logarithms of the lengths, of the variance, of the noise's variance: means and deviations of their priors
+        self._mean = np.array([math.sqrt(2) + 0.5 * math.log(count) - 0.5] * count + [0.0, math.log(0.1)])
+        self._deviation = np.array([math.sqrt(3)] * count + [0.5, 1.0])
+        found = minimize(
+            self._loss, self._mean, jac=True, method="L-BFGS-B", options={"maxiter": 40},
+            bounds=[(math.log(0.05), math.log(50.0))] * count + [(-2.0, 2.0), (math.log(1e-4), math.log(1.0))],
+        )  # fmt: skip
+        self.theta = found.x
+        """logarithms of the lengths, of the variance, of the noise's variance"""
+        self._settle(found.x)
+
+    def _covariance(self, theta: Array) -> tuple[Array, Array, Array]:
+        """(covariance without noise, its derivative by the squared distance, inverse squared lengths)."""
+        inverse = np.exp(-2.0 * theta[:-2])
+        return *_matern(np.tensordot(inverse, self._squares, axes=1), math.exp(theta[-2])), inverse
+
+    def _loss(self, theta: Array) -> tuple[float, Array]:
+        """Minus the logarithm of the posterior, and its gradient."""
+        kernel, slope, inverse = self._covariance(theta)
+        noise = math.exp(theta[-1])
+        factor = np.linalg.cholesky(kernel + (noise + 1e-8) * np.eye(len(kernel)))
+        half = np.linalg.inv(factor)
+        precision = half.T @ half
+        alpha = precision @ self._y
+        away = (theta - self._mean) / self._deviation
+        value = 0.5 * self._y @ alpha + np.sum(np.log(np.diag(factor))) + 0.5 * away @ away
+        weight = precision - np.outer(alpha, alpha)
+        by_length = -np.tensordot(self._squares, weight * slope, axes=2) * inverse
+        gradient = np.append(by_length, [0.5 * np.sum(weight * kernel), 0.5 * noise * np.trace(weight)])
+        return float(value), gradient + away / self._deviation
+
+    def _settle(self, theta: Array) -> None:
+        kernel, _, inverse = self._covariance(theta)
+        self._variance = math.exp(theta[-2])
+        self._scale = np.sqrt(inverse)[self._owners]
+        factor = np.linalg.cholesky(kernel + (math.exp(theta[-1]) + 1e-8) * np.eye(len(kernel)))
+        self._half = np.linalg.inv(factor)
+        self._alpha = self._half.T @ (self._half @ self._y)
+        self._lowest = float(np.min(kernel @ self._alpha))
+
+    def _posterior(self, x: Array) -> tuple[Array, Array]:
+        kernel, _ = _matern(_squared(x * self._scale, self._x * self._scale), self._variance)
+        spread = np.sqrt(np.maximum(self._variance - np.sum((kernel @ self._half.T) ** 2, axis=1), 1e-10))
+        return kernel @ self._alpha, spread
+
+    def predicted(self, x: Array) -> tuple[float, float]:
+        """Mean and standard deviation of the score of a trial at the one point of `x`, noise included."""
+        mean, spread = self._posterior(x)
+        return float(mean[0]) + self._offset, math.hypot(float(spread[0]), math.exp(0.5 * self.theta[-1]))
+
+    def improvement(self, x: Array) -> Array:
+        """(point,) logarithm of the expected improvement."""
+        mean, spread = self._posterior(x)
+        return np.log(spread) + _log_improvement((self._lowest - mean) / spread)
+
+
+def _log_improvement(z: Array) -> Array:
+    """log(phi(z) + z Phi(z))."""
+    # here: scipy.special takes time to import
+    from scipy.special import log_ndtr, ndtr
+
+    near = np.maximum(z, -5.0)
+    plain = np.log(np.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi) + near * ndtr(near))
+    # far below it is Phi(z) / -z times 1 + O(1 / z**2)
+    far = np.minimum(z, -5.0)
+    return np.where(z > -5.0, plain, log_ndtr(far) - np.log(-far - 2.0 / far))
+
+
+def _squared(a: Array, b: Array) -> Array:
+    """(a, b) squared distances."""
+    found = np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1)[None] - 2.0 * a @ b.T
+    return np.maximum(found, 0.0)
+
+
+def _matern(squared: Array, variance: float) -> tuple[Array, Array]:
+    """Matérn 5/2 and its derivative by the squared distance."""
+    r = np.sqrt(5.0 * squared)
+    decay = variance * np.exp(-r)
+    return decay * (1.0 + r + r * r / 3.0), -decay * (1.0 + r) * (5.0 / 6.0)

@@ -1,0 +1,57 @@
+"""What a trainer reports at its checkpoints: the curve of the trial is kept, and a trial without a prospect is stopped.
+
+A trainer that has an attribute `report`, None at first, takes part. In a scan that prunes, the attribute is a function
+during each trial:
+
+    report(epoch, loss, folds=(), epochs=None)
+
+`loss` is what the trial's loss would be if it ended after `epoch` epochs, `folds` the same of each fold, and `epochs`
+how many the trial may take at most. It raises TrialPrunedError to end the trial; a trainer lets that pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hyperparton.errors import TrialPrunedError
+from hyperparton.scan.pruning import Limit, decide, rounded
+
+__all__ = ["Reports"]
+
+
+class Reports:
+    """The reports of one trial, judged by `found`; what a trainer's `report` is."""
+
+    def __init__(self, found: Sequence[Limit]) -> None:
+        self._found = tuple(found)
+        self._epochs: list[int] = []
+        self._losses: list[float | None] = []
+        self._folds: list[list[float | None]] = []
+
+    def __call__(self, epoch: int, loss: float, folds: Sequence[float] = (), epochs: int | None = None) -> None:
+        """Keep a checkpoint; raises TrialPrunedError if the trial ends here, ValueError if it goes backwards."""
+        if self._epochs and not epoch > self._epochs[-1]:
+            raise ValueError(f"checkpoints come in order: epoch {epoch} is reported after {self._epochs[-1]}")
+        self._epochs.append(int(epoch))
+        self._losses.append(rounded(loss))
+        self._folds.append([rounded(value) for value in folds])
+        reason = decide(self._found, epoch, self._losses[-1], self._folds[-1])
+        if reason is None:
+            return
+        of = "" if epochs is None else f" of {epochs}"
+        pruned = {
+            "reason": reason,
+            "epoch": int(epoch),
+            "epochs": None if epochs is None else int(epochs),
+            "epochs_saved": None if epochs is None else max(int(epochs) - int(epoch), 0),
+        }
+        told = f"pruned at epoch {epoch}{of}: {reason}"
+        raise TrialPrunedError(told, {"status": "fail", "loss": rounded(loss, 17), "reason": told, "pruned": pruned})
+
+    def kept_with(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The trial's result with its curve: {epochs, loss, folds}, None for what was not finite."""
+        curve: dict[str, Any] = {"epochs": self._epochs, "loss": self._losses}
+        if any(self._folds):
+            curve["folds"] = self._folds
+        return {**result, "curve": curve}

@@ -1,0 +1,156 @@
+"""Where parameters lie in a search space: the converse of `evaluate`.
+
+Trials of an earlier scan are brought into another space by their readable parameters, not by their labels: an option of
+a choice is the one that can give the value, whatever its index was, and a number lies in a range whatever drew it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hyperparton.space.expressions import Choice, LogUniform, QUniform, Uniform
+from hyperparton.space.tree import fill, readable, samplers
+
+__all__ = ["Misfit", "locate"]
+
+#: numbers that went through text are equal within this
+_EQUAL = 1e-9
+
+#: a parameter that the record does not hold
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A value that a space does not have."""
+
+    parameter: str
+    """dotted"""
+    given: str
+    accepted: str
+
+
+def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
+    """The `vals` whose evaluation is `parameters` (readable ones), or None and what does not fit.
+
+    A number between the points of a grid counts as the nearest point. Parameters that the space holds fixed must have
+    that value, where they are told; those that it does not know must not be set.
+    """
+    chosen: dict[str, Any] = {}
+    misfits = _match(space, parameters, (), chosen)
+    return (None, misfits) if misfits else (fill(samplers(space), chosen), [])
+
+
+def _match(node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
+    if isinstance(node, Choice):
+        return _match_choice(node, value, path, chosen)
+    if isinstance(node, Uniform | LogUniform | QUniform):
+        return _match_number(node, value, path, chosen)
+    if value is _ABSENT:
+        return [_misfit(path, value, "a value")] if samplers(node) else []
+    if isinstance(node, Mapping):
+        return _match_mapping(node, value, path, chosen)
+    if isinstance(node, list | tuple) and samplers(node):
+        if not isinstance(value, list | tuple) or len(value) != len(node):
+            return [_misfit(path, value, f"a list of {len(node)}")]
+        pairs = zip(node, value, strict=True)
+        return [hit for i, (one, given) in enumerate(pairs) for hit in _match(one, given, (*path, str(i)), chosen)]
+    return [] if _same(node, value) else [_misfit(path, value, _shown(readable(node)))]
+
+
+def _match_mapping(node: Mapping[str, Any], value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
+    if not isinstance(value, Mapping):
+        return [_misfit(path, value, f"keys {', '.join(node)}")]
+    found = [hit for key, one in node.items() for hit in _match(one, value.get(key, _ABSENT), (*path, key), chosen)]
+    unknown = [key for key, given in value.items() if key not in node and given is not None]
+    return found + [_misfit((*path, key), value[key], "not set") for key in unknown]
+
+
+def _match_choice(node: Choice, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
+    """The first option that can give the value; else the misfits of the option that is meant, if one is."""
+    nearest: list[Misfit] | None = None
+    for index, option in enumerate(node.options):
+        inner: dict[str, Any] = {}
+        misfits = _match(option, value, path, inner)
+        if not misfits:
+            chosen.update(inner)
+            chosen[node.label] = index
+            return []
+        if nearest is None and _named_alike(option, value):
+            nearest = misfits
+    if nearest is not None:
+        return nearest
+    return [_misfit(path, value, " or ".join(dict.fromkeys(_summary(option) for option in node.options)))]
+
+
+def _named_alike(option: Any, value: Any) -> bool:
+    """Whether an option of several keys has the names of the value, so that it is meant whatever else differs."""
+    if not isinstance(option, Mapping) or not isinstance(value, Mapping):
+        return False
+    names = {key: name for key, name in option.items() if isinstance(name, str)}
+    return bool(names) and all(value.get(key) == name for key, name in names.items())
+
+
+def _match_number(
+    node: Uniform | LogUniform | QUniform, value: Any, path: tuple[str, ...], chosen: dict[str, Any]
+) -> list[Misfit]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    slack = _EQUAL * max(abs(node.lower), abs(node.upper))
+    low = math.floor(node.lower) if isinstance(node, QUniform) and node.make_int else node.lower
+    if not number or not low - slack <= value <= node.upper + slack:
+        return [_misfit(path, value, f"{node.lower:g} to {node.upper:g}")]
+    grid = isinstance(node, QUniform)
+    chosen[node.label] = _grid_point(node, value) if grid else float(min(max(value, low), node.upper))
+    return []
+
+
+def _grid_point(node: QUniform, value: float) -> float:
+    """The point that is cast to the value, else the nearest one."""
+    nearest = min(max(round((value - node.lower) / node.step), 0), node.count)
+    for k in (nearest, nearest + 1, nearest - 1):
+        if 0 <= k <= node.count and math.isclose(node.cast(node.point(k)), value, rel_tol=_EQUAL):
+            return node.point(k)
+    return node.point(nearest)
+
+
+def _same(node: Any, value: Any) -> bool:
+    """Whether a fixed part of the space is this value; an activation's name stands for the list of all layers too."""
+    fixed = readable(node)
+    if isinstance(fixed, str) and isinstance(value, list) and callable(node):
+        value = value[0] if value and value == list(node(len(value))) else value
+    return _equal(fixed, value)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=_EQUAL)
+    if isinstance(one, list) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(_equal(one.get(key), other.get(key)) for key in {*one, *other})
+    return one == other
+
+
+def _misfit(path: tuple[str, ...], value: Any, accepted: str) -> Misfit:
+    return Misfit(".".join(path) or "parameters", "nothing" if value is _ABSENT else _shown(value), accepted)
+
+
+def _summary(option: Any) -> str:
+    """An option in a few words: of one with samplers its fixed name, or how many values it has."""
+    if isinstance(option, Mapping):
+        return (
+            ", ".join(str(value) for value in option.values() if isinstance(value, str)) or f"keys {', '.join(option)}"
+        )
+    if isinstance(option, list | tuple) and samplers(option):
+        return f"a list of {len(option)}"
+    return _shown(readable(option))
+
+
+def _shown(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

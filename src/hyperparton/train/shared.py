@@ -1,0 +1,87 @@
+"""Fits whose replicas have different methodologies: one batch for each, put together in the order of the replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperparton.data.contents import FitData
+from hyperparton.train.fit import FitResult, FitSetup, run_fit
+from hyperparton.train.methodology import Methodology
+
+__all__ = ["SharedFit", "fit_shared"]
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class SharedFit:
+    """A fit of all data, as `FitResult`; its replicas come from several batches. Arrays are (rep,)."""
+
+    parts: tuple[FitResult, ...]
+    replicas: tuple[int, ...]
+    training_chi2: np.ndarray
+    validation_chi2: np.ndarray
+    experimental_chi2: np.ndarray
+    best_epoch: np.ndarray
+    stop_epoch: np.ndarray
+    passed: np.ndarray
+    central_chi2: float
+    """of the mean PDF of all replicas"""
+
+    @classmethod
+    def of(cls, parts: Sequence[FitResult], replicas: Sequence[int], central_chi2: float) -> SharedFit:
+        """The parts put together in the order of `replicas`."""
+        names = ("training_chi2", "validation_chi2", "experimental_chi2", "best_epoch", "stop_epoch", "passed")
+        order = _order(parts, replicas)
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names}
+        return cls(tuple(parts), tuple(replicas), central_chi2=central_chi2, **arrays)
+
+    def xf(self, x: np.ndarray) -> np.ndarray:
+        """x f (rep, x, evol) at Q0."""
+        return np.concatenate([part.xf(x) for part in self.parts])[_order(self.parts, self.replicas)]
+
+
+def _order(parts: Sequence[FitResult], replicas: Sequence[int]) -> list[int]:
+    """Where each replica stands among those of all parts."""
+    numbers = [number for part in parts for number in part.replicas]
+    return [numbers.index(number) for number in replicas]
+
+
+def fit_shared(
+    card: Any,
+    data: FitData,
+    parameters: Mapping[int, Mapping[str, Any]],
+    progress: Progress | None = None,
+) -> SharedFit:
+    """One fit of a runcard in which replica `number` has the methodology `parameters[number]`.
+
+    Replicas with equal parameters are fitted as one batch; each has the seeds of its number, as in any other fit.
+    """
+    numbers = tuple(parameters)
+    setup = FitSetup.from_runcard(card, data, numbers)
+    groups: list[tuple[Methodology, list[int]]] = []
+    for number in numbers:
+        methodology = Methodology.from_parameters(parameters[number])
+        for known, members in groups:
+            if known == methodology:
+                members.append(number)
+                break
+        else:
+            groups.append((methodology, [number]))
+    parts = []
+    for methodology, members in groups:
+        part = setup.sharing(FitSetup.from_runcard(card, data, members))
+        parts.append(run_fit(part, methodology, part.full_fit(), progress))
+    return SharedFit.of(parts, numbers, _central_chi2(setup, parts))
+
+
+def _central_chi2(setup: FitSetup, parts: Sequence[FitResult]) -> float:
+    """chi2 per point of the mean PDF of all replicas."""
+    xf = np.concatenate([part.trained.model.evaluate(part.trained.parameters, setup.grid) for part in parts])
+    mean = setup.compressed.features(xf.mean(axis=0, keepdims=True), np)
+    experimental = setup.full_fit()[0].experimental
+    return float(experimental(mean)[0] / experimental.ndata)
