@@ -106,6 +106,20 @@ def test_only_the_order_of_losses_counts():
     assert normal_scores(raised)[-1] == max(normal_scores(raised)) == pytest.approx(stats.norm.ppf(29.5 / 30))
 
 
+def test_no_trial_is_repeated():
+    """A fit that is repeated gives what it gave: of 120 points of a coarse space none is suggested twice."""
+    space = {
+        "x": hp_quniform("x", 0, 5, step_size=1),
+        "c": hp_choice("c", [0, {"y": hp_quniform("y", 0, 18, steps=18)}]),
+    }
+    engine, history = get_engine("gp"), []
+    for number in range(60):
+        past = [o for o in history if o.number >= 10]  # the start is random
+        vals = engine.suggest(space, history, trial_seed(2, number), number)
+        assert number < 10 or vals not in [o.vals for o in past]
+        history.append(Outcome(number, vals, "ok", vals["x"][0] + sum(vals["y"])))
+
+
 def test_the_improvement_that_is_expected_ends_as_the_search_does():
     """A scale of the losses is one of the improvement; with few trials there is none to tell."""
     space, engine, history, gains = {"x": hp_uniform("x", 0, 1)}, get_engine("gp"), [], []

@@ -173,11 +173,11 @@ class GaussianProcessEngine:
         tree = self._tree
         assert tree is not None
         candidates = np.vstack([rng.random((_RANDOM, len(tree.labels))), _neighbours(by_score[:10], _NEAR, rng)])
-        candidates = tree.settled(candidates)
+        candidates = _new(tree.settled(candidates), by_score)
         gain = model.improvement(tree.coordinates(candidates)[0])
         for _ in range(_ROUNDS):
             order = np.argsort(-gain, kind="stable")[:20]
-            near = tree.settled(_neighbours(candidates[order], _NEXT, rng))
+            near = _new(tree.settled(_neighbours(candidates[order], _NEXT, rng)), by_score)
             gain = np.concatenate([gain[order], model.improvement(tree.coordinates(near)[0])])
             candidates = np.vstack([candidates[order], near])
         return candidates[int(np.argmax(gain))]
@@ -192,6 +192,14 @@ def _neighbours(points: Array, count: int, rng: np.random.Generator) -> Array:
     far = rng.random(start.shape) < 0.1
     drawn = np.where(far, rng.random(start.shape), start + step)
     return np.clip(np.where(moved, drawn, start), 0.0, 1.0 - 1e-9)
+
+
+def _new(points: Array, known: Array) -> Array:
+    """Those of the points that are none of the known ones, or all where none is left."""
+    # a fit that is repeated gives what it gave, so a trial that is repeated is lost
+    seen = {row.tobytes() for row in np.round(known, 9) + 0.0}
+    fresh = np.array([row.tobytes() not in seen for row in np.round(points, 9) + 0.0])
+    return points[fresh] if fresh.any() else points
 
 
 class _Model:
