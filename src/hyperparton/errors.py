@@ -26,6 +26,7 @@ __all__ = [
     "TooManyFailuresError",
     "TrainingError",
     "WalltimeError",
+    "WeightsError",
     "nearest",
 ]
 
@@ -102,6 +103,10 @@ class StoreError(HyperpartonError, OSError):
 
 class ReportError(HyperpartonError, ValueError):
     """A filter or a choice of a report that is not understood, or trials that it cannot be made of."""
+
+
+class WeightsError(HyperpartonError, ValueError):
+    """A file of weights that is missing, cannot be read or is one of another network."""
 
 
 class TrainingError(HyperpartonError, RuntimeError):

@@ -27,30 +27,76 @@ __all__ = ["fit"]
     help="Take the parameters of this scan's best trial.",
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
+@click.option(
+    "--load",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Start each replica from these weights, a file that n3fit or --save wrote.",
+)
+@click.option("--save", metavar="NAME", help="Write weights as n3fit does, nnfit/replica_<n>/NAME.weights.h5.")
+@click.option("--no-training", is_flag=True, help="With --load: tell the χ² of these weights, fit and write nothing.")
 @theory_options
 def fit(
-    runcard: Path, replicas: int, source: Path | None, output: Path | None, theory: Path | None, t0pdfset: str | None
+    runcard: Path,
+    replicas: int,
+    source: Path | None,
+    output: Path | None,
+    load: Path | None,
+    save: str | None,
+    no_training: bool,
+    theory: Path | None,
+    t0pdfset: str | None,
 ) -> None:
-    """Fit all the data of RUNCARD with its parameters, replicas 1 to R at once."""
+    """Fit all the data of RUNCARD with its parameters, replicas 1 to R at once.
+
+    The PDF of each replica is exported too, nnfit/replica_<n>/<name>.exportgrid, for evolven3fit.
+    """
+    if no_training and (load is None or save is not None):
+        raise click.UsageError("--no-training goes with --load, and there is nothing to --save")
+    if save is not None and Path(save).name != save:
+        raise click.UsageError(f"--save is given a name, not a path; given {save!r}")
     card, _ = checked_card(runcard)
     if not isinstance(card, Runcard):
         raise RuncardError(
             [card.fault(("trainer",), "`fit` fits PDFs: a card with a trainer of its own can be scanned")]
         )
-    parameters = None if source is None else _parameters_of(source)
+    parameters = dict(card.raw["parameters"]) if source is None else _parameters_of(source)
     with make_display() as display:
         from hyperparton.data import load_fit_data
-        from hyperparton.train import fit_runcard
 
         data = load_fit_data(card, theory, t0pdfset)
         display.say(f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}")
         display.say(f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}")
-        result = fit_runcard(card, data, range(1, replicas + 1), parameters, display.epochs)
+        result = _fitted(card, data, replicas, parameters, load, no_training, display)
+    if no_training:
+        _show_exactly(result)
+        return
     folder = output_folder(card, output)
-    used = dict(card.raw["parameters"]) if parameters is None else parameters
-    _write(folder, card, result, used)
+    _write(folder, card, result, parameters)
+    _export(folder, result, data.datasets[0].observable.tables[0].q0, save)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
+
+
+def _fitted(
+    card: Runcard,
+    data: Any,
+    replicas: int,
+    parameters: dict[str, Any],
+    load: Path | None,
+    no_training: bool,
+    display: Any,
+) -> Any:
+    from hyperparton.interop import read_weights
+    from hyperparton.train.fit import FitSetup, evaluate_fit, run_fit
+    from hyperparton.train.methodology import Methodology
+
+    setup = FitSetup.from_runcard(card, data, range(1, replicas + 1))
+    methodology = Methodology.from_parameters(parameters)
+    start = None if load is None else read_weights(load, setup.model(methodology), replicas)
+    if no_training and start is not None:
+        return evaluate_fit(setup, methodology, setup.full_fit(), start)
+    return run_fit(setup, methodology, setup.full_fit(), display.epochs, start)
 
 
 def _parameters_of(source: Path) -> dict[str, Any]:
@@ -81,6 +127,30 @@ def _write(folder: Path, card: Runcard, result: Any, parameters: dict[str, Any])
         }
         path = folder / "nnfit" / f"replica_{number}" / f"{name}.json"
         write_atomically(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")
+
+
+def _export(folder: Path, result: Any, q0: float, save: str | None) -> None:
+    """Each replica's PDF at Q0 for evolven3fit and, if asked for, its weights for n3fit."""
+    from hyperparton.interop import export_grid, export_nodes, write_weights
+    from hyperparton.trials.layout import write_atomically
+
+    name, x = folder.resolve().name, export_nodes()
+    xf = result.xf(x)
+    for i, number in enumerate(result.replicas):
+        replica = folder / "nnfit" / f"replica_{number}"
+        write_atomically(replica / f"{name}.exportgrid", export_grid(number, q0, x, xf[i]))
+        if save is not None:
+            # what n3fit makes of the name in its `save`
+            file = save if save.endswith(".weights.h5") else f"{Path(save).stem}.weights.h5"
+            write_weights(replica / file, result.trained.model, result.trained.parameters, i)
+
+
+def _show_exactly(result: Any) -> None:
+    """χ² per point with the digits that a comparison with another program needs."""
+    click.echo("replica        chi2    training  validation")
+    for i, number in enumerate(result.replicas):
+        chi2 = (result.experimental_chi2[i], result.training_chi2[i], result.validation_chi2[i])
+        click.echo(f"{number:7d} " + " ".join(f"{value:11.7g}" for value in chi2))
 
 
 def _show(result: Any) -> None:

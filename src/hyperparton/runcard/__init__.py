@@ -2,9 +2,10 @@
 
 from hyperparton.runcard.load import Document, KeyPath, dotted, load_document
 from hyperparton.runcard.read import examine, parse_runcard, read_runcard
-from hyperparton.runcard.schema import Runcard, TrainerRuncard
+from hyperparton.runcard.schema import N3FIT, Runcard, TrainerRuncard
 
 __all__ = [
+    "N3FIT",
     "Document",
     "KeyPath",
     "Runcard",

@@ -27,7 +27,10 @@ from hyperparton.runcard.values import (
     refuse,
 )
 
-__all__ = ["BasisElement", "DataCuts", "DatasetInput", "Fitting", "LagrangeSet", "Runcard", "TrainerRuncard"]
+__all__ = ["N3FIT", "BasisElement", "DataCuts", "DatasetInput", "Fitting", "LagrangeSet", "Runcard", "TrainerRuncard"]
+
+#: the trainer of a card whose fits are n3fit's
+N3FIT = "n3fit"
 
 
 def _names(value: Any) -> Any:
@@ -214,7 +217,10 @@ class Runcard(_Positioned):
 
 
 class TrainerRuncard(_Positioned):
-    """A card that scans a trainer of the user's own: `trainer: module:factory`; other keys are the factory's."""
+    """A card that scans a trainer of the user's own: `trainer: module:factory`; other keys are the factory's.
+
+    With `trainer: n3fit` the fits are n3fit's, and the other keys are those of an n3fit runcard.
+    """
 
     model_config = ConfigDict(extra="allow")
 
