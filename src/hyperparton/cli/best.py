@@ -103,8 +103,11 @@ def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
     ]
     widths = [max(len(line[i]) for line in (head, *rows)) for i in range(len(head))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in (head, *rows)]
-    failed = len(trials) - len(order)
-    return "\n".join([f"{len(trials)} trials, {failed} failed", *lines])
+    finished = sum(trial["result"].get("status") in ("ok", "fail") for trial in trials)
+    told = f"{len(trials)} trials, {finished - len(order)} failed"
+    if finished < len(trials):
+        told += f", {len(trials) - finished} unfinished"
+    return "\n".join([told, *lines])
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
