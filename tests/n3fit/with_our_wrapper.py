@@ -1,4 +1,4 @@
-"""The command `n3fit` with hyperparton's `hyper_scan_wrapper` in the place of its own: with_our_wrapper.py ARGUMENTS."""
+"""The command `n3fit` with hyperparton's `hyper_scan_wrapper` in the place of its own; arguments are n3fit's."""
 
 import n3fit.hyper_optimization.hyper_scan as hyper_scan
 from n3fit.scripts.n3fit_exec import main
