@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 
 import numpy as np
@@ -78,6 +77,12 @@ def test_n3fits_weights_exported_by_us_are_n3fits_export(home, fit):
     scale = np.abs(expected).max(axis=1, keepdims=True)
     print("largest difference of any flavour over the largest at its x:", (np.abs(found - expected) / scale).max())
     assert (np.abs(found - expected) <= 1e-5 * scale).all()
+    told = [json.loads((home.path / n / "nnfit" / "replica_1" / f"{n}.json").read_text()) for n in ("exported", fit)]
+    for key in ("arc_lengths", "integrability"):
+        print(key, told[0][key], told[1][key])
+        assert told[0][key] == pytest.approx(told[1][key], rel=1e-4, abs=1e-7)
+    for one, other in zip(told[0]["preprocessing"], told[1]["preprocessing"], strict=True):
+        assert one == pytest.approx(other)
 
 
 #: an EKO of the fit's theory on few nodes in x and four scales below bottom, with nnpdf's own cards; arguments: FILE
@@ -103,25 +108,25 @@ def test_an_exported_fit_is_evolved_to_an_lhapdf_set(home):
     from hyperparton.data.pdfsets import PDFSet
     from hyperparton.interop.exportgrid import flavours
 
-    home.run("hyperparton", "fit", "card.yml", "--output", "evolved", "--replicas", 2)
+    card = home.card("tovolve.yml", positivity=None, integrability=None)
+    home.run("hyperparton", "fit", card, "--output", "evolved", "--replicas", 3)
     home.run(sys.executable, "-c", EKO, "small.tar")
     home.run("evolven3fit", "--no-net", "evolve", "evolved", "--load", "small.tar")
-    # what postfit does with the files of evolven3fit: a folder of the set's name, members by number
-    nnfit, target = home.path / "evolved" / "nnfit", home.path / "evolved_set"
-    target.mkdir()
-    info = (nnfit / "evolved.info").read_text().replace("REPLACE_NREP", "3")
-    (target / "evolved_set.info").write_text(info)
-    for member, replica in ((0, 1), (1, 1), (2, 2)):
-        shutil.copy(nnfit / f"replica_{replica}" / "evolved.dat", target / f"evolved_set_{member:04d}.dat")
-    evolved = PDFSet("evolved_set", target)
-    for replica in (1, 2):
-        text = (nnfit / f"replica_{replica}" / "evolved.exportgrid").read_text()
-        exported = YAML(typ="safe", pure=True).load(text)
+    home.run("postfit", "3", "evolved", "--integrability-threshold", "1e9")
+    evolved = PDFSet("evolved", home.path / "evolved" / "postfit" / "evolved")
+    assert evolved.members == 4
+    read, members = YAML(typ="safe", pure=True), []
+    for replica in (1, 2, 3):
+        file = home.path / "evolved" / "postfit" / f"replica_{replica}" / "evolved.exportgrid"
+        exported = read.load(file.read_text())
         x = np.array(exported["xgrid"])
         inside = (x > 1e-4) & (x < 0.8)
         values = flavours(evolved.evolution_basis(x[inside], 1.65, [replica])[0].T)
         expected = np.array(exported["pdfgrid"])[inside]
         scale = np.abs(expected).max(axis=0).clip(1e-3)
-        print("replica", replica, "largest difference over the largest value of its flavour:",
-              (np.abs(values - expected) / scale).max())  # fmt: skip
-        assert (np.abs(values - expected) <= 1e-3 * scale).all()
+        difference = np.abs(values - expected) / scale
+        print("replica", replica, "largest difference over the largest value of its flavour:", difference.max())
+        assert (difference <= 1e-3).all()
+        members.append(values)
+    central = flavours(evolved.evolution_basis(x[inside], 1.65, [0])[0].T)
+    assert central == pytest.approx(np.mean(members, axis=0), rel=1e-5, abs=1e-5)

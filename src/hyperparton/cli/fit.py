@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +70,10 @@ def fit(
     if no_training:
         _show_exactly(result)
         return
+    from hyperparton.cli.fit_files import write_fit
+
     folder = output_folder(card, output)
-    _write(folder, card, result, parameters)
-    _export(folder, result, data.datasets[0].observable.tables[0].q0, save)
+    write_fit(folder, card, result, parameters, data.datasets[0].observable.tables[0].q0, save)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
 
@@ -106,43 +106,6 @@ def _parameters_of(source: Path) -> dict[str, Any]:
 
     path = ScanFolder.find_tries(source)
     return best_parameters(read_tries(path), path)
-
-
-def _write(folder: Path, card: Runcard, result: Any, parameters: dict[str, Any]) -> None:
-    """`nnfit/replica_<n>/<name>.json` for each replica, with the names that n3fit's files have."""
-    from hyperparton.space import readable
-    from hyperparton.trials.layout import ScanFolder, write_atomically
-
-    ScanFolder(folder).write_runcard(card.text)
-    name = folder.resolve().name
-    for i, number in enumerate(result.replicas):
-        content = {
-            "best_epoch": int(result.best_epoch[i]),
-            "stop_epoch": int(result.stop_epoch[i]),
-            "erf_tr": float(result.training_chi2[i]),
-            "erf_vl": float(result.validation_chi2[i]),
-            "chi2": float(result.experimental_chi2[i]),
-            "pos_state": "POS_PASS" if result.passed[i] else "POS_VETO",
-            "hyperparameters": readable(parameters),
-        }
-        path = folder / "nnfit" / f"replica_{number}" / f"{name}.json"
-        write_atomically(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")
-
-
-def _export(folder: Path, result: Any, q0: float, save: str | None) -> None:
-    """Each replica's PDF at Q0 for evolven3fit and, if asked for, its weights for n3fit."""
-    from hyperparton.interop import export_grid, export_nodes, write_weights
-    from hyperparton.trials.layout import write_atomically
-
-    name, x = folder.resolve().name, export_nodes()
-    xf = result.xf(x)
-    for i, number in enumerate(result.replicas):
-        replica = folder / "nnfit" / f"replica_{number}"
-        write_atomically(replica / f"{name}.exportgrid", export_grid(number, q0, x, xf[i]))
-        if save is not None:
-            # what n3fit makes of the name in its `save`
-            file = save if save.endswith(".weights.h5") else f"{Path(save).stem}.weights.h5"
-            write_weights(replica / file, result.trained.model, result.trained.parameters, i)
 
 
 def _show_exactly(result: Any) -> None:
