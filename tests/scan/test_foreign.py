@@ -124,6 +124,13 @@ def test_what_no_runcard_can_ask_for_is_refused(expression, message):
         as_scanner(Scanner(epochs=expression))
 
 
+def test_n3fits_own_database_is_refused(tmp_path):
+    scanner = Scanner()
+    scanner.parallel_hyperopt = True
+    with pytest.raises(ScanError, match="--store URL"):
+        hyper_scan_wrapper(tmp_path, Trainer(), scanner)
+
+
 def test_what_is_no_scanner_is_refused(tmp_path):
     with pytest.raises(ScanError, match="given dict"):
         hyper_scan_wrapper(tmp_path, Trainer(), {"epochs": 1})

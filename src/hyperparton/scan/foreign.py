@@ -23,12 +23,17 @@ def as_scanner(given: Any) -> HyperScanner:
     """`given` if it is a HyperScanner of ours; the same scan as ours if it is n3fit's.
 
     n3fit's is anything with `as_dict()` and `hyper_keys` whose dictionary holds expressions of hyperopt. Raises
-    ScanError for anything else, SpaceError for an expression that a runcard cannot ask for.
+    ScanError for anything else and for one with n3fit's own MongoDB, SpaceError for an expression that a runcard cannot ask for.
     """
     if isinstance(given, HyperScanner):
         return given
     if not callable(getattr(given, "as_dict", None)) or not hasattr(given, "hyper_keys"):
         raise ScanError(f"a scan needs a HyperScanner, hyperparton's or n3fit's, given {type(given).__name__}")
+    if getattr(given, "parallel_hyperopt", False):
+        raise ScanError(
+            "n3fit's --parallel-hyperopt brings a MongoDB of its own; many jobs join a scan of hyperparton with "
+            "`hyperparton scan CARD --trainer n3fit --store URL`"
+        )
     space = {str(key): _own(value) for key, value in given.as_dict().items()}
     return HyperScanner.of_space(space, given.hyper_keys)
 
