@@ -7,7 +7,8 @@ CARD = examples/dis.yml
 TRIALS = 10
 OUT = scans/$(basename $(notdir $(CARD)))
 
-N3FIT_ENV = .venv-n3fit
+N3FIT_OWN = .venv-n3fit
+N3FIT_ENV = $(N3FIT_OWN)
 N3FIT_PYTHON = python3.12
 
 BIN = .venv/bin
@@ -57,5 +58,6 @@ $(N3FIT_ENV)/bin/n3fit:
 	$(N3FIT_ENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
 	  -e '.[n3fit]' nnpdf==4.1.5 lhapdf-management pdfflow pypandoc_binary nx-27017 pymongo pytest
 
-	rm -rf .venv build dist src/hyperparton.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean:
+	rm -rf .venv $(N3FIT_OWN) build dist src/hyperparton.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
