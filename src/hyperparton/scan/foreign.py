@@ -23,7 +23,8 @@ def as_scanner(given: Any) -> HyperScanner:
     """`given` if it is a HyperScanner of ours; the same scan as ours if it is n3fit's.
 
     n3fit's is anything with `as_dict()` and `hyper_keys` whose dictionary holds expressions of hyperopt. Raises
-    ScanError for anything else and for one with n3fit's own MongoDB, SpaceError for an expression that a runcard cannot ask for.
+    ScanError for anything else and for one with n3fit's own MongoDB, SpaceError for an expression that no runcard can
+    ask for.
     """
     if isinstance(given, HyperScanner):
         return given
