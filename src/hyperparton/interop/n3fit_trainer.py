@@ -7,6 +7,7 @@ through its profile (NNPDF_PROFILE_PATH) and LHAPDF_DATA_PATH.
 from __future__ import annotations
 
 import io
+import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ def build_n3fit_trainer(text: str, path: str | Path, replicas: int, output: str 
     n3fit's own words if it refuses the card.
     """
     command = _imported("n3fit.scripts.n3fit_exec")
-    environment = _environment(command, Path(path), replicas, Path(output))
     from reportengine.baseexceptions import AsInputError  # pyright: ignore[reportMissingImports]
     from reportengine.checks import CheckError  # pyright: ignore[reportMissingImports]
     from reportengine.configparser import ConfigError  # pyright: ignore[reportMissingImports]
@@ -34,7 +34,9 @@ def build_n3fit_trainer(text: str, path: str | Path, replicas: int, output: str 
     from validphys.loader import LoadFailedError  # pyright: ignore[reportMissingImports]
 
     try:
-        return _resolved(command, environment, text)
+        with tempfile.TemporaryDirectory() as made:
+            folder = _fit_folder(Path(output), Path(made), text)
+            return _resolved(command, _environment(command, Path(path), replicas, folder), text)
     except (AsInputError, CheckError, ConfigError, ResourceError, LoadFailedError) as fault:
         raise ScanError(f"n3fit refuses {path}: {fault}") from fault
 
@@ -47,6 +49,19 @@ def _imported(name: str) -> Any:
             f"trainer n3fit needs the package nnpdf beside hyperparton, and {fault.name} is not installed: "
             "pip install nnpdf hyperparton (Python 3.12)"
         ) from fault
+
+
+def _fit_folder(output: Path, made: Path, text: str) -> Path:
+    """Where n3fit looks for what vp-setupfit left: the scan's folder if it has a card already, else an empty fit.
+
+    A scan touches its folder with its first trial only, so the empty fit is made elsewhere.
+    """
+    if (output / "filter.yml").is_file():
+        return output
+    folder = made / output.resolve().name
+    folder.mkdir()
+    (folder / "filter.yml").write_text(text, encoding="utf-8")
+    return folder
 
 
 def _environment(command: Any, path: Path, replicas: int, output: Path) -> Any:
