@@ -28,6 +28,7 @@ __all__ = [
     "TrainingError",
     "TrialPrunedError",
     "WalltimeError",
+    "WeightsError",
     "nearest",
 ]
 
@@ -117,6 +118,10 @@ class StoreError(HyperpartonError, OSError):
 
 class ReportError(HyperpartonError, ValueError):
     """A filter or a choice of a report that is not understood, or trials that it cannot be made of."""
+
+
+class WeightsError(HyperpartonError, ValueError):
+    """A file of weights that is missing, cannot be read or is one of another network."""
 
 
 class TrainingError(HyperpartonError, RuntimeError):

@@ -165,7 +165,7 @@ def test_a_bad_trial_is_a_result_with_a_reason(tmp_path, function, kind, message
     bad = [entry for entry in found if entry["misc"]["vals"]["x"][0] < 0]
     assert 0 < len(bad) < 10
     for entry in bad:
-        assert (entry["state"], entry["result"]["status"], entry["result"]["loss"]) == (2, "fail", None)
+        assert (entry["state"], entry["result"]["status"], entry["result"]["loss"]) == (3, "fail", None)
         assert entry["result"]["failure"]["type"] == kind
         assert message in entry["result"]["failure"]["message"]
     with FileTrials(tmp_path) as store:

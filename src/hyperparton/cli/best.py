@@ -113,10 +113,13 @@ def table(trials: Sequence[Mapping[str, Any]], top: int = 10) -> str:
         for trial in order[:top]
     ]
     pruned = sum(1 for trial in trials if trial["result"].get("pruned"))
-    stopped = f", {pruned} pruned" if pruned else ""
-    return "\n".join(
-        [f"{len(trials)} trials, {len(trials) - len(order) - pruned} failed{stopped}", aligned([head, *rows])]
-    )
+    finished = sum(trial["result"].get("status") in ("ok", "fail") for trial in trials)
+    told = f"{len(trials)} trials, {finished - len(order) - pruned} failed"
+    if pruned:
+        told += f", {pruned} pruned"
+    if finished < len(trials):
+        told += f", {len(trials) - finished} unfinished"
+    return "\n".join([told, aligned([head, *rows])])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

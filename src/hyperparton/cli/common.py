@@ -43,9 +43,12 @@ def theory_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def checked_card(path: Path) -> tuple[Runcard | TrainerRuncard, Any]:
-    """The card and the search space that it describes, if it describes one; RuncardError with every fault."""
-    card, faults = examine(path)
+def checked_card(path: Path, trainer: str | None = None) -> tuple[Runcard | TrainerRuncard, Any]:
+    """The card and the search space that it describes, if it describes one; RuncardError with every fault.
+
+    `trainer`, if given, takes the place of the card's own.
+    """
+    card, faults = examine(path, trainer)
     scanner = None
     if card is not None:
         if isinstance(card, Runcard):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,14 @@ __all__ = ["fit"]
     "--top", type=click.IntRange(min=1), metavar="K", help="With a scan: the replicas share its best K trials."
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
+@click.option(
+    "--load",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Start each replica from these weights, a file that n3fit or --save wrote.",
+)
+@click.option("--save", metavar="NAME", help="Write weights as n3fit does, nnfit/replica_<n>/NAME.weights.h5.")
+@click.option("--no-training", is_flag=True, help="With --load: tell the χ² of these weights, fit and write nothing.")
 @theory_options
 def fit(
     runcard: Path,
@@ -44,10 +51,20 @@ def fit(
     source: Path | None,
     top: int | None,
     output: Path | None,
+    load: Path | None,
+    save: str | None,
+    no_training: bool,
     theory: Path | None,
     t0pdfset: str | None,
 ) -> None:
-    """Fit all the data of RUNCARD with its parameters, replicas 1 to R at once."""
+    """Fit all the data of RUNCARD with its parameters, replicas 1 to R at once.
+
+    The PDF of each replica is exported too, nnfit/replica_<n>/<name>.exportgrid, for evolven3fit.
+    """
+    if no_training and (load is None or save is not None):
+        raise click.UsageError("--no-training goes with --load, and there is nothing to --save")
+    if save is not None and Path(save).name != save:
+        raise click.UsageError(f"--save is given a name, not a path; given {save!r}")
     card, _ = checked_card(runcard)
     if not isinstance(card, Runcard):
         raise RuncardError(
@@ -58,18 +75,41 @@ def fit(
     parameters, told = _chosen(card, source, top, replicas)
     with make_display() as display:
         from hyperparton.data import load_fit_data
-        from hyperparton.train.shared import fit_shared
 
         for line in told:
             display.say(line)
         data = load_fit_data(card, theory, t0pdfset)
         display.say(f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}")
         display.say(f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}")
-        result = fit_shared(card, data, parameters, display.epochs)
+        result = _fitted(card, data, parameters, load, no_training, display)
+    if no_training:
+        _show_exactly(result)
+        return
+    from hyperparton.cli.fit_files import write_fit
+
     folder = output_folder(card, output)
-    _write(folder, card, result, parameters)
+    write_fit(folder, card, result, parameters, data.datasets[0].observable.tables[0].q0, save)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
+
+
+def _fitted(
+    card: Runcard,
+    data: Any,
+    parameters: dict[int, dict[str, Any]],
+    load: Path | None,
+    no_training: bool,
+    display: Any,
+) -> Any:
+    from hyperparton.interop import read_weights
+    from hyperparton.train.shared import fit_shared
+
+    def loaded(model: Any, replicas: int) -> dict[str, Any]:
+        assert load is not None
+        return read_weights(load, model, replicas)
+
+    start = None if load is None else loaded
+    return fit_shared(card, data, parameters, display.epochs, start=start, training=not no_training)
 
 
 def _chosen(
@@ -118,25 +158,12 @@ def _check(card: Runcard, parameters: dict[str, Any], name: str) -> None:
         )
 
 
-def _write(folder: Path, card: Runcard, result: Any, parameters: dict[int, dict[str, Any]]) -> None:
-    """`nnfit/replica_<n>/<name>.json` for each replica, with the names that n3fit's files have."""
-    from hyperparton.space import readable
-    from hyperparton.trials.layout import ScanFolder, write_atomically
-
-    ScanFolder(folder).write_runcard(card.text)
-    name = folder.resolve().name
+def _show_exactly(result: Any) -> None:
+    """χ² per point with the digits that a comparison with another program needs."""
+    click.echo("replica        chi2    training  validation")
     for i, number in enumerate(result.replicas):
-        content = {
-            "best_epoch": int(result.best_epoch[i]),
-            "stop_epoch": int(result.stop_epoch[i]),
-            "erf_tr": float(result.training_chi2[i]),
-            "erf_vl": float(result.validation_chi2[i]),
-            "chi2": float(result.experimental_chi2[i]),
-            "pos_state": "POS_PASS" if result.passed[i] else "POS_VETO",
-            "hyperparameters": readable(parameters[number]),
-        }
-        path = folder / "nnfit" / f"replica_{number}" / f"{name}.json"
-        write_atomically(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")
+        chi2 = (result.experimental_chi2[i], result.training_chi2[i], result.validation_chi2[i])
+        click.echo(f"{number:7d} " + " ".join(f"{value:11.7g}" for value in chi2))
 
 
 def _show(result: Any) -> None:

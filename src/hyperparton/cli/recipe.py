@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hyperparton.runcard import Runcard, TrainerRuncard, parse_runcard
+from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard, parse_runcard
 
-__all__ = ["build", "card_recipe", "pdf_trainer"]
+__all__ = ["build", "card_recipe", "make_n3fit_trainer", "pdf_trainer"]
 
 
-def card_recipe(card: Runcard | TrainerRuncard, replicas: int, theory: Path | None, t0pdfset: str | None) -> Any:
+def card_recipe(
+    card: Runcard | TrainerRuncard, replicas: int, theory: Path | None, t0pdfset: str | None, output: Path
+) -> Any:
     """The `Recipe` of a card; relative paths are made absolute, so that it may be followed in any folder."""
     from hyperparton.scan import Recipe
 
@@ -20,22 +22,28 @@ def card_recipe(card: Runcard | TrainerRuncard, replicas: int, theory: Path | No
         "replicas": replicas,
         "theory": None if theory is None else str(theory.resolve()),
         "t0pdfset": t0pdfset,
+        "trainer": card.trainer if isinstance(card, TrainerRuncard) else None,
+        "output": str(output.resolve()),
     }
     return Recipe("hyperparton.cli.recipe:build", arguments)
 
 
-def build(text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None) -> tuple[Any, Any]:
+def build(
+    text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None, trainer: str | None, output: str
+) -> tuple[Any, Any]:
     """(trainer, HyperScanner) of a runcard's text; `path` is where it was read, and modules beside it are found."""
     from hyperparton.cli.common import scanner_of
     from hyperparton.scan import load_trainer
 
-    card = parse_runcard(text, Path(path))
+    card = parse_runcard(text, Path(path), trainer)
     scanner = scanner_of(card)
     if isinstance(card, Runcard):
         from hyperparton.data import load_fit_data
 
         data = load_fit_data(card, None if theory is None else Path(theory), t0pdfset)
         return pdf_trainer(card, data, replicas), scanner
+    if card.trainer == N3FIT:
+        return make_n3fit_trainer(card, replicas, Path(output)), scanner
     return load_trainer(card.trainer, card.raw, Path(path).parent), scanner
 
 
@@ -44,3 +52,10 @@ def pdf_trainer(card: Runcard, data: Any, replicas: int, progress: Any = None) -
     from hyperparton.train import ModelTrainer
 
     return ModelTrainer.from_runcard(card, data, range(1, replicas + 1), progress)
+
+
+def make_n3fit_trainer(card: TrainerRuncard, replicas: int, output: Path) -> Any:
+    """n3fit's own trainer of a card; `output` is the scan's folder."""
+    from hyperparton.interop.n3fit_trainer import build_n3fit_trainer
+
+    return build_n3fit_trainer(card.text, card.path, replicas, output)

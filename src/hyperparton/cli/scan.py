@@ -12,10 +12,10 @@ import click
 
 from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
 from hyperparton.cli.progress import Display, EventLog, make_display, show_warnings
-from hyperparton.cli.recipe import card_recipe, pdf_trainer
+from hyperparton.cli.recipe import card_recipe, make_n3fit_trainer, pdf_trainer
 from hyperparton.cli.units import DURATION, MEMORY
 from hyperparton.errors import RuncardError
-from hyperparton.runcard import Runcard, TrainerRuncard
+from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard
 from hyperparton.space import readable
 
 __all__ = ["scan"]
@@ -84,6 +84,7 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 @click.option("--trial-timeout", type=DURATION, help="A trial that takes longer fails and its process is ended.")
 @click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
 @click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
+@click.option("--trainer", type=click.Choice([N3FIT]), help="Whose fits, in place of the card's own `trainer`.")
 @click.option("--walltime", type=DURATION, help="End in time, with exit code 4, and hand back what is running.")
 @theory_options
 def scan(
@@ -103,10 +104,11 @@ def scan(
     lag: int | None,
     prune: bool | None,
     sources: tuple[Path, ...],
+    trainer: str | None,
     **limits: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
-    card, scanner = checked_card(runcard)
+    card, scanner = checked_card(runcard, trainer)
     if scanner is None:
         raise RuncardError([card.fault((), "a scan needs hyperscan_config")])
     if isinstance(card, Runcard) and card.kfold is None:
@@ -119,13 +121,16 @@ def scan(
         show_warnings(display, verbose)
         for line in _notices(card, scanner):
             display.say(line)
-        if isinstance(card, Runcard):
-            trainer, metadata = _pdf_trainer(card, replicas, theory, t0pdfset, display, apart)
-        else:
-            trainer, metadata = _own_trainer(card, apart)
         folder = output_folder(card, output)
+        if isinstance(card, Runcard):
+            made, metadata = _pdf_trainer(card, replicas, theory, t0pdfset, display, apart, folder)
+        elif card.trainer == N3FIT:
+            _refuse_for_n3fit(theory, t0pdfset)
+            made, metadata = _n3fit_trainer(card, replicas, apart, folder)
+        else:
+            made, metadata = _own_trainer(card, apart, folder)
         settings = {**asked, "ending": _ending(limits), "limits": _limits(limits)}
-        best = _run(folder, card, trainer, scanner, trials, metadata, settings, display, log)
+        best = _run(folder, card, made, scanner, trials, metadata, settings, display, log)
     _conclude(folder, best)
 
 
@@ -173,7 +178,13 @@ def _notices(card: Runcard | TrainerRuncard, scanner: Any) -> list[str]:
 
 
 def _pdf_trainer(
-    card: Runcard, replicas: int, theory: Path | None, t0pdfset: str | None, display: Display, apart: bool
+    card: Runcard,
+    replicas: int,
+    theory: Path | None,
+    t0pdfset: str | None,
+    display: Display,
+    apart: bool,
+    folder: Path,
 ) -> tuple[Any, dict[str, Any]]:
     """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
     from hyperparton.data import load_fit_data
@@ -186,7 +197,7 @@ def _pdf_trainer(
     assert card.kfold is not None
     display.say(f"{len(card.kfold.partitions)} folds x {replicas} replicas per trial")
     if apart:
-        trainer = card_recipe(card, replicas, theory, t0pdfset)
+        trainer = card_recipe(card, replicas, theory, t0pdfset, folder)
     else:
         trainer = pdf_trainer(card, data, replicas, display.epochs)
     return trainer, {**_identity(card), "replicas": replicas, "t0pdfset": data.t0pdfset, "FK tables": digest(data)}
@@ -198,11 +209,26 @@ def _identity(card: Runcard | TrainerRuncard) -> dict[str, Any]:
     return {f"runcard: {key}": readable(value) for key, value in card.raw.items() if key not in left_out}
 
 
-def _own_trainer(card: TrainerRuncard, apart: bool) -> tuple[Any, dict[str, Any]]:
+def _refuse_for_n3fit(theory: Path | None, t0pdfset: str | None) -> None:
+    if theory is not None or t0pdfset is not None:
+        raise click.UsageError(
+            "trainer n3fit finds theories by its own profile (NNPDF_PROFILE_PATH) and its t0 set by the card: "
+            "--theory and --t0pdfset are not for it"
+        )
+
+
+def _n3fit_trainer(card: TrainerRuncard, replicas: int, apart: bool, folder: Path) -> tuple[Any, dict[str, Any]]:
+    metadata = {**_identity(card), "runcard: trainer": N3FIT, "replicas": replicas}
+    if apart:
+        return card_recipe(card, replicas, None, None, folder), metadata
+    return make_n3fit_trainer(card, replicas, folder), metadata
+
+
+def _own_trainer(card: TrainerRuncard, apart: bool, folder: Path) -> tuple[Any, dict[str, Any]]:
     from hyperparton.scan import load_trainer
 
     if apart:
-        return card_recipe(card, 1, None, None), _identity(card)
+        return card_recipe(card, 1, None, None, folder), _identity(card)
     trainer = load_trainer(card.trainer, card.raw, Path(card.path).resolve().parent)
     return trainer, _identity(card)
 
@@ -222,7 +248,8 @@ def _run(
     from hyperparton.trials.layout import ScanFolder
 
     layout = ScanFolder(folder)
-    kept = {**metadata, "notes": {"runcard": card.text, "versions": _versions()}}
+    packages = ("nnpdf",) if isinstance(card, TrainerRuncard) and card.trainer == N3FIT else ()
+    kept = {**metadata, "notes": {"runcard": card.text, "versions": _versions(*packages)}}
     begun: list[bool] = []
 
     def progress(event: dict[str, Any]) -> None:
@@ -237,11 +264,11 @@ def _run(
     return hyper_scan_wrapper(layout.replica, trainer, scanner, trials, progress=progress, metadata=kept, **settings)
 
 
-def _versions() -> dict[str, str]:
+def _versions(*more: str) -> dict[str, str]:
     from importlib.metadata import version
 
-    named = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")
-    return {name: version(name) for name in named}
+    names = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna", *more)
+    return {name: version(name) for name in names}
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

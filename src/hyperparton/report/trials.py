@@ -258,7 +258,7 @@ def row_of_entry(entry: Mapping[str, Any], attempts: int = 1) -> Row:
         cause=cause,
         reason=reason,
         epochs_saved=(result.get("pruned") or {}).get("epochs_saved"),
-        owner=entry.get("owner"),
+        owner=_owner(entry.get("owner")),
         begin=_seconds(entry.get("book_time")),
         end=_seconds(entry.get("refresh_time")) if state in ("ok", "fail") else None,
         attempts=attempts,
@@ -286,6 +286,13 @@ def _failure(result: Mapping[str, Any], loss: float | None) -> tuple[str, str]:
         return ("over the threshold" if "threshold" in str(told) else "told by the trainer"), str(told)
     shown = "none" if loss is None else f"{loss:.4g}"
     return "status fail", f"the trainer gave status fail (loss {shown})"
+
+
+def _owner(given: Any) -> str | None:
+    """Who ran a trial; hyperopt's workers on a MongoDB write a list of one name."""
+    if isinstance(given, list):
+        return " ".join(map(str, given)) or None
+    return None if given is None else str(given)
 
 
 def _seconds(text: Any) -> float | None:

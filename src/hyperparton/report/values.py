@@ -17,6 +17,8 @@ _FOLD_LISTS = {
     "logp": "hyper_losses_logp",
     "chi2exp": "trvl_losses_chi2exp",
 }
+#: as n3fit 4.1.0 called it, which wrote phi2 under this name
+_OLDER = {"phi2": "hyper_losses_phi"}
 _REPLICA_LISTS = {
     "validation": "validation_losses",
     "experimental": "experimental_losses",
@@ -72,7 +74,8 @@ def varied(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def fold_lists(meta: Mapping[str, Any]) -> tuple[dict[str, list[float | None]], dict[str, list[list[float | None]]]]:
     """Metrics over folds and over folds and replicas, of a trial's `kfold_meta`; what is not there is left out."""
-    folds = {name: _numbers(meta[key]) for name, key in _FOLD_LISTS.items() if isinstance(meta.get(key), list)}
+    keys = {name: key if key in meta else _OLDER.get(name, key) for name, key in _FOLD_LISTS.items()}
+    folds = {name: _numbers(meta[key]) for name, key in keys.items() if isinstance(meta.get(key), list)}
     replicas = {
         name: [_numbers(fold if isinstance(fold, list) else [fold]) for fold in meta[key]]
         for name, key in _REPLICA_LISTS.items()

@@ -3,9 +3,10 @@
 from hyperparton.runcard.crosschecks import parameter_faults
 from hyperparton.runcard.load import Document, KeyPath, dotted, load_document
 from hyperparton.runcard.read import examine, parse_runcard, read_runcard
-from hyperparton.runcard.schema import Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
 
 __all__ = [
+    "N3FIT",
     "Document",
     "KeyPath",
     "Runcard",

@@ -13,7 +13,7 @@ from hyperparton.errors import Fault, nearest
 from hyperparton.runcard.faults import translated
 from hyperparton.runcard.load import Document
 from hyperparton.runcard.methodology import Parameters
-from hyperparton.runcard.schema import Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
 
 __all__ = ["cross_check", "cross_check_trainer", "parameter_faults"]
 
@@ -45,8 +45,8 @@ def cross_check_trainer(card: TrainerRuncard) -> list[Fault]:
     faults = list(_scanned(card))
     module, colon, factory = card.trainer.partition(":")
     names = [*module.split("."), factory]
-    if not colon or not all(name.isidentifier() for name in names):
-        faults.append(card.fault(("trainer",), "names a function", repr(card.trainer), "module:factory"))
+    if card.trainer != N3FIT and (not colon or not all(name.isidentifier() for name in names)):
+        faults.append(card.fault(("trainer",), "names a function", repr(card.trainer), f"module:factory, or {N3FIT}"))
     if card.hyperscan_config is None:
         faults.append(card.fault((), "a card with a trainer of its own needs hyperscan_config"))
     return faults

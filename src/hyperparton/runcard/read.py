@@ -22,7 +22,7 @@ _UNSUPPORTED: Mapping[str, str] = {
     "fiatlux": "fits with a photon PDF are not supported",
     "positivity_bound": "polarized fits are not supported",
     "unpolarized_bc": "polarized fits are not supported",
-    "load": "starting from saved weights is not supported",
+    "load": "a scan starts from no saved weights; one fit does: hyperparton fit --load FILE",
     "load_weights_from_fit": "starting from saved weights is not supported",
     "drop_internal_rules": "dropping NNPDF's default cuts is not supported",
     "filter_rules": "replacing NNPDF's default cuts is not supported; use added_filter_rules",
@@ -43,14 +43,17 @@ def read_runcard(path: str | Path) -> Runcard | TrainerRuncard:
     return _settled(*examine(path))
 
 
-def parse_runcard(text: str, file: Path | None = None) -> Runcard | TrainerRuncard:
-    """The runcard in a text; raises RuncardError with everything that is wrong with it."""
-    return _settled(*_examined(parse_document(text, file)))
+def parse_runcard(text: str, file: Path | None = None, trainer: str | None = None) -> Runcard | TrainerRuncard:
+    """The runcard in a text, with `trainer` in place of its own if given; raises RuncardError with all its faults."""
+    return _settled(*_examined(parse_document(text, file), trainer))
 
 
-def examine(path: str | Path) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
-    """The card and what is wrong with it; no card where a section is unusable. Raises RuncardError if it is no YAML."""
-    return _examined(load_document(path))
+def examine(path: str | Path, trainer: str | None = None) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
+    """The card and what is wrong with it; no card where a section is unusable. Raises RuncardError if it is no YAML.
+
+    `trainer`, if given, takes the place of the card's own.
+    """
+    return _examined(load_document(path), trainer)
 
 
 def _settled(card: Runcard | TrainerRuncard | None, faults: list[Fault]) -> Runcard | TrainerRuncard:
@@ -59,8 +62,8 @@ def _settled(card: Runcard | TrainerRuncard | None, faults: list[Fault]) -> Runc
     return card
 
 
-def _examined(document: Document) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
-    content = document.content
+def _examined(document: Document, trainer: str | None) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
+    content = document.content if trainer is None else {**document.content, "trainer": trainer}
     own = content.get("trainer") is not None
     shared = content.get("trial_specs") not in (None, {}, [], False)
     model = TrainerRuncard if own else SharedRuncard if shared else Runcard

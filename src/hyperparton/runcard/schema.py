@@ -29,6 +29,7 @@ from hyperparton.runcard.values import (
 )
 
 __all__ = [
+    "N3FIT",
     "BasisElement",
     "DataCuts",
     "DatasetInput",
@@ -38,6 +39,9 @@ __all__ = [
     "SharedRuncard",
     "TrainerRuncard",
 ]
+
+#: the trainer of a card whose fits are n3fit's
+N3FIT = "n3fit"
 
 
 def _names(value: Any) -> Any:
@@ -228,11 +232,14 @@ class SharedRuncard(Runcard):
     """A card with `trial_specs`: its fits take their methodologies from the trials of a scan."""
 
     parameters: SharedParameters  # pyright: ignore[reportIncompatibleVariableOverride]
-    trial_specs: TrialSpecs  # pyright: ignore[reportIncompatibleVariableOverride]
+    trial_specs: TrialSpecs  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
 
 
 class TrainerRuncard(_Positioned):
-    """A card that scans a trainer of the user's own: `trainer: module:factory`; other keys are the factory's."""
+    """A card that scans a trainer of the user's own: `trainer: module:factory`; other keys are the factory's.
+
+    With `trainer: n3fit` the fits are n3fit's, and the other keys are those of an n3fit runcard.
+    """
 
     model_config = ConfigDict(extra="allow")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hyperparton.errors import SpaceError, nearest
@@ -69,6 +69,15 @@ class HyperScanner:
         else:
             self._read(sections)
         samplers(self.parameters)
+
+    @classmethod
+    def of_space(cls, space: Mapping[str, Any], keys: Iterable[str]) -> HyperScanner:
+        """The scanner of a space that is there already: samplers in a dictionary, `keys` those of the scanned ones."""
+        made = cls({}, {})
+        made.parameters = dict(space)
+        made.hyper_keys = set(keys)
+        samplers(made.parameters)
+        return made
 
     def _set_execution(self, sampling_dict: Mapping[str, Any]) -> None:
         given = {key: default if (value := sampling_dict.get(key)) is None else value

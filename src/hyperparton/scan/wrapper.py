@@ -14,6 +14,7 @@ from hyperparton.errors import EngineError, ScanError, StoreError
 from hyperparton.scan.ending import Ending
 from hyperparton.scan.evaluate import Trainer
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
+from hyperparton.scan.foreign import as_scanner
 from hyperparton.scan.limits import Limits
 from hyperparton.scan.prior import kept_prior, prior_of
 from hyperparton.scan.process import Recipe
@@ -40,7 +41,7 @@ _LEASE = 60.0
 def hyper_scan_wrapper(
     replica_path_set: str | Path,
     model_trainer: Trainer | Recipe,
-    hyperscanner: HyperScanner,
+    hyperscanner: HyperScanner | Any,
     max_evals: int = 1,
     *,
     engine: str = "hyperopt",
@@ -59,10 +60,10 @@ def hyper_scan_wrapper(
 ) -> dict[str, Any]:
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
-    `replica_path_set` is the folder of `tries.json` and of the state to continue from. The seed of trial n depends on
-    `seed` and n only, so a scan that was killed and continued equals one that was not. `metadata` (strict JSON data) is
-    kept with the scan; on the same folder everything in it but `notes`, and space, seed, engine and lag, must be the
-    same.
+    `replica_path_set` is the folder of `tries.json` and of the state to continue from. `hyperscanner` may be n3fit's:
+    this function can stand in the place of n3fit's. The seed of trial n depends on `seed` and n only, so a scan that
+    was killed and continued equals one that was not. `metadata` (strict JSON data) is kept with the scan; on the same
+    folder everything in it but `notes`, and space, seed, engine and lag, must be the same.
 
     The trials run one after the other in this process, or in a process beside it if `model_trainer` is a Recipe; with
     `workers` as many run at once on this machine, with `scheduler` on the Dask cluster at that address. Both need a
@@ -92,6 +93,7 @@ def hyper_scan_wrapper(
     engine).
     """
     limits, ending = limits or Limits(), ending or Ending()
+    hyperscanner = as_scanner(hyperscanner)
     _check_request(model_trainer, hyperscanner, max_evals, lag, limits)
     suggester = _engine(engine, seed, ending)
     rule = Rule() if prune is True else prune or None

@@ -14,13 +14,23 @@ from hyperparton.data.masks import replica_seeds
 from hyperparton.data.pseudodata import make_replicas
 from hyperparton.errors import TrainingError
 from hyperparton.pdf.convolution import Convolution, build_convolution, union_grid
+from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sumrules import sum_rule_mode
 from hyperparton.train.kfold import Fold, SplitSettings, build_folds
 from hyperparton.train.methodology import Methodology
 from hyperparton.train.metrics import ReducedMetrics
-from hyperparton.train.models import Constraints, Look, ModelData, Theory, TrainedModels, build_model, train_models
+from hyperparton.train.models import (
+    Constraints,
+    Look,
+    ModelData,
+    Theory,
+    TrainedModels,
+    build_model,
+    train_models,
+    untrained_models,
+)
 
-__all__ = ["FitResult", "FitSetup", "fit_runcard", "run_fit"]
+__all__ = ["FitResult", "FitSetup", "evaluate_fit", "fit_runcard", "run_fit"]
 
 Progress = Callable[[dict[str, Any]], None]
 #: features with smaller singular values are left out of the training: its chi2 then agrees to 2e-6
@@ -173,12 +183,25 @@ class FitSetup:
             return list(self.nnseeds)
         return [int(np.random.default_rng(seed).integers(1, 2**30)) * k for seed in self.nnseeds]
 
+    def model(self, methodology: Methodology) -> PDFModel:
+        """The PDF model of a methodology."""
+        return build_model(methodology, self.fitting, self.sum_rules, self.xgrids)
+
     def train(
-        self, methodology: Methodology, folds: Sequence[Fold], progress: Progress | None, look: Look | None = None
+        self,
+        methodology: Methodology,
+        folds: Sequence[Fold],
+        progress: Progress | None,
+        look: Look | None = None,
+        start: dict[str, Any] | None = None,
     ) -> TrainedModels:
-        """All folds and replicas as one batch, fold by fold; `progress` and `look` are those of `train_models`."""
-        model = build_model(methodology, self.fitting, self.sum_rules, self.xgrids)
-        return train_models(model, methodology, self._model_data(folds), self.theory, progress, look)
+        """All folds and replicas as one batch, fold by fold; the other arguments are those of `train_models`."""
+        model = self.model(methodology)
+        return train_models(model, methodology, self._model_data(folds), self.theory, progress, look, start)
+
+    def untrained(self, methodology: Methodology, folds: Sequence[Fold], parameters: dict[str, Any]) -> TrainedModels:
+        """The same batch with these parameters as they are."""
+        return untrained_models(self.model(methodology), self._model_data(folds), self.theory, parameters)
 
     def _model_data(self, folds: Sequence[Fold]) -> ModelData:
         """The data of all models; kept for the next trial with the same folds."""
@@ -195,10 +218,27 @@ class FitSetup:
 
 
 def run_fit(
-    setup: FitSetup, methodology: Methodology, full_fit: Sequence[Fold], progress: Progress | None = None
+    setup: FitSetup,
+    methodology: Methodology,
+    full_fit: Sequence[Fold],
+    progress: Progress | None = None,
+    start: dict[str, Any] | None = None,
 ) -> FitResult:
-    """One fit of all replicas of `setup` to all its data."""
-    trained = setup.train(methodology, full_fit, progress)
+    """One fit of all replicas of `setup` to all its data.
+
+    `start`: parameters of the model, one per replica, to begin with; without, they are drawn from the replicas' seeds.
+    """
+    return _result(setup, setup.train(methodology, full_fit, progress, start=start), full_fit)
+
+
+def evaluate_fit(
+    setup: FitSetup, methodology: Methodology, full_fit: Sequence[Fold], parameters: dict[str, Any]
+) -> FitResult:
+    """What these parameters, one set per replica, give without any training."""
+    return _result(setup, setup.untrained(methodology, full_fit, parameters), full_fit)
+
+
+def _result(setup: FitSetup, trained: TrainedModels, full_fit: Sequence[Fold]) -> FitResult:
     experimental = full_fit[0].experimental
     xf = trained.model.evaluate(trained.parameters, setup.grid)
     features = setup.compressed.features(xf, np)

@@ -29,7 +29,16 @@ from hyperparton.train.program import FAMILY, Constraint, FitState, Models, Prog
 from hyperparton.train.stopping import Criteria
 from hyperparton.train.stopping import start as start_stopping
 
-__all__ = ["Constraints", "Look", "ModelData", "Theory", "TrainedModels", "build_model", "train_models"]
+__all__ = [
+    "Constraints",
+    "Look",
+    "ModelData",
+    "Theory",
+    "TrainedModels",
+    "build_model",
+    "train_models",
+    "untrained_models",
+]
 
 Progress = Callable[[dict[str, Any]], None]
 #: called with the epochs that were run and what collects the models as they stand
@@ -248,15 +257,17 @@ def train_models(
     theory: Theory,
     progress: Progress | None = None,
     look: Look | None = None,
+    start: dict[str, Any] | None = None,
 ) -> TrainedModels:
     """Train one model per seed of `data`, until each has stopped.
 
+    `start` are the parameters of all models to begin with; without, they are drawn from the seeds.
     `progress` is called every 100 epochs with `epoch`, `epochs` and the `running` models, `look` as long as any model
     runs, with the epochs and a function that gives the models as they stand; an exception that one of them raises ends
     the training.
     """
     optimizer = methodology.optimizer
-    trained, fixed = _split(model, model.start(methodology.initializer, data.seeds))
+    trained, fixed = _split(model, model.start(methodology.initializer, data.seeds) if start is None else start)
     settings = _settings(methodology, len(data.seeds))
     whole = data.quadratics(theory.kept)[2]
     program = Program(
@@ -271,8 +282,8 @@ def train_models(
         columns=_f32(columns(model, theory.convolution.grid)), origin=_f32(data.origin[theory.kept]), **theory.arrays
     )
     models = _models(methodology, data, theory, fixed)
-    start = _start_state(trained, optimizer, settings)
-    chunks = Chunks(program, shared, start, models, settings, None if whole is None else (np.array(data.folds), whole))
+    state = _start_state(trained, optimizer, settings)
+    chunks = Chunks(program, shared, state, models, settings, None if whole is None else (np.array(data.folds), whole))
     collect = partial(_collect, model, data, theory.convolution, fixed)
     history: list[np.ndarray] = []
     points = np.array([r.ndata for r in data.training], np.float64)
@@ -310,6 +321,19 @@ def _collect(
 
     parameters = {**jax.tree.map(chosen, state.best, state.parameters), **fixed}
     parameters["layers"] = from_columns(model.architecture, parameters["layers"])
+    stop_epoch = np.asarray(state.stopping.stop_epoch)
+    return _with_chi2(model, data, convolution, parameters, best_epoch, stop_epoch, history)
+
+
+def _with_chi2(
+    model: PDFModel,
+    data: ModelData,
+    convolution: Convolution,
+    parameters: dict[str, Any],
+    best_epoch: np.ndarray,
+    stop_epoch: np.ndarray,
+    history: np.ndarray,
+) -> TrainedModels:
     features = convolution.features(model.evaluate(parameters, convolution.grid), np)
 
     def chi2(reduced: list[ReducedChi2]) -> np.ndarray:
@@ -319,8 +343,14 @@ def _collect(
         model=model,
         parameters=parameters,
         best_epoch=best_epoch,
-        stop_epoch=np.asarray(state.stopping.stop_epoch),
+        stop_epoch=stop_epoch,
         history=history,
         validation_chi2=chi2(data.validation),
         training_chi2=chi2(data.training),
     )
+
+
+def untrained_models(model: PDFModel, data: ModelData, theory: Theory, parameters: dict[str, Any]) -> TrainedModels:
+    """Models with these parameters as they are: chi2 without any training; no epoch of theirs passed."""
+    none = np.zeros(len(data.seeds), int)
+    return _with_chi2(model, data, theory.convolution, parameters, none - 1, none, np.zeros((0, len(none), 2)))

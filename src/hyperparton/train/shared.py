@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from hyperparton.data.contents import FitData
-from hyperparton.train.fit import FitResult, FitSetup, run_fit
+from hyperparton.pdf.model import PDFModel
+from hyperparton.train.fit import FitResult, FitSetup, evaluate_fit, run_fit
 from hyperparton.train.methodology import Methodology
 
 __all__ = ["SharedFit", "fit_shared"]
 
 Progress = Callable[[dict[str, Any]], None]
+Start = Callable[[PDFModel, int], dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +58,15 @@ def fit_shared(
     data: FitData,
     parameters: Mapping[int, Mapping[str, Any]],
     progress: Progress | None = None,
+    *,
+    start: Start | None = None,
+    training: bool = True,
 ) -> SharedFit:
     """One fit of a runcard in which replica `number` has the methodology `parameters[number]`.
 
     Replicas with equal parameters are fitted as one batch; each has the seeds of its number, as in any other fit.
+    `start` gives the parameters to begin with, of a model and for so many replicas; with `training` off these are
+    evaluated as they are.
     """
     numbers = tuple(parameters)
     setup = FitSetup.from_runcard(card, data, numbers)
@@ -75,7 +82,11 @@ def fit_shared(
     parts = []
     for methodology, members in groups:
         part = setup.sharing(FitSetup.from_runcard(card, data, members))
-        parts.append(run_fit(part, methodology, part.full_fit(), progress))
+        begin = None if start is None else start(part.model(methodology), len(members))
+        if training or begin is None:
+            parts.append(run_fit(part, methodology, part.full_fit(), progress, begin))
+        else:
+            parts.append(evaluate_fit(part, methodology, part.full_fit(), begin))
     return SharedFit.of(parts, numbers, _central_chi2(setup, parts))
 
 

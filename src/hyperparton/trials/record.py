@@ -32,6 +32,12 @@ __all__ = [
 #: states of a trial, hyperopt's numbers: handed back and waiting, leased by a worker, finished
 NEW, RUNNING, DONE = 0, 1, 2
 
+#: hyperopt's number, in `tries.json` alone, for a trial that gave no result to count; validphys leaves it out
+_ERROR = 3
+
+#: what a card of PDF fits may leave out of `parameters` and validphys asks of every trial, with the value that it had
+_UNSAID: Mapping[str, Any] = {"positivity": {}, "layer_type": "dense", "dropout": 0.0}
+
 STATUSES = ("ok", "fail")
 
 
@@ -121,8 +127,9 @@ def to_tries(trial: Trial) -> dict[str, Any]:
     """The trial as an entry of `tries.json`, in strict JSON data."""
     number = trial.number
     vals = {label: list(held) for label, held in trial.vals.items()}
+    failed = failure_type(trial.result) is not None
     return {
-        "state": trial.state,
+        "state": _ERROR if failed and trial.state == DONE else trial.state,
         "tid": number,
         "spec": None,
         "result": trial.result if trial.result is not None else {"status": "new"},
@@ -132,7 +139,7 @@ def to_tries(trial: Trial) -> dict[str, Any]:
             "workdir": None,
             "idxs": {label: [number] if held else [] for label, held in vals.items()},
             "vals": vals,
-            "space_vals": dict(trial.space_vals),
+            "space_vals": _complete(trial.space_vals),
         },
         "exp_key": None,
         "owner": trial.owner,
@@ -140,6 +147,17 @@ def to_tries(trial: Trial) -> dict[str, Any]:
         "book_time": _time_text(trial.book_time),
         "refresh_time": _time_text(trial.refresh_time),
     }
+
+
+def _complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a PDF fit with what their card left to the defaults; any other parameters as they are."""
+    found = dict(parameters)
+    if isinstance(found.get("optimizer"), Mapping) and "nodes_per_layer" in found:
+        for key, value in _UNSAID.items():
+            if found.get(key) is None:
+                found[key] = value
+        found["optimizer"] = {"optimizer_name": "RMSprop", **found["optimizer"]}
+    return found
 
 
 def encode(document: Any) -> str:

@@ -1,0 +1,91 @@
+"""What a fit leaves in its folder, named as n3fit's files are, so that evolven3fit and postfit find them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperparton.interop import arc_lengths, export_grid, export_nodes, integrability_numbers, write_weights
+from hyperparton.runcard import Runcard
+from hyperparton.space import readable
+from hyperparton.trials.layout import ScanFolder, write_atomically
+
+__all__ = ["write_fit"]
+
+#: epochs between two entries of a fit's course
+_EVERY = 100
+
+
+def write_fit(
+    folder: Path, card: Runcard, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None
+) -> None:
+    """`filter.yml` and, for each replica, `nnfit/replica_<n>/`: its numbers, its course, its PDF at `q0` in GeV.
+
+    `result` is a `SharedFit`, `parameters` are those of each replica; `save` names the file of its weights, if they
+    are asked for.
+    """
+    ScanFolder(folder).write_runcard(card.text)
+    for part in result.parts:
+        _write_part(folder, part, parameters, q0, save)
+
+
+def _write_part(folder: Path, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None) -> None:
+    name, x = folder.resolve().name, export_nodes()
+    xf = result.xf(x)
+    vetoes = {"arc_lengths": arc_lengths(result.xf), "integrability": integrability_numbers(result.xf)}
+    for i, number in enumerate(result.replicas):
+        replica = folder / "nnfit" / f"replica_{number}"
+        content = {**_numbers(result, i), **{key: value[i] for key, value in vetoes.items()}}
+        content |= {"hyperparameters": parameters[number], "version": _versions()}
+        _write_json(replica / f"{name}.json", content)
+        _write_json(replica / "chi2exps.log", _course(result, i))
+        write_atomically(replica / f"{name}.exportgrid", export_grid(number, q0, x, xf[i]))
+        if save is not None:
+            # what n3fit makes of the name in its `save`
+            file = save if save.endswith(".weights.h5") else f"{Path(save).stem}.weights.h5"
+            write_weights(replica / file, result.trained.model, result.trained.parameters, i)
+
+
+def _numbers(result: Any, i: int) -> dict[str, Any]:
+    model, exponents = result.trained.model, result.trained.parameters["exponents"]
+    return {
+        "preprocessing": [
+            {
+                "fl": element,
+                "smallx": exponents["alpha"][i, k],
+                **({"largex": exponents["beta"][i, k]} if model.preprocessing.large_x else {}),
+                "trainable": model.preprocessing.trainable[k],
+            }
+            for k, element in enumerate(model.elements)
+        ],
+        "stop_epoch": int(result.stop_epoch[i]),
+        "best_epoch": int(result.best_epoch[i]),
+        "erf_tr": float(result.training_chi2[i]),
+        "erf_vl": float(result.validation_chi2[i]),
+        "chi2": float(result.experimental_chi2[i]),
+        "pos_state": "POS_PASS" if result.passed[i] else "POS_VETO",
+    }
+
+
+def _course(result: Any, i: int) -> dict[str, Any]:
+    """epoch -> training and validation χ² per point, every hundred epochs while the replica was fitted."""
+    history = np.asarray(result.trained.history)[:, i]
+    stop = int(result.stop_epoch[i])
+    return {
+        str(epoch): {"training_chi2": training, "validation_chi2": validation}
+        for k, (training, validation) in enumerate(history)
+        if (epoch := (k + 1) * _EVERY) <= stop
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("hyperparton", "jax", "numpy", "nnpdf-data")}

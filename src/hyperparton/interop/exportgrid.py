@@ -1,0 +1,64 @@
+"""The PDF of a replica at the initial scale as n3fit exports it, for `evolven3fit`.
+
+An `exportgrid` is a YAML file with x f of 14 flavours on a grid in x at one scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.special import wrightomega
+
+from hyperparton.data.contents import EVOLUTION_BASIS
+
+__all__ = ["LABELS", "export_grid", "export_nodes", "flavours"]
+
+#: the columns of the grid, antiquarks first
+LABELS = ("TBAR", "BBAR", "CBAR", "SBAR", "UBAR", "DBAR", "GLUON", "D", "U", "S", "C", "B", "T", "PHT")
+
+#: in the order in which the combinations of the evolution basis bring them in
+_QUARKS = ("U", "D", "S", "C", "B", "T")
+
+_X_MIN, _NODES, _STRETCH = 1e-9, 196, 30.0
+
+
+def export_nodes() -> np.ndarray:
+    """(x,): n3fit's nodes, equidistant in ln(1/x) + 30 (1 - x) from 1e-9 to 1."""
+    y = np.linspace(-np.log(_X_MIN) + _STRETCH * (1.0 - _X_MIN), 0.0, _NODES)
+    # y = a (1 - x) - ln x means a x + ln(a x) = a - y + ln a, of which Wright's omega is the solution
+    x = np.real(wrightomega(_STRETCH - y + np.log(_STRETCH))) / _STRETCH
+    x[0], x[-1] = _X_MIN, 1.0
+    return x
+
+
+def flavours(xf: np.ndarray) -> np.ndarray:
+    """(x, 14) x f in the order of `LABELS` of (x, evol) in that of `EVOLUTION_BASIS`."""
+    by_name: dict[str, np.ndarray] = dict(zip(EVOLUTION_BASIS, np.moveaxis(xf, -1, 0), strict=True))
+    plus = _quarks(by_name["sigma"], [by_name[f"t{n}"] for n in (3, 8, 15, 24, 35)])
+    minus = _quarks(by_name["v"], [by_name[f"v{n}"] for n in (3, 8, 15, 24, 35)])
+    columns = {"GLUON": by_name["g"], "PHT": by_name["photon"]}
+    for i, name in enumerate(_QUARKS):
+        columns[name], columns[f"{name}BAR"] = (plus[i] + minus[i]) / 2, (plus[i] - minus[i]) / 2
+    return np.stack([columns[label] for label in LABELS], axis=-1)
+
+
+def _quarks(total: np.ndarray, differences: list[np.ndarray]) -> list[np.ndarray]:
+    """The six quarks of their sum and of T_n = (sum of the first n) - n times the next, n = 1 to 5."""
+    found: list[np.ndarray] = []
+    left = total  # the sum of the first n + 1
+    for n in range(5, 0, -1):
+        found.append((left - differences[n - 1]) / (n + 1))
+        left = left - found[-1]
+    return [left, *reversed(found)]
+
+
+def export_grid(replica: int, q0: float, x: np.ndarray, xf: np.ndarray) -> str:
+    """The text of an exportgrid: x f (x, evol) of replica number `replica` on the nodes `x` at `q0` in GeV."""
+    rows = "\n".join(f"- {_listed(row)}" for row in flavours(xf))
+    return f"replica: {replica}\nq20: {q0**2!r}\nxgrid: {_listed(x)}\nlabels: [{', '.join(LABELS)}]\npdfgrid:\n{rows}\n"
+
+
+def _listed(values: Iterable[float]) -> str:
+    # with a point and a signed exponent, which every YAML parser takes for a number
+    return f"[{', '.join(f'{value:.16e}' for value in values)}]"

@@ -1,0 +1,92 @@
+"""n3fit's own ModelTrainer as the trainer of a scan: n3fit's fits, hyperparton's engines, stores and workers.
+
+It needs an environment with the package `nnpdf` (Python 3.12). n3fit finds theories and PDF sets where it always does:
+through its profile (NNPDF_PROFILE_PATH) and LHAPDF_DATA_PATH.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import ScanError
+
+__all__ = ["build_n3fit_trainer"]
+
+#: where a card keeps what the action needs, as the command `n3fit` names it
+_PLACE = ("datacuts", "theory", "fitting")
+
+
+def build_n3fit_trainer(text: str, path: str | Path, replicas: int, output: str | Path) -> Any:
+    """n3fit's ModelTrainer for the runcard `text`, with replicas 1 to `replicas` fitted at once in each fold.
+
+    `path` is where the card was read, `output` the scan's folder. Raises ScanError if nnpdf is not installed, or with
+    n3fit's own words if it refuses the card.
+    """
+    command = _imported("n3fit.scripts.n3fit_exec")
+    from reportengine.baseexceptions import AsInputError  # pyright: ignore[reportMissingImports]
+    from reportengine.checks import CheckError  # pyright: ignore[reportMissingImports]
+    from reportengine.configparser import ConfigError  # pyright: ignore[reportMissingImports]
+    from reportengine.resourcebuilder import ResourceError  # pyright: ignore[reportMissingImports]
+    from validphys.loader import LoadFailedError  # pyright: ignore[reportMissingImports]
+
+    try:
+        with tempfile.TemporaryDirectory() as made:
+            folder = _fit_folder(Path(output), Path(made), text)
+            return _resolved(command, _environment(command, Path(path), replicas, folder), text)
+    except (AsInputError, CheckError, ConfigError, ResourceError, LoadFailedError) as fault:
+        raise ScanError(f"n3fit refuses {path}: {fault}") from fault
+
+
+def _imported(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as fault:
+        raise ScanError(
+            f"trainer n3fit needs the package nnpdf beside hyperparton, and {fault.name} is not installed: "
+            "pip install nnpdf hyperparton (Python 3.12)"
+        ) from fault
+
+
+def _fit_folder(output: Path, made: Path, text: str) -> Path:
+    """Where n3fit looks for what vp-setupfit left: the scan's folder if it has a card already, else an empty fit.
+
+    A scan touches its folder with its first trial only, so the empty fit is made elsewhere.
+    """
+    if (output / "filter.yml").is_file():
+        return output
+    folder = made / output.resolve().name
+    folder.mkdir()
+    (folder / "filter.yml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _environment(command: Any, path: Path, replicas: int, output: Path) -> Any:
+    """What the command `n3fit PATH 1 -r REPLICAS --hyperopt ...` would run in."""
+    from reportengine.namespaces import NSList  # pyright: ignore[reportMissingImports]
+
+    environment = command.N3FitEnvironment(config_yml=path, output=output.resolve(), net=False)
+    environment.replicas = NSList(list(range(1, replicas + 1)), nskey="replica")
+    environment.replica_path = environment.output_path / "nnfit"
+    environment.hyperopt = 1  # any number: folds are read for a scan alone
+    environment.parallel_hyperopt = False
+    return environment
+
+
+def _resolved(command: Any, environment: Any, text: str) -> Any:
+    """The result of the action `scanned_trainer`, its inputs found by validphys as those of n3fit's `performfit`."""
+    from reportengine.namespaces import resolve  # pyright: ignore[reportMissingImports]
+    from reportengine.resourcebuilder import FuzzyTarget, ResourceBuilder  # pyright: ignore[reportMissingImports]
+
+    config = command.N3FitConfig.from_yaml(io.StringIO(text), environment=environment)
+    names = [name for name in command.N3FIT_PROVIDERS if name != "n3fit.performfit"]
+    providers = [_imported(name) for name in ("hyperparton.interop.n3fit_action", *names)]
+    target = FuzzyTarget("scanned_trainer", _PLACE, (), ())
+    builder = ResourceBuilder(config, providers, [target], perform_final=False)
+    builder.rootns.update(environment.ns_dump())
+    builder.resolve_fuzzytargets()
+    builder.execute_sequential()
+    return resolve(builder.rootns, _PLACE)["scanned_trainer"]

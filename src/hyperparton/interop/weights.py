@@ -1,0 +1,136 @@
+"""Weights of a fit in n3fit's files: those that its key `save` writes and `load` reads, HDF5 as Keras 3 lays it out.
+
+Such a file holds one replica: kernels and biases of the network, and the exponents of the preprocessing, fitted or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperparton.errors import WeightsError
+from hyperparton.pdf.model import PDFModel
+
+__all__ = ["read_weights", "write_weights"]
+
+Parameters = dict[str, Any]
+
+#: where Keras keeps the network of a single replica, and the exponents
+_NETWORK = "layers/meta_model/layers/meta_model/layers"
+_EXPONENTS = "layers/preprocessing/vars"
+
+
+def read_weights(path: str | Path, model: PDFModel, count: int = 1) -> Parameters:
+    """The parameters of `model`, each with a leading axis of `count` equal models, from one of n3fit's files.
+
+    Raises WeightsError if the file is not there, is no such file, or is one of another network.
+    """
+    h5py = _h5py()
+    if not Path(path).is_file():
+        raise WeightsError(f"{path}: there is no such file of weights")
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [place for place in (_NETWORK, _EXPONENTS) if place not in file]
+            if missing:
+                raise WeightsError(f"{path}: no weights of an n3fit replica: it lacks {missing[0]}")
+            arrays = _layers(file[_NETWORK])
+            exponents = _variables(file[_EXPONENTS])
+    except OSError as fault:
+        raise WeightsError(f"{path}: cannot be read as HDF5: {fault}") from fault
+    parameters = {"layers": _network(path, model, arrays), "exponents": _exponents(path, model, exponents)}
+    return _repeated(parameters, count)
+
+
+def write_weights(path: str | Path, model: PDFModel, parameters: Parameters, index: int = 0) -> None:
+    """The weights of model number `index` of `parameters` as a file that n3fit loads; raises WeightsError."""
+    h5py = _h5py()
+    dense: list[tuple[np.ndarray, np.ndarray]] = []
+    for layer in parameters["layers"]:
+        kernel, bias = np.asarray(layer["kernel"][index]), np.asarray(layer["bias"][index])
+        dense += list(zip(kernel, bias, strict=True)) if model.architecture.per_flavour else [(kernel, bias)]
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            for i, pair in enumerate(dense):
+                for j, array in enumerate(pair):
+                    file[f"{_NETWORK}/{_name(i)}/vars/{j}"] = np.asarray(array, np.float32)
+            for i, (kind, element) in enumerate(_order(model)):
+                value = np.asarray(parameters["exponents"][kind][index, element], np.float32)
+                file[f"{_EXPONENTS}/{i}"] = value.reshape(1, 1)
+    except OSError as fault:
+        raise WeightsError(f"{path}: cannot be written: {fault}") from fault
+
+
+def _h5py() -> Any:
+    try:
+        import h5py  # pyright: ignore[reportMissingImports]: an extra
+    except ImportError as fault:
+        raise WeightsError("files of weights need h5py: pip install 'hyperparton[n3fit]'") from fault
+    return h5py
+
+
+def _name(i: int) -> str:
+    return "dense" if i == 0 else f"dense_{i}"
+
+
+def _layers(group: Any) -> list[list[np.ndarray]]:
+    """Kernel and bias of each dense layer, in the order of their numbers."""
+    found = {}
+    for name, entry in group.items():
+        if numbered := re.fullmatch(r"dense(?:_(\d+))?", name):
+            found[int(numbered[1] or 0)] = _variables(entry["vars"])
+    return [found[i] for i in sorted(found)]
+
+
+def _variables(group: Any) -> list[np.ndarray]:
+    return [np.asarray(group[name]) for name in sorted(group, key=int)]
+
+
+def _network(path: Any, model: PDFModel, arrays: Sequence[Sequence[np.ndarray]]) -> list[dict[str, np.ndarray]]:
+    architecture = model.architecture
+    copies = architecture.flavours if architecture.per_flavour else 1
+    expected = [shape for shape in architecture.shapes() for _ in range(copies)]
+    given = [pair[0].shape for pair in arrays]
+    if given != expected or any(len(pair) != 2 or pair[1].shape != pair[0].shape[1:] for pair in arrays):
+        told = ", ".join("x".join(map(str, shape)) for shape in given)
+        wanted = ", ".join("x".join(map(str, shape)) for shape in expected)
+        raise WeightsError(f"{path}: its layers are {told or 'none'}; `parameters` asks for {wanted}")
+    layers = []
+    for first in range(0, len(arrays), copies):
+        kernels, biases = zip(*arrays[first : first + copies], strict=True)
+        if architecture.per_flavour:
+            layers.append({"kernel": np.stack(kernels), "bias": np.stack(biases)})
+        else:
+            layers.append({"kernel": kernels[0], "bias": biases[0]})
+    return layers
+
+
+def _order(model: PDFModel) -> list[tuple[str, int]]:
+    """(exponent, element) in the order of the file: Keras puts what is fitted before what is not."""
+    preprocessing = model.preprocessing
+    listed = []
+    for element, trainable in enumerate(preprocessing.trainable):
+        listed += [("alpha", element, trainable), ("beta", element, trainable and preprocessing.large_x)]
+    return [(kind, element) for kind, element, fitted in sorted(listed, key=lambda entry: not entry[2])]
+
+
+def _exponents(path: Any, model: PDFModel, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    order = _order(model)
+    if len(values) != len(order) or any(value.size != 1 for value in values):
+        raise WeightsError(f"{path}: it has {len(values)} exponents; the basis has {len(order)}")
+    found = {kind: np.zeros(len(model.elements), np.float32) for kind in ("alpha", "beta")}
+    for (kind, element), value in zip(order, values, strict=True):
+        found[kind][element] = np.ravel(value)[0]
+    return found
+
+
+def _repeated(tree: Any, count: int) -> Any:
+    if isinstance(tree, dict):
+        return {key: _repeated(value, count) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_repeated(value, count) for value in tree]
+    return np.repeat(np.asarray(tree, np.float32)[None], count, axis=0)
