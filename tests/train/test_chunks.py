@@ -13,9 +13,10 @@ from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.train import machine
-from hyperparton.train.chi2 import stack
+from hyperparton.train.chi2 import reduce_points, stack
 from hyperparton.train.maps import build_maps
-from hyperparton.train.program import _displacement, _quadratic
+from hyperparton.train.models import ModelData
+from hyperparton.train.program import _displacement, _quadratic, _split
 
 KINDS = [
     ("EVOL", "dense", ("tanh", "sigmoid", "linear"), False),
@@ -142,3 +143,44 @@ def test_workers_share_the_cores_and_chunks_stay_as_they_are(monkeypatch, told, 
     monkeypatch.setenv("NPROC", told)
     assert machine.threads() == expected
     assert machine.chunk_size(60) == 5
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_training_and_validation_from_one_matrix(setup, same):
+    """Both chi2 of eigenmodes that are split, and the gradient of the first, against the forms in double precision."""
+    fold = setup.full_fit()[0]
+    kept = np.ones(setup.compressed.matrix.shape[1], bool)
+    data = ModelData(fold.training, fold.validation, [1, 2], [0, 0])
+    training, validation, whole = data.quadratics(kept)
+    assert whole is not None
+    assert validation[0] is None
+    rng = np.random.default_rng(4)
+    e, other = (rng.normal(size=(2, len(kept))) for _ in range(2))
+    other = e if same else other
+    arrays = [
+        jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), a) for a in (training, validation, whole[0], e, other)
+    ]
+    values, gradient = jax.jit(
+        lambda *given: (_split(same, *given), jax.grad(lambda x: sum(map(jnp.sum, _split(same, *given[:3], x, x))))(e))
+    )(*arrays)
+    origin = fold.training[0].origin
+    for r in range(2):
+        expected = [form[r]((origin + at[r])[None])[0] for form, at in ((fold.training, e), (fold.validation, other))]
+        np.testing.assert_allclose([v[r] for v in values], expected, rtol=2e-5)
+        slope = 2.0 * (fold.training[r].hessian @ e[r] - fold.training[r].pull)
+        np.testing.assert_allclose(gradient[r], slope, atol=2e-5 * np.abs(slope).max())
+
+
+def test_points_that_are_split_share_no_matrix(setup, data):
+    """With a covariance between them, training and validation points of two replicas do not add up to the same."""
+    matrix, rng = setup.compressed.matrix, np.random.default_rng(6)
+    everything = np.ones(data.ndata, bool)
+    masks = rng.random((2, data.ndata)) < 0.75
+    pairs = [
+        [reduce_points(matrix, data.central, data.covmat, part, everything) for part in (mask, ~mask)] for mask in masks
+    ]
+    training, validation = zip(*pairs, strict=True)
+    kept = np.ones(matrix.shape[1], bool)
+    _, forms, whole = ModelData(list(training), list(validation), [1, 2], [0, 0]).quadratics(kept)
+    assert whole is None
+    np.testing.assert_allclose(forms[0][1], validation[1].hessian, rtol=1e-6)
