@@ -153,11 +153,30 @@ def _prepare(table: FKTable, grid: np.ndarray) -> Any:
     if not table.hadronic:
         return linear_matrix(table, grid).reshape(table.values.shape[0], -1)
     basis = working_to_evolution()
-    left, right = basis[table.channels[:, 0]], basis[table.channels[:, 1]]
-    # a channel with a flavour that is zero at Q0 (the photon) gives nothing
-    alive = left.any(axis=1) & right.any(axis=1)
-    values = table.values[:, alive].reshape(table.values.shape[0], -1)
-    return Bilinear(_positions(table, grid), left[alive], right[alive], values)
+    channels, values = _folded(table.channels, table.values, basis.any(axis=1))
+    # x at which no channel has anything, for neither proton, are left out
+    used = np.abs(values).max(axis=(0, 1)) > 0
+    used = used.any(axis=0) | used.any(axis=1)
+    values = values[:, :, used][:, :, :, used].reshape(len(values), -1)
+    return Bilinear(_positions(table, grid)[used], basis[channels[:, 0]], basis[channels[:, 1]], values)
+
+
+def _folded(channels: np.ndarray, values: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Channels (chan, 2) and values (dat, chan, x, x) without those that add nothing.
+
+    Both protons have the same PDF, so the channel (b, a) is that of (a, b) with the protons exchanged and is added to
+    it.  A channel with a flavour that is not `alive` (flav,), zero at Q0 as the photon is, or without values, is left
+    out.
+    """
+    kept: dict[tuple[int, int], np.ndarray] = {}
+    for (a, b), value in zip(channels.tolist(), np.swapaxes(values, 0, 1), strict=True):
+        if not (alive[a] and alive[b] and value.any()):
+            continue
+        pair, ordered = ((a, b), value) if a <= b else ((b, a), np.swapaxes(value, 1, 2))
+        kept[pair] = kept[pair] + ordered if pair in kept else ordered
+    if not kept:  # a table of zeros keeps its shape
+        return channels[:1], values[:, :1]
+    return np.array(list(kept)), np.stack(list(kept.values()), axis=1)
 
 
 @dataclass(frozen=True, eq=False)
