@@ -66,11 +66,15 @@ _NO_STOP = 2**31 - 1
 _IDLE = 2.0
 
 _LAST = sa.select(sa.func.max(_TRIALS.c.number))
-#: (the highest number, the lowest of a trial that is not finished) at one moment
-_ENDS = sa.select(
-    sa.select(sa.func.max(_TRIALS.c.number)).scalar_subquery(),
-    sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state < DONE).scalar_subquery(),
-)
+
+
+def _lowest(state: int, *conditions: Any) -> Any:
+    """The lowest number in one state: by the index on (state, number) whatever a planner takes for rare."""
+    return sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state == state, *conditions).scalar_subquery()
+
+
+#: at one moment the highest number, and the lowest of those handed back and of those at work
+_ENDS = sa.select(_LAST.scalar_subquery(), _lowest(NEW), _lowest(RUNNING))
 _GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
 _OUTCOME = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss, _TRIALS.c.failure)
 
@@ -95,7 +99,7 @@ class _Statements:
         ends = now + sa.bindparam("seconds", type_=sa.Double)
         free = sa.or_(_TRIALS.c.state == NEW, sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < now))
         below = _TRIALS.c.number < sa.bindparam("stop")
-        self.lowest_free = sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state < DONE, below, free)
+        self.lowest_free = sa.select(_lowest(NEW, below), _lowest(RUNNING, below, _TRIALS.c.lease_end < now))
         book = sa.insert(_TRIALS).values(lease_end=ends, book_time=now, refresh_time=now)
         self.book = book if own_clock else book.returning(_TRIALS.c.book_time)
         at = _TRIALS.c.number == sa.bindparam("at")
@@ -213,7 +217,7 @@ class SqlStore(LeasedStore):
         while True:
             moment = self._moment()
             with self._transaction() as connection:
-                number = connection.scalar(self._statements.lowest_free, {**within, **moment})
+                number = _least(connection.execute(self._statements.lowest_free, {**within, **moment}).one())
                 if number is None:
                     return None
                 values = {"at": number, "state": RUNNING, "owner": owner, "seconds": seconds}
@@ -244,8 +248,9 @@ class SqlStore(LeasedStore):
 
     def first_unfinished(self) -> int:
         with self._transaction() as connection:
-            last, unfinished = connection.execute(_ENDS).one()
-        return unfinished if unfinished is not None else 0 if last is None else last + 1
+            last, *unfinished = connection.execute(_ENDS).one()
+        lowest = _least(unfinished)
+        return lowest if lowest is not None else 0 if last is None else last + 1
 
     def finished_numbers(self, start: int = 0) -> list[int]:
         return [row[0] for row in self._rows(_NUMBERS, start, None)]
@@ -349,6 +354,10 @@ def _try_idle_connections(engine: sa.Engine) -> None:
                 engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as fault:
                 raise exc.DisconnectionError from fault
+
+
+def _least(numbers: Sequence[int | None]) -> int | None:
+    return min((number for number in numbers if number is not None), default=None)
 
 
 def _trial(row: Any) -> Trial:
