@@ -19,7 +19,7 @@ def linear(ndata, x, channels=(1, 2, 9)):
     return FKTable("linear", 1.65, x, False, np.array(channels), values)
 
 
-def bilinear(ndata, x, channels=((1, 1), (2, 1), (0, 3), (4, 13))):
+def bilinear(ndata, x, channels=((1, 1), (2, 1), (0, 3), (1, 2), (4, 13))):
     values = RNG.normal(size=(ndata, len(channels), len(x), len(x)))
     return FKTable("bilinear", 1.65, x, True, np.array(channels), values)
 

@@ -21,6 +21,8 @@ __all__ = ["CACHE_VARIABLE", "cache_folder", "chunk_size", "compiled", "cores", 
 CACHE_VARIABLE = "HYPERPARTON_CACHE"
 #: most models of a chunk on one core: more of them leave the core's own cache
 _LARGEST_CHUNK = 5
+#: fewest chunks of a batch with so many models
+_LEAST_CHUNKS = 2
 
 
 def cores() -> int:
@@ -40,15 +42,17 @@ def threads() -> int:
 
 
 def chunk_size(models: int, folds: int = 1) -> int:
-    """How many models to put into one chunk: equal shares of the cores, none larger than is fast.
+    """How many models to put into one chunk: equal shares, none larger than is fast, and work for two cores at least.
 
-    The `models` are those of `folds` folds, which do not share chunks.
+    The `models` are those of `folds` folds, which do not share chunks.  The size does not depend on the cores of the
+    machine: sums are rounded otherwise in products of another size, and a trial is to be the same on all machines that
+    join a scan.
     """
     if jax.default_backend() != "cpu":
         return -(-models // folds)
-    workers, each = -(-cores() // folds), -(-models // folds)
-    rounds = -(-each // (workers * _LARGEST_CHUNK))
-    return -(-each // (workers * rounds))
+    least, each = -(-_LEAST_CHUNKS // folds), -(-models // folds)
+    rounds = -(-each // (least * _LARGEST_CHUNK))
+    return -(-each // (least * rounds))
 
 
 def cache_folder() -> Path | None:
