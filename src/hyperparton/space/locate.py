@@ -120,8 +120,8 @@ def _same(node: Any, value: Any) -> bool:
     """Whether a fixed part of the space is this value; an activation's name stands for the list of all layers too."""
     fixed = readable(node)
     if isinstance(fixed, str) and isinstance(value, list) and callable(node):
-        layers: Any = node(len(value))
-        value = value[0] if value and value == list(layers) else value
+        by_layer: Any = node
+        value = value[0] if value and value == list(by_layer(len(value))) else value
     return _equal(fixed, value)
 
 
