@@ -105,6 +105,17 @@ def test_time_is_that_of_all_starts(tmp_path):
     assert len(entries(tmp_path)) == 5
 
 
+def test_what_the_engine_expects_ends_the_scan(tmp_path):
+    """The Gaussian process can tell after its ten random trials, and expects less than a million."""
+    events = []
+    scan(tmp_path / "ends", engine="gp", ending=Ending(min_improvement=1e6), progress=events.append)
+    assert len(entries(tmp_path / "ends")) == 10
+    assert "the next trial is expected to improve the loss by " in events[-1]["reason"]
+    scan(tmp_path / "goes on", trials=12, engine="gp", ending=Ending(min_improvement=1e-300), progress=events.append)
+    assert len(entries(tmp_path / "goes on")) == 12
+    assert events[-1]["event"] == "trial_finished"
+
+
 def test_only_engines_that_can_tell_are_asked(tmp_path):
     with pytest.raises(EngineError, match="the engine random cannot tell what improvement it expects"):
         scan(tmp_path, ending=Ending(min_improvement=0.1))

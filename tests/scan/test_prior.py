@@ -167,6 +167,7 @@ def test_beside_ranges_the_scanner_names_them(tmp_path, earlier):
 def test_what_is_not_there(tmp_path):
     with pytest.raises(StoreError, match="holds no trials"):
         scan(tmp_path / "new", prior=[tmp_path / "nowhere"])
+    scan(tmp_path / "new", 1)  # nothing was begun
     with pytest.raises((StoreError, SpaceError), match="holds no trials"):
         HyperScanner(PARAMETERS, {"use_tries_from": str(tmp_path / "nowhere")})
     (tmp_path / "tries.json").write_text("[]")

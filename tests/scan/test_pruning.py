@@ -85,6 +85,13 @@ def test_the_same_in_parts(tmp_path, calm):
     assert entries(tmp_path) == calm[0]
 
 
+def test_the_same_in_a_database_that_two_join(tmp_path, calm):
+    url = f"sqlite:///{tmp_path / 'scan.db'}"
+    scan(tmp_path / "one", trials=17, lag=4, store=url)
+    scan(tmp_path / "other", trials=40, lag=4, store=url)
+    assert entries(tmp_path / "other") == calm[0]
+
+
 def test_a_trial_that_was_left_is_judged_as_if_it_had_not_been(tmp_path):
     """Trial 30 was handed back and runs after 33 was begun: it is still judged by the trials up to 26."""
     scan(tmp_path, trials=40, lag=4)
@@ -170,7 +177,7 @@ def test_a_trainer_adds_what_it_knows_of_a_trial_that_is_stopped():
             pruned.result = {"validation_loss": 7.0, "loss": 5.0}
             raise
 
-    found = limits([Curve((1,), (1.0,), (), 1.0)] * 20, Rule())
+    found = limits([Curve((1,), (1.0,), (), 1.0)] * 20, Rule(slowness=1.0))
     result = evaluate_trial(Reporting(adds), {}, reports=Reports(found))
     assert (result["validation_loss"], result["loss"], result["status"]) == (7.0, 3.0, "fail")
     assert result["pruned"] == {

@@ -1,6 +1,7 @@
 """The rule that stops trials: what it compares with what, on curves whose limits can be told by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from hyperparton.scan.pruning import Curve, Limit, Rule, Standing, decide, limits
 
-RULE = Rule(share=0.5, fewest=2, most=4, warmup=4, margin=2.0)
+RULE = Rule(share=0.5, fewest=2, most=4, warmup=4, margin=2.0, slowness=1.0)
 
 
 def curve(final, *losses, folds=()):
@@ -27,6 +28,19 @@ def test_the_limit_is_the_worst_of_the_best_and_how_far_they_fell():
     assert {limit.end for limit in found} == {2.0}
 
 
+def test_a_trial_may_be_slower_than_the_best():
+    """At 1.25 times the epochs the best had, between 100 and 200: at 160, and 3/5 of the way in the logarithm."""
+    found = limits(PAST, replace(RULE, margin=1.0, slowness=1.25))
+    assert [limit.loss for limit in found] == [math.inf, pytest.approx(2.0 * 8.0**0.4 * 2.0**0.6)]
+    linear = [curve(-1.0, 8.0, -2.0), *PAST[1:]]  # 2 at 160 epochs
+    assert limits(linear, replace(RULE, margin=1.0, slowness=1.25))[1].loss == pytest.approx(2.0 + 3.0)
+
+
+def test_a_curve_that_rises_counts_from_its_top():
+    past = [curve(1.0, 3.0, 9.0), curve(2.0, 4.0, 2.0), *PAST[2:]]
+    assert limits(past, replace(RULE, margin=1.0, slowness=2.0))[1].loss == pytest.approx(2.0 * 9.0)
+
+
 def test_losses_that_are_not_all_above_zero_count_by_their_differences():
     past = [curve(-1.0, 2.0), curve(0.0, 2.0), curve(5.0, 9.0), curve(6.0, 9.0)]
     (limit,) = limits(past, RULE)
@@ -41,11 +55,32 @@ def test_a_trial_above_the_limit_is_stopped():
     assert "no finite number" in decide(found, 200, None)
 
 
+def test_a_curve_between_its_checkpoints():
+    whole = curve(1.0, 16.0, 4.0)
+    assert [whole.at(epoch) for epoch in (99, 100, 150, 200, 250, 300, 999)] == [
+        math.inf, 16.0, pytest.approx(8.0), 4.0, pytest.approx(2.0), 1.0, 1.0,
+    ]  # fmt: skip
+    stopped = curve(None, 16.0, 4.0)
+    assert [stopped.at(epoch) for epoch in (150, 200, 999)] == [pytest.approx(8.0), 4.0, 4.0]
+    assert curve(1.0, math.inf, 4.0).at(150) == math.inf
+    assert curve(1.0).at(150) == math.inf
+
+
 def test_between_checkpoints_the_earlier_limit_holds():
     found = limits(PAST, RULE)
     assert decide(found, 99, 1e9) is None
     assert decide(found, 199, 100.0) is None
     assert decide(found, 5000, 8.1) is not None
+
+
+def test_many_checkpoints_are_thinned():
+    """Nothing is stopped for it that would not be with all of them: limits come down with the epochs."""
+    past = [
+        Curve(tuple(range(1, 1001)), tuple(final + 1000.0 / e for e in range(1, 1001)), (), final) for final in (1, 2)
+    ]
+    found = limits([*past, *past], RULE)
+    assert 32 < len(found) <= 64
+    assert [limit.loss for limit in found] == sorted((limit.loss for limit in found), reverse=True)
 
 
 def test_a_trial_that_is_over_counts_with_its_final_loss():

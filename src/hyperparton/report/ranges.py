@@ -61,5 +61,5 @@ def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
     count = max(int(np.ceil(_HELD * len(chosen))), 1)
     lengths = along[count - 1 :] - along[: len(along) - count + 1]
     start = int(np.argmin(lengths))
-    ends = (chosen[start], chosen[start + count - 1], everything.min(), everything.max())
-    return MarginalRange(*(float(end) for end in ends))
+    low, high = float(chosen[start]), float(chosen[start + count - 1])
+    return MarginalRange(low, high, float(everything.min()), float(everything.max()))

@@ -228,7 +228,7 @@ class SharedRuncard(Runcard):
     """A card with `trial_specs`: its fits take their methodologies from the trials of a scan."""
 
     parameters: SharedParameters  # pyright: ignore[reportIncompatibleVariableOverride]
-    trial_specs: TrialSpecs  # pyright: ignore[reportIncompatibleVariableOverride]
+    trial_specs: TrialSpecs  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
 
 
 class TrainerRuncard(_Positioned):

@@ -19,7 +19,7 @@ from hyperparton.trials import Outcome, TrialStore, read_tries
 from hyperparton.trials.layout import ScanFolder
 from hyperparton.trials.record import failure_type
 
-__all__ = ["parameter_sets", "prior_of", "read_prior", "tries_of"]
+__all__ = ["kept_prior", "parameter_sets", "prior_of", "read_prior", "tries_of"]
 
 #: under which the store keeps them
 _KEY = "prior"
@@ -32,21 +32,27 @@ def tries_of(source: str | Path) -> list[Path]:
     return several or [ScanFolder.find_tries(path)]
 
 
-def prior_of(store: TrialStore, sources: Sequence[str], space: Mapping[str, Any]) -> tuple[list[Outcome], list[str]]:
-    """The earlier trials of a scan, as they were at its first start, and what there is to say of them."""
+def prior_of(store: TrialStore, sources: Sequence[str], space: Mapping[str, Any]) -> dict[str, Any]:
+    """The earlier trials of a scan, {trials, notes}: as they were at its first start, or read now; empty for none."""
     if not sources:
-        return [], []
+        return {}
     kept = store.metadata().get(_KEY)
-    if kept is None:
-        found, notes = read_prior(sources, space)
-        trials = [[{k: v for k, v in one.vals.items() if v}, one.status, one.loss, one.failure] for one in found]
-        kept = store.attach_first(_KEY, {"trials": trials, "notes": notes})
-    labels, trials = samplers(space), kept["trials"]
-    outcomes = [
+    if kept is not None:
+        return kept
+    found, notes = read_prior(sources, space)
+    trials = [[{k: v for k, v in one.vals.items() if v}, one.status, one.loss, one.failure] for one in found]
+    return {"trials": trials, "notes": notes}
+
+
+def kept_prior(store: TrialStore, earlier: Mapping[str, Any], space: Mapping[str, Any]) -> list[Outcome]:
+    """What `prior_of` gave as outcomes, kept in the store; of several processes that begin a scan one settles it."""
+    if not earlier:
+        return []
+    labels, trials = samplers(space), store.attach_first(_KEY, dict(earlier))["trials"]
+    return [
         Outcome(i - len(trials), fill(labels, {label: held[0] for label, held in vals.items()}), *rest)
         for i, (vals, *rest) in enumerate(trials)
     ]
-    return outcomes, list(kept["notes"])
 
 
 def read_prior(sources: Sequence[str | Path], space: Mapping[str, Any]) -> tuple[list[Outcome], list[str]]:

@@ -4,16 +4,16 @@ At each checkpoint a trainer reports the loss that the trial would have if it en
 finished trials that came out best tell how bad one may look at that epoch and still become one of them. Of the best
 share of the finished trials, with f_i the loss of trial i in the end and c_i(e) its loss after e epochs,
 
-    bound(e) = max over i of f_i + margin * max over i of (c_i(e) - f_i)
+    limit(e) = max over i of f_i + margin * max over i of (c_i(e / slowness) - f_i)
 
-where losses count by their logarithms if all are above 0: no trial that became one of the best was that far from its
-end, and one that falls as far as the farthest of them falls to the worst of them at best. A trial above the bound is
-stopped. So is one of which *every* fold is above the largest value that this fold had in any of the best: several folds
-that agree need no margin. Nothing is stopped before `warmup` trials are finished whole, or where one of the best had no
-finite loss.
+where losses count by their logarithms if all are above 0: a trial above it would not become one of the best even if
+it fell as far as the farthest of them did from an earlier epoch on. Such a trial is stopped. So is one of which
+*every* fold is above the largest value that this fold had, at the same epoch, in any of the best: several folds that
+agree need no margin. Nothing is stopped before `warmup` trials are finished whole. Where one of the best had no finite
+loss, none is too high.
 
-A curve is compared with others at equal epochs, whatever the number of epochs that either may take. A trial that is
-over counts with its final loss from then on. Stopped trials count as not among the best, never as what they might have
+A curve is compared with others by epochs, whatever the number of epochs that either may take. A trial that is over
+counts with its final loss from then on. Stopped trials count as not among the best, never as what they might have
 become.
 """
 
@@ -21,11 +21,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = ["Curve", "Limit", "Rule", "Standing", "decide", "limits", "rounded"]
+
+#: limits are made at so many epochs at most; the others have that of the epoch before
+_CHECKPOINTS = 64
 
 #: digits of the losses of a curve, in decisions as in the record
 _DIGITS = 6
@@ -35,7 +38,7 @@ _DIGITS = 6
 class Rule:
     """The numbers of the rule."""
 
-    share: float = 0.25
+    share: float = 0.15
     """share of the finished trials that counts as the best"""
     fewest: int = 5
     """but at least so many"""
@@ -43,8 +46,10 @@ class Rule:
     """and at most so many"""
     warmup: int = 20
     """no trial is stopped before so many are finished that were not stopped"""
-    margin: float = 1.1
+    margin: float = 1.0
     """factor of the distance that the best fell"""
+    slowness: float = 1.2
+    """a trial may need this much longer than the slowest of the best"""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data: what a scan keeps of it."""
@@ -75,12 +80,24 @@ class Curve:
         folds = tuple(tuple(_finite(value) for value in each) for each in curve.get("folds") or ())
         return cls(tuple(curve["epochs"]), losses, folds, final)
 
-    def at(self, epoch: int) -> float:
-        """The loss after `epoch` epochs: that of the last checkpoint until then; in the end, the final one."""
-        place = bisect_right(self.epochs, epoch)
-        if self.final is not None and place == len(self.epochs) and (not place or self.epochs[-1] < epoch):
-            return self.final
-        return self.losses[place - 1] if place else math.inf
+    def at(self, epoch: float) -> float:
+        """The loss after `epoch` epochs, between checkpoints on the line through them; infinite before the first.
+
+        The final loss stands at the place of the checkpoint that would have come next.
+        """
+        epochs, losses = self.epochs, self.losses
+        if self.final is not None and epochs:
+            epochs = (*epochs, 2 * epochs[-1] - (epochs[-2] if len(epochs) > 1 else 0))
+            losses = (*losses, self.final)
+        place = bisect_right(epochs, epoch)
+        if not place or place == len(epochs):
+            return losses[-1] if place else math.inf
+        before, after = losses[place - 1], losses[place]
+        way = (epoch - epochs[place - 1]) / (epochs[place] - epochs[place - 1])
+        if way == 0.0 or math.inf in (before, after):
+            return max(before, after) if way else before
+        scale, back = _scales(before, after)
+        return back((1.0 - way) * scale(before) + way * scale(after))
 
     def folds_at(self, epoch: int) -> tuple[float, ...]:
         """Of each fold, at the last checkpoint until `epoch`; empty if there is none."""
@@ -148,7 +165,8 @@ class Standing:
         if self.whole < rule.warmup or len(best) < rule.fewest or not all(curve.epochs for curve in best):
             return []
         epochs = sorted({epoch for curve in best for epoch in curve.epochs})
-        return [_limit(best, epoch, rule.margin) for epoch in epochs]
+        epochs = epochs[:: -(-len(epochs) // _CHECKPOINTS)]
+        return [_limit(best, epoch, rule) for epoch in epochs]
 
 
 def limits(past: Iterable[Curve], rule: Rule) -> list[Limit]:
@@ -159,16 +177,21 @@ def limits(past: Iterable[Curve], rule: Rule) -> list[Limit]:
     return standing.limits()
 
 
-def _limit(best: Sequence[Curve], epoch: int, margin: float) -> Limit:
+def _limit(best: Sequence[Curve], epoch: int, rule: Rule) -> Limit:
     ends = [curve.final or 0.0 for curve in best]
-    now = [curve.at(epoch) for curve in best]
-    if math.inf in now:
-        return Limit(epoch, math.inf, max(ends))
-    positive = min(*ends, *now) > 0.0
-    scale, back = (math.log, math.exp) if positive else (float, float)
-    fall = max(scale(value) - scale(end) for value, end in zip(now, ends, strict=True))
-    loss = back(scale(max(ends)) + margin * max(fall, 0.0))
+    # a curve may rise for a while: then the later value is the one that came down
+    now = [max(curve.at(epoch / rule.slowness), curve.at(epoch)) for curve in best]
+    loss = math.inf
+    if math.inf not in now:
+        scale, back = _scales(*ends, *now)
+        fall = max(scale(value) - scale(end) for value, end in zip(now, ends, strict=True))
+        loss = back(scale(max(ends)) + rule.margin * max(fall, 0.0))
     return Limit(epoch, loss, max(ends), _fold_limits(best, epoch))
+
+
+def _scales(*losses: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    """How losses are compared, and back: by their logarithms if all are above 0."""
+    return (math.log, math.exp) if min(losses) > 0.0 else (float, float)
 
 
 def _fold_limits(best: Sequence[Curve], epoch: int) -> tuple[float, ...]:

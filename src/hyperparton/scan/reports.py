@@ -43,7 +43,7 @@ class Reports:
         pruned = {
             "reason": reason,
             "epoch": int(epoch),
-            "epochs": epochs,
+            "epochs": None if epochs is None else int(epochs),
             "epochs_saved": None if epochs is None else max(int(epochs) - int(epoch), 0),
         }
         told = f"pruned at epoch {epoch}{of}: {reason}"

@@ -15,7 +15,7 @@ from hyperparton.scan.ending import Ending
 from hyperparton.scan.evaluate import Trainer
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
 from hyperparton.scan.limits import Limits
-from hyperparton.scan.prior import prior_of
+from hyperparton.scan.prior import kept_prior, prior_of
 from hyperparton.scan.process import Recipe
 from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
@@ -91,40 +91,26 @@ def hyper_scan_wrapper(
     built), TooManyFailuresError and WalltimeError by `limits`, SpaceError or EngineError (nothing to scan, unknown
     engine).
     """
-    limits = limits or Limits()
+    limits, ending = limits or Limits(), ending or Ending()
     _check_request(model_trainer, hyperscanner, max_evals, lag, limits)
-    suggester = get_engine(engine, seed)
+    suggester = _engine(engine, seed, ending)
+    rule = Rule() if prune is True else prune or None
+    sources = [str(source) for source in prior or hyperscanner.use_tries_from]
     with (
         _executor(model_trainer, workers, scheduler) as executor,
         contextlib.closing(_trials(replica_path_set, store, hyperscanner)) as trials,
     ):
-        rule = Rule() if prune is True else prune or None
-        settings = {"seed": seed, "engine": engine, "lag": lag}
-        if rule is not None:
-            settings["prune"] = rule.as_dict()
-        if sources := [str(source) for source in prior or hyperscanner.use_tries_from]:
-            settings["prior"] = [Path(source).name for source in sources]
+        earlier = prior_of(trials, sources, hyperscanner.as_dict())
+        settings = _settings(seed, engine, lag, rule, sources)
         usual = max(executor.slots, _JOINED_LAG) if trials.shared else executor.slots
         agreed = _check_identity(trials, hyperscanner, settings, usual, metadata or {})
-        known, notes = prior_of(trials, sources, hyperscanner.as_dict())
-        if known and progress is not None:
-            progress({"event": "prior", "trials": len(known), "notes": notes})
+        known = kept_prior(trials, earlier, hyperscanner.as_dict())
+        if earlier and progress is not None:
+            progress({"event": "prior", "trials": len(known), "notes": earlier["notes"]})
         ends = lease if trials.shared else None
         plan = Plan(
-            hyperscanner,
-            suggester,
-            seed,
-            max_evals,
-            agreed,
-            ends,
-            limits,
-            progress,
-            rule,
-            tuple(known),
-            ending or Ending(),
+            hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress, rule, tuple(known), ending
         )
-        if plan.ending.min_improvement is not None and not hasattr(suggester, "expected_improvement"):
-            raise EngineError(f"the engine {engine} cannot tell what improvement it expects")
         with Work(trials, plan) as work:
             executor.run(work)
         if work.ended is not None and progress is not None:
@@ -133,6 +119,23 @@ def hyper_scan_wrapper(
         if best is None:
             raise ScanError(_all_failed(trials))
         return hyperscanner.space_eval(best)
+
+
+def _engine(name: str, seed: int, ending: Ending) -> Any:
+    engine = get_engine(name, seed)
+    if ending.min_improvement is not None and not hasattr(engine, "expected_improvement"):
+        raise EngineError(f"the engine {name} cannot tell what improvement it expects")
+    return engine
+
+
+def _settings(seed: int, engine: str, lag: int | None, rule: Rule | None, sources: Sequence[str]) -> dict[str, Any]:
+    """What a scan is beside its space and its card; what is not used is left out, as scans begun without it have it."""
+    settings: dict[str, Any] = {"seed": seed, "engine": engine, "lag": lag}
+    if rule is not None:
+        settings["prune"] = rule.as_dict()
+    if sources:
+        settings["prior"] = [Path(source).name for source in sources]
+    return settings
 
 
 def _check_request(trainer: Any, scanner: HyperScanner, max_evals: Any, lag: Any, limits: Limits) -> None:

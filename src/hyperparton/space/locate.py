@@ -120,7 +120,8 @@ def _same(node: Any, value: Any) -> bool:
     """Whether a fixed part of the space is this value; an activation's name stands for the list of all layers too."""
     fixed = readable(node)
     if isinstance(fixed, str) and isinstance(value, list) and callable(node):
-        value = value[0] if value and value == list(node(len(value))) else value
+        by_layer: Any = node
+        value = value[0] if value and value == list(by_layer(len(value))) else value
     return _equal(fixed, value)
 
 
