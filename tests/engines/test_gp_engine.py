@@ -41,20 +41,18 @@ def test_the_posterior_is_that_of_a_regression_with_the_same_covariance():
     oracle = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(x, y - y.mean())
     at = np.random.default_rng(1).random((9, 4))
     mean, spread = oracle.predict(at, return_std=True)
-    lowest = oracle.predict(x).min()
-    z = (lowest - mean) / spread
+    spread = np.hypot(spread, math.exp(0.5 * found.theta[-1]))
+    z = (y.min() - y.mean() - mean) / spread
     expected = spread * (stats.norm.pdf(z) + z * stats.norm.cdf(z))
     assert np.exp(found.improvement(at)) == pytest.approx(expected, rel=1e-5, abs=1e-12)
 
 
 def test_the_expected_improvement_is_the_integral_of_improvements():
-    found, _, _ = model()
+    found, _, y = model()
     at = np.array([[0.9, 0.4, 0.1, 0.2]])
-    kernel, _ = module._matern(module._squared(at * found._scale, found._x * found._scale), found._variance)
-    mean = (kernel @ found._alpha).item()
-    spread = math.sqrt(found._variance - float(np.sum((kernel @ found._half.T) ** 2)))
+    mean, spread = found.predicted(at)
     expected = integrate.quad(
-        lambda y: (found._lowest - y) * stats.norm.pdf(y, mean, spread), mean - 12 * spread, found._lowest
+        lambda value: (y.min() - value) * stats.norm.pdf(value, mean, spread), mean - 12 * spread, y.min()
     )[0]
     assert math.exp(found.improvement(at)[0]) == pytest.approx(expected, rel=1e-6)
 

@@ -6,9 +6,10 @@ label. The values are normal scores of the losses' ranks, since losses that span
 numbers; so only the order of the losses counts. Lengths and noise are where their posterior is largest, with priors
 that grow with the number of labels (Hvarfner, Hellsten, Nardi, arXiv:2402.02229, sec. 4).
 
-The next trial has the largest expected improvement on the lowest mean of the model at any trial so far (a loss that was
-low by luck is no incumbent), among random points, neighbours of the best trials, and neighbours of the best of those.
-Candidates are drawn, not computed, so rounding in the linear algebra does not reach the values that are suggested.
+The next trial has the largest expected improvement on the best trial so far, among random points, neighbours of the
+best trials, and neighbours of the best of those, without the trials themselves. What lies below the model's lengths,
+its noise, counts as something to find and not as an error: a fit that is repeated gives the same loss. Candidates are
+drawn, not computed, so rounding in the linear algebra does not reach the values that are suggested.
 
 Failures count as hyperopt's: a trial with status fail counts with its loss if it has one. All others, those that raised
 too, count as worse than every loss.
@@ -251,22 +252,22 @@ class _Model:
         factor = np.linalg.cholesky(kernel + (math.exp(theta[-1]) + 1e-8) * np.eye(len(kernel)))
         self._half = np.linalg.inv(factor)
         self._alpha = self._half.T @ (self._half @ self._y)
-        self._lowest = float(np.min(kernel @ self._alpha))
 
-    def _posterior(self, x: Array) -> tuple[Array, Array]:
+    def _predicted(self, x: Array) -> tuple[Array, Array]:
+        """Mean (point,) and standard deviation of new trials, noise included."""
         kernel, _ = _matern(_squared(x * self._scale, self._x * self._scale), self._variance)
-        spread = np.sqrt(np.maximum(self._variance - np.sum((kernel @ self._half.T) ** 2, axis=1), 1e-10))
-        return kernel @ self._alpha, spread
+        known = np.sum((kernel @ self._half.T) ** 2, axis=1)
+        return kernel @ self._alpha, np.sqrt(np.maximum(self._variance - known, 0.0) + math.exp(self.theta[-1]))
 
     def predicted(self, x: Array) -> tuple[float, float]:
-        """Mean and standard deviation of the score of a trial at the one point of `x`, noise included."""
-        mean, spread = self._posterior(x)
-        return float(mean[0]) + self._offset, math.hypot(float(spread[0]), math.exp(0.5 * self.theta[-1]))
+        """Mean and standard deviation of the score of a new trial at the one point of `x`."""
+        mean, spread = self._predicted(x)
+        return float(mean[0]) + self._offset, float(spread[0])
 
     def improvement(self, x: Array) -> Array:
         """(point,) logarithm of the expected improvement."""
-        mean, spread = self._posterior(x)
-        return np.log(spread) + _log_improvement((self._lowest - mean) / spread)
+        mean, spread = self._predicted(x)
+        return np.log(spread) + _log_improvement((float(np.min(self._y)) - mean) / spread)
 
 
 def _log_improvement(z: Array) -> Array:
