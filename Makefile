@@ -50,13 +50,13 @@ test-oracle: $(N3FIT_ENV)/bin/n3fit
 	PYTHONPATH=$(CURDIR)/src $(N3FIT_ENV)/bin/python -m pytest tests/n3fit
 
 # nnpdf: n3fit, validphys and evolven3fit. pdfflow and lhapdf-management read PDF sets where LHAPDF is not installed;
-# pypandoc_binary brings the pandoc of vp-hyperoptplot, nx-27017 a server for n3fit's Mongo mode
+# pypandoc_binary brings the pandoc of vp-hyperoptplot
 $(N3FIT_ENV)/bin/n3fit:
 	@$(N3FIT_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || { \
 	  echo "make test-oracle needs Python 3.12; name it: make test-oracle N3FIT_PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(N3FIT_PYTHON) -m venv --clear $(N3FIT_ENV)
 	$(N3FIT_ENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
-	  -e '.[n3fit]' nnpdf==4.1.5 lhapdf-management pdfflow pypandoc_binary nx-27017 pymongo pytest
+	  -e '.[n3fit]' nnpdf==4.1.5 lhapdf-management pdfflow pypandoc_binary pytest
 
 clean:
 	rm -rf .venv $(N3FIT_OWN) build dist src/hyperparton.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

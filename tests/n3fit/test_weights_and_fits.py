@@ -86,7 +86,7 @@ def test_n3fits_weights_exported_by_us_are_n3fits_export(home, fit):
         assert one == pytest.approx(other)
 
 
-#: an EKO of the fit's theory on few nodes in x and three scales below bottom, with nnpdf's own cards; arguments: FILE
+#: an EKO of the fit's theory on few nodes in x and two scales below bottom, with nnpdf's own cards; arguments: FILE
 EKO = """
 import sys
 import numpy as np
@@ -98,8 +98,8 @@ from nnpdf_data import THEORY_CARDS_PATH
 from nnpdf_data.theorydbutils import fetch_theory
 theory = fetch_theory(THEORY_CARDS_PATH, 40_000_000)
 # the test is of files and formats: leading order is enough, and fast
-theory_card, operator_card = eko_utils.construct_eko_cards(theory, lambertgrid(30, 1e-4), {}, {"PTO": 0})
-operator_card.mugrid = [(1.65, 4), (2.5, 4), (4.5, 4)]
+theory_card, operator_card = eko_utils.construct_eko_cards(theory, lambertgrid(20, 1e-3), {}, {"PTO": 0})
+operator_card.mugrid = [(1.65, 4), (4.0, 4)]
 solve(theory_card, operator_card, Path(sys.argv[1]))
 print("0")
 """
@@ -121,13 +121,13 @@ def test_an_exported_fit_is_evolved_to_an_lhapdf_set(home):
         file = home.path / "evolved" / "postfit" / f"replica_{replica}" / "evolved.exportgrid"
         exported = read.load(file.read_text())
         x = np.array(exported["xgrid"])
-        inside = (x > 1e-4) & (x < 0.8)
+        inside = (x > 1e-3) & (x < 0.8)
         values = flavours(evolved.evolution_basis(x[inside], 1.65, [replica])[0].T)
         expected = np.array(exported["pdfgrid"])[inside]
         scale = np.abs(expected).max(axis=0).clip(1e-3)
         difference = np.abs(values - expected) / scale
         print("replica", replica, "largest difference over the largest value of its flavour:", difference.max())
-        assert (difference <= 1e-3).all()
+        assert (difference <= 5e-3).all()  # the grid of 20 nodes in x
         members.append(values)
     central = flavours(evolved.evolution_basis(x[inside], 1.65, [0])[0].T)
     assert central == pytest.approx(np.mean(members, axis=0), rel=1e-5, abs=1e-5)

@@ -53,7 +53,7 @@ def release_4_1_0():
 
 
 def release_4_1_2():
-    """Releases 4.1.1 and 4.1.2 (2025): no chi2 of the fitted data beside the experimental covariance matrix."""
+    """Releases 4.1.1 and 4.1.2 (2025): no chi2exp of the fitted data beside the experimental covariance matrix."""
     meta = release_4_1_0()["kfold_meta"]
     del meta["hyper_losses_phi"], meta["trvl_losses_phi"]
     for name in ("chi2", "phi2", "logp"):

@@ -7,6 +7,8 @@ through its profile (NNPDF_PROFILE_PATH) and LHAPDF_DATA_PATH.
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +20,9 @@ __all__ = ["build_n3fit_trainer"]
 
 #: where a card keeps what the action needs, as the command `n3fit` names it
 _PLACE = ("datacuts", "theory", "fitting")
+
+#: characters of what vp-setupfit told, the last ones
+_TOLD = 2000
 
 
 def build_n3fit_trainer(text: str, path: str | Path, replicas: int, output: str | Path) -> Any:
@@ -52,16 +57,23 @@ def _imported(name: str) -> Any:
 
 
 def _fit_folder(output: Path, made: Path, text: str) -> Path:
-    """Where n3fit looks for what vp-setupfit left: the scan's folder if it has a card already, else an empty fit.
+    """A folder that vp-setupfit prepared: the scan's own if somebody did so, else one that is made here.
 
-    A scan touches its folder with its first trial only, so the empty fit is made elsewhere.
+    A scan touches its folder with its first trial only, so the latter lies elsewhere.
     """
-    if (output / "filter.yml").is_file():
+    if (output / "md5").is_file():
         return output
-    folder = made / output.resolve().name
-    folder.mkdir()
-    (folder / "filter.yml").write_text(text, encoding="utf-8")
-    return folder
+    card = made / "card.yml"
+    card.write_text(text, encoding="utf-8")
+    run = "from n3fit.scripts.vp_setupfit import main; main()"
+    options = ["--output", "fit", "--no-net", "--no-eko-download"]
+    done = subprocess.run(
+        [sys.executable, "-c", run, card.name, *options],
+        cwd=made, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise ScanError(f"vp-setupfit refuses the card: {done.stdout.strip()[-_TOLD:]}")
+    return made / "fit"
 
 
 def _environment(command: Any, path: Path, replicas: int, output: Path) -> Any:
