@@ -153,7 +153,7 @@ def _prepare(table: FKTable, grid: np.ndarray) -> Any:
     if not table.hadronic:
         return linear_matrix(table, grid).reshape(table.values.shape[0], -1)
     basis = working_to_evolution()
-    channels, values = _folded(table.channels, table.values, basis.any(axis=1))
+    channels, values = _folded(table.channels, table.values, np.any(basis != 0, axis=1))
     # x at which no channel has anything, for neither proton, are left out
     used = np.abs(values).max(axis=(0, 1)) > 0
     used = used.any(axis=0) | used.any(axis=1)
