@@ -84,7 +84,8 @@ def test_values_are_in_range_and_exist_where_their_choices_were_made(name):
 def test_seeds_change_the_draws(name):
     for past in ([], play(get_engine(name), 25)):
         drawn = {json.dumps(get_engine(name, seed).suggest(SPACE, past, seed)) for seed in range(5)}
-        assert len(drawn) == 5
+        # with a history some seeds may lead to one best candidate
+        assert len(drawn) >= (3 if past else 5)
 
 
 def test_a_history_of_failures_is_no_obstacle(name):

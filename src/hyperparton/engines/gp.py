@@ -191,8 +191,10 @@ def _neighbours(points: Array, count: int, rng: np.random.Generator) -> Array:
     moved[np.arange(count), rng.integers(start.shape[1], size=count)] = True
     step = rng.choice(_STEPS, size=(count, 1)) * rng.standard_normal(start.shape)
     far = rng.random(start.shape) < 0.1
-    drawn = np.where(far, rng.random(start.shape), start + step)
-    return np.clip(np.where(moved, drawn, start), 0.0, 1.0 - 1e-9)
+    # reflected at the ends: cut off there, many candidates would be the same corner
+    near = np.abs(start + step) % 2.0
+    drawn = np.where(far, rng.random(start.shape), np.minimum(near, 2.0 - near))
+    return np.minimum(np.where(moved, drawn, start), 1.0 - 1e-9)
 
 
 def _new(points: Array, known: Array) -> Array:
