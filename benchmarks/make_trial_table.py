@@ -21,7 +21,6 @@ import numpy as np
 
 from hyperparton.cli.recipe import pdf_trainer
 from hyperparton.data import load_fit_data
-from hyperparton.pdf import columns
 from hyperparton.runcard import parse_runcard
 from hyperparton.scan import HyperScanner, hyper_scan_wrapper
 from hyperparton.train.trainer import ModelTrainer
@@ -53,8 +52,6 @@ SCAN: dict[str, Any] = {
     },
 }
 
-#: every width is padded to this
-_WIDTH = 40
 
 #: seconds that one call of this script runs at most, if nothing else is asked for
 _SHIFT = 300.0
@@ -91,7 +88,6 @@ class CourseTrainer:
 
 def scan_parts() -> tuple[CourseTrainer, HyperScanner]:
     """(trainer, scanner) of the benchmark's scans."""
-    columns.WIDTH_STEP = _WIDTH
     card = parse_runcard(CARD.read_text(), CARD)
     scanner = HyperScanner(card.scan_parameters(), SCAN)
     return CourseTrainer(pdf_trainer(card, load_fit_data(card, None, None), 1)), scanner

@@ -278,6 +278,7 @@ def _conclude(folder: Path, best: dict[str, Any]) -> None:
 
     def numbers_and_parameters(entry: dict[str, Any]) -> dict[str, Any]:
         result = {key: value for key, value in entry["result"].items() if not isinstance(value, dict | list)}
+        result["pruned"] = bool(entry["result"].get("pruned"))
         return {"tid": entry.get("tid"), "result": result, "misc": {"space_vals": entry["misc"].get("space_vals")}}
 
     click.echo(table(read_tries(ScanFolder(folder).tries, keep=numbers_and_parameters), top=1))
