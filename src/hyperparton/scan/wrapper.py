@@ -61,9 +61,10 @@ def hyper_scan_wrapper(
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
     `replica_path_set` is the folder of `tries.json` and of the state to continue from. `hyperscanner` may be n3fit's:
-    this function can stand in the place of n3fit's. The seed of trial n depends on `seed` and n only, so a scan that
-    was killed and continued equals one that was not. `metadata` (strict JSON data) is kept with the scan; on the same
-    folder everything in it but `notes`, and space, seed, engine and lag, must be the same.
+    this function can stand in the place of n3fit's, and its default engine is the one that n3fit's scan has; that of
+    the command line is `optuna`, which needs fewer trials. The seed of trial n depends on `seed` and n only, so a scan
+    that was killed and continued equals one that was not. `metadata` (strict JSON data) is kept with the scan; on the
+    same folder everything in it but `notes`, and space, seed, engine and lag, must be the same.
 
     The trials run one after the other in this process, or in a process beside it if `model_trainer` is a Recipe; with
     `workers` as many run at once on this machine, with `scheduler` on the Dask cluster at that address. Both need a
