@@ -187,6 +187,14 @@ def test_damaged_members(folder, content):
         PDFSet("TOY", path.parent).evolution_basis(X[3:5], 1.65, members=[0])
 
 
+def test_too_few_scales_to_interpolate(folder, monkeypatch):
+    path = make_set(folder)
+    monkeypatch.setitem(globals(), "Q", Q[:2])
+    (path / "TOY_0000.dat").write_text(member())
+    with pytest.raises(PDFSetError, match=r"TOY_0000\.dat has a grid of 40 x and 2 q: .* needs 4 of each"):
+        PDFSet("TOY", path).evolution_basis(X[3:5], 1.65, members=[0])
+
+
 def test_a_member_that_is_no_text(folder):
     path = make_set(folder) / "TOY_0000.dat"
     path.write_bytes(np.random.default_rng(1).bytes(3000))

@@ -99,7 +99,7 @@ from nnpdf_data.theorydbutils import fetch_theory
 theory = fetch_theory(THEORY_CARDS_PATH, 40_000_000)
 # the test is of files and formats: leading order is enough, and fast
 theory_card, operator_card = eko_utils.construct_eko_cards(theory, lambertgrid(20, 1e-3), {}, {"PTO": 0})
-operator_card.mugrid = [(1.65, 4), (4.0, 4)]
+operator_card.mugrid = [(1.65, 4), (2.0, 4), (3.0, 4), (4.0, 4)]  # bicubic interpolation needs four
 solve(theory_card, operator_card, Path(sys.argv[1]))
 print("0")
 """

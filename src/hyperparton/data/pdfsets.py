@@ -24,6 +24,8 @@ _SHIPPED = Path(__file__).parent.parent / "lhapdf"
 #: rows: EVOLUTION_BASIS; columns: photon, gluon, then u, d, s, c, b, t plus and minus their antiquarks
 _PHOTON, _GLUON = 22, 21
 _QUARKS = (2, 1, 3, 4, 5, 6)
+#: of a grid, in x and in q
+_FEWEST_NODES = 4
 
 
 def data_paths() -> tuple[Path, ...]:
@@ -120,6 +122,12 @@ def _check_grid(path: Path) -> None:
     whole = "lhagrid1" in head and not rest.strip() and all(_is_grid(grid) for grid in grids) and bool(grids)
     if not whole:
         raise PDFSetError(f"{path} is not a whole grid in LHAPDF's format (lhagrid1)")
+    for grid in grids:
+        sizes = [len(line.split()) for line in grid.strip().split("\n")[:2]]
+        if min(sizes) < _FEWEST_NODES:
+            raise PDFSetError(
+                f"{path} has a grid of {sizes[0]} x and {sizes[1]} q: bicubic interpolation needs {_FEWEST_NODES} of each"
+            )
 
 
 def _is_grid(block: str) -> bool:
