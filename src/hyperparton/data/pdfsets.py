@@ -125,9 +125,8 @@ def _check_grid(path: Path) -> None:
     for grid in grids:
         sizes = [len(line.split()) for line in grid.strip().split("\n")[:2]]
         if min(sizes) < _FEWEST_NODES:
-            raise PDFSetError(
-                f"{path} has a grid of {sizes[0]} x and {sizes[1]} q: bicubic interpolation needs {_FEWEST_NODES} of each"
-            )
+            given = f"{sizes[0]} x and {sizes[1]} q"
+            raise PDFSetError(f"{path} has a grid of {given}: bicubic interpolation needs {_FEWEST_NODES} of each")
 
 
 def _is_grid(block: str) -> bool:
