@@ -98,7 +98,7 @@ from nnpdf_data import THEORY_CARDS_PATH
 from nnpdf_data.theorydbutils import fetch_theory
 theory = fetch_theory(THEORY_CARDS_PATH, 40_000_000)
 # the test is of files and formats: leading order is enough, and fast
-theory_card, operator_card = eko_utils.construct_eko_cards(theory, lambertgrid(20, 1e-3), {}, {"PTO": 0})
+theory_card, operator_card = eko_utils.construct_eko_cards(theory, lambertgrid(40, 1e-4), {}, {"PTO": 0})
 operator_card.mugrid = [(1.65, 4), (2.0, 4), (3.0, 4), (4.0, 4)]  # bicubic interpolation needs four
 solve(theory_card, operator_card, Path(sys.argv[1]))
 print("0")
@@ -127,7 +127,7 @@ def test_an_exported_fit_is_evolved_to_an_lhapdf_set(home):
         scale = np.abs(expected).max(axis=0).clip(1e-3)
         difference = np.abs(values - expected) / scale
         print("replica", replica, "largest difference over the largest value of its flavour:", difference.max())
-        assert (difference <= 5e-3).all()  # the grid of 20 nodes in x
+        assert (difference <= 1e-3).all()  # the grid of 40 nodes in x
         members.append(values)
     central = flavours(evolved.evolution_basis(x[inside], 1.65, [0])[0].T)
     assert central == pytest.approx(np.mean(members, axis=0), rel=1e-5, abs=1e-5)
