@@ -51,7 +51,19 @@ def flat(values):
 @pytest.fixture(scope="session")
 def scanned(home):
     """Two trials of n3fit's fits by `hyperparton scan`, without interruption."""
-    home.run("hyperparton", "scan", "card.yml", "--trainer", "n3fit", "--trials", 2, "--output", "scanned")
+    home.run(
+        "hyperparton",
+        "scan",
+        "card.yml",
+        "--trainer",
+        "n3fit",
+        "--trials",
+        2,
+        "--engine",
+        "hyperopt",
+        "--output",
+        "scanned",
+    )
     return "scanned"
 
 
@@ -62,7 +74,7 @@ def test_the_trials_are_n3fits(home, scanned, theirs):
 def test_a_scan_that_was_killed_and_continued(home, scanned):
     text = (home.path / "card.yml").read_text() + "trainer: n3fit\n"
     (home.path / "killed.yml").write_text(text)
-    command = ["hyperparton", "scan", "killed.yml", "--trials", "2"]
+    command = ["hyperparton", "scan", "killed.yml", "--trials", "2", "--engine", "hyperopt"]
     first = subprocess.Popen(
         command, cwd=home.path, env=home.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -84,7 +96,19 @@ def test_a_scan_that_was_killed_and_continued(home, scanned):
 
 
 def test_workers_with_a_trainer_each(home, scanned):
-    command = ["hyperparton", "scan", "card.yml", "--trainer", "n3fit", "--trials", 2, "--workers", 2]
+    command = [
+        "hyperparton",
+        "scan",
+        "card.yml",
+        "--trainer",
+        "n3fit",
+        "--trials",
+        2,
+        "--engine",
+        "hyperopt",
+        "--workers",
+        2,
+    ]
     home.run(*command, "--output", "parallel")
     # with two workers the second trial is suggested without the first, as random trials are anyway
     assert_same_trials(trials(home, "parallel"), trials(home, scanned), fits=1)
@@ -92,7 +116,19 @@ def test_workers_with_a_trainer_each(home, scanned):
 
 def test_replicas(home):
     home.run(
-        "hyperparton", "scan", "card.yml", "--trainer", "n3fit", "--trials", 1, "--replicas", 2, "--output", "reps"
+        "hyperparton",
+        "scan",
+        "card.yml",
+        "--trainer",
+        "n3fit",
+        "--trials",
+        1,
+        "--engine",
+        "hyperopt",
+        "--replicas",
+        2,
+        "--output",
+        "reps",
     )
     (trial,) = trials(home, "reps")
     meta = trial["result"]["kfold_meta"]
