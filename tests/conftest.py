@@ -1,9 +1,14 @@
 """Servers that several parts of the suite use, started once when the first test asks for one."""
 
 import runpy
+import signal
 from pathlib import Path
 
 import pytest
+
+# a shell starts what it puts into the background with SIGINT ignored, and so would what the tests start and interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
