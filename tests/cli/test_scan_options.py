@@ -128,4 +128,4 @@ def test_a_scan_ends_early_and_goes_on(hyperparton, write_card, tmp_path):
     assert ended < len(tries_of(folder)) < 99
     code, _, err = hyperparton("scan", write_card(), "--trials", 99, "--min-improvement", 1, "--output", folder)
     assert code == 1
-    assert "the engine hyperopt cannot tell what improvement it expects" in err
+    assert "the engine optuna cannot tell what improvement it expects" in err
