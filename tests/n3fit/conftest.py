@@ -105,7 +105,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ours(home):
     """A scan of hyperparton's: four trials that succeeded, and its folder's name."""
-    home.run("hyperparton", "scan", "card.yml", "--trials", 4, "--output", "ours")
+    home.run("hyperparton", "scan", "card.yml", "--trials", 4, "--engine", "hyperopt", "--output", "ours")
     return "ours"
 
 
