@@ -44,6 +44,10 @@ def assert_same_trials(found, expected, fits=None):
                 assert flat(one["result"]["kfold_meta"][key]) == pytest.approx(flat(values), rel=SAME, abs=1e-6), key
 
 
+#: n3fit's fits with n3fit's engine, so that trials can be compared
+SCAN = ("hyperparton", "scan", "card.yml", "--trainer", "n3fit", "--engine", "hyperopt")
+
+
 def flat(values):
     return [entry for value in values for entry in (flat(value) if isinstance(value, list) else [value])]
 
@@ -51,19 +55,7 @@ def flat(values):
 @pytest.fixture(scope="session")
 def scanned(home):
     """Two trials of n3fit's fits by `hyperparton scan`, without interruption."""
-    home.run(
-        "hyperparton",
-        "scan",
-        "card.yml",
-        "--trainer",
-        "n3fit",
-        "--trials",
-        2,
-        "--engine",
-        "hyperopt",
-        "--output",
-        "scanned",
-    )
+    home.run(*SCAN, "--trials", 2, "--output", "scanned")
     return "scanned"
 
 
@@ -96,40 +88,13 @@ def test_a_scan_that_was_killed_and_continued(home, scanned):
 
 
 def test_workers_with_a_trainer_each(home, scanned):
-    command = [
-        "hyperparton",
-        "scan",
-        "card.yml",
-        "--trainer",
-        "n3fit",
-        "--trials",
-        2,
-        "--engine",
-        "hyperopt",
-        "--workers",
-        2,
-    ]
-    home.run(*command, "--output", "parallel")
+    home.run(*SCAN, "--trials", 2, "--workers", 2, "--output", "parallel")
     # with two workers the second trial is suggested without the first, as random trials are anyway
     assert_same_trials(trials(home, "parallel"), trials(home, scanned), fits=1)
 
 
 def test_replicas(home):
-    home.run(
-        "hyperparton",
-        "scan",
-        "card.yml",
-        "--trainer",
-        "n3fit",
-        "--trials",
-        1,
-        "--engine",
-        "hyperopt",
-        "--replicas",
-        2,
-        "--output",
-        "reps",
-    )
+    home.run(*SCAN, "--trials", 1, "--replicas", 2, "--output", "reps")
     (trial,) = trials(home, "reps")
     meta = trial["result"]["kfold_meta"]
     assert [len(fold) for fold in meta["validation_losses"]] == [2, 2]

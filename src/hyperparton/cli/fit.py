@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,7 @@ def _fitted(
     from hyperparton.interop import read_weights
     from hyperparton.train.shared import fit_shared
 
-    def loaded(model: Any, replicas: int) -> dict[str, Any]:
-        assert load is not None
-        return read_weights(load, model, replicas)
-
-    start = None if load is None else loaded
+    start = None if load is None else partial(read_weights, load)
     return fit_shared(card, data, parameters, display.epochs, start=start, training=not no_training)
 
 

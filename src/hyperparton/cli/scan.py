@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
+from hyperparton.cli.common import (
+    checked_card,
+    output_folder,
+    replicas_option,
+    runcard_argument,
+    theory_options,
+)
 from hyperparton.cli.progress import Display, EventLog, make_display, show_warnings
 from hyperparton.cli.recipe import card_recipe, make_n3fit_trainer, pdf_trainer
+from hyperparton.cli.signals import end_on_sigterm
 from hyperparton.cli.units import DURATION, MEMORY
 from hyperparton.errors import RuncardError
 from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard
@@ -113,7 +119,7 @@ def scan(
         raise RuncardError([card.fault((), "a scan needs hyperscan_config")])
     if isinstance(card, Runcard) and card.kfold is None:
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
-    _end_on_sigterm()
+    end_on_sigterm()
     asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
     asked |= {"prune": scanner.prune if prune is None else prune, "prior": [str(path) for path in sources]}
     apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
@@ -285,12 +291,3 @@ def _conclude(folder: Path, best: dict[str, Any]) -> None:
     click.echo("the best trial's parameters, to paste into a runcard:\n")
     click.echo(parameters_block(best))
     click.echo(f"trials: {ScanFolder(folder).tries}")
-
-
-def _end_on_sigterm() -> None:
-    """A scan that is told to end hands its trial back and leaves."""
-
-    def end(signum: int, frame: Any) -> None:
-        raise SystemExit(143)
-
-    signal.signal(signal.SIGTERM, end)

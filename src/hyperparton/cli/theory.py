@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
+
+from hyperparton.cli.signals import end_on_sigterm
 
 __all__ = ["theory"]
 
@@ -75,7 +75,7 @@ def build_command(
 
     A build that was stopped continues when the same command is given again.  Needs the extra `theory`.
     """
-    _end_on_sigterm()
+    end_on_sigterm()
     from hyperparton.theory.build import build
     from hyperparton.theory.card import read_card
     from hyperparton.theory.plan import Limits
@@ -95,15 +95,6 @@ def build_command(
             report=lambda progress: click.echo(str(progress)),
         )
         click.echo(f"done: {folder}")
-
-
-def _end_on_sigterm() -> None:
-    """A build that is told to end ends its processes and leaves."""
-
-    def end(signum: int, frame: Any) -> None:
-        raise SystemExit(143)
-
-    signal.signal(signal.SIGTERM, end)
 
 
 def _split(given: tuple[str, ...]) -> tuple[str, ...]:
@@ -143,7 +134,7 @@ def check_command(
     from hyperparton.theory.listing import find_folder
     from hyperparton.theory.plan import expand
 
-    _end_on_sigterm()
+    end_on_sigterm()
     wrong = False
     for path in find_folder(folder):
         report = check_theory(path, expand(_split(datasets)) if datasets else None)

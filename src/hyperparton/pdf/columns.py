@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.backend.activations import activation
-from hyperparton.pdf.gridrule import grid_rule
+from hyperparton.pdf.gridrule import POINT_STEP, grid_rule
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture, dropout_layer
 from hyperparton.pdf.sumrules import Quadrature, normalisation
@@ -38,7 +38,6 @@ __all__ = [
 Array = Any
 Weights = list[dict[str, Array]]
 WIDTH_STEP = 16
-_POINT_STEP = 16
 
 #: activations a + b tanh(c x), which one program serves: name -> (a, b, c)
 _TANH_LIKE = {"tanh": (0.0, 1.0, 1.0), "sigmoid": (0.5, 0.5, 0.5)}
@@ -116,7 +115,7 @@ def shape_of(model: PDFModel, grid: np.ndarray) -> Shape:
         dropout_layer=dropout_layer(architecture),
         subtracted=model.scaling is not None,
         grid=len(grid),
-        points=_up(len(rule.x) + (model.scaling is not None), _POINT_STEP),
+        points=_up(len(rule.x) + (model.scaling is not None), POINT_STEP),
         rotation=None if np.array_equal(rotation, np.eye(len(rotation))) else tuple(map(tuple, rotation.tolist())),
         sum_rules=model.sum_rules,
     )

@@ -36,8 +36,9 @@ __all__ = [
 
 Array = Any
 #: numbers of features are rounded up to a multiple of this
-_ALIGNED = 16
 _FEATURE_STEP = 8
+#: and those of a program's features, the others with them, to a multiple of this
+_ALIGNED = 16
 
 _OPERANDS = {
     "NULL": (1, 1),

@@ -14,9 +14,10 @@ import numpy as np
 
 from hyperparton.pdf.sumrules import X_MIN, Quadrature, gauss_panels
 
-__all__ = ["grid_rule"]
+__all__ = ["POINT_STEP", "grid_rule"]
 
-_STEP = 16
+#: a program's number of points is a multiple of this, the length of a vector
+POINT_STEP = 16
 _FEWEST = 64
 #: singular values below this part of the largest say nothing about the weights but noise
 _CUT = 1e-7
@@ -37,7 +38,7 @@ def grid_rule(grid: tuple[float, ...]) -> Quadrature:
     the modulus, with three times these weights to 2e-3 at worst (tests/pdf/test_gridrule.py).
     """
     given = np.array(grid)
-    count = max(_FEWEST, -(-(len(given) + 6) // _STEP) * _STEP)
+    count = max(_FEWEST, -(-(len(given) + 6) // POINT_STEP) * POINT_STEP)
     nodes = np.concatenate([given, _between(given, count - len(given))])
     return Quadrature(nodes, _weights(nodes, "momentum", 1), _weights(nodes, "valence", 2))
 

@@ -30,7 +30,7 @@ from hyperparton.train.models import (
     untrained_models,
 )
 
-__all__ = ["FitResult", "FitSetup", "evaluate_fit", "fit_runcard", "run_fit"]
+__all__ = ["FitNumbers", "FitResult", "FitSetup", "central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
 
 Progress = Callable[[dict[str, Any]], None]
 #: features with smaller singular values are left out of the training: its chi2 then agrees to 2e-6
@@ -38,8 +38,8 @@ _TRAINING_CUT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class FitResult:
-    """A fit of all data; arrays are (rep,), chi2 per point."""
+class FitNumbers:
+    """What came of a fit of all data; arrays are (rep,), chi2 per point."""
 
     replicas: tuple[int, ...]
     training_chi2: np.ndarray
@@ -52,6 +52,12 @@ class FitResult:
     """whether any epoch passed positivity and the chi2 threshold"""
     central_chi2: float
     """of the mean PDF of all replicas"""
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult(FitNumbers):
+    """A fit of all data whose replicas were trained as one batch."""
+
     trained: TrainedModels
 
     def xf(self, x: np.ndarray) -> np.ndarray:
@@ -242,7 +248,6 @@ def _result(setup: FitSetup, trained: TrainedModels, full_fit: Sequence[Fold]) -
     experimental = full_fit[0].experimental
     xf = trained.model.evaluate(trained.parameters, setup.grid)
     features = setup.compressed.features(xf, np)
-    mean = setup.compressed.features(xf.mean(axis=0, keepdims=True), np)
     return FitResult(
         replicas=setup.replicas,
         training_chi2=trained.training_chi2,
@@ -251,9 +256,16 @@ def _result(setup: FitSetup, trained: TrainedModels, full_fit: Sequence[Fold]) -
         best_epoch=trained.best_epoch,
         stop_epoch=trained.stop_epoch,
         passed=trained.best_epoch >= 0,
-        central_chi2=float(experimental(mean)[0] / experimental.ndata),
+        central_chi2=central_chi2(setup, full_fit, xf),
         trained=trained,
     )
+
+
+def central_chi2(setup: FitSetup, full_fit: Sequence[Fold], xf: np.ndarray) -> float:
+    """chi2 per point of the mean of the PDFs xf (rep, x, working) on the grid of the setup."""
+    experimental = full_fit[0].experimental
+    mean = setup.compressed.features(xf.mean(axis=0, keepdims=True), np)
+    return float(experimental(mean)[0] / experimental.ndata)
 
 
 def fit_runcard(

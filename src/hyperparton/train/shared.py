@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperparton.data.contents import FitData
 from hyperparton.pdf.model import PDFModel
-from hyperparton.train.fit import FitResult, FitSetup, evaluate_fit, run_fit
+from hyperparton.train.fit import FitNumbers, FitResult, FitSetup, central_chi2, evaluate_fit, run_fit
 from hyperparton.train.methodology import Methodology
 
 __all__ = ["SharedFit", "fit_shared"]
@@ -20,19 +20,10 @@ Start = Callable[[PDFModel, int], dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class SharedFit:
-    """A fit of all data, as `FitResult`; its replicas come from several batches. Arrays are (rep,)."""
+class SharedFit(FitNumbers):
+    """A fit of all data whose replicas come from several batches."""
 
     parts: tuple[FitResult, ...]
-    replicas: tuple[int, ...]
-    training_chi2: np.ndarray
-    validation_chi2: np.ndarray
-    experimental_chi2: np.ndarray
-    best_epoch: np.ndarray
-    stop_epoch: np.ndarray
-    passed: np.ndarray
-    central_chi2: float
-    """of the mean PDF of all replicas"""
 
     @classmethod
     def of(cls, parts: Sequence[FitResult], replicas: Sequence[int], central_chi2: float) -> SharedFit:
@@ -40,7 +31,7 @@ class SharedFit:
         names = ("training_chi2", "validation_chi2", "experimental_chi2", "best_epoch", "stop_epoch", "passed")
         order = _order(parts, replicas)
         arrays = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names}
-        return cls(tuple(parts), tuple(replicas), central_chi2=central_chi2, **arrays)
+        return cls(replicas=tuple(replicas), central_chi2=central_chi2, parts=tuple(parts), **arrays)
 
     def xf(self, x: np.ndarray) -> np.ndarray:
         """x f (rep, x, evol) at Q0."""
@@ -79,20 +70,16 @@ def fit_shared(
                 break
         else:
             groups.append((methodology, [number]))
-    parts = []
+    setups, parts = [], []
     for methodology, members in groups:
         part = setup.sharing(FitSetup.from_runcard(card, data, members))
         begin = None if start is None else start(part.model(methodology), len(members))
-        if training or begin is None:
+        if training:
             parts.append(run_fit(part, methodology, part.full_fit(), progress, begin))
         else:
+            assert begin is not None, "without training there must be parameters to evaluate"
             parts.append(evaluate_fit(part, methodology, part.full_fit(), begin))
-    return SharedFit.of(parts, numbers, _central_chi2(setup, parts))
-
-
-def _central_chi2(setup: FitSetup, parts: Sequence[FitResult]) -> float:
-    """chi2 per point of the mean PDF of all replicas."""
+        setups.append(part)
     xf = np.concatenate([part.trained.model.evaluate(part.trained.parameters, setup.grid) for part in parts])
-    mean = setup.compressed.features(xf.mean(axis=0, keepdims=True), np)
-    experimental = setup.full_fit()[0].experimental
-    return float(experimental(mean)[0] / experimental.ndata)
+    # the measured data are the same in the full fit of any part, so none is built for all replicas
+    return SharedFit.of(parts, numbers, central_chi2(setup, setups[0].full_fit(), xf))

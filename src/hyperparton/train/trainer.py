@@ -119,7 +119,7 @@ class ModelTrainer:
         methodology: Methodology,
         fold: Fold,
         k: int,
-        penalties: Sequence[str] | None = None,
+        penalties: Sequence[str],
     ) -> FoldResult:
         replicas = len(self.setup.replicas)
         rows = slice(k * replicas, (k + 1) * replicas)
@@ -136,12 +136,11 @@ class ModelTrainer:
         )
         features = self.setup.compressed.features(xf, np)
         hidden, fitted = self.setup.fold_metrics[k]
-        names = self.penalties if penalties is None else penalties
         chosen = self.hyper_loss.best_replicas(validation)
         return FoldResult(
             validation=validation,
             experimental=fold.experimental(features) / fold.experimental.ndata,
-            penalties={name: PENALTY_FUNCTIONS[name](look) for name in names},
+            penalties={name: PENALTY_FUNCTIONS[name](look) for name in penalties},
             hidden=hidden(self._mean(xf[chosen]), features[chosen]),
             fitted=fitted(self._mean(xf), features),
             weight=fold.weight,
