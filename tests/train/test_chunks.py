@@ -36,9 +36,10 @@ def test_columns_are_the_pdf_model(fitbasis, layer_type, activations, scaled):
     parameters, grid = model.start("glorot_normal", [3, 4]), np.geomspace(1e-6, 0.9, 9)
     shape, arrays = columns.shape_of(model, grid), columns.columns(model, grid)
     arrays = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), arrays)
+    nodes = columns.nodes_of(architecture, 2)
     weights = columns.to_columns(architecture, parameters["layers"])
     factor = columns.preprocessing_factor(parameters["exponents"], arrays)
-    ours, same = columns.xf(shape, arrays, weights, factor)
+    ours, same = columns.xf(shape, arrays, nodes, weights, factor)
     expected = np.swapaxes(model.evaluate(parameters, grid), 1, 2)
     scale = np.abs(expected).max(axis=2, keepdims=True)
     assert np.max(np.abs(np.asarray(ours) - expected) / scale) < 2e-5

@@ -10,7 +10,7 @@ with coefficients that depend on the epoch alone.  They are worked out here in d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -84,7 +84,7 @@ def first_moments(name: str, parameter: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def moment_update(
-    gradient: Array, moments: tuple[Array, Array], coefficients: Array, learning_rate: Array
+    gradient: Array, moments: tuple[Array, Array], coefficients: Iterable[Array], learning_rate: Array
 ) -> tuple[Array, tuple[Array, Array]]:
     """What is added to the parameter, and the new moments, with one row of `schedule`."""
     a1, b1, a2, b2, c1, c2, c3, d1, d2 = coefficients

@@ -54,6 +54,14 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 )
 @click.option("--verbose", "-v", is_flag=True, help="Tell the parameters of each trial too.")
 @click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Trials at once, in processes here.")
+@click.option(
+    "--batch-trials",
+    type=click.IntRange(min=1),
+    metavar="B",
+    default=1,
+    show_default=True,
+    help="Trials that are trained together, by each worker: for an accelerator, or small fits.",
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Run the trials on the Dask cluster whose scheduler is there.")
 @click.option(
     "--store",
@@ -63,7 +71,7 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 @click.option(
     "--lag",
     type=click.IntRange(min=1),
-    help="Suggest trial n from the trials up to n - LAG. Default: the trials at once; 16 with --store.",
+    help="Suggest trial n from the trials up to n - LAG. Default: the trials at once; at least 16 with --store.",
 )
 @click.option(
     "--prune/--no-prune",
@@ -105,6 +113,7 @@ def scan(
     theory: Path | None,
     t0pdfset: str | None,
     workers: int | None,
+    batch_trials: int,
     scheduler: str | None,
     store: str | None,
     lag: int | None,
@@ -121,6 +130,7 @@ def scan(
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     end_on_sigterm()
     asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
+    asked["batch_trials"] = batch_trials
     asked |= {"prune": scanner.prune if prune is None else prune, "prior": [str(path) for path in sources]}
     apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
     with make_display(verbose) as display, EventLog(log_json) as log:

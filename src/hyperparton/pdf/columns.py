@@ -26,9 +26,11 @@ from hyperparton.pdf.sumrules import Quadrature, normalisation
 __all__ = [
     "WIDTH_STEP",
     "Columns",
+    "Nodes",
     "Shape",
     "columns",
     "from_columns",
+    "nodes_of",
     "preprocessing_factor",
     "shape_of",
     "to_columns",
@@ -44,7 +46,7 @@ _TANH_LIKE = {"tanh": (0.0, 1.0, 1.0), "sigmoid": (0.5, 0.5, 0.5)}
 
 
 class Columns(NamedTuple):
-    """Arrays of a program that belong to the points and to the network's shape."""
+    """Arrays of a program that belong to the points."""
 
     rows: Array
     """(1 + in, x): ones, then the network's inputs"""
@@ -55,10 +57,15 @@ class Columns(NamedTuple):
     """(x,) 0 at x = 1, 1 elsewhere"""
     integrals: Array
     """(x, 2): weights of the integrals of x f and of f"""
+
+
+class Nodes(NamedTuple):
+    """What tells the networks of a program apart, of each model."""
+
     masks: list[Array]
-    """per layer (node, 1): 1 for nodes, 0 for padding"""
+    """per layer (model, node, 1): 1 for nodes, 0 for padding"""
     activations: Array
-    """(layer, 3): a, b, c of activations a + b tanh(c x)"""
+    """(model, layer, 3): a, b, c of activations a + b tanh(c x)"""
 
 
 @dataclass(frozen=True)
@@ -138,20 +145,23 @@ def columns(model: PDFModel, grid: np.ndarray) -> Columns:
     integrals = np.zeros((shape.points, 2))
     integrals[: len(rule.x)] = np.stack([rule.momentum, rule.valence], axis=1)
     assert used <= shape.points
-    masks = [
-        (np.arange(width) < out).astype(np.float32)[:, None]
-        for width, (_, out) in zip(shape.widths, model.architecture.shapes(), strict=True)
-    ]
-    numbers = [_TANH_LIKE.get(name, (0.0, 1.0, 1.0)) for name in model.architecture.activations]
     return Columns(
         rows=rows,
         log_x=padded(points.log_x, 0.0),
         log_1mx=padded(np.where(np.isfinite(points.log_1mx), points.log_1mx, 0.0), 0.0),
         below_one=below_one,
         integrals=integrals,
-        masks=masks,
-        activations=np.array(numbers),
     )
+
+
+def nodes_of(architecture: Architecture, models: int) -> Nodes:
+    """What tells networks of `architecture` from others of the same shape, `models` times."""
+    masks = [
+        (np.arange(width) < out).astype(np.float32)[:, None]
+        for width, (_, out) in zip(_widths(architecture), architecture.shapes(), strict=True)
+    ]
+    numbers = [_TANH_LIKE.get(name, (0.0, 1.0, 1.0)) for name in architecture.activations]
+    return Nodes([np.tile(mask, (models, 1, 1)) for mask in masks], np.tile(np.array(numbers), (models, 1, 1)))
 
 
 def to_columns(architecture: Architecture, weights: Weights) -> Weights:
@@ -225,27 +235,34 @@ def _first_backward(rows: Array, gradient: Array) -> tuple[Array, Array, Array]:
 _first.defvjp(lambda kernel, bias, rows: (_first(kernel, bias, rows), rows), _first_backward)
 
 
-def _activate(shape: Shape, arrays: Columns, layer: int, z: Array) -> Array:
+def _activate(shape: Shape, nodes: Nodes, layer: int, z: Array) -> Array:
     name = shape.activations[layer]
+    # per flavour, the networks of a model follow each other
+    copies = len(z) // len(nodes.activations)
+    mask = jnp.repeat(nodes.masks[layer], copies, axis=0)
     if name == "tanh-like":
-        a, b, c = arrays.activations[layer]
-        return (a + b * jnp.tanh(c * z)) * arrays.masks[layer]
+        a, b, c = jnp.repeat(nodes.activations[:, layer], copies, axis=0).T[:, :, None, None]
+        return (a + b * jnp.tanh(c * z)) * mask
     if name == "square_singlet":
-        return jnp.concatenate([z[:, :2] ** 2, z[:, 2:]], axis=1) * arrays.masks[layer]
-    return activation(name)(jnp, z) * arrays.masks[layer]
+        return jnp.concatenate([z[:, :2] ** 2, z[:, 2:]], axis=1) * mask
+    return activation(name)(jnp, z) * mask
 
 
-def _layers(shape: Shape, arrays: Columns, weights: Weights, h: Array | None, layers: Sequence[int]) -> Array:
+def _layers(
+    shape: Shape, arrays: Columns, nodes: Nodes, weights: Weights, h: Array | None, layers: Sequence[int]
+) -> Array:
     for i in layers:
         kernel = jnp.reshape(weights[i]["kernel"], (-1, *weights[i]["kernel"].shape[-2:]))
         bias = jnp.reshape(weights[i]["bias"], (-1, weights[i]["bias"].shape[-1]))
         z = _first(kernel, bias, arrays.rows) if h is None else _add_bias(bias, _product(kernel, h), arrays.rows[0])
-        h = z if shape.activations[i] == "linear" and i + 1 == len(shape.widths) else _activate(shape, arrays, i, z)
+        h = z if shape.activations[i] == "linear" and i + 1 == len(shape.widths) else _activate(shape, nodes, i, z)
     assert h is not None
     return h
 
 
-def _network(shape: Shape, arrays: Columns, weights: Weights, dropout: Array | None) -> tuple[Array, Array]:
+def _network(
+    shape: Shape, arrays: Columns, nodes: Nodes, weights: Weights, dropout: Array | None
+) -> tuple[Array, Array]:
     """Outputs (model, flav, x) with dropout, and without it (no gradient flows there)."""
     depth = len(shape.widths)
 
@@ -254,14 +271,14 @@ def _network(shape: Shape, arrays: Columns, weights: Weights, dropout: Array | N
         return jnp.reshape(h, (-1, shape.flavours, shape.points))
 
     if dropout is None:
-        plain = outputs(_layers(shape, arrays, weights, None, range(depth)))
+        plain = outputs(_layers(shape, arrays, nodes, weights, None, range(depth)))
         return plain, plain
     assert shape.dropout_layer is not None
     before, after = range(shape.dropout_layer + 1), range(shape.dropout_layer + 1, depth)
-    h = _layers(shape, arrays, weights, None, before)
-    dropped = outputs(_layers(shape, arrays, weights, h * jnp.reshape(dropout, h.shape), after))
+    h = _layers(shape, arrays, nodes, weights, None, before)
+    dropped = outputs(_layers(shape, arrays, nodes, weights, h * jnp.reshape(dropout, h.shape), after))
     fixed = jax.lax.stop_gradient((weights, h))
-    return dropped, outputs(_layers(shape, arrays, *fixed, after))
+    return dropped, outputs(_layers(shape, arrays, nodes, *fixed, after))
 
 
 def preprocessing_factor(exponents: Mapping[str, Array], arrays: Columns) -> Array:
@@ -286,14 +303,14 @@ def _normalised(shape: Shape, arrays: Columns, network: Array, factor: Array) ->
 
 
 def xf(
-    shape: Shape, arrays: Columns, weights: Weights, factor: Array, dropout: Array | None = None
+    shape: Shape, arrays: Columns, nodes: Nodes, weights: Weights, factor: Array, dropout: Array | None = None
 ) -> tuple[Array, Array]:
     """Normalised x f (model, working, x) on the grid, with `dropout` and without it.
 
     `factor` is `preprocessing_factor`; `dropout` multiplies the layer `Shape.dropout_layer`.  Without `dropout` both
     are the same array; with it no gradient flows through the second.
     """
-    dropped, plain = _network(shape, arrays, weights, dropout)
+    dropped, plain = _network(shape, arrays, nodes, weights, dropout)
     first = _normalised(shape, arrays, dropped, factor)
     if dropout is None:
         return first, first

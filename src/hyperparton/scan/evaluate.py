@@ -6,9 +6,11 @@ end of the scan.
 
 from __future__ import annotations
 
+import logging
 import math
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from hyperparton.errors import ScanError, TrialPrunedError
@@ -16,8 +18,9 @@ from hyperparton.scan.limits import TrialTimeoutError, alarm
 from hyperparton.scan.reports import Reports
 from hyperparton.trials.record import STATUSES, strict
 
-__all__ = ["Trainer", "evaluate_trial", "require_reports"]
+__all__ = ["Trainer", "evaluate_trial", "evaluate_trials", "require_reports"]
 
+_LOG = logging.getLogger(__name__)
 _FRAMES = 6
 _MESSAGE = 2000
 
@@ -55,20 +58,57 @@ def evaluate_trial(
     (KeyboardInterrupt, SystemExit) pass.
     """
     if reports is None:
-        return _evaluated(trainer, params, seconds)
+        return _evaluated(partial(trainer.hyperparametrizable, params), seconds)
     attended: Any = trainer
     attended.report = reports
     try:
-        return reports.kept_with(_evaluated(trainer, params, seconds))
+        return reports.kept_with(_evaluated(partial(trainer.hyperparametrizable, params), seconds))
     finally:
         attended.report = None
 
 
-def _evaluated(trainer: Trainer, params: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+def evaluate_trials(
+    trainer: Trainer,
+    each: Sequence[dict[str, Any]],
+    seconds: float | None = None,
+    reports: Sequence[Reports | None] | None = None,
+) -> list[dict[str, Any]]:
+    """What `evaluate_trial` gives for each of several trials, computed together by a trainer that can.
+
+    One that can has `hyperparametrizable_batch(params, reports)`, which gives for each of `params` what
+    `hyperparametrizable` would, or the exception that this would raise; `reports` has an entry for each, None where
+    nothing is pruned. `seconds` is the time of one trial: together they may take as long as one after the other. Where
+    they take longer, or the batch raises, they are computed one after the other, so that each counts for itself.
+    """
+    given = [None] * len(each) if reports is None else list(reports)
+    batch = getattr(trainer, "hyperparametrizable_batch", None)
+    if batch is not None and len(each) > 1:
+        whole = None if seconds is None else seconds * len(each)
+        try:
+            with alarm(whole, TrialTimeoutError("the trials took longer together than they may one after the other")):
+                found = list(zip(batch(each, given), given, strict=True))
+            return [_kept(_evaluated(partial(_given, outcome)), report) for outcome, report in found]
+        except Exception as fault:
+            _LOG.warning("%d trials together: %s: %s; they are run one after the other", len(each), type(fault), fault)
+            given = [None if report is None else report.anew() for report in given]
+    return [evaluate_trial(trainer, params, seconds, report) for params, report in zip(each, given, strict=True)]
+
+
+def _given(outcome: Any) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _kept(result: dict[str, Any], report: Reports | None) -> dict[str, Any]:
+    return result if report is None else report.kept_with(result)
+
+
+def _evaluated(call: Callable[[], Any], seconds: float | None = None) -> dict[str, Any]:
     late = TrialTimeoutError(f"it took longer than {seconds} s")
     try:
         with alarm(seconds, late):
-            returned = trainer.hyperparametrizable(params)
+            returned = call()
     except TrialPrunedError as pruned:
         returned = {**pruned.result, **pruned.told}
     except TrialTimeoutError as fault:

@@ -1,5 +1,7 @@
 """Who runs the trials: this process, one process beside it, or the workers of a Dask cluster.
 
+All take as many trials at a time as the scan computes together, one if it does not.
+
 On a Dask cluster each worker starts processes of its own for the trials (see `process`), so a trial can be ended. What
 goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs them with
 pickle, as it does with everything. The cluster of `--workers` lives inside this process and listens on no port.
@@ -11,11 +13,11 @@ import contextlib
 import logging
 import os
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from hyperparton.errors import ScanError
-from hyperparton.scan.evaluate import Trainer, evaluate_trial, require_reports
+from hyperparton.scan.evaluate import Trainer, evaluate_trials, require_reports
 from hyperparton.scan.limits import alarm
 from hyperparton.scan.process import Recipe, TrainerProcess, close_processes, run_task
 from hyperparton.scan.reports import Reports
@@ -30,7 +32,7 @@ _LOOK = 0.5
 
 
 class Executor(Protocol):
-    """Runs the trials of a scan; `slots` is how many at once."""
+    """Runs the trials of a scan; `slots` is how many batches of them at once."""
 
     slots: int
 
@@ -44,7 +46,7 @@ class _OutOfTime(BaseException):
 
 
 class InThisProcess:
-    """One trial after the other, here. A limit on the time of a trial or a scan interrupts Python code alone."""
+    """One batch after the other, here. A limit on the time of a trial or a scan interrupts Python code alone."""
 
     slots = 1
 
@@ -57,24 +59,24 @@ class InThisProcess:
         if work.plan.pruning is not None:
             require_reports(self._trainer)
         limit = work.plan.limits.trial_timeout
-        for trial in _trials(work):
-            params = evaluate(work.plan.scanner.as_dict(), trial.vals)
-            found = work.pruning_limits(trial)
-            reports = None if found is None else Reports(found)
+        for batch in _batches(work):
+            each = [evaluate(work.plan.scanner.as_dict(), trial.vals) for trial in batch]
+            found = [work.pruning_limits(trial) for trial in batch]
+            reports = [None if limits is None else Reports(limits) for limits in found]
             left = work.time_left()
             try:
-                if left is not None and (limit is None or left < limit):
+                if left is not None and (limit is None or left < limit * len(batch)):
                     with alarm(left, _OutOfTime()):
-                        result = evaluate_trial(self._trainer, params, reports=reports)
+                        results = evaluate_trials(self._trainer, each, reports=reports)
                 else:
-                    result = evaluate_trial(self._trainer, params, limit, reports)
+                    results = evaluate_trials(self._trainer, each, limit, reports)
             except _OutOfTime:
                 raise work.time_is_over() from None
-            work.finish(trial, result)
+            work.settle(batch, {"results": results})
 
 
 class InProcess:
-    """One trial after the other, in one process beside this one, which can be ended."""
+    """One batch after the other, in one process beside this one, which can be ended."""
 
     slots = 1
 
@@ -86,16 +88,15 @@ class InProcess:
         process = TrainerProcess(_recipe_text(self._recipe, work))
         limits = work.plan.limits
         try:
-            for trial in _trials(work):
+            for batch in _batches(work):
                 answer = process.ask(
-                    trial.vals,
-                    pruning=_limits_of(work, trial),
+                    _tasks(work, batch),
                     seconds=limits.trial_timeout,
                     memory=limits.worker_memory,
-                    progress=work.tell_of(trial),
+                    progress=work.tell_of(batch),
                     watch=work.check_time,
                 )
-                work.settle(trial, answer)
+                work.settle(batch, answer)
         finally:
             process.close()
 
@@ -105,18 +106,19 @@ def _recipe_text(recipe: Recipe, work: Work, threads: int | None = None) -> str:
     return recipe.text(space, threads, reports=work.plan.pruning is not None)
 
 
-def _limits_of(work: Work, trial: Trial) -> list[Any] | None:
-    """The limits of a trial as plain data."""
-    found = work.pruning_limits(trial)
-    return None if found is None else [limit.as_list() for limit in found]
+def _tasks(work: Work, batch: Sequence[Trial]) -> list[dict[str, Any]]:
+    """What a process is told of each trial, as plain data."""
+    limits = [work.pruning_limits(trial) for trial in batch]
+    plain = [None if found is None else [limit.as_list() for limit in found] for found in limits]
+    return [{"vals": dict(trial.vals), "pruning": held} for trial, held in zip(batch, plain, strict=True)]
 
 
-def _trials(work: Work) -> Iterator[Trial]:
-    """Trial after trial, with pauses where others have to finish theirs first."""
+def _batches(work: Work) -> Iterator[list[Trial]]:
+    """Batch after batch, with pauses where others have to finish theirs first."""
     while True:
-        trial = work.next_trial()
-        if trial is not None:
-            yield trial
+        batch = work.next_batch()
+        if batch:
+            yield batch
         elif work.over:
             return
         else:
@@ -124,7 +126,7 @@ def _trials(work: Work) -> Iterator[Trial]:
 
 
 class OnCluster:
-    """`slots` trials at once on the Dask cluster of `client`, each in a process with `threads` threads."""
+    """`slots` batches of trials at once on the Dask cluster of `client`, each in a process with `threads` threads."""
 
     def __init__(self, client: Any, recipe: Recipe, slots: int, threads: int, remote: bool) -> None:
         self.slots = slots
@@ -135,13 +137,12 @@ class OnCluster:
         recipe = _recipe_text(self._recipe, work, self._threads)
         limits = (work.plan.limits.trial_timeout, work.plan.limits.worker_memory)
         ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        flying: dict[str, tuple[Any, Trial]] = {}
+        flying: dict[str, tuple[Any, list[Trial]]] = {}
         try:
             while True:
-                while len(flying) < self.slots and (trial := work.next_trial()) is not None:
-                    told = (dict(trial.vals), *limits, _limits_of(work, trial))
-                    future = self._client.submit(run_task, recipe, *told, pure=False, retries=0)
-                    flying[future.key] = (future, trial)
+                while len(flying) < self.slots and (batch := work.next_batch()):
+                    future = self._client.submit(run_task, recipe, _tasks(work, batch), *limits, pure=False, retries=0)
+                    flying[future.key] = (future, batch)
                     future.add_done_callback(ready.put)
                 if not flying:
                     if work.over:
@@ -151,8 +152,8 @@ class OnCluster:
                 work.check_time()
                 with contextlib.suppress(queue.Empty):
                     key = ready.get(timeout=_LOOK).key
-                    future, trial = flying.pop(key)
-                    work.settle(trial, _answer(future))
+                    future, batch = flying.pop(key)
+                    work.settle(batch, _answer(future))
         finally:
             # those at work too: nobody waits for their results any more
             close_processes(recipe)

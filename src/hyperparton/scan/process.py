@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,20 +68,20 @@ class TrainerProcess:
 
     def ask(
         self,
-        vals: Mapping[str, Any],
+        trials: Sequence[Mapping[str, Any]],
         *,
-        pruning: list[Any] | None = None,
         seconds: float | None = None,
         memory: int | None = None,
         progress: Callable[[dict[str, Any]], None] | None = None,
         watch: Callable[[], None] | None = None,
     ) -> Answer:
-        """Run one trial: `{"result": ...}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
+        """Run trials: `{"results": [...]}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
 
-        One that died before it had a trainer has `starting` beside it: that is not the trial's fault.
-        `pruning` are limits on its losses as `scan.pruning` makes them, each a list. `seconds` and `memory` (bytes)
-        are limits on the trial; the result of one that exceeds them says so. `watch` is
-        called now and then while the trial runs, and may raise.
+        One that died before it had a trainer has `starting` beside it: that is not the trials' fault.
+        Each trial has `vals` and `pruning`, limits on its losses as `scan.pruning` makes them, each a list, or None.
+        `seconds` (for each trial) and `memory` (bytes) are limits: the result of a single trial that exceeds them says
+        so, several count as having ended their process, since nobody knows which of them it was. `watch` is called now
+        and then while trials run, and may raise.
         """
         listeners = (progress, watch)
         if self._process is None:
@@ -89,10 +89,14 @@ class TrainerProcess:
             if "ready" not in answer:
                 self.close()
                 return {**answer, "starting": True}
-        answer = self._exchange({"vals": dict(vals), "pruning": pruning}, listeners, seconds, memory)
-        if set(answer) != {"result"}:
+        whole = None if seconds is None else seconds * len(trials)
+        answer = self._exchange({"trials": [dict(trial) for trial in trials]}, listeners, whole, memory)
+        if set(answer) != {"results"}:
             self.close()
-        return {key: value for key, value in answer.items() if key != "ended"}
+        if "limited" in answer:
+            kind, told = answer["limited"]
+            return {"results": [limit_failure(kind, told)]} if len(trials) == 1 else {"died": told}
+        return answer
 
     def _start(self, listeners: _Listeners) -> Answer:
         threads = json.loads(self._text)["threads"]
@@ -171,7 +175,7 @@ class TrainerProcess:
 
 
 def _limited(kind: str, message: str) -> Answer:
-    return {"result": limit_failure(kind, message), "ended": True}
+    return {"limited": (kind, message)}
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> str:
@@ -206,16 +210,14 @@ _ALL: dict[str, list[TrainerProcess]] = {}
 _GUARD = threading.Lock()
 
 
-def run_task(
-    text: str, vals: Mapping[str, Any], seconds: float | None, memory: int | None, pruning: list[Any] | None = None
-) -> Answer:
-    """Run one trial in a process of this machine: one that waits for work, or a new one."""
+def run_task(text: str, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None) -> Answer:
+    """Run trials together in a process of this machine: one that waits for work, or a new one."""
     with _GUARD:
         free = _FREE.setdefault(text, [])
         process = free.pop() if free else TrainerProcess(text)
         if process not in _ALL.setdefault(text, []):
             _ALL[text].append(process)
-    answer = process.ask(vals, pruning=pruning, seconds=seconds, memory=memory)
+    answer = process.ask(trials, seconds=seconds, memory=memory)
     with _GUARD:
         if process in _ALL.get(text, []):
             _FREE[text].append(process)

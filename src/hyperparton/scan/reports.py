@@ -49,6 +49,10 @@ class Reports:
         told = f"pruned at epoch {epoch}{of}: {reason}"
         raise TrialPrunedError(told, {"status": "fail", "loss": rounded(loss, 17), "reason": told, "pruned": pruned})
 
+    def anew(self) -> Reports:
+        """The reports of the same trial from its beginning."""
+        return Reports(self._found)
+
     def kept_with(self, result: dict[str, Any]) -> dict[str, Any]:
         """The trial's result with its curve: {epochs, loss, folds}, None for what was not finite."""
         curve: dict[str, Any] = {"epochs": self._epochs, "loss": self._losses}

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,8 @@ class Plan:
     prior: tuple[Outcome, ...] = ()
     """trials of earlier scans, before all others in what the engine is given"""
     ending: Ending = field(default_factory=Ending)
+    batch: int = 1
+    """trials that one process computes together"""
 
 
 class Work:
@@ -81,6 +83,9 @@ class Work:
         self._best: tuple[float | None, int | None] = (best.loss, best.number) if best else (None, None)
         self._running: dict[int, float] = {}
         self._deaths: dict[int, int] = {}
+        #: trials that ended a process together with others: each runs alone, so that it counts for itself
+        self._alone: set[int] = set()
+        self._kept_back: Trial | None = None
         self._ending: set[int] = set()
         self._failures, self._false_starts = 0, 0
         self._longest, self._pause = 0.0, _SHORTEST
@@ -122,6 +127,21 @@ class Work:
                         _LOG.warning("trial %d: its lease is lost, another process runs it", number)
                 except StoreError as fault:  # the next beat may get through before the lease ends
                     _LOG.warning("trial %d: its lease could not be renewed: %s", number, fault)
+
+    def next_batch(self) -> list[Trial]:
+        """Trials to run together now, at most `plan.batch`; none if there is none just now."""
+        batch: list[Trial] = []
+        while len(batch) < self._plan.batch:
+            trial, self._kept_back = self._kept_back or self.next_trial(), None
+            if trial is None:
+                break
+            if trial.number in self._alone and batch:
+                self._kept_back = trial
+                break
+            batch.append(trial)
+            if trial.number in self._alone:
+                break
+        return batch
 
     def next_trial(self) -> Trial | None:
         """A trial to run now: one that was left unfinished, else a new one; None if there is none just now.
@@ -255,17 +275,17 @@ class Work:
         time.sleep(self._pause if left is None else max(0.0, min(self._pause, left)))
         self._pause = min(2 * self._pause, _LONGEST)
 
-    def settle(self, trial: Trial, answer: Mapping[str, Any]) -> None:
-        """Take what came of a trial: `{"result": ...}`, `{"died": how}` or `{"broken": why}`.
+    def settle(self, trials: Sequence[Trial], answer: Mapping[str, Any]) -> None:
+        """Take what came of trials that ran together: `{"results": [...]}`, `{"died": how}` or `{"broken": why}`.
 
-        A trial whose process died runs again, and fails when that happened too often. Raises ScanError where no
-        trainer can be built, TooManyFailuresError when the limit on failures is reached.
+        A trial whose process died runs again, and fails when that happened too often; several run again one by one.
+        Raises ScanError where no trainer can be built, TooManyFailuresError when the limit on failures is reached.
         """
         if "broken" in answer:
             raise ScanError(str(answer["broken"]))
-        if "result" in answer:
+        if "results" in answer:
             self._false_starts = 0
-            self.finish(trial, answer["result"])
+            self._finish_all(trials, answer["results"])
             return
         if answer.get("starting"):
             self._false_starts += 1
@@ -273,15 +293,33 @@ class Work:
                 raise ScanError(
                     f"{_FALSE_STARTS} processes one after the other died before they had a trainer: {answer['died']}"
                 )
+        elif len(trials) > 1:
+            self._alone.update(trial.number for trial in trials)
         else:
-            self._deaths[trial.number] = self._deaths.get(trial.number, 0) + 1
+            self._deaths[trials[0].number] = self._deaths.get(trials[0].number, 0) + 1
+        for trial in trials:
+            self._run_again(trial, answer["died"])
+
+    def _finish_all(self, trials: Sequence[Trial], results: Sequence[dict[str, Any]]) -> None:
+        """Keep all results, and only then tell that there were too many failures among them."""
+        too_many = None
+        for trial, result in zip(trials, results, strict=True):
+            try:
+                self.finish(trial, result)
+            except TooManyFailuresError as fault:
+                too_many = too_many or fault
+        if too_many is not None:
+            raise too_many
+
+    def _run_again(self, trial: Trial, died: str) -> None:
+        """Hand a trial back whose process died, or let it fail if that happened too often."""
         if (deaths := self._deaths.get(trial.number, 0)) < _DEATHS:
-            _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, answer["died"])
+            _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, died)
             self._store.release(trial.number, self._owner)
             self._running.pop(trial.number, None)
             self._may_be_left = True
             return
-        told = f"the process that ran it died {deaths} times; the last time {answer['died']}"
+        told = f"the process that ran it died {deaths} times; the last time {died}"
         self.finish(trial, limit_failure("ProcessDied", told))
 
     def finish(self, trial: Trial, result: dict[str, Any]) -> None:
@@ -321,11 +359,11 @@ class Work:
         self._finished_below(self._plan.total)
         return len(self._past) + len(self._store.finished_numbers(len(self._past)))
 
-    def tell_of(self, trial: Trial) -> Callable[[dict[str, Any]], None] | None:
-        """What a trainer's own events are given to, if anyone listens."""
+    def tell_of(self, trials: Sequence[Trial]) -> Callable[[dict[str, Any]], None] | None:
+        """What a trainer's own events are given to, if anyone listens; of several trials the first stands for all."""
         if self._plan.progress is None:
             return None
-        return lambda event: self._tell({**event, "event": "trial_progress", "tid": trial.number})
+        return lambda event: self._tell({**event, "event": "trial_progress", "tid": trials[0].number})
 
     def _tell(self, event: dict[str, Any]) -> None:
         if self._plan.progress is not None:

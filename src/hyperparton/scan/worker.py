@@ -1,8 +1,8 @@
 """The process that runs trials for another: `python -m hyperparton.scan.worker`, started by `TrainerProcess`.
 
 It speaks lines of JSON. First it is told a recipe and answers `{"ready": true}` or `{"broken": why}`; then each line
-`{"vals": ..., "pruning": ...}` is answered by `{"result": ...}`, with `{"progress": ...}` lines before it where the
-trainer tells any.
+`{"trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"results": [...]}`, with `{"progress": ...}` lines
+before it where the trainer tells any.
 It ends when its input does, in the middle of a trial too: no worker outlives the one who started it.
 """
 
@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import IO, Any
 
 from hyperparton.errors import HyperpartonError
-from hyperparton.scan.evaluate import evaluate_trial, require_reports
+from hyperparton.scan.evaluate import evaluate_trials, require_reports
 from hyperparton.scan.pruning import Limit
 from hyperparton.scan.reports import Reports
 from hyperparton.space import evaluate, fingerprint
@@ -53,11 +53,14 @@ def main() -> None:
     if hasattr(trainer, "progress"):
         trainer.progress = _Progress(answers)
     while True:
-        task = json.loads(lines.get())
-        pruning = task.get("pruning")
-        reports = None if pruning is None else Reports([Limit.from_list(held) for held in pruning])
-        params = evaluate(scanner.as_dict(), task["vals"])
-        _say(answers, {"result": evaluate_trial(trainer, params, reports=reports)})
+        tasks = json.loads(lines.get())["trials"]
+        each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
+        reports = [_reports(task["pruning"]) for task in tasks]
+        _say(answers, {"results": evaluate_trials(trainer, each, reports=reports)})
+
+
+def _reports(pruning: list[Any] | None) -> Reports | None:
+    return None if pruning is None else Reports([Limit.from_list(held) for held in pruning])
 
 
 def _listen(source: IO[str], lines: queue.Queue[str]) -> None:

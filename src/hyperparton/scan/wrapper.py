@@ -57,6 +57,7 @@ def hyper_scan_wrapper(
     prune: bool | Rule = False,
     prior: Sequence[str | Path] = (),
     ending: Ending | None = None,
+    batch_trials: int = 1,
 ) -> dict[str, Any]:
     """Run the scan up to `max_evals` trials in total and return the best trial's full parameters.
 
@@ -70,6 +71,9 @@ def hyper_scan_wrapper(
     `workers` as many run at once on this machine, with `scheduler` on the Dask cluster at that address. Both need a
     Recipe. Trial n is suggested from the trials up to n - `lag`, so that the scan does not depend on which of those
     that run at once is faster; `lag` is by default how many run at once, or what the scan was begun with.
+
+    With `batch_trials` so many trials are given to the trainer at a time, which computes them together if it has
+    `hyperparametrizable_batch` (see `scan.evaluate`); those of a worker if there are several.
 
     With `store`, the URL of a database, any number of processes that are given it work on the same scan; by default its
     lag is 16. A trial whose process does not answer for `lease` seconds is run by another.
@@ -95,7 +99,7 @@ def hyper_scan_wrapper(
     """
     limits, ending = limits or Limits(), ending or Ending()
     hyperscanner = as_scanner(hyperscanner)
-    _check_request(model_trainer, hyperscanner, max_evals, lag, limits)
+    _check_request(model_trainer, hyperscanner, max_evals, lag, batch_trials, limits)
     suggester = _engine(engine, seed, ending)
     rule = Rule() if prune is True else prune or None
     sources = [str(source) for source in prior or hyperscanner.use_tries_from]
@@ -105,15 +109,16 @@ def hyper_scan_wrapper(
     ):
         earlier = prior_of(trials, sources, hyperscanner.as_dict())
         settings = _settings(seed, engine, lag, rule, sources)
-        usual = max(executor.slots, _JOINED_LAG) if trials.shared else executor.slots
+        usual = executor.slots * batch_trials
+        usual = max(usual, _JOINED_LAG) if trials.shared else usual
         agreed = _check_identity(trials, hyperscanner, settings, usual, metadata or {})
+        _check_lag(agreed, batch_trials, "that the scan was begun with")
         known = kept_prior(trials, earlier, hyperscanner.as_dict())
         if earlier and progress is not None:
             progress({"event": "prior", "trials": len(known), "notes": earlier["notes"]})
         ends = lease if trials.shared else None
-        plan = Plan(
-            hyperscanner, suggester, seed, max_evals, agreed, ends, limits, progress, rule, tuple(known), ending
-        )
+        told = (limits, progress, rule, tuple(known), ending, batch_trials)
+        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, *told)
         with Work(trials, plan) as work:
             executor.run(work)
         if work.ended is not None and progress is not None:
@@ -141,10 +146,14 @@ def _settings(seed: int, engine: str, lag: int | None, rule: Rule | None, source
     return settings
 
 
-def _check_request(trainer: Any, scanner: HyperScanner, max_evals: Any, lag: Any, limits: Limits) -> None:
-    for name, value in (("max_evals", max_evals), ("lag", 1 if lag is None else lag)):
+def _check_request(
+    trainer: Any, scanner: HyperScanner, max_evals: Any, lag: Any, batch_trials: Any, limits: Limits
+) -> None:
+    wanted = {"max_evals": max_evals, "lag": 1 if lag is None else lag, "batch_trials": batch_trials}
+    for name, value in wanted.items():
         if not isinstance(value, int) or value < 1:
             raise ScanError(f"{name} must be a whole number of at least 1, given {value!r}")
+    _check_lag(lag or batch_trials, batch_trials, "asked for")
     if not isinstance(trainer, Recipe):
         for method in ("set_hyperopt", "hyperparametrizable"):
             if not callable(getattr(trainer, method, None)):
@@ -156,6 +165,14 @@ def _check_request(trainer: Any, scanner: HyperScanner, max_evals: Any, lag: Any
             raise ScanError("a limit on memory needs a process that can be ended: give a Recipe, not a trainer")
     if not samplers(scanner.as_dict()):
         raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
+
+
+def _check_lag(lag: int, batch_trials: int, whose: str) -> None:
+    if lag < batch_trials:
+        raise ScanError(
+            "batch_trials can be at most the lag of the scan, as trial n is suggested from the trials up to n - lag; "
+            f"given {batch_trials}, the lag {whose} is {lag}"
+        )
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Many models trained as chunks of equal size, side by side on the cores; models that have stopped are dropped.
 
-A chunk holds so few models that their data stay in a core's cache for the `PUSH_EACH` epochs of one call.  When fewer
+A chunk holds so few models that their data stay in a core's cache for the `PUSH_EACH` epochs of one call.  Of trials
+that are trained together, the models of one fold and replica, which have the same data, go into one chunk.  When fewer
 chunks can hold the models that still run, they are packed anew.  What is packed with what depends on nothing but the
 models themselves, so equal fits give equal results.
 """
@@ -8,7 +9,7 @@ models themselves, so equal fits give equal results.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,10 +23,28 @@ __all__ = ["Chunks"]
 _EMPTY = -1
 
 
+class _Part(NamedTuple):
+    """What a chunk holds."""
+
+    forms: np.ndarray
+    """(form,) the folds and replicas"""
+    numbers: np.ndarray
+    """(form, trial) the models, `_EMPTY` for a free place"""
+
+
+class _Chunk(NamedTuple):
+    numbers: np.ndarray
+    """(model,)"""
+    state: FitState
+    models: Models
+    settings: Settings
+
+
 class Chunks:
     """The state of all models in a fit.
 
-    `state`, `models` and `settings` have a leading axis `model`, and so have the results.
+    `state`, `models` and `settings` have a leading axis `model`, trial after trial, and so have the results; each
+    trial has a model for each entry of the axis `form` of `models`.
     """
 
     def __init__(
@@ -37,79 +56,124 @@ class Chunks:
         settings: Settings,
         wholes: tuple[np.ndarray, np.ndarray] | None = None,
     ):
-        """`wholes`: the fold of each model (model,) and `Models.whole` of each fold, where the program wants it."""
+        """`wholes`: the fold of each form (form,) and `Models.whole` of each fold, where the program wants it."""
         self._program, self._shared = program, shared
         self._models, self._settings = models, settings
-        self._count = len(settings.dropout)
-        self._folds, self._wholes = (np.zeros(self._count, int), None) if wholes is None else wholes
-        self._size = machine.chunk_size(self._count, int(self._folds.max()) + 1)
+        self._forms = len(models.training[1])
+        self._folds, self._wholes = (np.zeros(self._forms, int), None) if wholes is None else wholes
+        self._size = machine.chunk_size(self._forms, int(self._folds.max()) + 1)
+        count = len(settings.dropout)
+        self._together = machine.trials_together(self._size, count // self._forms)
         #: the last state of each model that is in no chunk any more, of the others an older one
         self._known: FitState = jax.tree.map(np.array, state)
-        self._place(np.arange(self._count))
+        self._place(self._parts(np.arange(count)))
 
-    def _place(self, numbers: np.ndarray) -> None:
-        """Put the models with these numbers into chunks."""
-        self._chunks = [(part, self._chunk_state(part), *self._chunk_data(part)) for part in self._parts(numbers)]
+    def _place(self, parts: list[_Part]) -> None:
+        self._chunks = [self._chunk(part) for part in parts]
 
-    def _parts(self, numbers: np.ndarray) -> list[np.ndarray]:
+    def _parts(self, numbers: np.ndarray) -> list[_Part]:
         """The models with these numbers in chunks of equal size, each of one fold."""
+        forms, most = np.unique(numbers % self._forms, return_counts=True)
+        # few sizes, since each is a compilation
+        together = 1 if most.max() == 1 else self._together
         parts = []
-        for fold in np.unique(self._folds[numbers]):
-            members = numbers[self._folds[numbers] == fold]
-            padded = np.full(-(-len(members) // self._size) * self._size, _EMPTY)
-            padded[: len(members)] = members
-            parts.extend(padded.reshape(-1, self._size))
+        for fold in np.unique(self._folds[forms]):
+            rows = []
+            for form in forms[self._folds[forms] == fold]:
+                members = numbers[numbers % self._forms == form]
+                rows.extend(
+                    (form, _filled(members[k : k + together], together)) for k in range(0, len(members), together)
+                )
+            for k in range(0, len(rows), self._size):
+                held = rows[k : k + self._size]
+                held += [(held[0][0], _filled(numbers[:0], together))] * (self._size - len(held))
+                parts.append(_Part(np.array([form for form, _ in held]), np.stack([row for _, row in held])))
         return parts
 
-    def _chunk_state(self, numbers: np.ndarray) -> FitState:
+    def _chunk(self, part: _Part) -> _Chunk:
+        numbers = part.numbers.ravel()
         state = _rows(self._known, numbers)
         # a free place holds a model that never runs
         running = jnp.asarray(np.asarray(state.stopping.running) & (numbers != _EMPTY))
-        return state._replace(stopping=state.stopping._replace(running=running))
-
-    def _chunk_data(self, numbers: np.ndarray) -> tuple[Models, Settings]:
-        models = _rows(self._models, numbers)
+        state = state._replace(stopping=state.stopping._replace(running=running))
+        models = self._models
+        own = models._replace(training=None, validation=None)  # pyright: ignore[reportArgumentType]
+        chosen = _rows(own, numbers)._replace(
+            training=_rows(models.training, part.forms), validation=_rows(models.validation, part.forms)
+        )
         if self._wholes is not None:
-            models = models._replace(whole=jnp.asarray(self._wholes[self._folds[numbers[0]]]))
-        return models, _rows(self._settings, numbers)
+            chosen = chosen._replace(whole=jnp.asarray(self._wholes[self._folds[part.forms[0]]]))
+        return _Chunk(numbers, state, chosen, _rows(self._settings, numbers))
 
-    def advance(self, coefficients: np.ndarray) -> int:
-        """One call of `program.advance` for each chunk; the number of models that still run."""
-        rows = jnp.asarray(coefficients)
-        arguments = [(state, rows, self._shared, models, settings) for _, state, models, settings in self._chunks]
+    def advance(self, coefficients: np.ndarray) -> np.ndarray:
+        """One call of `program.advance` for each chunk; the numbers of the models that still run.
+
+        coefficients (epoch, trial, coefficient).
+        """
+        arguments = [
+            (
+                chunk.state,
+                jnp.asarray(coefficients[:, np.maximum(chunk.numbers, 0) // self._forms]),
+                self._shared,
+                chunk.models,
+                chunk.settings,
+            )
+            for chunk in self._chunks
+        ]
         program = machine.compiled(advance, "program", self._program, "state", *arguments[0])
         states = machine.run_all([partial(program, *each) for each in arguments])
-        self._chunks = [(chunk[0], state, *chunk[2:]) for chunk, state in zip(self._chunks, states, strict=True)]
-        left = [chunk[0][np.asarray(state.stopping.running)] for chunk, state in zip(self._chunks, states, strict=True)]
+        self._chunks = [chunk._replace(state=state) for chunk, state in zip(self._chunks, states, strict=True)]
+        left = [chunk.numbers[np.asarray(chunk.state.stopping.running)] for chunk in self._chunks]
         running = np.sort(np.concatenate(left))
-        if len(running) and len(self._parts(running)) < len(self._chunks):
+        self._pack(running)
+        return running
+
+    def _pack(self, running: np.ndarray) -> None:
+        """Put the models with these numbers into fewer chunks, if they fit."""
+        parts = self._parts(running) if len(running) else []
+        if parts and _places(part.numbers for part in parts) < _places(chunk.numbers for chunk in self._chunks):
             self.states()
-            self._place(running)
-        return len(running)
+            self._place(parts)
+
+    def stop(self, numbers: np.ndarray) -> np.ndarray:
+        """End the models with these numbers; the numbers of those that still run."""
+        known = self.states()
+        known.stopping.running[numbers] = False
+        running = np.flatnonzero(known.stopping.running)
+        self._place(self._parts(running) if len(running) else [])
+        return running
 
     def states(self) -> FitState:
         """The state of all models (model, ...), as numpy arrays that the next call overwrites."""
-        for numbers, state, *_ in self._chunks:
-            used = numbers != _EMPTY
+        for chunk in self._chunks:
+            used = chunk.numbers != _EMPTY
 
-            def write(known: np.ndarray, new: Any, numbers: np.ndarray = numbers, used: np.ndarray = used) -> None:
+            def write(known: np.ndarray, new: Any, numbers: np.ndarray = chunk.numbers[used], used: Any = used) -> None:
                 if known.ndim:
-                    known[numbers[used]] = np.asarray(new)[used]
+                    known[numbers] = np.asarray(new)[used]
                 else:
                     # the epoch: a chunk in which all have stopped does not count on
                     known[...] = np.maximum(known, np.asarray(new))
 
-            jax.tree.map(write, self._known, state)
+            jax.tree.map(write, self._known, chunk.state)
         return self._known
 
     def course(self) -> tuple[np.ndarray, np.ndarray]:
         """Training chi2 and validation chi2 per point (model,) in the last epoch of each model."""
         known = self._known
-        for numbers, state, *_ in self._chunks:
-            used = numbers != _EMPTY
-            known.training_chi2[numbers[used]] = np.asarray(state.training_chi2)[used]
-            known.validation_chi2[numbers[used]] = np.asarray(state.validation_chi2)[used]
+        for chunk in self._chunks:
+            used = chunk.numbers != _EMPTY
+            known.training_chi2[chunk.numbers[used]] = np.asarray(chunk.state.training_chi2)[used]
+            known.validation_chi2[chunk.numbers[used]] = np.asarray(chunk.state.validation_chi2)[used]
         return known.training_chi2.copy(), known.validation_chi2.copy()
+
+
+def _filled(numbers: np.ndarray, places: int) -> np.ndarray:
+    return np.concatenate([numbers, np.full(places - len(numbers), _EMPTY)])
+
+
+def _places(each: Any) -> int:
+    return sum(numbers.size for numbers in each)
 
 
 def _rows(tree: Any, numbers: np.ndarray) -> Any:

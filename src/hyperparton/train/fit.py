@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,20 +19,11 @@ from hyperparton.pdf.sumrules import sum_rule_mode
 from hyperparton.train.kfold import Fold, SplitSettings, build_folds
 from hyperparton.train.methodology import Methodology
 from hyperparton.train.metrics import ReducedMetrics
-from hyperparton.train.models import (
-    Constraints,
-    Look,
-    ModelData,
-    Theory,
-    TrainedModels,
-    build_model,
-    train_models,
-    untrained_models,
-)
+from hyperparton.train.models import Constraints, ModelData, Theory, TrainedModels, build_model, untrained_models
+from hyperparton.train.together import Member, Progress, train_together
 
 __all__ = ["FitNumbers", "FitResult", "FitSetup", "central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
 
-Progress = Callable[[dict[str, Any]], None]
 #: features with smaller singular values are left out of the training: its chi2 then agrees to 2e-6
 _TRAINING_CUT = 1e-3
 
@@ -198,18 +189,19 @@ class FitSetup:
         methodology: Methodology,
         folds: Sequence[Fold],
         progress: Progress | None,
-        look: Look | None = None,
         start: dict[str, Any] | None = None,
     ) -> TrainedModels:
-        """All folds and replicas as one batch, fold by fold; the other arguments are those of `train_models`."""
-        model = self.model(methodology)
-        return train_models(model, methodology, self._model_data(folds), self.theory, progress, look, start)
+        """All folds and replicas as one batch, fold by fold; `start` are the parameters to begin with."""
+        member = Member(self.model(methodology), methodology, start=start)
+        (trained,) = train_together([member], self.model_data(folds), self.theory, progress)
+        assert isinstance(trained, TrainedModels), "nothing looks, so nothing is ended"
+        return trained
 
     def untrained(self, methodology: Methodology, folds: Sequence[Fold], parameters: dict[str, Any]) -> TrainedModels:
         """The same batch with these parameters as they are."""
-        return untrained_models(self.model(methodology), self._model_data(folds), self.theory, parameters)
+        return untrained_models(self.model(methodology), self.model_data(folds), self.theory, parameters)
 
-    def _model_data(self, folds: Sequence[Fold]) -> ModelData:
+    def model_data(self, folds: Sequence[Fold]) -> ModelData:
         """The data of all models; kept for the next trial with the same folds."""
         kept = self._last_data
         if kept is None or len(kept[0]) != len(folds) or any(a is not b for a, b in zip(kept[0], folds, strict=True)):

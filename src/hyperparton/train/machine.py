@@ -16,13 +16,25 @@ from typing import Any
 
 import jax
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "chunk_size", "compiled", "cores", "run_all", "threads", "use_cache"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "cache_folder",
+    "chunk_size",
+    "compiled",
+    "cores",
+    "run_all",
+    "threads",
+    "trials_together",
+    "use_cache",
+]
 
 CACHE_VARIABLE = "HYPERPARTON_CACHE"
 #: most models of a chunk on one core: more of them leave the core's own cache
 _LARGEST_CHUNK = 5
 #: fewest chunks of a batch with so many models
 _LEAST_CHUNKS = 2
+#: most models of a chunk with several trials, on a CPU: larger ones gain nothing and leave free places when some stop
+_MOST_TOGETHER = 4
 
 
 def cores() -> int:
@@ -53,6 +65,17 @@ def chunk_size(models: int, folds: int = 1) -> int:
     least, each = -(-_LEAST_CHUNKS // folds), -(-models // folds)
     rounds = -(-each // (least * _LARGEST_CHUNK))
     return -(-each // (least * rounds))
+
+
+def trials_together(forms: int, trials: int) -> int:
+    """How many of so many trials to train in one chunk of `forms` folds and replicas.
+
+    On a CPU so few that each comes out as it does alone, to the last digit: products with very many rows, or with
+    one, are other routines, which round otherwise.
+    """
+    if jax.default_backend() != "cpu":
+        return trials
+    return 1 if forms == 1 else min(max(_MOST_TOGETHER // forms, 1), trials)
 
 
 def cache_folder() -> Path | None:
@@ -108,9 +131,13 @@ def compiled(function: Callable[..., Any], static: str, value: Hashable, donated
     return _PROGRAMS[key]
 
 
+@cache
+def _pool(size: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(size, thread_name_prefix="chunks")
+
+
 def run_all(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     """Results of all calls, as many at a time as `threads`; the first exception of any is raised."""
     if len(calls) == 1 or threads() == 1:
         return [jax.block_until_ready(call()) for call in calls]
-    with ThreadPoolExecutor(threads()) as pool:
-        return list(pool.map(lambda call: jax.block_until_ready(call()), calls))
+    return list(_pool(threads()).map(lambda call: jax.block_until_ready(call()), calls))

@@ -4,7 +4,10 @@ One call of `advance` runs up to `PUSH_EACH` epochs of a few models without retu
 trials of like shape (optimizer of one family, learning rate, clipnorm, dropout rate, epochs, patience, multipliers,
 initial weights, data) is data of the program, not part of it, so that trials share compilations.
 
-Axes: `model` = some folds and replicas, `feature` = combinations of PDF values and non-linear observables.
+Axes: `form` = some folds and replicas, `model` = those of each trial, the trials of a form following each other;
+`feature` = combinations of PDF values and non-linear observables.  With several trials the matrices of a form are read
+from memory once for all of them.  What a model becomes does not depend on what it is trained with: a product with one
+row, which rounds otherwise than one with several, is avoided.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import jax.numpy as jnp
 from hyperparton.backend.moments import moment_update
 from hyperparton.backend.optimizers import clip_by_norm, optimizer_rule
 from hyperparton.pdf import columns
-from hyperparton.pdf.columns import Columns, Shape
+from hyperparton.pdf.columns import Columns, Nodes, Shape
 from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.train.dropout import dropout_mask
 from hyperparton.train.lagrange import PUSH_EACH, elu
@@ -72,14 +75,15 @@ class Constraint(NamedTuple):
 
 
 class Models(NamedTuple):
-    """Arrays with a leading axis `model` that do not change in a fit."""
+    """Arrays that do not change in a fit, with a leading axis `model` but for the first three."""
 
     training: Quadratic
-    """as `train.chi2.stack` gives them"""
+    """as `train.chi2.stack` gives them, with a leading axis `form`"""
     validation: Quadratic
     """without H where it is `whole` less that of the training"""
     whole: Array | None
-    """(feature, feature): H of training and validation together, without an axis `model`"""
+    """(feature, feature): H of training and validation together, of all forms"""
+    nodes: Nodes
     validation_ndata: Array
     """(model,)"""
     positivity: Constraint
@@ -126,18 +130,42 @@ class _Constants(NamedTuple):
     """multipliers (model, dat)"""
 
 
+def _times(hessian: Array, *rows: Array) -> list[Array]:
+    """For each of `rows` (model, feature) its product with H of its form, all in one pass over `hessian`."""
+    shape = (len(hessian), -1, hessian.shape[-1])
+    stacked = jnp.concatenate([jnp.reshape(each, shape) for each in rows], axis=1)
+    count = stacked.shape[1]
+    if count == 1:
+        stacked = jnp.pad(stacked, ((0, 0), (0, 1), (0, 0)))
+    product = jnp.einsum("fmk,fkr->fmr", stacked, hessian)[:, :count]
+    return [jnp.reshape(each, (-1, shape[-1])) for each in jnp.split(product, len(rows), axis=1)]
+
+
+def _of_models(form: Array, models: int) -> Array:
+    """What belongs to forms (form, ...), for each of the models."""
+    return jnp.repeat(form, models // len(form), axis=0)
+
+
+def _value(product: Array, pull: Array, constant: Array, e: Array) -> Array:
+    """e H e - 2 g e + c, (model,)."""
+    return jnp.sum((product - 2.0 * _of_models(pull, len(e))) * e, axis=1) + _of_models(constant, len(e))
+
+
+def _slope(product: Array, pull: Array) -> Array:
+    return 2.0 * (product - _of_models(pull, len(product)))
+
+
 @jax.custom_vjp
 def _quadratic(form: Quadratic, e: Array) -> Array:
     """e H e - 2 g e + c, (model,)."""
-    hessian, pull, constant = form
-    return jnp.sum((jnp.einsum("mrf,mf->mr", hessian, e) - 2.0 * pull) * e, axis=1) + constant
+    return _quadratic_forward(form, e)[0]
 
 
 def _quadratic_forward(form: Quadratic, e: Array) -> tuple[Array, tuple[Quadratic, Array]]:
     # value and gradient share the one product, in which the matrix is read from memory
     hessian, pull, constant = form
-    product = jnp.einsum("mrf,mf->mr", hessian, e)
-    return jnp.sum((product - 2.0 * pull) * e, axis=1) + constant, (form, 2.0 * (product - pull))
+    (product,) = _times(hessian, e)
+    return _value(product, pull, constant, e), (form, _slope(product, pull))
 
 
 def _quadratic_backward(saved: tuple[Quadratic, Array], cotangent: Array) -> tuple[Quadratic, Array]:
@@ -153,7 +181,7 @@ _quadratic.defvjp(_quadratic_forward, _quadratic_backward)
 def _split(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
     """`_quadratic` of `training` at e and of `validation`, whose H is `whole` less that of `training`, at `fixed`.
 
-    `same` says that both are at e.  No gradient flows through the second.  The matrices of the models, all of which an
+    `same` says that both are at e.  No gradient flows through the second.  The matrices of the forms, all of which an
     epoch reads from memory, are read once for both; `whole` stays in the cache.
     """
     return _split_forward(same, training, validation, whole, e, fixed)[0]
@@ -163,13 +191,14 @@ def _split_forward(same: bool, training: Quadratic, validation: Quadratic, whole
     hessian, pull, constant = training
     _, other_pull, other_constant = validation
     if same:
-        product = trained = jnp.einsum("mrf,mf->mr", hessian, e)
+        (product,) = (trained,) = _times(hessian, e)
     else:
-        both = jnp.einsum("mkf,mfr->mkr", jnp.stack([e, fixed], axis=1), hessian)
-        product, trained = both[:, 0], both[:, 1]
-    first = jnp.sum((product - 2.0 * pull) * e, axis=1) + constant
-    second = jnp.sum((fixed @ whole - trained - 2.0 * other_pull) * fixed, axis=1) + other_constant
-    return (first, second), (training, validation, whole, 2.0 * (product - pull))
+        product, trained = _times(hessian, e, fixed)
+    values = (
+        _value(product, pull, constant, e),
+        _value(fixed @ whole - trained, other_pull, other_constant, fixed),
+    )
+    return values, (training, validation, whole, _slope(product, pull))
 
 
 def _split_backward(same: bool, saved: Any, cotangents: tuple[Array, Array]):
@@ -216,7 +245,7 @@ def _losses(
     factor = constants.factor
     if factor is None:
         factor = columns.preprocessing_factor(trained["exponents"], shared.columns)
-    dropped, plain = columns.xf(shape, shared.columns, trained["layers"], factor, mask)
+    dropped, plain = columns.xf(shape, shared.columns, models.nodes, trained["layers"], factor, mask)
     outputs, fixed = shared.maps(dropped, plain if program.use_dropout else None)
     chi2, validation = _chi2(program, models, shared, outputs[_DATA], fixed[_DATA])
     predicted = shared.maps.predictions(outputs[_POSITIVITY], _POSITIVITY)
@@ -256,7 +285,8 @@ def _step(
         hyper = {key: _per_model(number, value) for key, number in settings.optimizer.items()}
         clipped = clip_by_norm(gradient, _norm(path, gradient), hyper["clipnorm"])
         if optimizer == FAMILY:
-            delta, slot = moment_update(clipped, slot, coefficients, hyper["learning_rate"])
+            row = [_per_model(number, value) for number in coefficients.T]
+            delta, slot = moment_update(clipped, slot, row, hyper["learning_rate"])
         else:
             delta, slot = optimizer_rule(optimizer).update(clipped, slot, step, hyper)
         stepped.append(value + delta)
@@ -309,8 +339,10 @@ def _epoch(program: Program, losses, models: Models, settings: Settings, coeffic
 def advance(
     state: FitState, coefficients: Array, shared: Shared, models: Models, settings: Settings, *, program: Program
 ) -> FitState:
-    """Run one epoch per row of `coefficients` (from `backend.moments.schedule`; read for its family only), or until
-    every model has stopped.  `state.epoch` is a multiple of `PUSH_EACH`, and there are at most that many rows.
+    """Run one epoch per row of `coefficients` (epoch, model, coefficient), or until every model has stopped.
+
+    They come from `backend.moments.schedule` and are read for its family only.  `state.epoch` is a multiple of
+    `PUSH_EACH`, and there are at most that many rows.
     """
     first = state.epoch
     push = first // PUSH_EACH

@@ -11,23 +11,23 @@ import numpy as np
 
 from hyperparton.data.contents import FitData
 from hyperparton.errors import TrialPrunedError
+from hyperparton.train import machine
 from hyperparton.train.fit import FitResult, FitSetup, run_fit
-from hyperparton.train.kfold import Fold
 from hyperparton.train.methodology import Methodology, unroll
 from hyperparton.train.models import TrainedModels
 from hyperparton.train.penalties import PENALTY_FUNCTIONS, FoldFit
 from hyperparton.train.rewards import FoldResult, HyperLoss, TrialLoss
+from hyperparton.train.together import Member, Progress, alike, train_together
 
 __all__ = ["ModelTrainer"]
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 class ModelTrainer:
     """Fits of one runcard with any parameters.
 
     In a scan (`set_hyperopt(True, keys)`) a call of `hyperparametrizable` fits all folds and all replicas as one
-    batch and gives the trial's result; otherwise it does one fit of all the data.
+    batch and gives the trial's result, and `hyperparametrizable_batch` does so for several trials; otherwise a call is
+    one fit of all the data.
 
     A scan that prunes sets `report` before each trial. Every 100 epochs it is then called with what the trial's loss
     would be if the fits ended there, and it may raise TrialPrunedError, which ends the trial.
@@ -80,12 +80,44 @@ class ModelTrainer:
         In a scan: `status`, `loss`, `validation_loss`, `experimental_loss`, `kfold_meta` (arrays as nested lists)
         and, for a trial over the threshold, `reason`.  Otherwise: `status` and `fit`, a `FitResult`.
         """
-        methodology = Methodology.from_parameters(unroll(params, self._keys if self._hyperopt else ()))
-        if not self._hyperopt:
-            fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
-            return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
-        look = None if self.report is None else partial(self._look, methodology, self.report)
-        trained = self.setup.train(methodology, self.setup.folds(), self.progress, look)
+        if self._hyperopt:
+            (result,) = self.hyperparametrizable_batch([params], [self.report])
+            if isinstance(result, Exception):
+                raise result
+            return result
+        methodology = Methodology.from_parameters(unroll(params))
+        fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
+        return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
+
+    def hyperparametrizable_batch(
+        self, trials: Sequence[Mapping[str, Any]], reports: Sequence[Callable[..., None] | None] | None = None
+    ) -> list[dict[str, Any] | Exception]:
+        """The results of several trials of a scan; those of like kind are trained together.
+
+        Each is what `hyperparametrizable` gives for it, in the place of one that has none the exception that this
+        raises.  `reports` takes the place of `report`, one for each trial.
+        """
+        results: dict[int, dict[str, Any] | Exception] = {}
+        groups: dict[Any, list[tuple[int, Member]]] = {}
+        data, theory = self.setup.model_data(self.setup.folds()), self.setup.theory
+        for k, params in enumerate(trials):
+            try:
+                member = self._member(params, None if reports is None else reports[k])
+                groups.setdefault(alike(member, data, theory), []).append((k, member))
+            except Exception as fault:  # whatever is wrong with one trial, the others go on
+                results[k] = fault
+        for group in groups.values():
+            trained = train_together([member for _, member in group], data, theory, self.progress)
+            for (k, member), outcome in zip(group, trained, strict=True):
+                results[k] = outcome if isinstance(outcome, Exception) else self._finished(outcome, member.methodology)
+        return [results[k] for k in range(len(trials))]
+
+    def _member(self, params: Mapping[str, Any], report: Callable[..., None] | None) -> Member:
+        methodology = Methodology.from_parameters(unroll(params, self._keys))
+        look = None if report is None else partial(self._look, methodology, report)
+        return Member(self.setup.model(methodology), methodology, look)
+
+    def _finished(self, trained: TrainedModels, methodology: Methodology) -> dict[str, Any]:
         results = self._fold_results(trained, methodology, self.penalties)
         return self._trial_result(results, self.hyper_loss.trial_loss(results, self.threshold))
 
@@ -110,17 +142,17 @@ class ModelTrainer:
     def _fold_results(
         self, trained: TrainedModels, methodology: Methodology, penalties: Sequence[str]
     ) -> list[FoldResult]:
-        folds = self.setup.folds()
-        return [self._fold_result(trained, methodology, fold, k, penalties) for k, fold in enumerate(folds)]
+        folds = range(len(self.setup.fold_metrics))
+        return machine.run_all([partial(self._fold_result, trained, methodology, k, penalties) for k in folds])
 
     def _fold_result(
         self,
         trained: TrainedModels,
         methodology: Methodology,
-        fold: Fold,
         k: int,
         penalties: Sequence[str],
     ) -> FoldResult:
+        fold = self.setup.folds()[k]
         replicas = len(self.setup.replicas)
         rows = slice(k * replicas, (k + 1) * replicas)
         parameters, model = trained.select(rows), trained.model
