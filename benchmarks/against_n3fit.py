@@ -5,8 +5,10 @@
 Both run the same card (four folds of DIS data), theory, seeds and number of epochs, with stopping switched off by a
 patience of all epochs.  hyperparton runs one trial without programs on disk (compiling included), then others; what it
 does once per scan (data, folds) is told on its own.  n3fit runs one trial of `n3fit CARD 1 --hyperopt 1`, of which the
-time of its folds counts, not its start-up.  Without `--n3fit` (the folder of an environment that has nnpdf 4.1.5) an
-environment of its own is made, with about 3 GB.
+time of its folds counts, not its start-up.  With `--scan N` hyperparton also runs a whole scan of N random trials of
+the card's space from its command line, without programs on disk: start-up, data, folds, compiling and all bookkeeping
+included.  What n3fit would need for the epochs of these trials follows from its time per epoch.  Without `--n3fit`
+(the folder of an environment that has nnpdf 4.1.5) an environment of its own is made, with about 3 GB.
 """
 
 from __future__ import annotations
@@ -194,6 +196,40 @@ def measured(replicas: int, epochs: int, trials: int) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def scanned(replicas: int, trials: int, batch: int) -> dict[str, Any]:
+    """A scan of random trials that run all their epochs, from the command line, without programs on disk."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe")
+    card = yaml.load(CARD)
+    card["hyperscan_config"]["stopping"] |= {"min_patience": 1.0, "max_patience": 1.0}
+    with tempfile.TemporaryDirectory() as folder:
+        with (Path(folder) / "card.yml").open("w", encoding="utf-8") as file:
+            yaml.dump(card, file)
+        command = [sys.executable, "-m", "hyperparton", "scan", "card.yml", "--trials", str(trials)]
+        command += ["--replicas", str(replicas), "--engine", "random", "--batch-trials", str(batch), "--output", "out"]
+        begin = time.perf_counter()
+        done = {"cwd": folder, "check": True, "capture_output": True}
+        subprocess.run(command, env={**os.environ, "HYPERPARTON_CACHE": str(Path(folder) / "cache")}, **done)
+        whole = time.perf_counter() - begin
+        tries = json.loads((Path(folder) / "out" / "nnfit" / "replica_1" / "tries.json").read_text(encoding="utf-8"))
+        programs = len(list((Path(folder) / "cache").rglob("jit_advance*")))
+    # a failed trial may have ended early: its epochs are not counted, its time is
+    epochs = sum(t["misc"]["space_vals"]["epochs"] for t in tries if t["result"]["status"] == "ok")
+    return {"trials": len(tries), "batch": batch, "epochs": epochs, "seconds": whole, "programs": programs}
+
+
+def tell_of_scan(row: dict[str, Any]) -> None:
+    """What a whole scan took, and would take n3fit."""
+    scan = row["scan"]
+    print(f"  scan of {scan['trials']} random trials, {scan['epochs']} epochs, {scan['programs']} programs:")
+    print(f"    {scan['seconds']:.0f} s, {3600 * scan['trials'] / scan['seconds']:.0f} trials/h")
+    if "n3fit" in row:
+        each = row["n3fit"]["trial"] / row["epochs"]
+        print(f"    n3fit at its {each:.3f} s an epoch: {each * scan['epochs']:.0f} s")
+        print(f"    ratio with all that a scan does {each * scan['epochs'] / scan['seconds']:.0f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 10])
@@ -201,6 +237,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=3, help="trials after the first one")
     parser.add_argument("--n3fit", type=Path, help="folder of an environment that has n3fit")
     parser.add_argument("--no-n3fit", action="store_true")
+    parser.add_argument("--scan", type=int, metavar="N", help="a whole scan of N trials too")
+    parser.add_argument("--batch-trials", type=int, default=1, help="of that scan")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--ours", type=int, nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -232,6 +270,9 @@ def main() -> None:
                     print(f"  processor time with start-up {other['processor time of the whole']:.1f} s")
                     print(f"  losses by fold: {_losses(other)}")
                     print(f"  ratio {other['trial'] / each:.0f}, of the first trial {other['trial'] / first:.0f}")
+                if arguments.scan:
+                    row["scan"] = scanned(replicas, arguments.scan, arguments.batch_trials)
+                    tell_of_scan(row)
                 sys.stdout.flush()
                 results.append(row)
     if arguments.json:

@@ -1,0 +1,81 @@
+"""Time of an epoch as points, replicas, folds and the network's width and depth grow.
+
+    python benchmarks/scaling.py [--epochs 400] [--repeat 3]
+
+One thing changes at a time, from `tests/data/dis_scan.yml` with its 19 data sets and four folds, ten replicas and the
+network of `against_n3fit.py`. Each row is the least of `--repeat` trials in microseconds of an epoch, of the whole
+trial and of one model (a replica of a fold), after one trial that compiles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+from against_n3fit import CARD, trial
+from ruamel.yaml import YAML
+
+from hyperparton import ModelTrainer, load_fit_data
+from hyperparton.runcard import parse_runcard
+
+REPLICAS = 10
+
+
+def card(sets: int | None = None, folds: int = 4) -> Any:
+    """The card with its first `sets` data sets, of which each of `folds` folds hides one or a few."""
+    base = YAML(typ="safe").load(CARD)
+    base["dataset_inputs"] = base["dataset_inputs"][:sets]
+    names = [entry["dataset"] for entry in base["dataset_inputs"]]
+    base["kfold"]["partitions"] = [{"datasets": names[k::folds]} for k in range(folds)]
+    return parse_runcard(json.dumps(base))
+
+
+def measure(runcard: Any, replicas: int, epochs: int, repeat: int, **changes: Any) -> tuple[int, int, float]:
+    """Points, models and the least seconds of a trial."""
+    data = load_fit_data(runcard)
+    trainer = ModelTrainer.from_runcard(runcard, data, range(1, replicas + 1))
+    trainer.set_hyperopt(True, [])
+    params = {**trial(epochs), **changes}
+    times = []
+    for _ in range(repeat + 1):
+        begin = time.perf_counter()
+        trainer.hyperparametrizable(params)
+        times.append(time.perf_counter() - begin)
+    return data.ndata, replicas * len(runcard.kfold.partitions), min(times[1:])
+
+
+def network(width: int, depth: int) -> dict[str, Any]:
+    return {
+        "nodes_per_layer": [width] * depth + [8],
+        "activation_per_layer": ["tanh"] * depth + ["linear"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=400)
+    parser.add_argument("--repeat", type=int, default=3)
+    arguments = parser.parse_args()
+    rows: list[tuple[str, Any, int, dict[str, Any]]] = []
+    for sets in (4, 10, 19):
+        rows.append((f"{sets} data sets", card(sets), REPLICAS, {}))
+    for replicas in (1, 2, 5, 20):
+        rows.append((f"{replicas} replicas", card(), replicas, {}))
+    for folds in (2, 8):
+        rows.append((f"{folds} folds", card(folds=folds), REPLICAS, {}))
+    for width in (16, 32, 64, 128):
+        rows.append((f"3 layers of {width}", card(), REPLICAS, network(width, 3)))
+    for depth in (2, 4):
+        rows.append((f"{depth} layers of 32", card(), REPLICAS, network(32, depth)))
+    rows.append(("without dropout", card(), REPLICAS, {"dropout": 0.0}))
+    print("| | points | models | an epoch | of a model |\n|---|---|---|---|---|")
+    for name, runcard, replicas, changes in rows:
+        points, models, seconds = measure(runcard, replicas, arguments.epochs, arguments.repeat, **changes)
+        each = seconds / arguments.epochs * 1e6
+        print(f"| {name} | {points} | {models} | {each:.0f} µs | {each / models:.0f} µs |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
