@@ -31,6 +31,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 CARD = ROOT / "tests" / "data" / "dis_scan.yml"
+LOSSES = ("validation", "experimental")
 #: the first trial that n3fit draws for that card
 TRIAL = {
     "nodes_per_layer": [37, 33, 41, 8],
@@ -72,8 +73,13 @@ def peak(seconds: float = 2.0) -> float:
     return 2.0 * 2048**3 / best
 
 
-def ours(replicas: int, epochs: int, trials: int) -> dict[str, Any]:
-    """In this process; programs on disk are switched off by the caller."""
+def ours(replicas: int, epochs: int, trials: int, compare: bool) -> dict[str, Any]:
+    """In this process; programs on disk are switched off by the caller.
+
+    With `compare` also the losses of a trial in which folds hide what n3fit's hide.
+    """
+    from compare_with_n3fit import folds_of_n3fit, losses
+
     from hyperparton import ModelTrainer, load_fit_data, read_runcard
 
     marks = [time.perf_counter()]
@@ -93,6 +99,7 @@ def ours(replicas: int, epochs: int, trials: int) -> dict[str, Any]:
         cpu.append(time.process_time() - before)
     rates = [peak() for _ in range(2)]
     meta = result["kfold_meta"]
+    alike = losses(trainer.setup, trial(epochs), folds_of_n3fit(trainer.setup)) if compare else {}
     needed = flops(replicas, len(meta["validation_losses"]), epochs)
     return {
         "load": marks[1] - marks[0],
@@ -103,9 +110,9 @@ def ours(replicas: int, epochs: int, trials: int) -> dict[str, Any]:
         "GFLOP/s": needed / min(times[1:]) / 1e9,
         "peak GFLOP/s": max(rates) / 1e9,
         "memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "chi2 fitted": meta["trvl_losses_chi2exp"],
         "validation": [float(np.mean(v)) for v in meta["validation_losses"]],
         "experimental": [float(np.mean(v)) for v in meta["experimental_losses"]],
+        "with the masks of n3fit": {key: values.tolist() for key, values in alike.items()},
     }
 
 
@@ -157,23 +164,23 @@ def theirs(python: Path, replicas: int, epochs: int, folder: Path) -> dict[str, 
         return [float(v) for v in found]
 
     seconds = (datetime.fromisoformat(times[1]) - datetime.fromisoformat(times[0])).total_seconds()
-    validation, experimental = (
-        np.reshape(numbers(meta[key]), (-1, replicas)).mean(axis=1)
-        for key in ("validation_losses", "experimental_losses")
-    )
     return {
         "whole": whole,
         "processor time of the whole": _children() - before,
         "trial": seconds,
-        "chi2 fitted": numbers(meta["trvl_losses_chi2exp"]),
-        "validation": validation.tolist(),
-        "experimental": experimental.tolist(),
+        **{key: np.reshape(numbers(meta[f"{key}_losses"]), (-1, replicas)).tolist() for key in LOSSES},
     }
 
 
-def _losses(result: dict[str, Any]) -> str:
-    """Means over replicas; the chi2 of fitted data in n3fit's files mix the predictions of folds, these do not."""
-    return ", ".join(f"{key} {np.round(result[key], 2).tolist()}" for key in ("validation", "experimental"))
+def compared(mine: dict[str, Any], other: dict[str, Any]) -> None:
+    """Losses of each fold over the replicas, with the same masks on both sides; the test is Kolmogorov-Smirnov's."""
+    from scipy.stats import ks_2samp
+
+    for key in LOSSES:
+        for fold, (a, b) in enumerate(zip(mine["with the masks of n3fit"][key], other[key], strict=True)):
+            told = [f"{np.median(v):.3f} ({np.min(v):.3f} to {np.max(v):.3f})" for v in (a, b)]
+            p = ks_2samp(a, b).pvalue
+            print(f"  {key} fold {fold + 1}: {told[0]}, n3fit {told[1]}, p = {p:.2f}")
 
 
 def environment(folder: Path) -> Path:
@@ -187,9 +194,9 @@ def environment(folder: Path) -> Path:
     return python
 
 
-def measured(replicas: int, epochs: int, trials: int) -> dict[str, Any]:
+def measured(replicas: int, epochs: int, trials: int, compare: bool) -> dict[str, Any]:
     """`ours` in a process of its own without programs on disk, so that compiling is seen and memory is its own."""
-    command = [sys.executable, __file__, "--ours", str(replicas), str(epochs), str(trials)]
+    command = [sys.executable, __file__, "--ours", str(replicas), str(epochs), str(trials), str(int(compare))]
     done = subprocess.run(
         command, env={**os.environ, "HYPERPARTON_CACHE": "off"}, check=True, capture_output=True, text=True
     )
@@ -240,10 +247,11 @@ def main() -> None:
     parser.add_argument("--scan", type=int, metavar="N", help="a whole scan of N trials too")
     parser.add_argument("--batch-trials", type=int, default=1, help="of that scan")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--ours", type=int, nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--ours", type=int, nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
-        print(json.dumps(ours(*arguments.ours)))
+        replicas, epochs, trials, compare = arguments.ours
+        print(json.dumps(ours(replicas, epochs, trials, bool(compare))))
         return
     results = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -254,21 +262,20 @@ def main() -> None:
         for replicas in arguments.replicas:
             for epochs in arguments.epochs:
                 row: dict[str, Any] = {"replicas": replicas, "epochs": epochs}
-                row["hyperparton"] = mine = measured(replicas, epochs, arguments.trials)
+                row["hyperparton"] = mine = measured(replicas, epochs, arguments.trials, python is not None)
                 each, first = float(np.median(mine["trials"])), mine["first trial, with compiling"]
                 print(f"{replicas} replicas x 4 folds, {epochs} epochs")
                 print(f"  hyperparton: {3600 / each:.0f} trials/h ({each:.2f} s), first trial {first:.2f} s")
                 print(f"  processor time {min(mine['processor time of trials']):.2f} s")
                 print(f"  {mine['GFLOP/s']:.0f} GFLOP/s of {mine['peak GFLOP/s']:.0f} of a matrix product")
                 print(f"  data {mine['load']:.1f} s, folds {mine['folds']:.1f} s, memory {mine['memory MB']:.0f} MB")
-                print(f"  losses by fold: {_losses(mine)}")
                 if python is not None:
                     folder = Path(scratch) / f"{replicas}-{epochs}"
                     folder.mkdir()
                     row["n3fit"] = other = theirs(python, replicas, epochs, folder)
                     print(f"  n3fit: {3600 / other['trial']:.1f} trials/h ({other['trial']:.1f} s)")
                     print(f"  processor time with start-up {other['processor time of the whole']:.1f} s")
-                    print(f"  losses by fold: {_losses(other)}")
+                    compared(mine, other)
                     print(f"  ratio {other['trial'] / each:.0f}, of the first trial {other['trial'] / first:.0f}")
                 if arguments.scan:
                     row["scan"] = scanned(replicas, arguments.scan, arguments.batch_trials)

@@ -75,18 +75,23 @@ def fit(setup: FitSetup, parameters: dict) -> None:
     print(f"chi2 of the mean PDF: {result.central_chi2:.4f}")
 
 
+def losses(setup: FitSetup, parameters: dict, folds: list[Fold]) -> dict[str, np.ndarray]:
+    """Losses and best epochs (fold, replica) of a trial with these folds."""
+    trained, shape = setup.train(Methodology.from_parameters(parameters), folds, None), (len(folds), -1)
+    features = setup.compressed.features(trained.model.evaluate(trained.parameters, setup.grid), np)
+    each = zip(folds, features.reshape(*shape, features.shape[1]), strict=True)
+    return {
+        "validation": trained.validation_chi2.reshape(shape),
+        "experimental": np.array([fold.experimental(part) / fold.experimental.ndata for fold, part in each]),
+        "best epoch": trained.best_epoch.reshape(shape).astype(float),
+    }
+
+
 def trial(setup: FitSetup) -> None:
     for label, folds in (("data hidden", setup.folds()), ("as n3fit", folds_of_n3fit(setup))):
         print(label, flush=True)
-        trained, replicas = setup.train(Methodology.from_parameters(FIRST_TRIAL), folds, None), len(setup.replicas)
-        features = setup.compressed.features(trained.model.evaluate(trained.parameters, setup.grid), np)
-        features = features.reshape(len(folds), replicas, -1)
-        show("validation", trained.validation_chi2.reshape(len(folds), replicas))
-        show(
-            "experimental",
-            np.array([f.experimental(p) / f.experimental.ndata for f, p in zip(folds, features, strict=True)]),
-        )
-        show("best epoch", trained.best_epoch.reshape(len(folds), replicas).astype(float))
+        for name, values in losses(setup, FIRST_TRIAL, folds).items():
+            show(name, values)
 
 
 def main() -> None:
