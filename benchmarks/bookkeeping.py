@@ -103,10 +103,10 @@ def fill_mongo(store: str, trials: int) -> None:
     """The same in a MongoDB."""
     with pymongo.MongoClient(store) as client:
         table = client.get_default_database()["trials"]
-        documents = list(table.find({}, {"_id": 0}).sort("number"))
+        documents = list(table.find({}).sort("_id"))
         for start in range(len(documents), trials, len(documents)):
             copies = zip(range(start, trials), documents, strict=False)
-            table.insert_many([{**document, "number": number} for number, document in copies])
+            table.insert_many([{**document, "_id": number, "number": number} for number, document in copies])
 
 
 def n3fit_scan(python: Path, counts: list[int]) -> None:
