@@ -81,15 +81,17 @@ class MongoStore(LeasedStore):
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             # the last first: a trial that is booked in between is not counted, and is no damage
-            found = self._trials.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
-            last = -1 if found is None else found["_id"]
-            count = self._trials.count_documents({"_id": {"$lte": last}})
+            found = self._trials.find_one({}, {"number": 1}, sort=[("number", DESCENDING)])
+            last = -1 if found is None else found["number"]
+            count = self._trials.count_documents({"number": {"$lte": last}})
             if count != last + 1:
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
             self._known = last
 
     def _make_indexes(self) -> None:
         self._meta.create_index([("key", ASCENDING)], unique=True)
+        # for what is done once, when a scan begins or ends; servers differ in how they order an _id
+        self._trials.create_index([("number", ASCENDING)], unique=True)
         self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
 
     @contextmanager
@@ -174,7 +176,8 @@ class MongoStore(LeasedStore):
             end = min(start + _PAGE, max(start, self._known + 1) + _AHEAD)
             end = end if stop is None else min(end, stop)
             with self._told():
-                page = list(self._trials.find({"_id": {"$in": list(range(start, end))}}, fields).sort("_id", ASCENDING))
+                found = self._trials.find({"_id": {"$in": list(range(start, end))}}, fields)
+                page = sorted(found, key=lambda document: document["_id"])
             if page:
                 self._known = max(self._known, page[-1]["_id"])
             yield from page
