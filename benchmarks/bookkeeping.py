@@ -61,7 +61,7 @@ class Constant:
 
     name = "random"
 
-    def suggest(self, space: Any, history: Any, seed: int) -> dict[str, list[float]]:
+    def suggest(self, space: Any, history: Any, seed: int, number: int | None = None) -> dict[str, list[float]]:
         """The same vals each time."""
         return {label: [0.5] for label in LABELS}
 
@@ -103,10 +103,10 @@ def fill_mongo(store: str, trials: int) -> None:
     """The same in a MongoDB."""
     with pymongo.MongoClient(store) as client:
         table = client.get_default_database()["trials"]
-        documents = list(table.find({}, {"_id": 0}).sort("number"))
+        documents = list(table.find({}).sort("_id"))
         for start in range(len(documents), trials, len(documents)):
             copies = zip(range(start, trials), documents, strict=False)
-            table.insert_many([{**document, "number": number} for number, document in copies])
+            table.insert_many([{**document, "_id": number, "number": number} for number, document in copies])
 
 
 def n3fit_scan(python: Path, counts: list[int]) -> None:
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--n3fit", type=Path, metavar="PYTHON", help="of an environment that has n3fit")
     arguments = parser.parse_args()
     servers = runpy.run_path(str(Path(__file__).parent / "servers.py"))["Servers"]
-    scan_module.get_engine = lambda name: Constant()
+    scan_module.get_engine = lambda name, seed: Constant()
     early, late, half = 100, arguments.trials, arguments.window // 2
     print(f"ms per trial at {early} and at {late} trials, and their ratio")
     print(f"{'store':10s}{'passed, median':>24s}{'passed, mean':>24s}{'computed, mean':>24s}")

@@ -1,13 +1,15 @@
 """How many workers one scan can keep busy: a cluster simulated with a virtual clock and measured costs.
 
     python benchmarks/simulated_cluster.py [--workers 10 100 1000 3000] [--seconds 60] [--spread 0.3]
+        [--engines hyperopt optuna] [--suggestion MS ...] [--bookkeeping MS]
 
-The driver does one thing at a time. Each trial costs it a suggestion and its bookkeeping; both are measured first, on
-this machine, with the real engine and store at `--history` finished trials. Trials take `--seconds` on average, with
-lognormal spread; trial n may begin once all trials up to n - lag are finished. Busy is the time that workers spent on
-trials over the time that they were there, after the first wave. It is printed for a lag of one, two and four times
-the workers, for the engine of hyperopt and for one that costs nothing. (Jobs that join by `--store` suggest by
-themselves, side by side; that is not simulated here.)
+The driver does one thing at a time. Each trial costs it a suggestion and its bookkeeping, both of the time that passes.
+A suggestion is measured first, on this machine, with the real engines at `--history` finished trials, or said in
+milliseconds, one for each engine; what the bookkeeping costs is measured as `bookkeeping.py` does, a whole scan on the
+folder's own store at so many trials, or said. Trials take `--seconds` on average, with lognormal spread; trial n may
+begin once all trials up to n - lag are finished. Busy is the time that workers spent on trials over the time that they
+were there, after the first wave. It is printed for a lag of one, two and four times the workers, for each engine and
+for one that costs nothing. (Jobs that join by `--store` suggest by themselves, side by side; that is not simulated.)
 """
 
 from __future__ import annotations
@@ -15,44 +17,52 @@ from __future__ import annotations
 import argparse
 import heapq
 import random
+import runpy
 import statistics
 import tempfile
 import time
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.scan import HyperScanner
-from hyperparton.trials import FileTrials, Outcome
+from hyperparton.scan import wrapper as scan_module
+from hyperparton.trials import Outcome
 
 CONFIG = {"space": {f"p{i}": {"min": 0, "max": 1} for i in range(12)}}
 
 
-def measured_costs(history: int) -> tuple[float, float]:
-    """(seconds of one suggestion, seconds of the bookkeeping of one trial) at so many finished trials."""
+def suggestion_cost(name: str, history: int) -> float:
+    """Seconds of one suggestion at so many finished trials, each from one more trial than the last."""
     scanner = HyperScanner(dict.fromkeys(CONFIG["space"], 0.0), CONFIG)
     rng = np.random.default_rng(1)
     past = [
         Outcome(n, {label: [float(rng.uniform())] for label in CONFIG["space"]}, "ok", float(rng.uniform()))
-        for n in range(history)
+        for n in range(history + 30)
     ]
-    engine = get_engine("hyperopt")
-    engine.suggest(scanner.as_dict(), past, trial_seed(1, history))
-    suggesting, keeping = [], []
-    losses = [[1.0 + 0.001 * k * r for r in range(10)] for k in range(4)]
-    result = {"status": "ok", "loss": 1.0, "kfold_meta": {f"quantity_{i}": losses for i in range(14)}}
-    with tempfile.TemporaryDirectory() as folder, FileTrials(folder) as store:
-        for n in range(30):
-            begun = time.perf_counter()
-            vals = engine.suggest(scanner.as_dict(), past, trial_seed(1, history + n))
-            suggested = time.perf_counter()
-            store.lease("me")
-            store.book(store.next_number(), vals, "me", space_vals=scanner.space_vals(vals))
-            store.complete(n, "me", result)
-            suggesting.append(suggested - begun)
-            keeping.append(time.perf_counter() - suggested)
-    return statistics.median(suggesting), statistics.median(keeping)
+    engine = get_engine(name)
+    engine.suggest(scanner.as_dict(), past[:history], trial_seed(1, history), history)
+    taken = []
+    for n in range(history, history + 30):
+        begun = time.perf_counter()
+        engine.suggest(scanner.as_dict(), past[:n], trial_seed(1, n), n)
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def bookkeeping_cost(history: int) -> float:
+    """Seconds of a scan's own work per trial at so many finished trials, on the store of its folder: the mean."""
+    script = runpy.run_path(str(Path(__file__).with_name("bookkeeping.py")))
+    genuine, scan_module.get_engine = scan_module.get_engine, lambda name, seed: script["Constant"]()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            script["measure"](Path(folder), None, min(100, history))
+            script["fill"](Path(folder), None, history)
+            _start, *window = script["measure"](Path(folder), None, history + 100)
+    finally:
+        scan_module.get_engine = genuine
+    return statistics.fmean([passed for passed, _ in window])
 
 
 def simulate(workers: int, lag: int, cost: float, seconds: float, spread: float, waves: int = 12) -> float:
@@ -97,13 +107,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--spread", type=float, nargs="+", default=[0.1, 0.3])
     parser.add_argument("--history", type=int, default=1000)
+    parser.add_argument("--engines", nargs="+", default=["hyperopt", "optuna"])
+    parser.add_argument("--suggestion", nargs="+", type=float, metavar="MS", help="one for each engine")
+    parser.add_argument("--bookkeeping", type=float, metavar="MS")
     arguments = parser.parse_args()
-    suggestion, keeping = measured_costs(arguments.history)
-    told = f"suggestion {1000 * suggestion:.1f} ms, bookkeeping {1000 * keeping:.1f} ms"
-    print(f"measured at {arguments.history} trials: {told}")
-    engines: dict[str, Any] = {"hyperopt": suggestion + keeping, "free": keeping}
-    for name, cost in engines.items():
-        print(f"engine {name}: at most {arguments.seconds / cost:.0f} workers with {arguments.seconds:g}-second trials")
+    told = arguments.suggestion or [1000 * suggestion_cost(name, arguments.history) for name in arguments.engines]
+    suggestions = {**dict(zip(arguments.engines, told, strict=True)), "that costs nothing": 0.0}
+    keeping = arguments.bookkeeping
+    if keeping is None:
+        keeping = 1000 * bookkeeping_cost(arguments.history)
+    for name, suggestion in suggestions.items():
+        cost = (suggestion + keeping) / 1000
+        print(f"engine {name}: suggestion {suggestion:.1f} ms, bookkeeping {keeping:.1f} ms, ", end="")
+        print(f"at most {arguments.seconds / cost:.0f} workers with {arguments.seconds:g}-second trials")
         for spread in arguments.spread:
             for workers in arguments.workers:
                 busy = [simulate(workers, factor * workers, cost, arguments.seconds, spread) for factor in (1, 2, 4)]

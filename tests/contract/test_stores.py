@@ -131,6 +131,27 @@ def test_what_is_finished_and_what_is_not(reopen):
     assert reopen().first_unfinished() == 4
 
 
+def test_a_trial_that_others_have_overtaken(reopen, monkeypatch):
+    """One that is left far behind is found again, also where what a store asks for at once is less than that."""
+    monkeypatch.setattr("hyperparton.trials.mongo._PAGE", 3)
+    store = reopen()
+    for number in range(14):
+        store.book(number, {"x": [number]}, "a", seconds=10)
+        if number not in (1, 12):
+            store.complete(number, "a", OK)
+    for _ in range(2):
+        assert (store.first_unfinished(), store.next_number()) == (1, 14)
+        assert store.finished_numbers() == [0, *range(2, 12), 13]
+        assert [o.number for o in store.history(5, 9)] == [5, 6, 7, 8]
+        assert [t.number for t in store.trials(10)] == [10, 11, 13]
+        store = reopen()
+    reopen.clock.now += 11
+    assert [store.lease("b").number for _ in range(2)] == [1, 12]
+    assert store.lease("b") is None
+    assert store.complete(1, "b", OK)
+    assert store.first_unfinished() == 12
+
+
 def test_failures_keep_their_reason(reopen):
     store = reopen()
     store.book(0, {}, "a")

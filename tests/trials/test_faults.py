@@ -162,6 +162,6 @@ def test_servers_that_lost_a_trial_are_damaged(servers, tmp_path):
         for number in range(3):
             store.book(number, {}, "me")
     with MongoClient(url) as client:
-        client[name]["trials"].delete_one({"number": 1})
+        client[name]["trials"].delete_one({"_id": 1})
     with pytest.raises(StoreError, match="damaged: 2 trials, but the last has number 2"):
         MongoStore(url)

@@ -108,3 +108,41 @@ def test_leases_end_by_the_servers_clock(kind, servers, monkeypatch, tmp_path):
         assert not slow.complete(0, "slow", {"status": "ok", "loss": 1.0})
     for store in stores:
         store.close()
+
+
+def test_what_is_done_for_a_trial_in_a_mongodb_names_its_number(servers, tmp_path):
+    """Nothing searches, sorts or counts the trials that are done: each question names a few numbers, however many."""
+    from pymongo import monitoring
+
+    asked = []
+
+    class Listener(monitoring.CommandListener):
+        def started(self, event):
+            asked.append((event.command_name, event.command))
+
+        def succeeded(self, event):
+            pass
+
+        failed = succeeded
+
+    host, port, name = servers.mongo(str(tmp_path))
+    with MongoStore(f"mongodb://{host}:{port}/{name}") as plain:
+        plain._client.close()
+        listening = type(plain._client)(f"mongodb://{host}:{port}", event_listeners=[Listener()])
+        plain._client, plain._trials = listening, listening[name]["trials"]
+        with JoinedTrials(plain, tmp_path) as trials:
+            for number in range(30):
+                del asked[:]
+                assert trials.lease("me", seconds=60) is None
+                assert trials.next_number() == number
+                trials.book(number, {"x": [number]}, "me", seconds=60)
+                assert trials.heartbeat(number, "me", seconds=60)
+                assert trials.complete(number, "me", {"status": "ok", "loss": 1.0})
+                assert trials.first_unfinished() == number + 1
+                named = [command["filter"]["_id"]["$in"] for kind, command in asked if kind == "find"]
+                named += [
+                    [entry["q"]["_id"]] for kind, command in asked if kind == "update" for entry in command["updates"]
+                ]
+                assert len(named) >= 5
+                assert all(abs(one - number) <= 16 for numbers in named for one in numbers)
+                assert {kind for kind, _ in asked} <= {"find", "insert", "update", "hello"}

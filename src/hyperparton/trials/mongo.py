@@ -1,10 +1,12 @@
 """The trial store in a MongoDB database, where many jobs meet.
 
-A trial is one document and every change is one atomic operation on it, whose filter names the state that it starts
-from; a unique index on the number settles who books. Vals and results are JSON text in it, so numbers come back bit for
-bit and keys may be any text: nothing is pickled. Writes are acknowledged once they are in the journal of a majority.
-Leases end by the clock of the server, which is asked for its time once a second at most: in between, this machine's
-counter goes on from what it said.
+A trial is one document, whose `_id` is its number, and every change is one atomic operation on it, whose filter names
+the state that it starts from; that an `_id` is there once settles who books. Numbers have no gaps and finished trials
+do not change, so what is not finished yet, and which number comes next, is found by asking for a few numbers by name
+from the first that was not seen finished: nothing that is done for each trial searches, sorts or counts the others.
+Vals and results are JSON text, so numbers come back bit for bit and keys may be any text: nothing is pickled. Writes
+are acknowledged once they are in the journal of a majority. Leases end by the clock of the server, which is asked for
+its time once a second at most: in between, this machine's counter goes on from what it said.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import StoreError
 from hyperparton.trials.leased import LeasedStore, lease_end
-from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.record import DONE, RUNNING, Outcome, Trial, encode
 
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: the database of a URL that names none
 _DATABASE = "hyperparton"
@@ -37,8 +39,11 @@ _PATIENCE = 10_000
 #: for how many seconds what the server says of its time is good enough to count on from
 _TIME_HOLDS = 1.0
 
-_NUMBER = {"_id": 0, "number": 1}
-_OUTCOME = {"_id": 0, "number": 1, "vals": 1, "status": 1, "loss": 1, "failure": 1}
+#: how many numbers one question names at most, and how many beyond the highest that is known
+_PAGE, _AHEAD = 200, 8
+
+_STATE = {"state": 1, "lease_end": 1}
+_OUTCOME = {"state": 1, "vals": 1, "status": 1, "loss": 1, "failure": 1}
 
 
 class MongoStore(LeasedStore):
@@ -53,6 +58,8 @@ class MongoStore(LeasedStore):
         self.name, database, settings = _read_url(url)
         self._clock = clock
         self._time: tuple[float | None, float] = (None, 0.0)
+        # every trial below this number was seen finished
+        self._below = 0
         with self._told():
             self._client: MongoClient[dict[str, Any]] = MongoClient(url, **settings)
             self._database = self._client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
@@ -73,16 +80,18 @@ class MongoStore(LeasedStore):
             version = self._first("schema_version", str(SCHEMA_VERSION))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
-            # the number first: a trial that is booked in between is counted, and is no damage
-            number = self.next_number()
-            count = self._trials.count_documents({"number": {"$lt": number}})
-            if count != number:
-                raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {number - 1}")
+            # the last first: a trial that is booked in between is not counted, and is no damage
+            found = self._trials.find_one({}, {"number": 1}, sort=[("number", DESCENDING)])
+            last = -1 if found is None else found["number"]
+            count = self._trials.count_documents({"number": {"$lte": last}})
+            if count != last + 1:
+                raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
+            self._known = last
 
     def _make_indexes(self) -> None:
         self._meta.create_index([("key", ASCENDING)], unique=True)
+        # for what is done once, when a scan begins or ends; servers differ in how they order an _id
         self._trials.create_index([("number", ASCENDING)], unique=True)
-        self._trials.create_index([("state", ASCENDING), ("number", ASCENDING)])
         self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
 
     @contextmanager
@@ -115,8 +124,9 @@ class MongoStore(LeasedStore):
         seconds: float | None = None,
     ) -> Trial | None:
         document = {
-            "number": number, "state": RUNNING, "vals": encode(vals), "space_vals": encode(space_vals or {}),
-            "owner": owner, "attempts": 1, "status": None, "loss": None, "failure": None, "result": None,
+            "_id": number, "number": number, "state": RUNNING, "vals": encode(vals),
+            "space_vals": encode(space_vals or {}), "owner": owner, "attempts": 1,
+            "status": None, "loss": None, "failure": None, "result": None,
         }  # fmt: skip
         with self._told():
             if not self._is_next(number):
@@ -131,28 +141,27 @@ class MongoStore(LeasedStore):
         return _trial(document)
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
-        below = {} if stop is None else {"number": {"$lt": stop}}
         with self._told():
+            unfinished = [document for document in self._look() if stop is None or document["_id"] < stop]
             now = self._now()
-            free = [{"state": NEW}, {"state": RUNNING, "lease_end": {"$lt": now}}]
-            found = self._trials.find_one_and_update(
-                {"state": {"$lt": DONE}, **below, "$or": free},
-                {
-                    "$set": {
-                        "state": RUNNING,
-                        "owner": owner,
-                        "lease_end": lease_end(now, seconds),
-                        "refresh_time": now,
-                    },
-                    "$inc": {"attempts": 1},
-                },
-                sort=[("number", ASCENDING)],
-                return_document=ReturnDocument.AFTER,
-            )
-        return None if found is None else _trial(found)
+            change = {
+                "$set": {"state": RUNNING, "owner": owner, "lease_end": lease_end(now, seconds), "refresh_time": now},
+                "$inc": {"attempts": 1},
+            }
+            for document in unfinished:
+                ended = document["lease_end"] is not None and document["lease_end"] < now
+                if document["state"] == RUNNING and not ended:
+                    continue
+                left = {"_id": document["_id"], "state": document["state"]}
+                if ended:
+                    left["lease_end"] = {"$lt": now}
+                found = self._trials.find_one_and_update(left, change, return_document=ReturnDocument.AFTER)
+                if found is not None:
+                    return _trial(found)
+        return None
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
-        held = {"number": number, "owner": holder, "state": RUNNING}
+        held = {"_id": number, "owner": holder, "state": RUNNING}
         fields = {name: value for name, value in values.items() if name != "seconds"}
         with self._told():
             now = self._now()
@@ -161,42 +170,62 @@ class MongoStore(LeasedStore):
                 fields["refresh_time"] = now
             return self._trials.update_one(held, {"$set": fields}).matched_count == 1
 
+    def _read(self, start: int, stop: int | None, fields: Mapping[str, int] | None) -> Iterator[dict[str, Any]]:
+        """The trials with start <= number < stop, by number, up to the last that there is."""
+        while stop is None or start < stop:
+            end = min(start + _PAGE, max(start, self._known + 1) + _AHEAD)
+            end = end if stop is None else min(end, stop)
+            with self._told():
+                found = self._trials.find({"_id": {"$in": list(range(start, end))}}, fields)
+                page = sorted(found, key=lambda document: document["_id"])
+            if page:
+                self._known = max(self._known, page[-1]["_id"])
+            yield from page
+            if len(page) < end - start:
+                return
+            start = end
+
+    def _look(self) -> list[dict[str, Any]]:
+        """State and end of the lease of every trial that is not finished, by number."""
+        start, unfinished = self._below, []
+        for document in self._read(start, None, _STATE):
+            if document["state"] != DONE:
+                unfinished.append(document)
+            elif not unfinished:
+                start = document["_id"] + 1
+        self._below = max(self._below, start)
+        return unfinished
+
     def _last(self) -> int:
-        with self._told():
-            last = self._trials.find_one({}, _NUMBER, sort=[("number", DESCENDING)])
-        return -1 if last is None else last["number"]
+        for _ in self._read(self._known + 1, None, {"_id": 1}):
+            pass
+        return self._known
 
     def first_unfinished(self) -> int:
-        # the number first: a trial that is booked in between is not taken for a finished one
-        number = self.next_number()
-        with self._told():
-            found = self._trials.find_one({"state": {"$lt": DONE}}, _NUMBER, sort=[("number", ASCENDING)])
-        return number if found is None else min(number, found["number"])
+        self._look()
+        return self._below
 
     def finished_numbers(self, start: int = 0) -> list[int]:
-        return [document["number"] for document in self._finished(start, None, _NUMBER)]
+        return [document["_id"] for document in self._finished(start, None, _STATE)]
 
     def get(self, number: int) -> Trial:
         with self._told():
-            found = self._trials.find_one({"number": number})
+            found = self._trials.find_one({"_id": number})
         if found is None:
             raise KeyError(f"trial {number} was never booked")
         return _trial(found)
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
         return [
-            Outcome(d["number"], json.loads(d["vals"]), d["status"], d["loss"], d["failure"])
+            Outcome(d["_id"], json.loads(d["vals"]), d["status"], d["loss"], d["failure"])
             for d in self._finished(start, stop, _OUTCOME)
         ]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
         return [_trial(document) for document in self._finished(start, stop, None)]
 
-    def _finished(self, start: int, stop: int | None, fields: Mapping[str, int] | None) -> list[dict[str, Any]]:
-        numbers = {"$gte": start} if stop is None else {"$gte": start, "$lt": stop}
-        with self._told():
-            found = self._trials.find({"state": DONE, "number": numbers}, fields)
-            return list(found.sort("number", ASCENDING))
+    def _finished(self, start: int, stop: int | None, fields: Mapping[str, int] | None) -> Iterator[dict[str, Any]]:
+        return (document for document in self._read(max(start, 0), stop, fields) if document["state"] == DONE)
 
     def best(self) -> Trial | None:
         with self._told():
@@ -280,7 +309,7 @@ def _read_url(url: str) -> tuple[str, str, dict[str, Any]]:
 
 def _trial(document: Mapping[str, Any]) -> Trial:
     return Trial(
-        number=document["number"],
+        number=document["_id"],
         vals=json.loads(document["vals"]),
         space_vals=json.loads(document["space_vals"]),
         state=document["state"],
