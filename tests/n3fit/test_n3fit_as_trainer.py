@@ -28,13 +28,12 @@ def flat(values):
 
 
 def assert_same_result(found, expected, digits=None):
-    """Value for value, or, beside the losses, to so many digits."""
-    for key in ("status", "loss", "validation_loss", "experimental_loss"):
-        assert found[key] == expected[key], key
+    """Value for value; with `digits` the status and the loss alone, and the other numbers to so many digits."""
+    assert (found["status"], found["loss"]) == (expected["status"], expected["loss"])
     assert found["kfold_meta"].keys() == expected["kfold_meta"].keys()
-    for key, values in expected["kfold_meta"].items():
-        meta = flat(found["kfold_meta"][key])
-        assert meta == (flat(values) if digits is None else pytest.approx(flat(values), rel=10.0**-digits)), key
+    for key in ("validation_loss", "experimental_loss", *expected["kfold_meta"]):
+        one, other = (flat([result.get(key, result["kfold_meta"].get(key))]) for result in (found, expected))
+        assert one == (other if digits is None else pytest.approx(other, rel=10.0**-digits)), key
 
 
 def assert_same_draws(found, expected):
