@@ -47,7 +47,7 @@ test: lint docs
 	$(BIN)/python -m pytest
 
 test-oracle: $(N3FIT_ENV)/bin/n3fit
-	PYTHONPATH=$(CURDIR)/src $(N3FIT_ENV)/bin/python -m pytest tests/n3fit
+	PYTHONPATH=$(CURDIR)/src $(N3FIT_ENV)/bin/python -m pytest -rsP tests/n3fit
 
 # nnpdf: n3fit, validphys and evolven3fit. pdfflow and lhapdf-management read PDF sets where LHAPDF is not installed;
 # pypandoc_binary brings the pandoc of vp-hyperoptplot

@@ -5,6 +5,7 @@ Its Mongo mode and older releases: tests/report/test_older_n3fit.py, which needs
 
 from __future__ import annotations
 
+import optuna
 import pytest
 
 from hyperparton.report import read_scan
@@ -26,3 +27,18 @@ def test_a_sequential_scan(home, theirs):
     assert told.splitlines()[0] == "2 trials, 0 failed"
     home.run("hyperparton", "report", theirs)
     assert (home.path / theirs / "report" / "index.html").stat().st_size > 10_000
+
+
+def test_a_sequential_scan_as_a_study_of_optunas(home, theirs):
+    home.run("hyperparton", "export", theirs, "--storage", f"sqlite:///{home.path / 'theirs.db'}")
+    study = optuna.load_study(study_name=theirs, storage=f"sqlite:///{home.path / 'theirs.db'}")
+    raw = home.tries(theirs)
+    assert [trial.value for trial in study.trials] == [trial["result"]["loss"] for trial in raw]
+    for trial, entry in zip(study.trials, raw, strict=True):
+        chosen = entry["misc"]["space_vals"]
+        name = chosen["optimizer"]["optimizer_name"]
+        assert trial.params["optimizer"] == name
+        assert trial.params[f"{name}_learning_rate"] == chosen["optimizer"]["learning_rate"]
+        assert trial.params["nodes_per_layer"] == f"{len(chosen['nodes_per_layer']) - 1} layers"
+        for label in ("epochs", "stopping_patience", "initializer"):
+            assert trial.params[label] == chosen[label]

@@ -24,6 +24,7 @@ _COMMANDS = {
     "status": ("status", "Show how a scan is doing."),
     "dashboard": ("dashboard", "Serve a scan's report on this machine while it runs."),
     "report": ("report", "Write a page on a scan, with its figures and tables."),
+    "export": ("export", "Write the trials as a study for Optuna's tools."),
     "fit": ("fit", "One fit, with a runcard's parameters or a scan's best."),
     "theory": ("theory", "List, build and check FK tables."),
 }

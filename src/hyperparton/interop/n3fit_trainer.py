@@ -15,21 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import ScanError
+from hyperparton.interop.n3fit_refusal import last_error, refused
 
 __all__ = ["build_n3fit_trainer"]
 
 #: where a card keeps what the action needs, as the command `n3fit` names it
 _PLACE = ("datacuts", "theory", "fitting")
 
-#: characters of what vp-setupfit told, the last ones
-_TOLD = 2000
-
 
 def build_n3fit_trainer(text: str, path: str | Path, replicas: int, output: str | Path) -> Any:
     """n3fit's ModelTrainer for the runcard `text`, with replicas 1 to `replicas` fitted at once in each fold.
 
-    `path` is where the card was read, `output` the scan's folder. Raises ScanError if nnpdf is not installed, or with
-    n3fit's own words if it refuses the card.
+    `path` is where the card was read, `output` the scan's folder. Raises ScanError if nnpdf is not installed,
+    RuncardError with n3fit's own words if it refuses the card.
     """
     command = _imported("n3fit.scripts.n3fit_exec")
     from reportengine.baseexceptions import AsInputError  # pyright: ignore[reportMissingImports]
@@ -40,10 +38,10 @@ def build_n3fit_trainer(text: str, path: str | Path, replicas: int, output: str 
 
     try:
         with tempfile.TemporaryDirectory() as made:
-            folder = _fit_folder(Path(output), Path(made), text)
+            folder = _fit_folder(Path(output), Path(made), text, path)
             return _resolved(command, _environment(command, Path(path), replicas, folder), text)
     except (AsInputError, CheckError, ConfigError, ResourceError, LoadFailedError) as fault:
-        raise ScanError(f"n3fit refuses {path}: {fault}") from fault
+        raise refused("n3fit", text, path, str(fault)) from fault
 
 
 def _imported(name: str) -> Any:
@@ -56,7 +54,7 @@ def _imported(name: str) -> Any:
         ) from fault
 
 
-def _fit_folder(output: Path, made: Path, text: str) -> Path:
+def _fit_folder(output: Path, made: Path, text: str, path: str | Path) -> Path:
     """A folder that vp-setupfit prepared: the scan's own if somebody did so, else one that is made here.
 
     A scan touches its folder with its first trial only, so the latter lies elsewhere.
@@ -72,7 +70,7 @@ def _fit_folder(output: Path, made: Path, text: str) -> Path:
         cwd=made, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise ScanError(f"vp-setupfit refuses the card: {done.stdout.strip()[-_TOLD:]}")
+        raise refused("vp-setupfit", text, path, last_error(done.stdout))
     return made / "fit"
 
 

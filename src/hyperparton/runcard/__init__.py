@@ -1,7 +1,7 @@
 """Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
 
 from hyperparton.runcard.crosschecks import parameter_faults
-from hyperparton.runcard.load import Document, KeyPath, dotted, load_document
+from hyperparton.runcard.load import Document, KeyPath, dotted, load_document, parse_document
 from hyperparton.runcard.read import examine, parse_runcard, read_runcard
 from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
 
@@ -16,6 +16,7 @@ __all__ = [
     "examine",
     "load_document",
     "parameter_faults",
+    "parse_document",
     "parse_runcard",
     "read_runcard",
 ]

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from hyperparton.errors import HyperpartonError
 from hyperparton.scan.evaluate import evaluate_trials, require_reports
+from hyperparton.scan.foreign_trainer import as_trainer
 from hyperparton.scan.pruning import Limit
 from hyperparton.scan.reports import Reports
 from hyperparton.space import evaluate, fingerprint
@@ -79,8 +80,9 @@ def _build(recipe: dict[str, Any]) -> tuple[Any, Any]:
         )
     if recipe.get("reports"):
         require_reports(trainer)
-    trainer.set_hyperopt(True, keys=scanner.hyper_keys)
-    return trainer, scanner
+    own = as_trainer(trainer)
+    own.set_hyperopt(True, keys=scanner.hyper_keys)
+    return own, scanner
 
 
 class _Progress:

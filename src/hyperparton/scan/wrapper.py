@@ -15,6 +15,7 @@ from hyperparton.scan.ending import Ending
 from hyperparton.scan.evaluate import Trainer
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, local_cluster, remote_cluster
 from hyperparton.scan.foreign import as_scanner
+from hyperparton.scan.foreign_trainer import as_trainer
 from hyperparton.scan.limits import Limits
 from hyperparton.scan.prior import kept_prior, prior_of
 from hyperparton.scan.process import Recipe
@@ -182,7 +183,7 @@ def _executor(trainer: Trainer | Recipe, workers: int | None, scheduler: str | N
     if not isinstance(trainer, Recipe):
         if workers is not None or scheduler is not None:
             raise ScanError("workers build a trainer of their own: give a Recipe, not a trainer")
-        yield InThisProcess(trainer)
+        yield InThisProcess(as_trainer(trainer))
     elif scheduler is not None:
         with remote_cluster(trainer, scheduler, workers) as executor:
             yield executor

@@ -1,0 +1,57 @@
+"""`hyperparton export`: a scan's trials in another program's storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperparton.errors import StoreError
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--to",
+    "program",
+    type=click.Choice(["optuna"]),
+    default="optuna",
+    show_default=True,
+    help="Whose storage: a study that Optuna's dashboard, figures and importances read.",
+)
+@click.option(
+    "--storage", metavar="URL", help="Optuna's storage, sqlite:///FILE or another database. Default: DIR/optuna.db."
+)
+@click.option("--study", metavar="NAME", help="Name of the study.  [default: the name of DIR]")
+def export(directory: Path, program: str, storage: str | None, study: str | None) -> None:
+    """Write the finished trials of the scan in DIR, hyperparton's or n3fit's, as a study of Optuna's.
+
+    Run again, it adds the trials that were finished since.
+    """
+    from hyperparton.interop.optuna_study import export_study
+    from hyperparton.trials import read_tries
+    from hyperparton.trials.layout import ScanFolder
+
+    tries = read_tries(ScanFolder.find_tries(directory))
+    url = storage or f"sqlite:///{(directory / 'optuna.db').resolve()}"
+    done = export_study(tries, _space(directory), url, study or directory.resolve().name)
+    present = f", {done.present} were there" if done.present else ""
+    left = f", {done.unfinished} unfinished ones left out" if done.unfinished else ""
+    click.echo(f"{url}: study {done.name}: {done.added} trials added{present}{left}")
+
+
+def _space(directory: Path) -> dict[str, Any]:
+    """The search space of the card that a scan keeps in its folder; only its ranges are read, whoever fitted."""
+    from hyperparton.cli.common import scanner_of
+    from hyperparton.runcard import N3FIT, load_document, parse_runcard
+    from hyperparton.trials.layout import ScanFolder
+
+    path = ScanFolder(directory).runcard
+    if not path.is_file():
+        raise StoreError(f"{directory}: export needs the folder of a scan with its card; looked for {path}")
+    document = load_document(path)
+    own = document.content.get("trainer")
+    return scanner_of(parse_runcard(document.text, path, own or N3FIT)).as_dict()

@@ -1,0 +1,214 @@
+"""Finished trials as a study in one of Optuna's storages, for Optuna's own tools: dashboard, figures, importances.
+
+Parameters are the labels of the search space. A grid keeps its step, an option of a choice is told by its name (the
+optimizer, the activation, how many layers) and not by its number. Trials that succeeded are COMPLETE, those that were
+stopped are PRUNED, all others FAIL; what a trial reported at its checkpoints are its intermediate values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from hyperparton.errors import StoreError
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, fingerprint, readable, samplers
+
+__all__ = ["ExportedStudy", "export_study"]
+
+#: user attributes: of a study the space that it holds trials of, of a trial its number in the scan
+_SPACE, _NUMBER = "hyperparton:space", "hyperparton:trial"
+
+#: numbers of a result that become user attributes
+_NUMBERS = ("loss", "validation_loss", "experimental_loss")
+
+#: characters of an option's name
+_NAME = 60
+
+
+@dataclass(frozen=True)
+class ExportedStudy:
+    """What an export did."""
+
+    name: str
+    added: int
+    present: int
+    """trials that an earlier export had added"""
+    unfinished: int
+    """trials that were left out"""
+
+
+def export_study(
+    trials: Sequence[Mapping[str, Any]], space: Mapping[str, Any], storage: str, name: str
+) -> ExportedStudy:
+    """Add the finished trials of a `tries.json` to the study `name` in the `storage` (a URL as Optuna takes it).
+
+    The study is made if it is not there; trials that it has already are left as they are. Raises StoreError if the
+    storage cannot be opened, if it holds another study of this name, or if a trial is not of this space.
+    """
+    finished = [entry for entry in trials if entry["result"].get("status") in ("ok", "fail")]
+    labels = _Labels(space, finished)
+    made = [labels.trial(entry) for entry in finished]
+    study = _study(storage, name, fingerprint(space))
+    known = {trial.user_attrs.get(_NUMBER) for trial in study.get_trials(deepcopy=False)}
+    new = [trial for trial in made if trial.user_attrs[_NUMBER] not in known]
+    study.add_trials(new)
+    return ExportedStudy(name, len(new), len(made) - len(new), len(trials) - len(finished))
+
+
+def _study(storage: str, name: str, space: str) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+    except Exception as fault:  # Optuna passes on what its databases' drivers raise, each a family of its own
+        raise StoreError(f"Optuna cannot open {storage!r}, accepted: sqlite:///FILE or another URL: {fault}") from fault
+    held = study.user_attrs.get(_SPACE)
+    if held is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr(_SPACE, space)
+    elif held != space:
+        raise StoreError(f"{storage}: holds another study {name!r}: choose another name with --study")
+    return study
+
+
+class _Labels:
+    """The labels of a space, with distributions that hold all values of the trials."""
+
+    def __init__(self, space: Mapping[str, Any], trials: Iterable[Mapping[str, Any]]) -> None:
+        self._samplers = samplers(space)
+        values: dict[str, list[float]] = {label: [] for label in self._samplers}
+        for entry in trials:
+            for label, value in _values(entry).items():
+                if label not in values:
+                    accepted = ", ".join(values)
+                    raise StoreError(f"trial {entry.get('tid')} has the label {label!r}, accepted: {accepted}")
+                values[label].append(value)
+        self._distributions = {label: _distribution(s, values[label]) for label, s in self._samplers.items()}
+
+    def trial(self, entry: Mapping[str, Any]) -> FrozenTrial:
+        """Optuna's trial of one of ours."""
+        result = entry["result"]
+        params = {label: self._given(entry, label, value) for label, value in _values(entry).items()}
+        state = _state(result)
+        made = create_trial(
+            state=state,
+            value=result["loss"] if state == TrialState.COMPLETE else None,
+            params=params,
+            distributions={label: self._distributions[label] for label in params},
+            intermediate_values=_intermediate(result),
+            user_attrs=_attributes(entry),
+        )
+        begin, end = _moment(entry.get("book_time")), _moment(entry.get("refresh_time"))
+        if begin is not None and end is not None:
+            made.datetime_start, made.datetime_complete = begin, end
+        return made
+
+    def _given(self, entry: Mapping[str, Any], label: str, value: float) -> Any:
+        sampler, distribution = self._samplers[label], self._distributions[label]
+        if isinstance(distribution, CategoricalDistribution):
+            if value not in range(len(distribution.choices)):
+                accepted = f"0 to {len(distribution.choices) - 1}"
+                raise StoreError(f"trial {entry.get('tid')}: {label} is option {value}, accepted: {accepted}")
+            return distribution.choices[int(value)]
+        return _number(sampler, value)
+
+
+def _values(entry: Mapping[str, Any]) -> dict[str, float]:
+    """The values of the labels that applied, an option by its number."""
+    return {label: held[0] for label, held in entry["misc"]["vals"].items() if held}
+
+
+def _number(sampler: Sampler, value: float) -> float | int:
+    """What the trainer was given; one of n3fit's may lie outside of the range."""
+    if isinstance(sampler, QUniform) and sampler.make_int:
+        return sampler.cast(value) if sampler.lower <= value <= sampler.upper else int(value)
+    return float(value)
+
+
+def _distribution(sampler: Sampler, values: Sequence[float]) -> BaseDistribution:
+    """The sampler's, or without a step and as wide as need be where values lie beside it, as n3fit's may."""
+    if isinstance(sampler, Choice):
+        return CategoricalDistribution(_names(sampler))
+    low, high = min([sampler.lower, *values]), max([sampler.upper, *values])
+    if not isinstance(sampler, QUniform):
+        return FloatDistribution(low, high, log=isinstance(sampler, LogUniform))
+    grid = _whole_grid(sampler) if sampler.make_int else _grid(sampler)
+    if grid is not None and all(grid._contains(_number(sampler, value)) for value in values):
+        return grid
+    return IntDistribution(math.ceil(low), math.floor(high)) if sampler.make_int else FloatDistribution(low, high)
+
+
+def _whole_grid(sampler: QUniform) -> IntDistribution | None:
+    """None for a grid that has points between the whole numbers."""
+    if not all(float(number).is_integer() for number in (sampler.lower, sampler.step)):
+        return None
+    return IntDistribution(int(sampler.lower), int(sampler.last), step=int(sampler.step))
+
+
+def _grid(sampler: QUniform) -> FloatDistribution | None:
+    """None if the step does not divide the range as Optuna asks for: in decimals, of which we give it twelve."""
+    low, high, step = (f"{number:.12g}" for number in (sampler.lower, sampler.last, sampler.step))
+    if (Decimal(high) - Decimal(low)) % Decimal(step):
+        return None
+    return FloatDistribution(float(low), float(high), step=float(step))
+
+
+def _names(choice: Choice) -> list[Any]:
+    """The options by names that tell them apart."""
+    names = [_option(choice.label, option) for option in choice.options]
+    told = [str(name) for name in names]
+    return names if len(set(told)) == len(told) else [f"{i}: {name}" for i, name in enumerate(told)]
+
+
+def _option(label: str, option: Any) -> Any:
+    if isinstance(option, int | float) and not isinstance(option, bool):
+        return option
+    if isinstance(option, Mapping) and "optimizer_name" in option:
+        return str(option["optimizer_name"])
+    if label == "nodes_per_layer" and isinstance(option, list | tuple):
+        return f"{len(option) - 1} layers"
+    if isinstance(option, Mapping | list | tuple):
+        text = json.dumps(readable(option), ensure_ascii=False)
+        return text if len(text) <= _NAME else text[: _NAME - 3] + "..."
+    return str(option)
+
+
+def _state(result: Mapping[str, Any]) -> TrialState:
+    if result["status"] == "ok" and result.get("loss") is not None:
+        return TrialState.COMPLETE
+    return TrialState.PRUNED if result.get("pruned") else TrialState.FAIL
+
+
+def _intermediate(result: Mapping[str, Any]) -> dict[int, float]:
+    """Epoch -> loss, of the checkpoints with a finite one."""
+    curve = result.get("curve") or {"epochs": (), "loss": ()}
+    return {e: loss for e, loss in zip(curve["epochs"], curve["loss"], strict=True) if loss is not None}
+
+
+def _attributes(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What Optuna has no place for: number, losses, why a trial failed, the parameters as a runcard has them."""
+    result = entry["result"]
+    found: dict[str, Any] = {_NUMBER: entry.get("tid")}
+    found |= {key: result[key] for key in _NUMBERS if result.get(key) is not None}
+    failure, reason = result.get("failure"), result.get("reason")
+    if isinstance(failure, Mapping):
+        reason = f"{failure.get('type')}: {failure.get('message')}"
+    if reason:
+        found["reason"] = str(reason)
+    return {**found, "parameters": entry["misc"].get("space_vals") or {}}
+
+
+def _moment(text: Any) -> datetime | None:
+    """A time of `tries.json`, which is UTC, as Optuna keeps times: those of this place."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone().replace(tzinfo=None)
