@@ -7,6 +7,7 @@
     python benchmarks/engines.py draw RESULTS docs/images/engines.svg
     python benchmarks/engines.py rules                                     # pruning, replayed on the table
     python benchmarks/engines.py quality                                   # how good the surrogate is
+    python benchmarks/engines.py bound                                     # how soon its aim could be reached at all
 
 Each scan is a file in RESULTS, so calls add up. Computing is counted in epochs of a trial with all folds, 100 epochs
 of a trial in which one fold of four still runs counting 25; so a trial that is stopped counts with what it had run.
@@ -98,7 +99,8 @@ def play(arguments: argparse.Namespace) -> None:
     for seed in range(*arguments.seeds):
         for name in arguments.engines:
             label = name + _told(rule)
-            file = arguments.results / f"{objective.name}_{label.replace(':', '-')}_{arguments.trials}_{seed}.json"
+            told = label.replace(":", "-").replace(" ", "-")
+            file = arguments.results / f"{objective.name}_{told}_{arguments.trials}_{seed}.json"
             if file.exists() or time.monotonic() - begun > arguments.seconds:
                 continue
             objective.start()
@@ -108,11 +110,8 @@ def play(arguments: argparse.Namespace) -> None:
 
 
 def _told(rule: Rule | None) -> str:
-    """How a scan that prunes is named: with the numbers that are not the usual ones."""
-    if rule is None:
-        return ""
-    usual = Rule().as_dict()
-    return "+prune" + "".join(f",{key}={value:g}" for key, value in rule.as_dict().items() if value != usual[key])
+    """How a scan that prunes is named: with the numbers of its rule, so that other defaults rename nothing."""
+    return "" if rule is None else f"+prune {rule.share:g} {rule.margin:g} {rule.slowness:g}"
 
 
 def _write(file: Path, found: Any) -> None:
@@ -232,7 +231,7 @@ def draw(arguments: argparse.Namespace) -> None:
     import matplotlib.pyplot as plt
 
     found = read(arguments.results)
-    kinds = sorted({kind for kind, _, _ in found})
+    kinds = sorted({kind for kind, _, _ in found if not arguments.objectives or kind in arguments.objectives})
     figure, panels = plt.subplots(1, len(kinds), figsize=(5 * len(kinds), 4), squeeze=False, layout="constrained")
     for panel, kind in zip(panels[0], kinds, strict=True):
         whole = np.median([run["spent"][-1] for run in found[kind, AIM_ENGINE, AIM_TRIALS]])
@@ -297,6 +296,40 @@ def quality(arguments: argparse.Namespace) -> None:
         print(f"{name}: {value:.3f}")
 
 
+def bound(arguments: argparse.Namespace) -> None:
+    """How many trials reach `--aim` by even chance: with the surrogate's best point known, and with rows known."""
+    tree = space()
+    table = Table(arguments.table, tree)
+    surrogate, rng = Surrogate(table), np.random.default_rng(0)
+    known = [
+        Outcome(i, table.vals(i), "ok" if table.ok[i] else "fail", float(table.order[i])) for i in range(len(table))
+    ]
+    _tell_bound("the best point of the surrogate", surrogate, [_best_smooth(surrogate, tree)], arguments.aim)
+    for name, rows in itertools.product(arguments.engines, arguments.rows):
+        found = []
+        for each in range(30):
+            history = [known[i] for i in rng.permutation(len(known))[:rows]]
+            found.append(surrogate.smooth(get_engine(name, each).suggest(tree, history, trial_seed(each, rows), rows)))
+        _tell_bound(f"`{name}`, {rows} rows known", surrogate, found, arguments.aim)
+
+
+def _best_smooth(surrogate: Surrogate, tree: Any) -> float:
+    """The least score without noise that a `gp` which is told these scores finds in a search from the best rows."""
+    engine, table = get_engine("gp", 0), surrogate.table
+    rows = np.argsort(table.order)[:50].tolist()
+    history = [Outcome(i, table.vals(row), "ok", surrogate.smooth(table.vals(row))) for i, row in enumerate(rows)]
+    for number in range(len(rows), 300):
+        vals = engine.suggest(tree, history, trial_seed(0, number), number)
+        history.append(Outcome(number, vals, "ok", surrogate.smooth(vals)))
+    return min(outcome.loss for outcome in history if outcome.loss is not None)
+
+
+def _tell_bound(what: str, surrogate: Surrogate, smooth: Sequence[float], aim: float) -> None:
+    chance = float(np.mean(surrogate.chance(np.array(smooth), aim)))
+    trials = math.log(0.5) / math.log1p(-chance) if 0.0 < chance < 1.0 else math.inf if chance == 0.0 else 1.0
+    print(f"| {what} | {np.mean(smooth):.2f} | {chance:.1%} | {trials:.0f} |", flush=True)
+
+
 class _Numbers(argparse.Action):
     """KEY=NUMBER ... as a dictionary."""
 
@@ -310,15 +343,21 @@ def main() -> None:
     """The script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, function in (("play", play), ("show", show), ("draw", draw), ("rules", rules), ("quality", quality)):
+    functions = {"play": play, "show": show, "draw": draw, "rules": rules, "quality": quality, "bound": bound}
+    for name, function in functions.items():
         command = commands.add_parser(name)
         command.set_defaults(run=function)
-        if name not in ("quality", "rules"):
+        if name in ("play", "show", "draw"):
             command.add_argument("results", type=Path)
         if name == "draw":
             command.add_argument("file", type=Path)
             command.add_argument("--engines", nargs="+", help="those to show, by default all")
-        if name in ("play", "quality", "rules"):
+            command.add_argument("--objectives", nargs="+", help="those to show, by default all")
+        if name == "bound":
+            command.add_argument("--engines", nargs="+", default=["gp", "optuna"])
+            command.add_argument("--rows", nargs="+", type=int, default=[50, 100, 200])
+            command.add_argument("--aim", type=float, default=1.18261, help="loss")
+        if name in ("play", "quality", "rules", "bound"):
             command.add_argument("--table", type=Path, default=TABLE)
         if name == "rules":
             command.add_argument("--shares", nargs="+", type=float, default=[0.1, 0.2, 0.25, 0.3, 0.4])

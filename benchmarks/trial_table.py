@@ -218,13 +218,22 @@ class Surrogate:
         }
         return model.fit(self._features, self._scores), quality, np.sort(errors[told])
 
+    def smooth(self, vals: Mapping[str, Sequence[Any]]) -> float:
+        """The score at a point without noise: what an engine can learn."""
+        return float(self._model.predict(self._inputs(self.table.point(vals)[None]))[0])
+
+    def chance(self, smooth: np.ndarray, loss: float) -> np.ndarray:
+        """(point,) how probable noise on scores (point,) of `smooth` gives at most this loss."""
+        score = float(np.interp(loss, self._sorted, self._score_grid))
+        return np.searchsorted(self._noise, score - smooth, side="right") / len(self._noise)
+
     def __call__(self, vals: Mapping[str, Sequence[Any]]) -> Course:
         """The loss at a point, with a course that ends there."""
         table, point = self.table, self.table.point(vals)
         digest = hashlib.sha256(json.dumps(vals, sort_keys=True).encode()).digest()
         u = (int.from_bytes(digest[:6], "big") + 0.5) / 2**48
         noise = float(np.interp(u * (len(self._noise) - 1), np.arange(len(self._noise)), self._noise))
-        score = float(self._model.predict(self._inputs(point[None]))[0]) + noise
+        score = self.smooth(vals) + noise
         loss = float(np.interp(score, self._score_grid, self._sorted))
         if score < self._score_grid[0]:
             loss += self._slope * (score - self._score_grid[0])

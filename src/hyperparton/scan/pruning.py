@@ -38,7 +38,7 @@ _DIGITS = 6
 class Rule:
     """The numbers of the rule."""
 
-    share: float = 0.15
+    share: float = 0.25
     """share of the finished trials that counts as the best"""
     fewest: int = 5
     """but at least so many"""
@@ -46,9 +46,9 @@ class Rule:
     """and at most so many"""
     warmup: int = 20
     """no trial is stopped before so many are finished that were not stopped"""
-    margin: float = 1.0
+    margin: float = 1.6
     """factor of the distance that the best fell"""
-    slowness: float = 1.2
+    slowness: float = 1.5
     """a trial may need this much longer than the slowest of the best"""
 
     def as_dict(self) -> dict[str, Any]:
