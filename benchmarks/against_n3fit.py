@@ -209,15 +209,19 @@ def scanned(replicas: int, trials: int, batch: int) -> dict[str, Any]:
 
     yaml = YAML(typ="safe")
     card = yaml.load(CARD)
-    card["hyperscan_config"]["stopping"] |= {"min_patience": 1.0, "max_patience": 1.0}
+    epochs = card["hyperscan_config"]["stopping"]
+    card["hyperscan_config"]["stopping"] = {key: epochs[key] for key in ("min_epochs", "max_epochs")}
+    card["parameters"]["stopping_patience"] = 1.0
+    # n3fit would end a trial at the first fold above the threshold
+    card["kfold"]["threshold"] = 1e9
     with tempfile.TemporaryDirectory() as folder:
         with (Path(folder) / "card.yml").open("w", encoding="utf-8") as file:
             yaml.dump(card, file)
-        command = [sys.executable, "-m", "hyperparton", "scan", "card.yml", "--trials", str(trials)]
+        command = [str(Path(sys.executable).with_name("hyperparton")), "scan", "card.yml", "--trials", str(trials)]
         command += ["--replicas", str(replicas), "--engine", "random", "--batch-trials", str(batch), "--output", "out"]
         begin = time.perf_counter()
-        done = {"cwd": folder, "check": True, "capture_output": True}
-        subprocess.run(command, env={**os.environ, "HYPERPARTON_CACHE": str(Path(folder) / "cache")}, **done)
+        variables = {**os.environ, "HYPERPARTON_CACHE": str(Path(folder) / "cache")}
+        subprocess.run(command, env=variables, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         whole = time.perf_counter() - begin
         tries = json.loads((Path(folder) / "out" / "nnfit" / "replica_1" / "tries.json").read_text(encoding="utf-8"))
         programs = len(list((Path(folder) / "cache").rglob("jit_advance*")))
