@@ -98,7 +98,7 @@ def ours(replicas: int, epochs: int, trials: int, compare: bool) -> dict[str, An
         times.append(time.perf_counter() - begin)
         cpu.append(time.process_time() - before)
     rates = [peak() for _ in range(2)]
-    meta = result["kfold_meta"]
+    meta, memory = result["kfold_meta"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     alike = losses(trainer.setup, trial(epochs), folds_of_n3fit(trainer.setup)) if compare else {}
     needed = flops(replicas, len(meta["validation_losses"]), epochs)
     return {
@@ -109,7 +109,7 @@ def ours(replicas: int, epochs: int, trials: int, compare: bool) -> dict[str, An
         "processor time of trials": cpu[1:],
         "GFLOP/s": needed / min(times[1:]) / 1e9,
         "peak GFLOP/s": max(rates) / 1e9,
-        "memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory MB": memory,
         "validation": [float(np.mean(v)) for v in meta["validation_losses"]],
         "experimental": [float(np.mean(v)) for v in meta["experimental_losses"]],
         "with the masks of n3fit": {key: values.tolist() for key, values in alike.items()},
@@ -266,7 +266,9 @@ def main() -> None:
         for replicas in arguments.replicas:
             for epochs in arguments.epochs:
                 row: dict[str, Any] = {"replicas": replicas, "epochs": epochs}
-                row["hyperparton"] = mine = measured(replicas, epochs, arguments.trials, python is not None)
+                row["hyperparton"] = mine = measured(
+                    replicas, epochs, arguments.trials, python is not None and replicas > 1
+                )
                 each, first = float(np.median(mine["trials"])), mine["first trial, with compiling"]
                 print(f"{replicas} replicas x 4 folds, {epochs} epochs")
                 print(f"  hyperparton: {3600 / each:.0f} trials/h ({each:.2f} s), first trial {first:.2f} s")
@@ -279,7 +281,8 @@ def main() -> None:
                     row["n3fit"] = other = theirs(python, replicas, epochs, folder)
                     print(f"  n3fit: {3600 / other['trial']:.1f} trials/h ({other['trial']:.1f} s)")
                     print(f"  processor time with start-up {other['processor time of the whole']:.1f} s")
-                    compared(mine, other)
+                    if replicas > 1:
+                        compared(mine, other)
                     print(f"  ratio {other['trial'] / each:.0f}, of the first trial {other['trial'] / first:.0f}")
                 if arguments.scan:
                     row["scan"] = scanned(replicas, arguments.scan, arguments.batch_trials)

@@ -152,7 +152,7 @@ def test_training_and_validation_from_one_matrix(setup, same):
     fold = setup.full_fit()[0]
     kept = np.ones(setup.compressed.matrix.shape[1], bool)
     data = ModelData(fold.training, fold.validation, [1, 2], [0, 0])
-    training, validation, whole = data.quadratics(kept)
+    training, validation, whole = data.forms(kept)
     assert whole is not None
     assert validation[0] is None
     rng = np.random.default_rng(4)
@@ -182,6 +182,6 @@ def test_points_that_are_split_share_no_matrix(setup, data):
     ]
     training, validation = zip(*pairs, strict=True)
     kept = np.ones(matrix.shape[1], bool)
-    _, forms, whole = ModelData(list(training), list(validation), [1, 2], [0, 0]).quadratics(kept)
+    _, forms, whole = ModelData(list(training), list(validation), [1, 2], [0, 0]).forms(kept)
     assert whole is None
     np.testing.assert_allclose(forms[0][1], validation[1].hessian, rtol=1e-6)

@@ -9,13 +9,7 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.common import (
-    checked_card,
-    output_folder,
-    replicas_option,
-    runcard_argument,
-    theory_options,
-)
+from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
 from hyperparton.cli.progress import Display, EventLog, make_display, show_warnings
 from hyperparton.cli.recipe import card_recipe, make_n3fit_trainer, pdf_trainer
 from hyperparton.cli.signals import end_on_sigterm
@@ -130,8 +124,8 @@ def scan(
         raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     end_on_sigterm()
     asked = {"engine": engine, "seed": seed, "workers": workers, "scheduler": scheduler, "store": store, "lag": lag}
-    asked["batch_trials"] = batch_trials
     asked |= {"prune": scanner.prune if prune is None else prune, "prior": [str(path) for path in sources]}
+    asked |= {"batch_trials": batch_trials}
     apart = workers is not None or scheduler is not None or bool(limits["trial_timeout"] or limits["worker_memory"])
     with make_display(verbose) as display, EventLog(log_json) as log:
         show_warnings(display, verbose)

@@ -89,7 +89,8 @@ def evaluate_trials(
                 found = list(zip(batch(each, given), given, strict=True))
             return [_kept(_evaluated(partial(_given, outcome)), report) for outcome, report in found]
         except Exception as fault:
-            _LOG.warning("%d trials together: %s: %s; they are run one after the other", len(each), type(fault), fault)
+            told = f"{type(fault).__name__}: {fault}"
+            _LOG.warning("%d trials together: %s; they are run one after the other", len(each), told)
             given = [None if report is None else report.anew() for report in given]
     return [evaluate_trial(trainer, params, seconds, report) for params, report in zip(each, given, strict=True)]
 

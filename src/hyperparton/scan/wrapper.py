@@ -118,8 +118,20 @@ def hyper_scan_wrapper(
         if earlier and progress is not None:
             progress({"event": "prior", "trials": len(known), "notes": earlier["notes"]})
         ends = lease if trials.shared else None
-        told = (limits, progress, rule, tuple(known), ending, batch_trials)
-        plan = Plan(hyperscanner, suggester, seed, max_evals, agreed, ends, *told)
+        plan = Plan(
+            hyperscanner,
+            suggester,
+            seed,
+            max_evals,
+            agreed,
+            ends,
+            limits,
+            progress,
+            pruning=rule,
+            prior=tuple(known),
+            ending=ending,
+            batch=batch_trials,
+        )
         with Work(trials, plan) as work:
             executor.run(work)
         if work.ended is not None and progress is not None:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.train import machine
-from hyperparton.train.program import FitState, Models, Program, Settings, Shared, advance
+from hyperparton.train.program import FitState, Forms, Models, Program, Settings, Shared, advance
 
 __all__ = ["Chunks"]
 
@@ -36,6 +36,7 @@ class _Chunk(NamedTuple):
     numbers: np.ndarray
     """(model,)"""
     state: FitState
+    forms: Forms
     models: Models
     settings: Settings
 
@@ -44,7 +45,7 @@ class Chunks:
     """The state of all models in a fit.
 
     `state`, `models` and `settings` have a leading axis `model`, trial after trial, and so have the results; each
-    trial has a model for each entry of the axis `form` of `models`.
+    trial has a model for each of `forms`, whose `whole` is (fold, feature, feature).
     """
 
     def __init__(
@@ -52,18 +53,18 @@ class Chunks:
         program: Program,
         shared: Shared,
         state: FitState,
+        forms: Forms,
+        folds: np.ndarray,
         models: Models,
         settings: Settings,
-        wholes: tuple[np.ndarray, np.ndarray] | None = None,
     ):
-        """`wholes`: the fold of each form (form,) and `Models.whole` of each fold, where the program wants it."""
+        """`folds` (form,) says whose `whole` is that of a form."""
         self._program, self._shared = program, shared
-        self._models, self._settings = models, settings
-        self._forms = len(models.training[1])
-        self._folds, self._wholes = (np.zeros(self._forms, int), None) if wholes is None else wholes
-        self._size = machine.chunk_size(self._forms, int(self._folds.max()) + 1)
+        self._forms, self._models, self._settings = forms, models, settings
+        self._folds = np.zeros_like(folds) if forms.whole is None else folds
+        self._size = machine.chunk_size(len(folds), int(self._folds.max()) + 1)
         count = len(settings.dropout)
-        self._together = machine.trials_together(self._size, count // self._forms)
+        self._together = machine.trials_together(self._size, count // len(folds))
         #: the last state of each model that is in no chunk any more, of the others an older one
         self._known: FitState = jax.tree.map(np.array, state)
         self._place(self._parts(np.arange(count)))
@@ -73,14 +74,15 @@ class Chunks:
 
     def _parts(self, numbers: np.ndarray) -> list[_Part]:
         """The models with these numbers in chunks of equal size, each of one fold."""
-        forms, most = np.unique(numbers % self._forms, return_counts=True)
+        own = numbers % len(self._folds)
+        forms, most = np.unique(own, return_counts=True)
         # few sizes, since each is a compilation
         together = 1 if most.max() == 1 else self._together
         parts = []
         for fold in np.unique(self._folds[forms]):
             rows = []
             for form in forms[self._folds[forms] == fold]:
-                members = numbers[numbers % self._forms == form]
+                members = numbers[own == form]
                 rows.extend(
                     (form, _filled(members[k : k + together], together)) for k in range(0, len(members), together)
                 )
@@ -96,14 +98,11 @@ class Chunks:
         # a free place holds a model that never runs
         running = jnp.asarray(np.asarray(state.stopping.running) & (numbers != _EMPTY))
         state = state._replace(stopping=state.stopping._replace(running=running))
-        models = self._models
-        own = models._replace(training=None, validation=None)  # pyright: ignore[reportArgumentType]
-        chosen = _rows(own, numbers)._replace(
-            training=_rows(models.training, part.forms), validation=_rows(models.validation, part.forms)
-        )
-        if self._wholes is not None:
-            chosen = chosen._replace(whole=jnp.asarray(self._wholes[self._folds[part.forms[0]]]))
-        return _Chunk(numbers, state, chosen, _rows(self._settings, numbers))
+        training, validation, whole = self._forms
+        if whole is not None:
+            whole = jnp.asarray(whole[self._folds[part.forms[0]]])
+        forms = Forms(_rows(training, part.forms), _rows(validation, part.forms), whole)
+        return _Chunk(numbers, state, forms, _rows(self._models, numbers), _rows(self._settings, numbers))
 
     def advance(self, coefficients: np.ndarray) -> np.ndarray:
         """One call of `program.advance` for each chunk; the numbers of the models that still run.
@@ -113,8 +112,9 @@ class Chunks:
         arguments = [
             (
                 chunk.state,
-                jnp.asarray(coefficients[:, np.maximum(chunk.numbers, 0) // self._forms]),
+                jnp.asarray(coefficients[:, np.maximum(chunk.numbers, 0) // len(self._folds)]),
                 self._shared,
+                chunk.forms,
                 chunk.models,
                 chunk.settings,
             )

@@ -22,7 +22,7 @@ from hyperparton.train.chi2 import ReducedChi2, stack
 from hyperparton.train.lagrange import multipliers
 from hyperparton.train.maps import build_maps
 from hyperparton.train.methodology import Methodology
-from hyperparton.train.program import Constraint
+from hyperparton.train.program import Constraint, Forms
 
 __all__ = [
     "Constraints",
@@ -71,20 +71,19 @@ class ModelData:
     seeds: list[int]
     folds: list[int]
     """numbers from 0; the models of a fold follow each other"""
-    _stacked: list[Any] = field(default_factory=list)
+    _stacked: list[Forms] = field(default_factory=list)
 
-    def quadratics(self, kept: np.ndarray) -> tuple[Any, Any, Any]:
+    def forms(self, kept: np.ndarray) -> Forms:
         """Training and validation chi2 of all models in the features `kept`, in single precision; for all trials.
 
         Where the matrices H of training and validation add up to the same in all replicas of a fold (eigenmodes are
-        split), the third is that sum (fold, kept, kept), and the validation comes without H; else it is None.
+        split), `whole` is that sum (fold, kept, kept), and the validation comes without H; else it is None.
         """
         if not self._stacked:
-            training, validation = stack(self.training, kept), stack(self.validation, kept)
-            whole = self._whole(kept)
-            self._stacked.extend((training, validation if whole is None else (None, *validation[1:]), whole))
-        training, validation, whole = self._stacked
-        return training, validation, whole
+            training, validation, whole = stack(self.training, kept), stack(self.validation, kept), self._whole(kept)
+            own = validation if whole is None else (None, *validation[1:])
+            self._stacked.append(Forms(training, own, whole))
+        return self._stacked[0]
 
     def _whole(self, kept: np.ndarray) -> np.ndarray | None:
         first = {fold: i for i, fold in reversed(list(enumerate(self.folds)))}

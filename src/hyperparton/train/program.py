@@ -28,7 +28,7 @@ from hyperparton.train.lagrange import PUSH_EACH, elu
 from hyperparton.train.maps import Maps, Outputs
 from hyperparton.train.stopping import Criteria, StoppingState, monitor
 
-__all__ = ["FAMILY", "Constraint", "FitState", "Models", "Program", "Settings", "Shared", "advance"]
+__all__ = ["FAMILY", "Constraint", "FitState", "Forms", "Models", "Program", "Settings", "Shared", "advance"]
 
 Array = Any
 Parameters = dict[str, Any]
@@ -48,7 +48,7 @@ class Program(NamedTuple):
     preprocessing: Preprocessing | None
     """where exponents are trained"""
     split: bool = False
-    """whether training and validation of all models of a call are parts of the same whole, `Models.whole`"""
+    """whether training and validation of all models of a call are parts of the same whole, `Forms.whole`"""
 
 
 class Shared(NamedTuple):
@@ -74,15 +74,19 @@ class Constraint(NamedTuple):
         return (self.initial * self.multiplier**push) @ sets
 
 
-class Models(NamedTuple):
-    """Arrays that do not change in a fit, with a leading axis `model` but for the first three."""
+class Forms(NamedTuple):
+    """The chi2 of folds and replicas, whatever is trained on them, as `train.chi2.stack` gives them (form, ...)."""
 
     training: Quadratic
-    """as `train.chi2.stack` gives them, with a leading axis `form`"""
     validation: Quadratic
     """without H where it is `whole` less that of the training"""
-    whole: Array | None
-    """(feature, feature): H of training and validation together, of all forms"""
+    whole: Array | None = None
+    """(feature, feature): H of training and validation together, the same for all forms of a call"""
+
+
+class Models(NamedTuple):
+    """Arrays with a leading axis `model` that do not change in a fit."""
+
     nodes: Nodes
     validation_ndata: Array
     """(model,)"""
@@ -217,13 +221,13 @@ def _displacement(shared: Shared, outputs: Outputs) -> Array:
     return jnp.concatenate([outputs.linear, outputs.nonlinear], axis=1) - shared.origin
 
 
-def _chi2(program: Program, models: Models, shared: Shared, outputs: Outputs, fixed: Outputs) -> tuple[Array, Array]:
+def _chi2(program: Program, forms: Forms, shared: Shared, outputs: Outputs, fixed: Outputs) -> tuple[Array, Array]:
     """chi2 of the training at `outputs` and of the validation at `fixed`, each (model,)."""
     e = _displacement(shared, outputs)
     other = jax.lax.stop_gradient(_displacement(shared, fixed))
     if program.split:
-        return _split(not program.use_dropout, models.training, models.validation, models.whole, e, other)
-    return _quadratic(models.training, e), _quadratic(models.validation, other)
+        return _split(not program.use_dropout, *forms, e, other)
+    return _quadratic(forms.training, e), _quadratic(forms.validation, other)
 
 
 def _regularization(program: Program, parameters: Parameters, settings: Settings) -> Array:
@@ -237,7 +241,14 @@ def _regularization(program: Program, parameters: Parameters, settings: Settings
 
 
 def _losses(
-    program: Program, shared: Shared, models: Models, settings: Settings, constants: _Constants, epoch, trained
+    program: Program,
+    shared: Shared,
+    forms: Forms,
+    models: Models,
+    settings: Settings,
+    constants: _Constants,
+    epoch,
+    trained,
 ):
     """Training loss summed over models, with what the stopping needs as auxiliary values."""
     shape = program.shape
@@ -247,7 +258,7 @@ def _losses(
         factor = columns.preprocessing_factor(trained["exponents"], shared.columns)
     dropped, plain = columns.xf(shape, shared.columns, models.nodes, trained["layers"], factor, mask)
     outputs, fixed = shared.maps(dropped, plain if program.use_dropout else None)
-    chi2, validation = _chi2(program, models, shared, outputs[_DATA], fixed[_DATA])
+    chi2, validation = _chi2(program, forms, shared, outputs[_DATA], fixed[_DATA])
     predicted = shared.maps.predictions(outputs[_POSITIVITY], _POSITIVITY)
     positivity = elu(-constants.positivity * predicted, jnp)
     integrated = constants.integrability * shared.maps.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
@@ -337,7 +348,14 @@ def _epoch(program: Program, losses, models: Models, settings: Settings, coeffic
 
 
 def advance(
-    state: FitState, coefficients: Array, shared: Shared, models: Models, settings: Settings, *, program: Program
+    state: FitState,
+    coefficients: Array,
+    shared: Shared,
+    forms: Forms,
+    models: Models,
+    settings: Settings,
+    *,
+    program: Program,
 ) -> FitState:
     """Run one epoch per row of `coefficients` (epoch, model, coefficient), or until every model has stopped.
 
@@ -354,7 +372,7 @@ def advance(
         first_positivity=models.positivity.at(jnp.zeros_like(push), shared.positivity_sets),
         integrability=models.integrability.at(push, shared.integrability_sets),
     )
-    losses = partial(_losses, program, shared, models, settings, constants)
+    losses = partial(_losses, program, shared, forms, models, settings, constants)
 
     def unfinished(now: FitState) -> Array:
         return (now.epoch < first + len(coefficients)) & jnp.any(now.stopping.running)

@@ -12,10 +12,10 @@ from hyperparton.data.contents import FitData
 from hyperparton.pdf.model import PDFModel
 from hyperparton.train.fit import FitNumbers, FitResult, FitSetup, central_chi2, evaluate_fit, run_fit
 from hyperparton.train.methodology import Methodology
+from hyperparton.train.together import Progress
 
 __all__ = ["SharedFit", "fit_shared"]
 
-Progress = Callable[[dict[str, Any]], None]
 Start = Callable[[PDFModel, int], dict[str, Any]]
 
 

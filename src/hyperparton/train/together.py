@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import jax
@@ -58,11 +58,8 @@ class _Running:
     trained: dict[str, Any]
     history: list[np.ndarray] = field(default_factory=list)
     going: bool = True
-    result: TrainedModels | TrialPrunedError | None = None
-
-    @cached_property
-    def settings(self) -> Settings:
-        return _settings(self.member.methodology, self.rows.stop - self.rows.start)
+    result: TrialPrunedError | None = None
+    """what its look ended it with"""
 
 
 def _program(member: Member, data: ModelData, theory: Theory) -> Program:
@@ -73,7 +70,7 @@ def _program(member: Member, data: ModelData, theory: Theory) -> Program:
         use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
         use_regularizer=methodology.l1 != 0 or methodology.l2 != 0,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
-        split=data.quadratics(theory.kept)[2] is not None,
+        split=data.forms(theory.kept).whole is not None,
     )
 
 
@@ -100,11 +97,10 @@ def train_together(
     shared = Shared(
         columns=to_device(columns(members[0].model, grid)), origin=to_device(data.origin[theory.kept]), **theory.arrays
     )
-    whole = data.quadratics(theory.kept)[2]
-    wholes = None if whole is None else (np.array(data.folds), whole)
-    settings = _joined([each.settings for each in running])
+    settings = _joined([_settings(member.methodology, count) for member in members])
     state = _start_state(_joined([each.trained for each in running]), running, settings)
-    chunks = Chunks(program, shared, state, _models(running, data, theory), settings, wholes)
+    models = _models(running, data, theory)
+    chunks = Chunks(program, shared, state, data.forms(theory.kept), np.array(data.folds), models, settings)
     points = np.array([r.ndata for r in data.training], np.float64)
     longest = max(member.methodology.epochs for member in members)
     for epoch in range(0, longest + 1, PUSH_EACH):
@@ -118,10 +114,8 @@ def train_together(
         left = _ask(chunks, running, left // count, epoch + PUSH_EACH, data, theory)
         if not len(left):
             break
-    for each in running:
-        if each.result is None:
-            each.result = _collect(each, data, theory, chunks.states())
-    return [each.result for each in running if each.result is not None]
+    states = chunks.states()
+    return [_collect(each, data, theory, states) if each.result is None else each.result for each in running]
 
 
 def _ask(
@@ -129,13 +123,14 @@ def _ask(
 ) -> np.ndarray:
     """Let the members in `left` (model,) look; which members still run, one entry for each of their models."""
     ended = []
+    states = cache(chunks.states)  # one reading of the chunks serves all who look
     for k, each in enumerate(running):
         each.going = each.going and bool(np.any(left == k))
         look = each.member.look
         if look is None or not each.going:
             continue
         try:
-            look(epoch, lambda each=each: _collect(each, data, theory, chunks.states()))
+            look(epoch, lambda each=each: _collect(each, data, theory, states()))
         except TrialPrunedError as pruned:
             each.result, each.going = pruned, False
             ended.append(k)
@@ -212,24 +207,21 @@ def _start_state(parameters: dict[str, Any], running: Sequence[_Running], settin
 
 
 def _models(running: Sequence[_Running], data: ModelData, theory: Theory) -> Models:
-    count = len(data.seeds)
-    training, validation, _ = data.quadratics(theory.kept)
-    each = [one.member for one in running]
+    ndata = np.array([r.ndata for r in data.validation], np.float32)
     keys = np.array([np.random.SeedSequence(s).generate_state(1)[0] for s in data.seeds], np.uint32)
-    options = [(m.methodology, m.methodology.epochs) for m in each]
-    return Models(
-        training=training,
-        validation=validation,
-        whole=None,
-        nodes=_joined([to_device(nodes_of(m.model.architecture, count)) for m in each]),
-        validation_ndata=np.tile(np.array([r.ndata for r in data.validation], np.float32), len(each)),
-        positivity=_joined([theory.positivity.multipliers(m.positivity, epochs, count) for m, epochs in options]),
-        integrability=_joined(
-            [theory.integrability.multipliers(m.integrability, epochs, count) for m, epochs in options]
-        ),
-        fixed=_joined([one.fixed for one in running]),
-        keys=np.tile(keys, len(each)),
-    )
+
+    def of(each: _Running) -> Models:
+        methodology, count = each.member.methodology, len(data.seeds)
+        return Models(
+            nodes=to_device(nodes_of(each.member.model.architecture, count)),
+            validation_ndata=ndata,
+            positivity=theory.positivity.multipliers(methodology.positivity, methodology.epochs, count),
+            integrability=theory.integrability.multipliers(methodology.integrability, methodology.epochs, count),
+            fixed=each.fixed,
+            keys=keys,
+        )
+
+    return _joined([of(each) for each in running])
 
 
 def _collect(each: _Running, data: ModelData, theory: Theory, states: FitState) -> TrainedModels:
