@@ -1,6 +1,8 @@
 """JoinedTrials: folders of processes that share a store, and clocks that play no part."""
 
 import json
+import sqlite3
+import threading
 import time
 
 import pytest
@@ -146,3 +148,24 @@ def test_what_is_done_for_a_trial_in_a_mongodb_names_its_number(servers, tmp_pat
                 assert len(named) >= 5
                 assert all(abs(one - number) <= 16 for numbers in named for one in numbers)
                 assert {kind for kind, _ in asked} <= {"find", "insert", "update", "hello"}
+
+
+def test_a_file_that_somebody_writes_to_is_waited_for(tmp_path):
+    """SQLite refuses at once to change the journal of a file in which a transaction is open."""
+    file = tmp_path / "shared.sqlite"
+    writer = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("CREATE TABLE other (x)")
+    with sqlite3.connect(file) as refused, pytest.raises(sqlite3.OperationalError, match="locked"):
+        refused.execute("PRAGMA journal_mode = WAL")
+    ends = threading.Timer(0.3, lambda: writer.execute("COMMIT"))
+    ends.start()
+    store = open_store(f"sqlite:///{file}")
+    ends.join()
+    assert store.next_number() == 0
+    store.close()
+    writer.close()
+    refused.close()
+    again = sqlite3.connect(file)
+    assert again.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    again.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ SCHEMA_VERSION = 1
 
 #: PostgreSQL's advisory lock under which tables are made: any number, the same for all
 _MAKING_TABLES = 7305791
+
+#: seconds to wait for others who write to an SQLite file, and between two looks where it does not wait itself
+_PATIENCE, _PAUSE = 10.0, 0.01
 
 _TABLES = sa.MetaData()
 
@@ -303,9 +307,24 @@ class SqlStore(LeasedStore):
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # journal_mode answers what it became: a file system without shared memory keeps the rollback journal, as safe
-    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    connection.execute(f"PRAGMA busy_timeout = {int(1000 * _PATIENCE)}").close()
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous = FULL").close()
+
+
+def _write_ahead(connection: Any) -> None:
+    """Keep a write-ahead log: SQLite itself does not wait for others, its `busy_timeout` or not, to change to one."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            # it answers what it became: a file system without shared memory keeps the rollback journal, as safe
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _url(place: str) -> sa.URL:
