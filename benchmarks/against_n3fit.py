@@ -1,14 +1,16 @@
 """K-fold trials per hour of hyperparton and of n3fit, side by side on the same machine.
 
     python benchmarks/against_n3fit.py [--replicas 1 10] [--epochs 1324] [--n3fit FOLDER | --no-n3fit] [--json FILE]
+    python benchmarks/against_n3fit.py --replicas 1 --epochs 17000 --folds 1      # long fits: n3fit takes ten minutes
 
-Both run the same card (four folds of DIS data), theory, seeds and number of epochs, with stopping switched off by a
-patience of all epochs.  hyperparton runs one trial without programs on disk (compiling included), then others; what it
-does once per scan (data, folds) is told on its own.  n3fit runs one trial of `n3fit CARD 1 --hyperopt 1`, of which the
-time of its folds counts, not its start-up.  With `--scan N` hyperparton also runs a whole scan of N random trials of
-the card's space from its command line, without programs on disk: start-up, data, folds, compiling and all bookkeeping
-included.  What n3fit would need for the epochs of these trials follows from its time per epoch.  Without `--n3fit`
-(the folder of an environment that has nnpdf 4.1.5) an environment of its own is made, with about 3 GB.
+Both run the same card (four folds of DIS data, or the first `--folds` of them), theory, seeds and number of epochs,
+with stopping switched off by a patience of all epochs.  hyperparton runs one trial without programs on disk (compiling
+included), then others; what it does once per scan (data, folds) is told on its own.  n3fit runs one trial of
+`n3fit CARD 1 --hyperopt 1`, of which the time of its folds counts, not its start-up.  With `--scan N` hyperparton also
+runs a whole scan of N random trials of the card's space from its command line, without programs on disk: start-up,
+data, folds, compiling and all bookkeeping included.  What n3fit would need for the epochs of these trials follows from
+its time per epoch.  Without `--n3fit` (the folder of an environment that has nnpdf 4.1.5) an environment of its own is
+made, with about 3 GB.
 """
 
 from __future__ import annotations
@@ -46,6 +48,15 @@ TRIAL = {
 }
 
 
+def card(folds: int) -> dict[str, Any]:
+    """The card with its first `folds` folds."""
+    from ruamel.yaml import YAML
+
+    held = YAML(typ="safe").load(CARD)
+    held["kfold"]["partitions"] = held["kfold"]["partitions"][:folds]
+    return held
+
+
 def trial(epochs: int) -> dict[str, Any]:
     return {**TRIAL, "epochs": epochs, "stopping_patience": 1.0}
 
@@ -73,20 +84,21 @@ def peak(seconds: float = 2.0) -> float:
     return 2.0 * 2048**3 / best
 
 
-def ours(replicas: int, epochs: int, trials: int, compare: bool) -> dict[str, Any]:
+def ours(replicas: int, epochs: int, trials: int, compare: bool, folds: int) -> dict[str, Any]:
     """In this process; programs on disk are switched off by the caller.
 
     With `compare` also the losses of a trial in which folds hide what n3fit's hide.
     """
     from compare_with_n3fit import folds_of_n3fit, losses
 
-    from hyperparton import ModelTrainer, load_fit_data, read_runcard
+    from hyperparton import ModelTrainer, load_fit_data
+    from hyperparton.runcard import parse_runcard
 
     marks = [time.perf_counter()]
-    card = read_runcard(CARD)
-    data = load_fit_data(card)
+    runcard = parse_runcard(json.dumps(card(folds)))
+    data = load_fit_data(runcard)
     marks.append(time.perf_counter())
-    trainer = ModelTrainer.from_runcard(card, data, range(1, replicas + 1))
+    trainer = ModelTrainer.from_runcard(runcard, data, range(1, replicas + 1))
     trainer.set_hyperopt(True, [])
     trainer.setup.folds()
     trainer.setup.fold_metrics  # noqa: B018 - made once per scan
@@ -122,18 +134,17 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def theirs(python: Path, replicas: int, epochs: int, folder: Path) -> dict[str, Any]:
+def theirs(python: Path, replicas: int, epochs: int, folder: Path, folds: int) -> dict[str, Any]:
     """n3fit's own commands in `folder`."""
     from ruamel.yaml import YAML
 
-    yaml = YAML(typ="safe")
-    card = yaml.load(CARD)
-    card["parameters"] = {**card["parameters"], **trial(epochs)}
-    card["hyperscan_config"] = {"parameters": [trial(epochs)]}
-    card["kfold"]["threshold"] = 1e9
-    card["parallel_models"] = replicas > 1
+    held = card(folds)
+    held["parameters"] = {**held["parameters"], **trial(epochs)}
+    held["hyperscan_config"] = {"parameters": [trial(epochs)]}
+    held["kfold"]["threshold"] = 1e9
+    held["parallel_models"] = replicas > 1
     with (folder / "card.yml").open("w", encoding="utf-8") as file:
-        yaml.dump(card, file)
+        YAML(typ="safe").dump(held, file)
     (folder / "profile.yml").write_text(
         f"nnpdf_share: {folder}/share\ntheories_path: {ROOT / 'src/hyperparton/theories'}\n", encoding="utf-8"
     )
@@ -194,29 +205,29 @@ def environment(folder: Path) -> Path:
     return python
 
 
-def measured(replicas: int, epochs: int, trials: int, compare: bool) -> dict[str, Any]:
+def measured(replicas: int, epochs: int, trials: int, compare: bool, folds: int) -> dict[str, Any]:
     """`ours` in a process of its own without programs on disk, so that compiling is seen and memory is its own."""
-    command = [sys.executable, __file__, "--ours", str(replicas), str(epochs), str(trials), str(int(compare))]
+    command = [sys.executable, __file__, "--ours", str(replicas), str(epochs), str(trials)]
+    command += [str(int(compare)), str(folds)]
     done = subprocess.run(
         command, env={**os.environ, "HYPERPARTON_CACHE": "off"}, check=True, capture_output=True, text=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def scanned(replicas: int, trials: int, batch: int) -> dict[str, Any]:
+def scanned(replicas: int, trials: int, batch: int, folds: int) -> dict[str, Any]:
     """A scan of random trials that run all their epochs, from the command line, without programs on disk."""
     from ruamel.yaml import YAML
 
-    yaml = YAML(typ="safe")
-    card = yaml.load(CARD)
-    epochs = card["hyperscan_config"]["stopping"]
-    card["hyperscan_config"]["stopping"] = {key: epochs[key] for key in ("min_epochs", "max_epochs")}
-    card["parameters"]["stopping_patience"] = 1.0
+    held = card(folds)
+    epochs = held["hyperscan_config"]["stopping"]
+    held["hyperscan_config"]["stopping"] = {key: epochs[key] for key in ("min_epochs", "max_epochs")}
+    held["parameters"]["stopping_patience"] = 1.0
     # n3fit would end a trial at the first fold above the threshold
-    card["kfold"]["threshold"] = 1e9
+    held["kfold"]["threshold"] = 1e9
     with tempfile.TemporaryDirectory() as folder:
         with (Path(folder) / "card.yml").open("w", encoding="utf-8") as file:
-            yaml.dump(card, file)
+            YAML(typ="safe").dump(held, file)
         command = [str(Path(sys.executable).with_name("hyperparton")), "scan", "card.yml", "--trials", str(trials)]
         command += ["--replicas", str(replicas), "--engine", "random", "--batch-trials", str(batch), "--output", "out"]
         begin = time.perf_counter()
@@ -245,17 +256,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--epochs", type=int, nargs="+", default=[1324])
+    parser.add_argument("--folds", type=int, default=4, help="the first so many of the card's four")
     parser.add_argument("--trials", type=int, default=3, help="trials after the first one")
     parser.add_argument("--n3fit", type=Path, help="folder of an environment that has n3fit")
     parser.add_argument("--no-n3fit", action="store_true")
     parser.add_argument("--scan", type=int, metavar="N", help="a whole scan of N trials too")
     parser.add_argument("--batch-trials", type=int, default=1, help="of that scan")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--ours", type=int, nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--ours", type=int, nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
-        replicas, epochs, trials, compare = arguments.ours
-        print(json.dumps(ours(replicas, epochs, trials, bool(compare))))
+        replicas, epochs, trials, compare, folds = arguments.ours
+        print(json.dumps(ours(replicas, epochs, trials, bool(compare), folds)))
         return
     results = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -267,10 +279,10 @@ def main() -> None:
             for epochs in arguments.epochs:
                 row: dict[str, Any] = {"replicas": replicas, "epochs": epochs}
                 row["hyperparton"] = mine = measured(
-                    replicas, epochs, arguments.trials, python is not None and replicas > 1
+                    replicas, epochs, arguments.trials, python is not None and replicas > 1, arguments.folds
                 )
                 each, first = float(np.median(mine["trials"])), mine["first trial, with compiling"]
-                print(f"{replicas} replicas x 4 folds, {epochs} epochs")
+                print(f"{replicas} replicas x {arguments.folds} folds, {epochs} epochs")
                 print(f"  hyperparton: {3600 / each:.0f} trials/h ({each:.2f} s), first trial {first:.2f} s")
                 print(f"  processor time {min(mine['processor time of trials']):.2f} s")
                 print(f"  {mine['GFLOP/s']:.0f} GFLOP/s of {mine['peak GFLOP/s']:.0f} of a matrix product")
@@ -278,14 +290,14 @@ def main() -> None:
                 if python is not None:
                     folder = Path(scratch) / f"{replicas}-{epochs}"
                     folder.mkdir()
-                    row["n3fit"] = other = theirs(python, replicas, epochs, folder)
+                    row["n3fit"] = other = theirs(python, replicas, epochs, folder, arguments.folds)
                     print(f"  n3fit: {3600 / other['trial']:.1f} trials/h ({other['trial']:.1f} s)")
                     print(f"  processor time with start-up {other['processor time of the whole']:.1f} s")
                     if replicas > 1:
                         compared(mine, other)
                     print(f"  ratio {other['trial'] / each:.0f}, of the first trial {other['trial'] / first:.0f}")
                 if arguments.scan:
-                    row["scan"] = scanned(replicas, arguments.scan, arguments.batch_trials)
+                    row["scan"] = scanned(replicas, arguments.scan, arguments.batch_trials, arguments.folds)
                     tell_of_scan(row)
                 sys.stdout.flush()
                 results.append(row)

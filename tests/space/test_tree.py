@@ -8,10 +8,12 @@ import pytest
 from hyperparton.errors import SpaceError
 from hyperparton.space import (
     conditions,
+    counterparts,
     describe,
     evaluate,
     fingerprint,
     hp_choice,
+    hp_loguniform,
     hp_quniform,
     hp_uniform,
     readable,
@@ -39,6 +41,34 @@ def test_labels_and_conditions(space):
 def test_a_sampler_shared_by_two_branches_has_two_ways(space):
     shared = hp_uniform("shared", 0, 1)
     assert conditions({"a": hp_choice("c", [[shared], [shared], []])})["shared"] == ((("c", 0),), (("c", 1),))
+
+
+def test_the_same_parameter_of_different_options_is_one_group():
+    """Rates of two optimizers; widths counted from the output; what has another scale or can apply beside is alone."""
+    width = [hp_quniform(label, 5, 40, step_size=1) for label in ("flat", "deep", "deeper")]
+    space = {
+        "optimizer": hp_choice(
+            "optimizer",
+            [
+                {"name": "A", "rate": hp_loguniform("rate_A", 1e-4, 1e-2), "clip": hp_uniform("clip_A", 0, 1)},
+                {"name": "B", "rate": hp_loguniform("rate_B", 1e-3, 1e-1), "clip": hp_loguniform("clip_B", 1e-3, 1)},
+            ],
+        ),
+        "nodes": hp_choice("depth", [[width[0], 8], [width[1], width[2], 8]]),
+        "x": [hp_uniform("x", 0, 1)],
+        "either": hp_choice("either", [hp_choice("inner", [0, hp_uniform("in", 0, 1)]), hp_uniform("out", 0, 1)]),
+    }
+    groups = {frozenset(group) for group in counterparts(space)}
+    together = {frozenset({"rate_A", "rate_B"}), frozenset({"flat", "deeper"}), frozenset({"in", "out"})}
+    alone = {"optimizer", "clip_A", "clip_B", "depth", "deep", "x", "either", "inner"}
+    assert groups == together | {frozenset({label}) for label in alone}
+
+
+def test_labels_that_can_apply_together_are_no_counterparts():
+    """`a` is an option beside `b`, but applies elsewhere whatever is chosen."""
+    a, b = hp_uniform("a", 0, 1), hp_uniform("b", 0, 1)
+    assert sorted(counterparts({"k": hp_choice("c", [a, b])})) == [("a", "b"), ("c",)]
+    assert sorted(counterparts({"k": hp_choice("c", [a, b]), "x": a})) == [("a",), ("b",), ("c",)]
 
 
 def test_evaluate_replaces_samplers_and_keeps_the_rest(space):

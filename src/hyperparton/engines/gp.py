@@ -1,10 +1,14 @@
 """A Gaussian process on the tree of the space, with expected improvement: numpy and scipy alone.
 
-The model. A trial is a point with one coordinate for every label: its share of the range, the middle of it where the
-label does not apply; a choice has one coordinate per option. The covariance is Matérn 5/2, with a length for every
-label. The values are normal scores of the losses' ranks, since losses that span decades and failures are no normal
-numbers; so only the order of the losses counts. Lengths and noise are where their posterior is largest, with priors
-that grow with the number of labels (Hvarfner, Hellsten, Nardi, arXiv:2402.02229, sec. 4).
+The model. A trial is a point with one coordinate for every parameter: its share of the range, the middle of it where
+the parameter does not apply; a choice has one coordinate per option. Labels that are the same parameter in different
+options, the learning rates of two optimizers, share a coordinate (`space.counterparts`): what is learned with one
+optimizer counts for the other. The covariance is Matérn 5/2, with a length for every parameter. The values are normal
+scores of the losses' ranks, since losses that span decades and failures are no normal numbers; so only the order of the
+losses counts. Lengths and noise are where their posterior is largest. The lengths' prior is the lognormal one of
+Hvarfner, Hellsten, Nardi (arXiv:2402.02229, sec. 4), which grows with the number of parameters; since they are found by
+their logarithms, its mode, not its median, is the middle here: with medians the model is almost linear, and every
+parameter runs into an end of its range.
 
 The next trial has the largest expected improvement on the best trial so far, among random points, neighbours of the
 best trials, and neighbours of the best of those, without the trials themselves. What lies below the model's lengths,
@@ -26,7 +30,18 @@ import numpy as np
 from hyperparton.engines.base import best_and_latest, counted_loss, normal_scores
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, conditions, freeze, sample, samplers
+from hyperparton.space import (
+    Choice,
+    LogUniform,
+    QUniform,
+    Sampler,
+    choose,
+    conditions,
+    counterparts,
+    freeze,
+    sample,
+    samplers,
+)
 from hyperparton.trials.record import Outcome
 
 __all__ = ["GaussianProcessEngine", "Tree", "share_of"]
@@ -65,6 +80,8 @@ class Tree:
         self.labels = sorted(self.samplers)
         place = {label: i for i, label in enumerate(self.labels)}
         self._cells = np.array([_cells(self.samplers[label]) for label in self.labels])
+        #: for each parameter its labels: (place of the label, lowest share and width in the common range)
+        self._parameters = [_in_common([(place[name], self.samplers[name]) for name in g]) for g in counterparts(space)]
         ways = conditions(space)
         self._ways = [[[(place[name], k) for name, k in way] for way in ways[label]] for label in self.labels]
 
@@ -78,37 +95,63 @@ class Tree:
 
     def settled(self, points: Array) -> Array:
         """Shares in the middle of their cells, and 0.5 where a label does not apply."""
-        cells = np.where(self._cells > 0, self._cells, 1)
-        index = np.minimum(np.floor(points * cells), cells - 1)
+        index, cells = self._indices(points)
         found = np.where(self._cells > 0, (index + 0.5) / cells, points)
+        return np.where(self._applies(points), found, 0.5)
+
+    def _indices(self, points: Array) -> tuple[Array, Array]:
+        """(point, label) the cell of each value, and (label,) how many there are."""
+        cells = np.where(self._cells > 0, self._cells, 1)
+        return np.minimum(np.floor(points * cells), cells - 1), cells
+
+    def _applies(self, points: Array) -> Array:
+        """(point, label) whether the choices of the point lead to the label."""
+        index, _ = self._indices(points)
         applies = np.ones(points.shape, bool)
         for i, ways in enumerate(self._ways):
             applies[:, i] = np.any(
                 [np.all([index[:, j] == k for j, k in way] or [np.ones(len(points), bool)], axis=0) for way in ways],
                 axis=0,
             )
-        return np.where(applies, found, 0.5)
+        return applies
 
     def coordinates(self, points: Array) -> tuple[Array, Array]:
-        """(point, coordinate) of the model and (coordinate,) the label of each."""
-        columns, owners = [], []
-        for i, label in enumerate(self.labels):
-            sampler = self.samplers[label]
+        """(point, coordinate) of the model and (coordinate,) the parameter of each."""
+        columns, owners, applies = [], [], self._applies(points)
+        for i, members in enumerate(self._parameters):
+            first = members[0][0]
+            sampler = self.samplers[self.labels[first]]
             if isinstance(sampler, Choice):
                 options = len(sampler.options)
-                index = np.floor(points[:, i] * options)
+                index = np.floor(points[:, first] * options)
                 # two options are as far apart as the ends of a range
                 columns += [np.where(index == k, math.sqrt(0.5), 0.0) for k in range(options)]
                 owners += [i] * options
-            else:
-                columns.append(points[:, i])
-                owners.append(i)
+                continue
+            column = np.full(len(points), 0.5)
+            for j, lowest, width in members:
+                column = np.where(applies[:, j], lowest + width * points[:, j], column)
+            columns.append(column)
+            owners.append(i)
         return np.stack(columns, axis=1), np.array(owners)
 
     def vals(self, point: Array) -> dict[str, list[Any]]:
         """The values of a row of shares."""
         shares = dict(zip(self.labels, point.tolist(), strict=True))
         return choose(self.space, lambda s: value_at(s, min(shares[s.label], 1 - 1e-12)))
+
+
+def _in_common(members: Sequence[tuple[int, Sampler]]) -> list[tuple[int, float, float]]:
+    """(place of the label, lowest, width) of each label's range, as shares of the range that holds all of them."""
+    if isinstance(members[0][1], Choice):
+        return [(place, 0.0, 1.0) for place, _ in members]
+    scale = math.log if isinstance(members[0][1], LogUniform) else float
+    ends = [(scale(sampler.lower), scale(sampler.upper)) for _, sampler in members]
+    lowest, whole = min(low for low, _ in ends), max(high for _, high in ends) - min(low for low, _ in ends)
+    return [
+        (place, (low - lowest) / whole, (high - low) / whole)
+        for (place, _), (low, high) in zip(members, ends, strict=True)
+    ]
 
 
 def _cells(sampler: Sampler) -> int:
@@ -217,7 +260,7 @@ class _Model:
         count = int(owners.max()) + 1
         self._squares = np.stack([_squared(x[:, owners == i], x[:, owners == i]) for i in range(count)])
         #: logarithms of the lengths, of the variance, of the noise's variance: means and deviations of their priors
-        self._mean = np.array([math.sqrt(2) + 0.5 * math.log(count) - 0.5] * count + [0.0, math.log(0.1)])
+        self._mean = np.array([math.sqrt(2) + 0.5 * math.log(count) - 3.0] * count + [0.0, math.log(0.1)])
         self._deviation = np.array([math.sqrt(3)] * count + [0.5, 1.0])
         found = minimize(
             self._loss, self._mean, jac=True, method="L-BFGS-B", options={"maxiter": 40},

@@ -22,6 +22,7 @@ __all__ = [
     "Vals",
     "choose",
     "conditions",
+    "counterparts",
     "describe",
     "evaluate",
     "fill",
@@ -55,6 +56,48 @@ def conditions(space: Any) -> dict[str, tuple[Condition, ...]]:
         if path not in known:
             known.append(path)
     return {label: tuple(ways) for label, ways in paths.items()}
+
+
+def counterparts(space: Any) -> list[tuple[str, ...]]:
+    """Groups of labels that are the same parameter in different options of a choice; a label without such is alone.
+
+    They stand at the same place, both on a linear scale or both on a logarithmic one, and never apply together: the
+    learning rates of two optimizers, the widths of the last layers of a deep network and of a flat one. Places in
+    lists count from the end, so that networks are compared from their outputs on. Groups are in the order of the space.
+    """
+    ways, kinds = conditions(space), samplers(space)
+    places: dict[str, tuple[Any, ...]] = {}
+    for label, place in _places(space, ()):
+        places.setdefault(label, place)
+    groups: dict[tuple[Any, ...], list[tuple[str, ...]]] = {}
+    for label, place in places.items():
+        kind = kinds[label]
+        own = (label,) if isinstance(kind, Choice) else (isinstance(kind, LogUniform),)
+        known = groups.setdefault((place, *own), [])
+        fits = [i for i, group in enumerate(known) if all(_apart(ways[label], ways[other]) for other in group)]
+        if fits:
+            known[fits[0]] = (*known[fits[0]], label)
+        else:
+            known.append((label,))
+    return [group for each in groups.values() for group in each]
+
+
+def _places(node: Any, place: tuple[Any, ...]) -> list[tuple[str, tuple[Any, ...]]]:
+    """(label, keys that lead to it) of each sampler; which option of a choice it is in does not count."""
+    if isinstance(node, Choice):
+        return [(node.label, place), *(hit for option in node.options for hit in _places(option, place))]
+    if isinstance(node, Uniform | LogUniform | QUniform):
+        return [(node.label, place)]
+    if isinstance(node, Mapping):
+        return [hit for key, value in node.items() for hit in _places(value, (*place, key))]
+    if isinstance(node, list | tuple):
+        return [hit for i, value in enumerate(node) for hit in _places(value, (*place, i - len(node)))]
+    return []
+
+
+def _apart(ways: Sequence[Condition], others: Sequence[Condition]) -> bool:
+    """Whether no choice leads to both."""
+    return all(any(dict(other).get(label, k) != k for label, k in way) for way in ways for other in others)
 
 
 def _walk(node: Any, path: Condition) -> list[tuple[Sampler, Condition]]:
