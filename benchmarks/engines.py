@@ -1,7 +1,7 @@
 """Engines compared: the best loss against the computing that was spent, over many seeds.
 
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna random --seeds 0 20       # on the table
-    python benchmarks/engines.py play RESULTS --engines hyperopt gp --prune margin=1.5 --objective surrogate
+    python benchmarks/engines.py play RESULTS --engines hyperopt gp --prune chance=0.02 --objective surrogate
     python benchmarks/engines.py play RESULTS --engines hyperopt optuna --objective live          # real fits
     python benchmarks/engines.py show RESULTS                              # tables in Markdown
     python benchmarks/engines.py draw RESULTS docs/images/engines.svg
@@ -54,7 +54,7 @@ def space() -> Any:
 def scan(engine: Any, ask: Callable[[Any], Course], tree: Any, seed: int, trials: int, rule: Rule | None) -> Any:
     """One scan as plain data; with `rule`, trials are stopped, and what they would have become is kept."""
     history: list[Outcome] = []
-    standing = Standing(rule or Rule())
+    standing = Standing(rule or Rule(), tree)
     spent, seconds = 0.0, 0.0
     told: dict[str, list[Any]] = {"spent": [], "loss": [], "pruned": [], "would": []}
     for number in range(trials):
@@ -77,9 +77,9 @@ def scan(engine: Any, ask: Callable[[Any], Course], tree: Any, seed: int, trials
 
 def _stop(course: Course, standing: Standing) -> int | None:
     """The checkpoint at which the rule stops the trial."""
-    limits = standing.limits()
+    limits = standing.limits(course.vals)
     for k, (epoch, loss) in enumerate(zip(course.epochs, course.losses, strict=True)):
-        if decide(limits, epoch, loss, course.folds[k]) is not None:
+        if decide(limits, epoch, loss) is not None:
             return k
     return None
 
@@ -87,7 +87,7 @@ def _stop(course: Course, standing: Standing) -> int | None:
 def _curve(course: Course, stop: int | None) -> Curve:
     shown = len(course.epochs) if stop is None else stop + 1
     final = None if stop is not None else course.loss if course.status == "ok" else math.inf
-    return Curve(course.epochs[:shown], course.losses[:shown], course.folds[:shown], final)
+    return Curve(course.epochs[:shown], course.losses[:shown], (), final, course.vals)
 
 
 def play(arguments: argparse.Namespace) -> None:
@@ -111,7 +111,7 @@ def play(arguments: argparse.Namespace) -> None:
 
 def _told(rule: Rule | None) -> str:
     """How a scan that prunes is named: with the numbers of its rule, so that other defaults rename nothing."""
-    return "" if rule is None else f"+prune {rule.share:g} {rule.margin:g} {rule.slowness:g}"
+    return "" if rule is None else f"+prune {rule.share:g} {rule.chance:g}"
 
 
 def _write(file: Path, found: Any) -> None:
@@ -265,13 +265,14 @@ def sequence(table: Table, trials: int, seed: int) -> list[int]:
 
 def rules(arguments: argparse.Namespace) -> None:
     """Pruning rules replayed on the courses of the table: what they save and whom they stop."""
-    table = Table(arguments.table, space())
+    tree = space()
+    table = Table(arguments.table, tree)
     orders = [sequence(table, arguments.trials, seed) for seed in range(*arguments.seeds)]
     whole = sum(table.course(row).cost for rows in orders for row in rows)
-    for share, margin in itertools.product(arguments.shares, arguments.margins):
-        rule, spent, runs = Rule(share=share, margin=margin), 0.0, []
+    for share, chance in itertools.product(arguments.shares, arguments.chances):
+        rule, spent, runs = Rule(share=share, chance=chance), 0.0, []
         for rows in orders:
-            standing = Standing(rule)
+            standing = Standing(rule, tree)
             told: dict[str, list[Any]] = {"pruned": [], "would": []}
             for course in map(table.course, rows):
                 stop = _stop(course, standing)
@@ -282,7 +283,7 @@ def rules(arguments: argparse.Namespace) -> None:
             runs.append(told)
         stopped, false, trials = false_prunes(runs)
         print(
-            f"| {share:g} | {margin:g} | {stopped / trials:.0%} | {false}/{stopped} = {false / max(stopped, 1):.2%} "
+            f"| {share:g} | {chance:g} | {stopped / trials:.0%} | {false}/{stopped} = {false / max(stopped, 1):.2%} "
             f"| {false / (0.1 * trials):.1%} | {spent / whole:.2f} |",
             flush=True,
         )
@@ -360,8 +361,8 @@ def main() -> None:
         if name in ("play", "quality", "rules", "bound"):
             command.add_argument("--table", type=Path, default=TABLE)
         if name == "rules":
-            command.add_argument("--shares", nargs="+", type=float, default=[0.1, 0.2, 0.25, 0.3, 0.4])
-            command.add_argument("--margins", nargs="+", type=float, default=[0.8, 1.0, 1.1, 1.5, 2.0])
+            command.add_argument("--shares", nargs="+", type=float, default=[0.1, 0.15])
+            command.add_argument("--chances", nargs="+", type=float, default=[0.01, 0.02, 0.04, 0.08])
         if name in ("play", "rules"):
             command.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FIRST", "STOP"))
             command.add_argument("--trials", type=int, default=AIM_TRIALS)

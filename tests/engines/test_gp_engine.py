@@ -13,7 +13,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.engines import gp as module
 from hyperparton.engines.base import normal_scores
-from hyperparton.engines.gp import Tree, share_of
+from hyperparton.engines.coordinates import Tree, share_of
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.space import freeze, hp_choice, hp_loguniform, hp_quniform, hp_uniform, samplers
 from hyperparton.trials import Outcome
@@ -89,7 +89,7 @@ def test_rows_of_shares_are_those_of_the_trials_that_they_make():
     tree = Tree(SPACE)
     rows = tree.settled(np.random.default_rng(4).random((200, len(tree.labels))))
     trials = [Outcome(n, tree.vals(row), "ok", 0.0) for n, row in enumerate(rows)]
-    assert tree.points(trials) == pytest.approx(rows, abs=1e-9)
+    assert tree.points([trial.vals for trial in trials]) == pytest.approx(rows, abs=1e-9)
     applies = np.array([[bool(trial.vals[label]) for label in tree.labels] for trial in trials])
     assert np.all(rows[~applies] == 0.5)
     assert 0 < applies.mean() < 1
@@ -105,7 +105,7 @@ def test_what_is_learned_with_one_optimizer_counts_for_the_other():
             [(0, "A", "B", 1e-3), (1, "B", "A", 1e-3), (1, "B", "A", 1e-1), (0, "A", "B", 1e-4)]
         )
     ]
-    found, owners = tree.coordinates(tree.points(trials))
+    found, owners = tree.coordinates(tree.points([trial.vals for trial in trials]))
     assert owners.tolist() == [0, 0, 1]
     assert found[:, 2] == pytest.approx([1 / 3, 1 / 3, 1.0, 0.0])
 

@@ -36,7 +36,7 @@ CONFIG = {
         {"optimizer_name": "SGD", "learning_rate": {"min": 0.1, "max": 0.2}, "clipnorm": {"min": 1, "max": 2}},
     ],
 }
-RULE = Rule(fewest=2, warmup=6, margin=1.0)
+RULE = Rule(warmup=6, chance=0.2)
 PARAMETERS = {"epochs": 5, "optimizer": {"optimizer_name": "Adam"}, "seed": 3}
 
 

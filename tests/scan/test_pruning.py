@@ -8,7 +8,7 @@ from cheap import Trainer, recipe, scanner
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError, TrialPrunedError
 from hyperparton.scan import Limits, Rule, evaluate_trial
-from hyperparton.scan.pruning import Curve, decide, limits
+from hyperparton.scan.pruning import Curve, Limit, decide, limits
 from hyperparton.scan.reports import Reports
 from hyperparton.scan.work import Plan, Work
 from hyperparton.trials import FileTrials
@@ -65,10 +65,10 @@ def test_the_records_alone_say_what_is_stopped(calm):
     """Trial n is judged by the trials up to n - lag, here by hand from the file."""
     results = [entry["result"] for entry in calm[0]]
     for number, result in enumerate(results):
-        found = limits([Curve.from_result(past) for past in results[: max(number - 3, 0)]], RULE)
+        past = [Curve.from_result(entry["result"], entry["misc"]["vals"]) for entry in calm[0][: max(number - 3, 0)]]
+        found = limits(past, RULE, scanner().as_dict(), calm[0][number]["misc"]["vals"])
         curve = result["curve"]
-        folds = curve.get("folds", [[]] * len(curve["epochs"]))
-        reasons = [decide(found, *point) for point in zip(curve["epochs"], curve["loss"], folds, strict=True)]
+        reasons = [decide(found, *point) for point in zip(curve["epochs"], curve["loss"], strict=True)]
         assert not any(reasons[:-1])
         assert (reasons[-1:] or [None])[0] == result.get("pruned", {}).get("reason")
 
@@ -177,11 +177,11 @@ def test_a_trainer_adds_what_it_knows_of_a_trial_that_is_stopped():
             pruned.result = {"validation_loss": 7.0, "loss": 5.0}
             raise
 
-    found = limits([Curve((1,), (1.0,), (), 1.0)] * 20, Rule(slowness=1.0))
+    found = [Limit(1, 1.25, 1.0)]
     result = evaluate_trial(Reporting(adds), {}, reports=Reports(found))
     assert (result["validation_loss"], result["loss"], result["status"]) == (7.0, 3.0, "fail")
     assert result["pruned"] == {
-        "reason": "loss 3 is above 1, from which none of the best came down",
+        "reason": "loss 3 is above 1.25, from which it would hardly come below 1",
         "epoch": 1,
         "epochs": None,
         "epochs_saved": None,

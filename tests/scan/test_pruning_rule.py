@@ -1,57 +1,113 @@
-"""The rule that stops trials: what it compares with what, on curves whose limits can be told by hand."""
+"""The rule that stops trials: its regression by least squares, and limits that can be told by hand."""
+
+from __future__ import annotations
 
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
+from hyperparton.scan import pruning
 from hyperparton.scan.pruning import Curve, Limit, Rule, Standing, decide, limits
+from hyperparton.space import hp_choice, hp_uniform
 
-RULE = Rule(share=0.5, fewest=2, most=4, warmup=4, margin=2.0, slowness=1.0)
-
-
-def curve(final, *losses, folds=()):
-    return Curve(tuple(100 * (i + 1) for i in range(len(losses))), losses, folds, final)
+RULE = Rule(warmup=10)
+SPACE = {"x": hp_uniform("x", 0, 1), "c": hp_choice("c", ["a", {"y": hp_uniform("y", 0, 1)}])}
 
 
-PAST = [curve(1.0, 8.0, 2.0), curve(2.0, 4.0, 2.0), curve(50.0, 60.0, 55.0), curve(math.inf, 1.0)]
+def point(x, c=0, y=None):
+    return {"x": [x], "c": [c], "y": [] if y is None else [y]}
 
 
-def test_the_limit_is_the_worst_of_the_best_and_how_far_they_fell():
-    """Best two: 8 falls to 1 (a factor 8) and 4 to 2; twice the distance in logarithms is a factor 64, to 2."""
-    found = limits(PAST, RULE)
+def curve(final, *losses, x=0.5):
+    return Curve(tuple(100 * (i + 1) for i in range(len(losses))), losses, (), final, point(x))
+
+
+def history(count=40, seed=0, shift=0.0, fall=3.0, noise=0.1):
+    """Trials that fall by `fall`, times e^(shift (x - 1/2)), with noise: the slower ones have a larger x."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        x, start = rng.random(), float(np.exp(rng.normal(2.0, 1.0)))
+        final = start / fall * math.exp(-shift * (x - 0.5) + noise * rng.standard_normal())
+        found.append(curve(final, start, math.sqrt(start * final), x=x))
+    return found
+
+
+def at(found, epoch=100):
+    return next(limit for limit in found if limit.epoch == epoch)
+
+
+def test_the_chance_is_that_of_a_bayesian_regression():
+    """With the noise that was found, mean and covariance are Bishop's (3.53) and (3.54), here by least squares.
+
+    A prior is a further row of data: sqrt(precision) times the parameter is sqrt(precision) times its mean.
+    """
+    rng = np.random.default_rng(1)
+    x, h = rng.standard_normal(30), rng.uniform(-0.5, 0.5, (30, 2))
+    y = 0.9 * x + h @ [0.4, 0.0] + 0.2 * rng.standard_normal(30)
+    own, spread = np.array([0.3, -0.2]), 0.3
+    chance = pruning._chance(x, y, h, own, -1.0, spread)
+    rows = np.column_stack([np.ones(30), x, h])
+    widths = 1.0 / np.sqrt([1e-3, 0.1, spread**-2, spread**-2])
+    noise = 0.2
+    for _ in range(pruning._ROUNDS):
+        all_rows = np.vstack([rows / math.sqrt(noise), np.diag(1.0 / widths)])
+        all_y = np.append(y / math.sqrt(noise), np.array([0.0, 1.0, 0.0, 0.0]) / widths)
+        mean = np.linalg.lstsq(all_rows, all_y, rcond=None)[0]
+        hat = all_rows @ np.linalg.pinv(all_rows)
+        free = 30 - np.trace(hat[:30, :30])
+        noise = np.sum((y - rows @ mean) ** 2) / free
+    all_rows = np.vstack([rows / math.sqrt(noise), np.diag(1.0 / widths)])
+    covariance = np.linalg.inv(all_rows.T @ all_rows)
+    for score in (-2.0, -1.0, 0.0):
+        row = np.array([1.0, score, *own])
+        width = math.sqrt(noise + row @ covariance @ row)
+        assert chance(score) == pytest.approx(stats.t(free).cdf((-1.0 - row @ mean) / width), rel=1e-6)
+
+
+def test_a_trial_below_the_limit_has_the_chance_that_is_asked_for():
+    """Of many trials like the past ones, drawn anew, those at the limit come out best as often as the rule says."""
+    past = history(count=200, noise=0.3)
+    limit = at(limits(past, replace(RULE, chance=0.2), SPACE, point(0.5)))
+    rng = np.random.default_rng(3)
+    ends = limit.loss / 3.0 * np.exp(0.3 * rng.standard_normal(20000))
+    assert 0.05 < np.mean(ends <= limit.end) < 0.4
+    assert limit.end == sorted(one.final for one in past)[20]
+
+
+def test_the_better_the_odds_that_are_asked_for_the_lower_the_limit():
+    past = history()
+    found = [at(limits(past, replace(RULE, chance=chance), SPACE, point(0.5))).loss for chance in (0.01, 0.1, 0.4)]
+    assert found[0] > found[1] > found[2]
+
+
+def test_later_limits_are_lower():
+    found = limits(history(), RULE, SPACE, point(0.5))
     assert [limit.epoch for limit in found] == [100, 200]
-    assert found[0].loss == pytest.approx(128.0)
-    assert found[1].loss == pytest.approx(8.0)  # 2 falls to 1: a factor 4
-    assert {limit.end for limit in found} == {2.0}
+    assert found[0].loss > found[1].loss > found[0].end
 
 
-def test_a_trial_may_be_slower_than_the_best():
-    """At 1.25 times the epochs the best had, between 100 and 200: at 160, and 3/5 of the way in the logarithm."""
-    found = limits(PAST, replace(RULE, margin=1.0, slowness=1.25))
-    assert [limit.loss for limit in found] == [math.inf, pytest.approx(2.0 * 8.0**0.4 * 2.0**0.6)]
-    linear = [curve(-1.0, 8.0, -2.0), *PAST[1:]]  # 2 at 160 epochs
-    assert limits(linear, replace(RULE, margin=1.0, slowness=1.25))[1].loss == pytest.approx(2.0 + 3.0)
-
-
-def test_a_curve_that_rises_counts_from_its_top():
-    past = [curve(1.0, 3.0, 9.0), curve(2.0, 4.0, 2.0), *PAST[2:]]
-    assert limits(past, replace(RULE, margin=1.0, slowness=2.0))[1].loss == pytest.approx(2.0 * 9.0)
-
-
-def test_losses_that_are_not_all_above_zero_count_by_their_differences():
-    past = [curve(-1.0, 2.0), curve(0.0, 2.0), curve(5.0, 9.0), curve(6.0, 9.0)]
-    (limit,) = limits(past, RULE)
-    assert limit.loss == pytest.approx(0.0 + 2 * 3.0)
+def test_a_trial_whose_hyperparameters_make_it_slow_may_be_worse():
+    """With x near 1 a trial falls farther after the checkpoint than with x near 0."""
+    past = history(count=60, shift=2.0)
+    slow, fast = (at(limits(past, RULE, SPACE, point(x))).loss for x in (0.95, 0.05))
+    assert slow > 2.0 * fast
+    even = [at(limits(history(count=60), RULE, SPACE, point(x))).loss for x in (0.95, 0.05)]
+    assert even[0] == pytest.approx(even[1], rel=0.4)
 
 
 def test_a_trial_above_the_limit_is_stopped():
-    found = limits(PAST, RULE)
-    assert decide(found, 100, 127.0) is None
-    assert decide(found, 200, 7.9) is None
-    assert decide(found, 200, 8.1) == "loss 8.1 is above 8, from which none of the best came down"
+    found = [Limit(100, 8.0, 2.0), Limit(200, 4.0, 2.0)]
+    assert decide(found, 99, 1e9) is None
+    assert decide(found, 100, 8.0) is None
+    assert decide(found, 199, 7.0) is None
+    assert decide(found, 200, 4.1) == "loss 4.1 is above 4, from which it would hardly come below 2"
+    assert decide(found, 5000, 4.1) is not None
     assert "no finite number" in decide(found, 200, None)
 
 
@@ -66,114 +122,106 @@ def test_a_curve_between_its_checkpoints():
     assert curve(1.0).at(150) == math.inf
 
 
-def test_between_checkpoints_the_earlier_limit_holds():
-    found = limits(PAST, RULE)
-    assert decide(found, 99, 1e9) is None
-    assert decide(found, 199, 100.0) is None
-    assert decide(found, 5000, 8.1) is not None
-
-
 def test_many_checkpoints_are_thinned():
-    """Nothing is stopped for it that would not be with all of them: limits come down with the epochs."""
-    past = [
-        Curve(tuple(range(1, 1001)), tuple(final + 1000.0 / e for e in range(1, 1001)), (), final) for final in (1, 2)
-    ]
-    found = limits([*past, *past], RULE)
+    past = [Curve(tuple(range(1, 1001)), tuple(k + 1000.0 / e for e in range(1, 1001)), (), k, point(0.5))
+            for k in range(1, 21)]  # fmt: skip
+    found = limits(past, RULE, SPACE, point(0.5))
     assert 32 < len(found) <= 64
-    assert [limit.loss for limit in found] == sorted((limit.loss for limit in found), reverse=True)
-
-
-def test_a_trial_that_is_over_counts_with_its_final_loss():
-    """One of the best ended between 100 and 200 epochs; what it had at 100 says nothing of 200."""
-    past = [curve(1.0, 500.0), curve(2.0, 4.0, 2.5), *PAST[2:]]
-    assert limits(past, RULE)[1].loss == pytest.approx(2.0 * (2.5 / 2.0) ** 2)
-
-
-def test_every_fold_above_the_worst_of_the_best():
-    past = [
-        curve(1.0, 3.0, folds=((2.0, 4.0),)),
-        curve(2.0, 3.0, folds=((5.0, 1.0),)),
-        curve(9.0, 9.0, folds=((9.0, 9.0),)),
-        curve(9.0, 9.0, folds=((9.0, 9.0),)),
-    ]
-    found = limits(past, RULE)
-    assert found[0].folds == (5.0, 4.0)
-    assert decide(found, 100, 5.0, (5.1, 4.1)) == "each fold is above the most that it had in any of the best (5, 4)"
-    assert decide(found, 100, 5.0, (5.1, 3.9)) is None
-    assert decide(found, 100, 1.9, (5.1, 4.1)) is None  # already as good as one of the best
-    assert decide(found, 100, 5.0, (None, 4.1)) is not None
-    assert decide(found, 100, 5.0, (6.0,)) is None
-
-
-def test_one_fold_alone_says_no_more_than_the_loss():
-    past = [curve(1.0, 3.0, folds=((3.0,),))] * 4
-    assert limits(past, RULE)[0].folds == ()
 
 
 def test_nothing_is_stopped_without_enough_to_compare_with():
-    assert limits(PAST[:3], RULE) == []
-    stopped = [Curve((100,), (70.0,))] * 9  # trials that were stopped tell nothing
-    assert limits([*PAST[:3], *stopped], RULE) == []
-    failed = [curve(math.inf, 5.0)] * 9
-    assert limits([*PAST[:1], *failed], RULE) == []
-    without = [curve(0.5), *PAST]  # one of the best did not report
-    assert limits(without, RULE) == []
+    past = history(9)
+    assert limits(past, RULE, SPACE, point(0.5)) == []
+    stopped = [Curve((100,), (70.0,), (), None, point(0.5))] * 9  # trials that were stopped tell nothing
+    assert limits([*past, *stopped], RULE, SPACE, point(0.5)) == []
+    silent = [Curve((), (), (), 1.0, point(0.5))] * 9  # nor do those that did not report
+    assert limits([*past, *silent], RULE, SPACE, point(0.5)) == []
+    failed = [curve(math.inf, 5.0)] * 20  # with no good trial there is nothing to come down to
+    assert limits(failed, RULE, SPACE, point(0.5)) == []
 
 
-def test_the_best_without_a_finite_loss_excuse_others():
-    past = [curve(1.0, math.inf, 2.0), *PAST]
-    found = limits(past, RULE)
-    assert found[0].loss == math.inf
-    assert decide(found, 100, None) is None
-    assert decide(found, 100, 1e300) is None
+def test_an_epoch_that_few_reached_sets_no_limit():
+    past = [*history(20), curve(1.0, 5.0, 3.0, 2.0)]
+    assert [limit.epoch for limit in limits(past, RULE, SPACE, point(0.5))] == [100, 200]
+
+
+def test_trials_that_failed_in_the_end_count_as_the_worst():
+    """Where trials with a large x fail in the end, one of them has to be better on the way."""
+    past = [one if one.vals["x"][0] < 0.6 else replace(one, final=math.inf) for one in history(60)]
+    bad, good = (at(limits(past, RULE, SPACE, point(x)), 200).loss for x in (0.95, 0.05))
+    assert bad < 0.5 * good
+
+
+def test_losses_below_zero_count_by_their_differences():
+    past = [Curve(c.epochs, tuple(math.log(v) for v in c.losses), (), math.log(c.final), c.vals) for c in history()]
+    whole, logs = (limits(each, RULE, SPACE, point(0.5)) for each in (history(), past))
+    assert [limit.loss for limit in logs] == pytest.approx([math.log(limit.loss) for limit in whole], rel=1e-3)
+
+
+def test_stopped_trials_count_among_all():
+    """The best tenth of 40 and 60 stopped ones are 10 of the 40."""
+    past = history()
+    stopped = [Curve((100,), (70.0,), (), None, point(0.5))] * 60
+    ends = sorted(one.final for one in past)
+    assert at(limits(past, RULE, SPACE, point(0.5))).end == ends[4]
+    assert at(limits([*past, *stopped], RULE, SPACE, point(0.5))).end == ends[10]
 
 
 def test_limits_go_to_another_process_and_back():
-    found = [*limits(PAST, RULE), Limit(300, math.inf, 2.0, (1.0, math.inf))]
+    found = [*limits(history(), RULE, SPACE, point(0.5)), Limit(300, math.inf, 2.0)]
     assert [Limit.from_list(limit.as_list()) for limit in found] == found
 
 
 def test_a_curve_of_a_result():
     kept = {"epochs": [100, 200], "loss": [3.0, None], "folds": [[1.0, None], [2.0, 3.0]]}
-    done = Curve.from_result({"status": "ok", "loss": 2.5, "curve": kept})
-    assert done == Curve((100, 200), (3.0, math.inf), ((1.0, math.inf), (2.0, 3.0)), 2.5)
-    assert Curve.from_result({"status": "fail", "loss": 9.0, "curve": kept}).final == math.inf
-    assert Curve.from_result({"status": "fail", "loss": 9.0, "curve": kept, "pruned": {"epoch": 200}}).final is None
-    assert Curve.from_result({"status": "fail", "loss": None, "failure": {"type": "ValueError"}}).epochs == ()
+    vals = point(0.5)
+    done = Curve.from_result({"status": "ok", "loss": 2.5, "curve": kept}, vals)
+    assert done == Curve((100, 200), (3.0, math.inf), ((1.0, math.inf), (2.0, 3.0)), 2.5, vals)
+    assert Curve.from_result({"status": "fail", "loss": 9.0, "curve": kept}, vals).final == math.inf
+    over = {"status": "fail", "loss": 9.0, "curve": kept, "pruned": {"epoch": 200}}
+    assert Curve.from_result(over, vals).final is None
+    assert Curve.from_result({"status": "fail", "loss": None, "failure": {"type": "ValueError"}}, vals).epochs == ()
 
 
 losses = st.floats(0.01, 1e6)
 curves = st.builds(
-    lambda final, found, whole: curve(final if whole else None, *found),
-    losses,
+    lambda final, found, whole, x: curve(final if whole else None, *found, x=x),
+    st.one_of(losses, st.just(math.inf)),
     st.lists(losses, min_size=1, max_size=5),
     st.booleans(),
+    st.floats(0.0, 1.0),
 )
 
 
-@given(st.lists(curves, max_size=40))
-def test_none_of_the_best_would_have_been_stopped(past):
-    """The limits of any history let every one of the best trials pass that set them."""
-    found = limits(past, RULE)
-    standing = Standing(RULE)
+@given(st.lists(curves, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_any_history_gives_limits_that_can_be_used(past):
+    """Numbers in the order of the epochs, the same from what a standing remembers, of bounded size."""
+    found = limits(past, RULE, SPACE, point(0.5))
+    standing = Standing(RULE, SPACE)
     for one in past:
         standing.add(one)
-    assert standing.limits() == found
-    assert len(standing._best) <= RULE.most
-    whole = sorted((one for one in past if one.final is not None), key=lambda one: one.final)
-    count = min(max(math.ceil(RULE.share * len(past)), RULE.fewest), RULE.most)
-    assert bool(found) == (len(whole) >= RULE.warmup)
-    for one in whole[:count] if found else ():
-        for epoch, loss in zip(one.epochs, one.losses, strict=True):
-            assert loss <= found[[limit.epoch for limit in found].index(epoch)].loss * (1 + 1e-9)
+    assert standing.limits(point(0.5)) == found
+    assert [limit.epoch for limit in found] == sorted({limit.epoch for limit in found})
+    for limit in found:
+        assert limit.loss > 0.0
+        assert math.isfinite(limit.end)
 
 
-@given(st.lists(curves, min_size=4, max_size=20), st.floats(0.1, 10.0))
-def test_the_unit_of_the_loss_does_not_matter(past, unit):
-    scaled = [
-        Curve(c.epochs, tuple(unit * v for v in c.losses), (), None if c.final is None else unit * c.final)
-        for c in past
-    ]
-    assert [limit.loss for limit in limits(scaled, RULE)] == pytest.approx(
-        [unit * limit.loss for limit in limits(past, RULE)]
+def test_what_is_remembered_is_bounded():
+    rule = replace(RULE, most=20)
+    standing = Standing(rule, SPACE)
+    for one in history(100):
+        standing.add(one)
+    assert (len(standing._best), len(standing._latest)) == (10, 10)
+    assert standing.limits(point(0.5))
+
+
+@given(st.integers(0, 20), st.floats(0.1, 10.0))
+@settings(max_examples=20, deadline=None)
+def test_the_unit_of_the_loss_does_not_matter(seed, unit):
+    past = history(seed=seed)
+    scaled = [Curve(c.epochs, tuple(unit * v for v in c.losses), (), unit * c.final, c.vals) for c in past]
+    assert [limit.loss for limit in limits(scaled, RULE, SPACE, point(0.5))] == pytest.approx(
+        [unit * limit.loss for limit in limits(past, RULE, SPACE, point(0.5))], rel=1e-4
     )

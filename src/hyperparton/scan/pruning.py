@@ -1,34 +1,46 @@
 """Which trials are stopped before their end: a rule on learning curves, numbers in and numbers out.
 
-At each checkpoint a trainer reports the loss that the trial would have if it ended there, and that of each fold. The
-finished trials that came out best tell how bad one may look at that epoch and still become one of them. Of the best
-share of the finished trials, with f_i the loss of trial i in the end and c_i(e) its loss after e epochs,
+At each checkpoint a trainer reports the loss that the trial would have if it ended there. The finished trials tell what
+a trial with such hyperparameters and such a loss after so many epochs comes to: among those that were not stopped and
+still ran at that epoch, with y the normal scores of the ranks of their losses in the end, x those of their losses at
+that epoch, and h the coordinates of their hyperparameters (`engines.coordinates`, and their squares),
 
-    limit(e) = max over i of f_i + margin * max over i of (c_i(e / slowness) - f_i)
+    y = a + b x + w h + noise,    b ~ N(1, 3²),  w ~ N(0, spread²)
 
-where losses count by their logarithms if all are above 0: a trial above it would not become one of the best even if
-it fell as far as the farthest of them did from an earlier epoch on. Such a trial is stopped. So is one of which
-*every* fold is above the largest value that this fold had, at the same epoch, in any of the best: several folds that
-agree need no margin. Nothing is stopped before `warmup` trials are finished whole. Where one of the best had no finite
-loss, none is too high.
+is a linear regression (Bishop, Pattern Recognition and Machine Learning, 2006, sec. 3.3 and 3.5), whose noise is found
+together with it. A trial is stopped whose chance to come out among the best `share` of all trials, by Student's
+distribution, is below `chance`. So the trials that are stopped and would have been among the best are at most that part
+of the stopped ones, as far as the regression holds, and fewer where most of them are far from it.
 
-A curve is compared with others by epochs, whatever the number of epochs that either may take. A trial that is over
-counts with its final loss from then on. Stopped trials count as not among the best, never as what they might have
-become.
+For one trial that is a limit on its loss at each epoch, made before it begins. Nothing is stopped before `warmup`
+trials are finished whole, and nothing at an epoch that fewer of them reached. Stopped trials count among all, never as
+what they might have become. Of more than 1,000 trials fewer than the best tenth count as the best: at most 100.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
+
+from hyperparton.engines.coordinates import Tree
+from hyperparton.space import freeze
 
 __all__ = ["Curve", "Limit", "Rule", "Standing", "decide", "limits", "rounded"]
 
 #: limits are made at so many epochs at most; the others have that of the epoch before
 _CHECKPOINTS = 64
+
+#: how far beyond the best score at an epoch a limit may lie, and the steps in which it is found
+_BEYOND, _HALVINGS = 3.0, 40
+
+#: rounds in which noise and effects are found, and the least variance of the noise
+_ROUNDS, _LEAST_NOISE = 5, 0.05**2
 
 #: digits of the losses of a curve, in decisions as in the record
 _DIGITS = 6
@@ -38,18 +50,16 @@ _DIGITS = 6
 class Rule:
     """The numbers of the rule."""
 
-    share: float = 0.25
+    share: float = 0.1
     """share of the finished trials that counts as the best"""
-    fewest: int = 5
-    """but at least so many"""
-    most: int = 60
-    """and at most so many"""
-    warmup: int = 20
+    chance: float = 0.04
+    """a trial whose chance to become one of the best is smaller is stopped"""
+    warmup: int = 12
     """no trial is stopped before so many are finished that were not stopped"""
-    margin: float = 1.6
-    """factor of the distance that the best fell"""
-    slowness: float = 1.5
-    """a trial may need this much longer than the slowest of the best"""
+    spread: float = 0.3
+    """standard deviation of the prior of a hyperparameter's effect, in those of all trials"""
+    most: int = 200
+    """half of so many of the best trials, and half of the latest, are compared with"""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data: what a scan keeps of it."""
@@ -65,20 +75,22 @@ class Curve:
     losses: tuple[float, ...]
     """(checkpoint,) infinite where there was no finite one"""
     folds: tuple[tuple[float, ...], ...] = ()
-    """(checkpoint, fold); empty for a trainer that does not tell them"""
+    """(checkpoint, fold); empty for a trainer that does not tell them; kept for who reads the record"""
     final: float | None = None
     """the loss in the end: infinite for a failed trial, None for one that is not over or was stopped"""
+    vals: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """the trial's point of the space"""
 
     @classmethod
-    def from_result(cls, result: Mapping[str, Any]) -> Curve:
-        """Of a finished trial's result; without checkpoints if it holds no `curve`."""
+    def from_result(cls, result: Mapping[str, Any], vals: Mapping[str, Sequence[Any]]) -> Curve:
+        """Of a finished trial; without checkpoints if its result holds no `curve`."""
         final = None if result.get("pruned") else math.inf
         if result.get("status") == "ok":
             final = _finite(result.get("loss"))
         curve = result.get("curve") or {"epochs": (), "loss": ()}
         losses = tuple(_finite(value) for value in curve["loss"])
         folds = tuple(tuple(_finite(value) for value in each) for each in curve.get("folds") or ())
-        return cls(tuple(curve["epochs"]), losses, folds, final)
+        return cls(tuple(curve["epochs"]), losses, folds, final, vals)
 
     def at(self, epoch: float) -> float:
         """The loss after `epoch` epochs, between checkpoints on the line through them; infinite before the first.
@@ -99,11 +111,6 @@ class Curve:
         scale, back = _scales(before, after)
         return back((1.0 - way) * scale(before) + way * scale(after))
 
-    def folds_at(self, epoch: int) -> tuple[float, ...]:
-        """Of each fold, at the last checkpoint until `epoch`; empty if there is none."""
-        place = bisect_right(self.epochs, epoch)
-        return self.folds[place - 1] if place and self.folds else ()
-
 
 @dataclass(frozen=True)
 class Limit:
@@ -112,19 +119,17 @@ class Limit:
     epoch: int
     loss: float
     end: float
-    """the worst loss that one of the best had in the end"""
-    folds: tuple[float, ...] = ()
-    """a trial of which every fold is above these is stopped too"""
+    """what it has to come down to: the loss of the best one that is not among the best"""
 
     def as_list(self) -> list[Any]:
         """Strict JSON data, for a process that runs the trial; infinity is None."""
-        return [self.epoch, *(rounded(value, 17) for value in (self.loss, self.end, *self.folds))]
+        return [self.epoch, rounded(self.loss, 17), rounded(self.end, 17)]
 
     @classmethod
     def from_list(cls, held: Sequence[Any]) -> Limit:
         """Of what `as_list` gave."""
-        epoch, loss, end, *folds = held
-        return cls(int(epoch), _finite(loss), _finite(end), tuple(_finite(value) for value in folds))
+        epoch, loss, end = held
+        return cls(int(epoch), _finite(loss), _finite(end))
 
 
 def _finite(value: Any) -> float:
@@ -137,56 +142,149 @@ def rounded(value: Any, digits: int = _DIGITS) -> float | None:
     return float(f"{number:.{digits}g}") if math.isfinite(number) else None
 
 
-@dataclass
 class Standing:
     """What the rule remembers of the finished trials, given by `add` in the order of their numbers; of bounded size."""
 
-    rule: Rule
-    count: int = 0
-    """finished trials"""
-    whole: int = 0
-    """of them those that were not stopped"""
-    _best: list[tuple[float, int, Curve]] = field(default_factory=list)
+    def __init__(self, rule: Rule, space: Any) -> None:
+        """`space` is that of the trials."""
+        self.rule = rule
+        self.count = 0
+        """finished trials"""
+        self.whole = 0
+        """of them those that were not stopped"""
+        self._tree = Tree(freeze(space))
+        self._best: list[tuple[float, int, Curve]] = []
+        self._latest: deque[tuple[float, int, Curve]] = deque(maxlen=rule.most // 2)
 
     def add(self, curve: Curve) -> None:
         """One more finished trial; one without a curve has no `epochs`."""
         if curve.final is not None:
             self.whole += 1
-            if math.isfinite(curve.final):
-                insort(self._best, (curve.final, self.count, curve), key=lambda entry: entry[:2])
-                del self._best[self.rule.most :]
+            entry = (curve.final, self.count, curve)
+            self._latest.append(entry)
+            insort(self._best, entry, key=lambda each: each[:2])
+            del self._best[self.rule.most // 2 :]
         self.count += 1
 
-    def limits(self) -> list[Limit]:
-        """The limits, by epoch, that these trials set to a new one; none as long as there are too few of them."""
+    def limits(self, vals: Mapping[str, Sequence[Any]]) -> list[Limit]:
+        """The limits, by epoch, that these trials set to a new one with `vals`; none as long as there are too few."""
         rule = self.rule
-        wanted = min(max(math.ceil(rule.share * self.count), rule.fewest), rule.most)
-        best = [curve for _, _, curve in self._best[:wanted]]
-        if self.whole < rule.warmup or len(best) < rule.fewest or not all(curve.epochs for curve in best):
+        if self.whole < rule.warmup:
             return []
-        epochs = sorted({epoch for curve in best for epoch in curve.epochs})
-        epochs = epochs[:: -(-len(epochs) // _CHECKPOINTS)]
-        return [_limit(best, epoch, rule) for epoch in epochs]
+        place = min(max(math.ceil(rule.share * self.count), 1), len(self._best) - 1)
+        end = self._best[place][0]
+        held = {number: curve for _, number, curve in (*self._best, *self._latest)}
+        curves = [held[number] for number in sorted(held) if held[number].epochs]
+        if not math.isfinite(end) or not curves:
+            return []
+        h = _effects(self._tree, [*(curve.vals for curve in curves), vals])
+        epochs = sorted({epoch for curve in curves for epoch in curve.epochs})
+        found = (_limit(curves, h, epoch, end, rule) for epoch in epochs[:: -(-len(epochs) // _CHECKPOINTS)])
+        return [limit for limit in found if limit is not None]
 
 
-def limits(past: Iterable[Curve], rule: Rule) -> list[Limit]:
+def limits(past: Iterable[Curve], rule: Rule, space: Any, vals: Mapping[str, Sequence[Any]]) -> list[Limit]:
     """What `Standing` gives after these finished trials, in the order of their numbers."""
-    standing = Standing(rule)
+    standing = Standing(rule, space)
     for curve in past:
         standing.add(curve)
-    return standing.limits()
+    return standing.limits(vals)
 
 
-def _limit(best: Sequence[Curve], epoch: int, rule: Rule) -> Limit:
-    ends = [curve.final or 0.0 for curve in best]
-    # a curve may rise for a while: then the later value is the one that came down
-    now = [max(curve.at(epoch / rule.slowness), curve.at(epoch)) for curve in best]
-    loss = math.inf
-    if math.inf not in now:
-        scale, back = _scales(*ends, *now)
-        fall = max(scale(value) - scale(end) for value, end in zip(now, ends, strict=True))
-        loss = back(scale(max(ends)) + rule.margin * max(fall, 0.0))
-    return Limit(epoch, loss, max(ends), _fold_limits(best, epoch))
+def _effects(tree: Tree, vals: Sequence[Mapping[str, Sequence[Any]]]) -> np.ndarray:
+    """(trial, effect) the coordinates from the middle on, and their squares."""
+    away = tree.coordinates(tree.points(vals))[0] - 0.5
+    # 1/12 is the mean of the square over the range
+    return np.hstack([away, away * away - 1.0 / 12.0])
+
+
+def _limit(curves: Sequence[Curve], h: np.ndarray, epoch: int, end: float, rule: Rule) -> Limit | None:
+    """The limit at one epoch for the trial in the last row of `h`; None if too few trials reached it."""
+    now = [curve.at(epoch) if curve.epochs[-1] >= epoch else math.inf for curve in curves]
+    used = np.flatnonzero(np.isfinite(now))
+    if len(used) < rule.warmup:
+        return None
+    losses = [now[i] for i in used]
+    ends = [_final(curves[i]) for i in used]
+    scale, back = _scales(end, *losses, *(value for value in ends if math.isfinite(value)))
+    # failures come last
+    outcomes = _Scores([scale(value) if math.isfinite(value) else math.inf for value in ends])
+    course = _Scores([scale(value) for value in losses])
+    chance = _chance(course.given, outcomes.given, h[used], h[-1], outcomes.score(scale(end)), rule.spread)
+    low, high = course.given.min() - _BEYOND, course.given.max()
+    if chance(high) >= rule.chance:
+        return Limit(epoch, math.inf, end)
+    if chance(low) >= rule.chance:
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if chance(middle) >= rule.chance else (low, middle)
+    # so that limits do not hang on the last digit of the linear algebra
+    return Limit(epoch, rounded(back(course.value(low))) or 0.0, end)
+
+
+def _final(curve: Curve) -> float:
+    return math.inf if curve.final is None else curve.final
+
+
+class _Scores:
+    """Normal scores of values by their ranks, and of others by interpolation."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        # here: scipy.stats takes half a second to import
+        from scipy.special import ndtri
+        from scipy.stats import rankdata
+
+        given = np.array(values)
+        self.given: np.ndarray = ndtri((rankdata(given) - 0.5) / len(given))
+        """(value,) the scores of the values"""
+        finite = np.isfinite(given)
+        self._values, first = np.unique(given[finite], return_index=True)
+        self._scores = self.given[finite][first]
+        fifth = min(max(len(given) // 5, 3), len(self._values) - 1)
+        rise = self._values[fifth] - self._values[0]
+        #: beyond the best one the scores go on as among the best fifth
+        self._slope = (self._scores[fifth] - self._scores[0]) / rise if rise > 0.0 else math.inf
+
+    def score(self, value: float) -> float:
+        """The score of a value."""
+        inside = float(np.interp(value, self._values, self._scores))
+        beyond = self._values[0] - value
+        return inside - (self._slope * beyond if beyond > 0.0 and math.isfinite(self._slope) else 0.0)
+
+    def value(self, score: float) -> float:
+        """The value of a score."""
+        inside = float(np.interp(score, self._scores, self._values))
+        return inside - max(self._scores[0] - score, 0.0) / self._slope
+
+
+def _chance(
+    x: np.ndarray, y: np.ndarray, h: np.ndarray, own: np.ndarray, aim: float, spread: float
+) -> Callable[[float], float]:
+    """How probable a trial with effects `own` (effect,) and the score that is asked for now comes out below `aim`.
+
+    x and y (trial,) scores now and in the end, h (trial, effect).
+    """
+    # here: so that a scan which does not prune starts without scipy
+    from scipy.special import stdtr
+
+    rows = np.column_stack([np.ones(len(x)), x, h])
+    prior = np.diag([1e-3, 0.1, *np.full(h.shape[1], spread**-2)])
+    start = np.zeros(rows.shape[1])
+    start[1] = 1.0
+    noise, free = 0.2, float(len(x))
+    for _ in range(_ROUNDS):
+        precision = rows.T @ rows / noise + prior
+        mean = np.linalg.solve(precision, rows.T @ y / noise + prior @ start)
+        # each parameter takes as much from the degrees of freedom as the data settle it
+        free = max(len(y) - float(np.trace(np.linalg.solve(precision, rows.T @ rows / noise))), 3.0)
+        noise = max(float(np.sum((y - rows @ mean) ** 2)) / free, _LEAST_NOISE)
+    covariance = np.linalg.inv(rows.T @ rows / noise + prior)
+
+    def chance(score: float) -> float:
+        row = np.array([1.0, score, *own])
+        return float(stdtr(free, (aim - row @ mean) / math.sqrt(noise + row @ covariance @ row)))
+
+    return chance
 
 
 def _scales(*losses: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
@@ -194,15 +292,7 @@ def _scales(*losses: float) -> tuple[Callable[[float], float], Callable[[float],
     return (math.log, math.exp) if min(losses) > 0.0 else (float, float)
 
 
-def _fold_limits(best: Sequence[Curve], epoch: int) -> tuple[float, ...]:
-    """The largest value of each fold; nothing where one of the best does not tell its folds, or there is one alone."""
-    each = [curve.folds_at(epoch) for curve in best]
-    if len({len(folds) for folds in each}) != 1 or len(each[0]) < 2:
-        return ()
-    return tuple(max(values) for values in zip(*each, strict=True))
-
-
-def decide(found: Sequence[Limit], epoch: int, loss: float | None, folds: Sequence[float | None] = ()) -> str | None:
+def decide(found: Sequence[Limit], epoch: int, loss: float | None) -> str | None:
     """Why a trial with this loss after `epoch` epochs is stopped; None if it goes on.
 
     `found` is what `limits` gave. Between the epochs of its entries the earlier one holds.
@@ -212,14 +302,9 @@ def decide(found: Sequence[Limit], epoch: int, loss: float | None, folds: Sequen
         return None
     limit = found[place - 1]
     given = math.inf if loss is None else loss
-    if given > limit.loss:
-        return f"loss {_told(given)} is above {limit.loss:.4g}, from which none of the best came down"
-    each = [math.inf if value is None else value for value in folds]
-    apart = limit.folds and len(each) == len(limit.folds) and given > limit.end
-    if apart and all(value > most for value, most in zip(each, limit.folds, strict=True)):
-        worst = ", ".join(f"{value:.4g}" for value in limit.folds)
-        return f"each fold is above the most that it had in any of the best ({worst})"
-    return None
+    if given <= limit.loss:
+        return None
+    return f"loss {_told(given)} is above {limit.loss:.4g}, from which it would hardly come below {limit.end:.4g}"
 
 
 def _told(value: float) -> str:

@@ -36,7 +36,7 @@ class Reports:
         self._epochs.append(int(epoch))
         self._losses.append(rounded(loss))
         self._folds.append([rounded(value) for value in folds])
-        reason = decide(self._found, epoch, self._losses[-1], self._folds[-1])
+        reason = decide(self._found, epoch, self._losses[-1])
         if reason is None:
             return
         of = "" if epochs is None else f" of {epochs}"

@@ -231,13 +231,13 @@ class Work:
         known = max(trial.number - self._plan.lag + 1, 0)
         standing = self._standing
         if standing is None or standing.count > known:  # one that was left unfinished looks back
-            standing = Standing(rule)
+            standing = Standing(rule, self._plan.scanner.as_dict())
         for start in range(standing.count, known, _PAGE):
             for one in self._store.trials(start, min(start + _PAGE, known)):
-                standing.add(Curve.from_result(one.result or {}))
+                standing.add(Curve.from_result(one.result or {}, one.vals))
         if self._standing is None or standing.count >= self._standing.count:
             self._standing = standing
-        return standing.limits()
+        return standing.limits(trial.vals)
 
     def _compare(self, status: str, loss: float | None, number: int) -> None:
         if status == "ok" and (self._best[0] is None or (loss, number) < self._best):
