@@ -66,7 +66,7 @@ def test_pruned_trials_are_shown_as_such(hyperparton, write_card, tmp_path):
         assert hyperparton("status", folder)[1].startswith(f"{name}: 40 of 40 trials done, 0 failed{told}; all done")
         if expected:
             assert f"trial {pruned[0]}: loss" in err
-            assert "pruned at epoch 10 of 30: loss" in err
+            assert "pruned at epoch 5 of 30: loss" in err
             assert "failed" not in err
         if name == "card":
             assert hyperparton("report", folder, "-o", tmp_path / f"{name}-report")[0] == 0
@@ -126,6 +126,17 @@ def test_a_scan_ends_early_and_goes_on(hyperparton, write_card, tmp_path):
     assert code == 0, err
     assert "5 trials brought nothing better; it can be continued" in err
     assert ended < len(tries_of(folder)) < 99
-    code, _, err = hyperparton("scan", write_card(), "--trials", 99, "--min-improvement", 1, "--output", folder)
+    code, _, err = hyperparton(
+        "scan",
+        write_card(),
+        "--trials",
+        99,
+        "--min-improvement",
+        1,
+        "--output",
+        folder.with_name("other"),
+        "--engine",
+        "optuna",
+    )
     assert code == 1
     assert "the engine optuna cannot tell what improvement it expects" in err
