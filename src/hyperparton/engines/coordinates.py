@@ -107,10 +107,12 @@ class Tree:
 
 def _in_common(members: Sequence[tuple[int, Sampler]]) -> list[tuple[int, float, float]]:
     """(place of the label, lowest, width) of each label's range, as shares of the range that holds all of them."""
-    if isinstance(members[0][1], Choice):
-        return [(place, 0.0, 1.0) for place, _ in members]
-    scale = math.log if isinstance(members[0][1], LogUniform) else float
-    ends = [(scale(sampler.lower), scale(sampler.upper)) for _, sampler in members]
+    ends = []
+    for _, sampler in members:
+        if isinstance(sampler, Choice):
+            return [(place, 0.0, 1.0) for place, _ in members]
+        scale = math.log if isinstance(sampler, LogUniform) else float
+        ends.append((scale(sampler.lower), scale(sampler.upper)))
     lowest, whole = min(low for low, _ in ends), max(high for _, high in ends) - min(low for low, _ in ends)
     return [
         (place, (low - lowest) / whole, (high - low) / whole)

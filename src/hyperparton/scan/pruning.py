@@ -201,7 +201,7 @@ def _effects(tree: Tree, vals: Sequence[Mapping[str, Sequence[Any]]]) -> np.ndar
 def _limit(curves: Sequence[Curve], h: np.ndarray, epoch: int, end: float, rule: Rule) -> Limit | None:
     """The limit at one epoch for the trial in the last row of `h`; None if too few trials reached it."""
     now = [curve.at(epoch) if curve.epochs[-1] >= epoch else math.inf for curve in curves]
-    used = np.flatnonzero(np.isfinite(now))
+    used = np.flatnonzero(np.isfinite(now)).tolist()
     if len(used) < rule.warmup:
         return None
     losses = [now[i] for i in used]
