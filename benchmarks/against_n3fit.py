@@ -48,7 +48,7 @@ TRIAL = {
 }
 
 
-def card(folds: int) -> dict[str, Any]:
+def card(folds: int = 4) -> dict[str, Any]:
     """The card with its first `folds` folds."""
     from ruamel.yaml import YAML
 

@@ -87,7 +87,7 @@ def _stop(course: Course, standing: Standing) -> int | None:
 def _curve(course: Course, stop: int | None) -> Curve:
     shown = len(course.epochs) if stop is None else stop + 1
     final = None if stop is not None else course.loss if course.status == "ok" else math.inf
-    return Curve(course.epochs[:shown], course.losses[:shown], (), final, course.vals)
+    return Curve(course.epochs[:shown], course.losses[:shown], final, course.vals)
 
 
 def play(arguments: argparse.Namespace) -> None:

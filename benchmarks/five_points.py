@@ -18,9 +18,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -29,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from against_n3fit import CARD, trial
 from jax.experimental.compilation_cache import compilation_cache
-from scaling import network
+from scaling import least, network
 
 from hyperparton import ModelTrainer, load_fit_data, read_runcard
 from hyperparton.pdf import columns
@@ -60,16 +59,6 @@ def switched(owner: Any, name: str, value: Any) -> Iterator[None]:
         machine._PROGRAMS.clear()
 
 
-def least(call: Callable[[], Any], repeat: int) -> tuple[float, Any]:
-    """Seconds of the fastest of so many calls after a first one, and what it gave."""
-    result, times = call(), []
-    for _ in range(repeat):
-        begin = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - begin)
-    return min(times), result
-
-
 def losses(result: Any) -> np.ndarray:
     return np.ravel(result["kfold_meta"]["validation_losses"])
 
@@ -80,9 +69,7 @@ def tell(what: str, on: float, off: float, difference: float | None, unit: str =
 
 
 def many_points(_: PDFModel, grid: np.ndarray) -> Quadrature:
-    """A rule of its own beside the grid."""
-    own, none = quadrature(**_MANY), np.zeros(len(grid))
-    return Quadrature(*(np.concatenate(pair) for pair in ((grid, own.x), (none, own.momentum), (none, own.valence))))
+    return columns.beside(grid, quadrature(**_MANY))
 
 
 def trials(trainer: ModelTrainer, params: dict[str, Any], repeat: int) -> None:
@@ -117,8 +104,7 @@ def programs(trainer: ModelTrainer, epochs: int) -> None:
     nets = []
     for _ in range(_NETWORKS):
         depth = int(rng.integers(2, 4))
-        widths = rng.integers(10, 46, depth).tolist()
-        nets.append({**trial(epochs), **network(0, depth), "nodes_per_layer": [*widths, 8]})
+        nets.append({**trial(epochs), **network(rng.integers(10, 46, depth).tolist())})
 
     def scan() -> float:
         machine._PROGRAMS.clear()
@@ -133,7 +119,7 @@ def programs(trainer: ModelTrainer, epochs: int) -> None:
         exact, own = scan(), len(machine._PROGRAMS)
     tell(f"3 padding: {_NETWORKS} networks, {count} programs for {own}", padded, exact, None)
     with TemporaryDirectory() as folder:
-        jax.config.update("jax_compilation_cache_dir", str(Path(folder)))
+        jax.config.update("jax_compilation_cache_dir", folder)
         compilation_cache.reset_cache()
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

@@ -44,7 +44,6 @@ class Course:
     epochs: tuple[int, ...]
     """of the checkpoints before the end"""
     losses: tuple[float, ...]
-    folds: tuple[tuple[float, ...], ...]
     costs: tuple[float, ...]
     """(checkpoint,) epochs that were run until then, mean over folds"""
     cost: float
@@ -62,7 +61,6 @@ def course_of(vals: Any, status: str, loss: float, epochs: int, courses: Mapping
         loss=loss,
         epochs=tuple(EACH * (k + 1) for k in range(shown)),
         losses=tuple(float(value) for value in courses["loss"]),
-        folds=tuple(tuple(float(value) for value in each) for each in courses["folds"]),
         costs=tuple(costs[:shown].tolist()),
         cost=float(costs[-1]),
     )
@@ -80,7 +78,7 @@ class Table:
             self.labels = sorted(self.samplers)
             self.values = held["values"][:, [columns[label] for label in self.labels]].astype(float)
             self.ok, self.loss = held["ok"], held["loss"].astype(float)
-            self.courses, self.folds = held["courses"].astype(float), held["folds"].astype(float)
+            self.courses = held["courses"].astype(float)
             self.running, self.epochs = held["running"], held["epochs"]
         self.choices = [i for i, label in enumerate(self.labels) if isinstance(self.samplers[label], Choice)]
         self.branch = [tuple(row) for row in np.nan_to_num(self.values[:, self.choices], nan=-1.0).astype(int)]
@@ -131,7 +129,7 @@ class Table:
         shown = int(np.sum(~np.isnan(self.courses[row])))
         return course_of(
             self.vals(row), "ok" if self.ok[row] else "fail", float(self.loss[row]), int(self.epochs[row]),
-            {"loss": self.courses[row, :shown], "folds": self.folds[row, :shown], "running": self.running[row]},
+            {"loss": self.courses[row, :shown], "running": self.running[row]},
         )  # fmt: skip
 
     @cached_property
@@ -247,7 +245,6 @@ class Surrogate:
             loss=loss,
             epochs=course.epochs,
             losses=tuple(value * factor for value in course.losses),
-            folds=tuple(tuple(value * factor for value in each) for each in course.folds),
             costs=course.costs,
             cost=course.cost,
         )

@@ -24,9 +24,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hyperparton.errors import EngineError
+from hyperparton.space import Sampler, samplers
 from hyperparton.trials.record import Outcome
 
-__all__ = ["Engine", "Follower", "best_and_latest", "counted_loss", "normal_scores", "trial_seed"]
+__all__ = [
+    "Engine",
+    "Follower",
+    "best_and_latest",
+    "counted_loss",
+    "normal_scores",
+    "samplers_to_scan",
+    "scores_of_ranks",
+    "trial_seed",
+]
 
 
 class Engine(Protocol):
@@ -63,6 +74,14 @@ class Follower:
         return again, added
 
 
+def samplers_to_scan(space: Any) -> dict[str, Sampler]:
+    """The samplers of a space by their labels; raises EngineError if there is none."""
+    found = samplers(space)
+    if not found:
+        raise EngineError("the space holds no sampler: there is nothing to scan")
+    return found
+
+
 def counted_loss(outcome: Outcome) -> float:
     """The loss of a trial for an engine that takes failures as hyperopt does: infinite if it has none."""
     loss = outcome.loss
@@ -77,12 +96,17 @@ def best_and_latest(history: Sequence[Outcome], best: int, latest: int) -> list[
 
 
 def normal_scores(history: Sequence[Outcome]) -> np.ndarray:
-    """(trial,) quantiles of the normal distribution at the losses' ranks; equal losses have equal ones."""
+    """(trial,) `scores_of_ranks` of the losses as they count."""
+    return scores_of_ranks([counted_loss(outcome) for outcome in history])
+
+
+def scores_of_ranks(values: Sequence[float]) -> np.ndarray:
+    """(value,) quantiles of the normal distribution at the values' ranks; equal values have equal ones."""
     # here: scipy.stats takes half a second to import
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
-    ranks = rankdata([counted_loss(outcome) for outcome in history])
+    ranks = rankdata(values)
     return ndtri((ranks - 0.5) / max(len(ranks), 1))
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.engines.base import samplers_to_scan
 from hyperparton.engines.quasirandom import value_at
-from hyperparton.errors import EngineError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, conditions, counterparts, samplers
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, conditions, counterparts
 
 __all__ = ["Tree", "share_of"]
 
@@ -38,9 +38,7 @@ class Tree:
 
     def __init__(self, space: Any) -> None:
         self.space = space
-        self.samplers = samplers(space)
-        if not self.samplers:
-            raise EngineError("the space holds no sampler: there is nothing to scan")
+        self.samplers = samplers_to_scan(space)
         self.labels = sorted(self.samplers)
         place = {label: i for i, label in enumerate(self.labels)}
         self._cells = np.array([_cells(self.samplers[label]) for label in self.labels])

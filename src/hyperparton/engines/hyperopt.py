@@ -19,9 +19,9 @@ from hyperopt import hp, tpe
 from hyperopt.base import Domain
 from hyperopt.pyll.base import scope
 
-from hyperparton.engines.base import Follower
+from hyperparton.engines.base import Follower, samplers_to_scan
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform, freeze, samplers
+from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform, freeze
 from hyperparton.trials.record import Outcome
 
 __all__ = ["HyperoptEngine"]
@@ -67,9 +67,7 @@ class _Compiled:
     """One space compiled to hyperopt, with the documents of the trials seen last so that none is built twice."""
 
     def __init__(self, space: Any) -> None:
-        self._samplers = samplers(space)
-        if not self._samplers:
-            raise EngineError("the space holds no sampler: there is nothing to scan")
+        self._samplers = samplers_to_scan(space)
         self._domain = Domain(_never_called, _compile(space, {}))
         self._follower = Follower()
         self._documents = _Documents()

@@ -24,10 +24,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hyperparton.engines.base import Follower, best_and_latest, counted_loss, normal_scores
+from hyperparton.engines.base import Follower, best_and_latest, counted_loss, normal_scores, samplers_to_scan
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, freeze, samplers
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, freeze
 from hyperparton.trials.record import Outcome
 
 __all__ = ["GPEngine", "Kept", "Labels", "TPEEngine"]
@@ -44,9 +44,7 @@ class Labels:
 
     def __init__(self, space: Any) -> None:
         self.space = space
-        self.samplers = samplers(space)
-        if not self.samplers:
-            raise EngineError("the space holds no sampler: there is nothing to scan")
+        self.samplers = samplers_to_scan(space)
         self.distributions = {label: _distribution(sampler) for label, sampler in self.samplers.items()}
         self.middle = {label: self.given(label, value_at(s, 0.5)) for label, s in self.samplers.items()}
 

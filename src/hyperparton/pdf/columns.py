@@ -28,6 +28,7 @@ __all__ = [
     "Columns",
     "Nodes",
     "Shape",
+    "beside",
     "columns",
     "from_columns",
     "nodes_of",
@@ -103,7 +104,12 @@ def _rule(model: PDFModel, grid: np.ndarray) -> Quadrature:
     if model.scaling is None:
         return grid_rule(tuple(grid.tolist()))
     # weights fitted to networks of x and log x are not good for those of scaled inputs
-    own, none = model.rule, np.zeros(len(grid))
+    return beside(grid, model.rule)
+
+
+def beside(grid: np.ndarray, own: Quadrature) -> Quadrature:
+    """The rule `own` with the nodes `grid`, which weigh nothing, before its own."""
+    none = np.zeros(len(grid))
     return Quadrature(*(np.concatenate(pair) for pair in ((grid, own.x), (none, own.momentum), (none, own.valence))))
 
 
