@@ -24,7 +24,7 @@ def point(x, c=0, y=None):
 
 
 def curve(final, *losses, x=0.5):
-    return Curve(tuple(100 * (i + 1) for i in range(len(losses))), losses, (), final, point(x))
+    return Curve(tuple(100 * (i + 1) for i in range(len(losses))), losses, final, point(x))
 
 
 def history(count=40, seed=0, shift=0.0, fall=3.0, noise=0.1):
@@ -123,7 +123,7 @@ def test_a_curve_between_its_checkpoints():
 
 
 def test_many_checkpoints_are_thinned():
-    past = [Curve(tuple(range(1, 1001)), tuple(k + 1000.0 / e for e in range(1, 1001)), (), k, point(0.5))
+    past = [Curve(tuple(range(1, 1001)), tuple(k + 1000.0 / e for e in range(1, 1001)), k, point(0.5))
             for k in range(1, 21)]  # fmt: skip
     found = limits(past, RULE, SPACE, point(0.5))
     assert 32 < len(found) <= 64
@@ -132,9 +132,9 @@ def test_many_checkpoints_are_thinned():
 def test_nothing_is_stopped_without_enough_to_compare_with():
     past = history(9)
     assert limits(past, RULE, SPACE, point(0.5)) == []
-    stopped = [Curve((100,), (70.0,), (), None, point(0.5))] * 9  # trials that were stopped tell nothing
+    stopped = [Curve((100,), (70.0,), None, point(0.5))] * 9  # trials that were stopped tell nothing
     assert limits([*past, *stopped], RULE, SPACE, point(0.5)) == []
-    silent = [Curve((), (), (), 1.0, point(0.5))] * 9  # nor do those that did not report
+    silent = [Curve((), (), 1.0, point(0.5))] * 9  # nor do those that did not report
     assert limits([*past, *silent], RULE, SPACE, point(0.5)) == []
     failed = [curve(math.inf, 5.0)] * 20  # with no good trial there is nothing to come down to
     assert limits(failed, RULE, SPACE, point(0.5)) == []
@@ -145,6 +145,15 @@ def test_an_epoch_that_few_reached_sets_no_limit():
     assert [limit.epoch for limit in limits(past, RULE, SPACE, point(0.5))] == [100, 200]
 
 
+def test_an_epoch_that_only_failed_trials_reached_sets_no_limit():
+    past = [*history(20), *[curve(math.inf, 5.0 + k, 4.0, 3.0) for k in range(12)]]
+    assert [limit.epoch for limit in limits(past, RULE, SPACE, point(0.5))] == [100, 200]
+
+
+def test_a_rule_without_a_warmup_stops_nothing_before_a_trial_is_finished():
+    assert limits([], replace(RULE, warmup=0), SPACE, point(0.5)) == []
+
+
 def test_trials_that_failed_in_the_end_count_as_the_worst():
     """Where trials with a large x fail in the end, one of them has to be better on the way."""
     past = [one if one.vals["x"][0] < 0.6 else replace(one, final=math.inf) for one in history(60)]
@@ -153,7 +162,7 @@ def test_trials_that_failed_in_the_end_count_as_the_worst():
 
 
 def test_losses_below_zero_count_by_their_differences():
-    past = [Curve(c.epochs, tuple(math.log(v) for v in c.losses), (), math.log(c.final), c.vals) for c in history()]
+    past = [Curve(c.epochs, tuple(math.log(v) for v in c.losses), math.log(c.final), c.vals) for c in history()]
     whole, logs = (limits(each, RULE, SPACE, point(0.5)) for each in (history(), past))
     assert [limit.loss for limit in logs] == pytest.approx([math.log(limit.loss) for limit in whole], rel=1e-3)
 
@@ -161,7 +170,7 @@ def test_losses_below_zero_count_by_their_differences():
 def test_stopped_trials_count_among_all():
     """The best tenth of 40 and 60 stopped ones are 10 of the 40."""
     past = history()
-    stopped = [Curve((100,), (70.0,), (), None, point(0.5))] * 60
+    stopped = [Curve((100,), (70.0,), None, point(0.5))] * 60
     ends = sorted(one.final for one in past)
     assert at(limits(past, RULE, SPACE, point(0.5))).end == ends[4]
     assert at(limits([*past, *stopped], RULE, SPACE, point(0.5))).end == ends[10]
@@ -176,7 +185,7 @@ def test_a_curve_of_a_result():
     kept = {"epochs": [100, 200], "loss": [3.0, None], "folds": [[1.0, None], [2.0, 3.0]]}
     vals = point(0.5)
     done = Curve.from_result({"status": "ok", "loss": 2.5, "curve": kept}, vals)
-    assert done == Curve((100, 200), (3.0, math.inf), ((1.0, math.inf), (2.0, 3.0)), 2.5, vals)
+    assert done == Curve((100, 200), (3.0, math.inf), 2.5, vals)
     assert Curve.from_result({"status": "fail", "loss": 9.0, "curve": kept}, vals).final == math.inf
     over = {"status": "fail", "loss": 9.0, "curve": kept, "pruned": {"epoch": 200}}
     assert Curve.from_result(over, vals).final is None
@@ -221,7 +230,7 @@ def test_what_is_remembered_is_bounded():
 @settings(max_examples=20, deadline=None)
 def test_the_unit_of_the_loss_does_not_matter(seed, unit):
     past = history(seed=seed)
-    scaled = [Curve(c.epochs, tuple(unit * v for v in c.losses), (), unit * c.final, c.vals) for c in past]
+    scaled = [Curve(c.epochs, tuple(unit * v for v in c.losses), unit * c.final, c.vals) for c in past]
     assert [limit.loss for limit in limits(scaled, RULE, SPACE, point(0.5))] == pytest.approx(
         [unit * limit.loss for limit in limits(past, RULE, SPACE, point(0.5))], rel=1e-4
     )

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.engines.base import scores_of_ranks
 from hyperparton.engines.coordinates import Tree
 from hyperparton.space import freeze
 
@@ -74,8 +75,6 @@ class Curve:
     """of the checkpoints, increasing"""
     losses: tuple[float, ...]
     """(checkpoint,) infinite where there was no finite one"""
-    folds: tuple[tuple[float, ...], ...] = ()
-    """(checkpoint, fold); empty for a trainer that does not tell them; kept for who reads the record"""
     final: float | None = None
     """the loss in the end: infinite for a failed trial, None for one that is not over or was stopped"""
     vals: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -89,8 +88,7 @@ class Curve:
             final = _finite(result.get("loss"))
         curve = result.get("curve") or {"epochs": (), "loss": ()}
         losses = tuple(_finite(value) for value in curve["loss"])
-        folds = tuple(tuple(_finite(value) for value in each) for each in curve.get("folds") or ())
-        return cls(tuple(curve["epochs"]), losses, folds, final, vals)
+        return cls(tuple(curve["epochs"]), losses, final, vals)
 
     def at(self, epoch: float) -> float:
         """The loss after `epoch` epochs, between checkpoints on the line through them; infinite before the first.
@@ -139,7 +137,11 @@ def _finite(value: Any) -> float:
 def rounded(value: Any, digits: int = _DIGITS) -> float | None:
     """A loss as curves hold it; None where it is not finite."""
     number = float(value)
-    return float(f"{number:.{digits}g}") if math.isfinite(number) else None
+    return _short(number, digits) if math.isfinite(number) else None
+
+
+def _short(number: float, digits: int) -> float:
+    return float(f"{number:.{digits}g}")
 
 
 class Standing:
@@ -169,17 +171,17 @@ class Standing:
     def limits(self, vals: Mapping[str, Sequence[Any]]) -> list[Limit]:
         """The limits, by epoch, that these trials set to a new one with `vals`; none as long as there are too few."""
         rule = self.rule
-        if self.whole < rule.warmup:
+        if self.whole < max(rule.warmup, 1):
             return []
         place = min(max(math.ceil(rule.share * self.count), 1), len(self._best) - 1)
         end = self._best[place][0]
-        held = {number: curve for _, number, curve in (*self._best, *self._latest)}
-        curves = [held[number] for number in sorted(held) if held[number].epochs]
-        if not math.isfinite(end) or not curves:
+        held = {number: (curve, final) for final, number, curve in (*self._best, *self._latest)}
+        past = [held[number] for number in sorted(held) if held[number][0].epochs]
+        if not math.isfinite(end) or not past:
             return []
-        h = _effects(self._tree, [*(curve.vals for curve in curves), vals])
-        epochs = sorted({epoch for curve in curves for epoch in curve.epochs})
-        found = (_limit(curves, h, epoch, end, rule) for epoch in epochs[:: -(-len(epochs) // _CHECKPOINTS)])
+        h = _effects(self._tree, [*(curve.vals for curve, _ in past), vals])
+        epochs = sorted({epoch for curve, _ in past for epoch in curve.epochs})
+        found = (_limit(past, h, epoch, end, rule) for epoch in epochs[:: -(-len(epochs) // _CHECKPOINTS)])
         return [limit for limit in found if limit is not None]
 
 
@@ -198,15 +200,20 @@ def _effects(tree: Tree, vals: Sequence[Mapping[str, Sequence[Any]]]) -> np.ndar
     return np.hstack([away, away * away - 1.0 / 12.0])
 
 
-def _limit(curves: Sequence[Curve], h: np.ndarray, epoch: int, end: float, rule: Rule) -> Limit | None:
-    """The limit at one epoch for the trial in the last row of `h`; None if too few trials reached it."""
-    now = [curve.at(epoch) if curve.epochs[-1] >= epoch else math.inf for curve in curves]
+def _limit(past: Sequence[tuple[Curve, float]], h: np.ndarray, epoch: int, end: float, rule: Rule) -> Limit | None:
+    """The limit at one epoch for the trial in the last row of `h`, after trials with their losses in the end.
+
+    None if too few of them reached it, or none that did not fail in the end.
+    """
+    now = [curve.at(epoch) if curve.epochs[-1] >= epoch else math.inf for curve, _ in past]
     used = np.flatnonzero(np.isfinite(now)).tolist()
     if len(used) < rule.warmup:
         return None
-    losses = [now[i] for i in used]
-    ends = [_final(curves[i]) for i in used]
-    scale, back = _scales(end, *losses, *(value for value in ends if math.isfinite(value)))
+    losses, ends = [now[i] for i in used], [past[i][1] for i in used]
+    good = [value for value in ends if math.isfinite(value)]
+    if not good:
+        return None
+    scale, back = _scales(end, *losses, *good)
     # failures come last
     outcomes = _Scores([scale(value) if math.isfinite(value) else math.inf for value in ends])
     course = _Scores([scale(value) for value in losses])
@@ -219,23 +226,15 @@ def _limit(curves: Sequence[Curve], h: np.ndarray, epoch: int, end: float, rule:
             middle = 0.5 * (low + high)
             low, high = (middle, high) if chance(middle) >= rule.chance else (low, middle)
     # so that limits do not hang on the last digit of the linear algebra
-    return Limit(epoch, rounded(back(course.value(low))) or 0.0, end)
-
-
-def _final(curve: Curve) -> float:
-    return math.inf if curve.final is None else curve.final
+    return Limit(epoch, _short(back(course.value(low)), _DIGITS), end)
 
 
 class _Scores:
-    """Normal scores of values by their ranks, and of others by interpolation."""
+    """Normal scores of values by their ranks, at least one of them finite, and of others by interpolation."""
 
     def __init__(self, values: Sequence[float]) -> None:
-        # here: scipy.stats takes half a second to import
-        from scipy.special import ndtri
-        from scipy.stats import rankdata
-
         given = np.array(values)
-        self.given: np.ndarray = ndtri((rankdata(given) - 0.5) / len(given))
+        self.given = scores_of_ranks(values)
         """(value,) the scores of the values"""
         finite = np.isfinite(given)
         self._values, first = np.unique(given[finite], return_index=True)
