@@ -34,7 +34,7 @@ import pymongo
 import sqlalchemy as sa
 
 from hyperparton.scan import HyperScanner
-from hyperparton.scan import wrapper as scan_module
+from hyperparton.scan import hyper_scan as scan_module
 
 LABELS = [f"p{i}" for i in range(12)]
 CONFIG = {"space": {label: {"min": 0, "max": 1} for label in LABELS}}

@@ -16,11 +16,11 @@ import numpy as np
 
 from hyperparton.data import load_fit_data
 from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks
+from hyperparton.fit.chi2 import ReducedChi2, reduce_rows
+from hyperparton.fit.folds import Fold
+from hyperparton.fit.methodology import Methodology
+from hyperparton.fit.setup import FitSetup, run_fit
 from hyperparton.runcard import read_runcard
-from hyperparton.train.chi2 import ReducedChi2, reduce_rows
-from hyperparton.train.fit import FitSetup, run_fit
-from hyperparton.train.kfold import Fold
-from hyperparton.train.methodology import Methodology
 
 #: what n3fit's scan of its dis_scan.yml draws first
 FIRST_TRIAL = {

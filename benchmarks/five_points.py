@@ -31,13 +31,13 @@ from jax.experimental.compilation_cache import compilation_cache
 from scaling import least, network
 
 from hyperparton import ModelTrainer, load_fit_data, read_runcard
-from hyperparton.pdf import columns
+from hyperparton.fit import batches, runtime
+from hyperparton.fit.chi2 import reduce_points
+from hyperparton.fit.chi2 import stack as stacked
+from hyperparton.fit.methodology import Methodology
+from hyperparton.pdf import batched
 from hyperparton.pdf.model import PDFModel
-from hyperparton.pdf.sumrules import Quadrature, quadrature
-from hyperparton.train import chunks, machine
-from hyperparton.train.chi2 import reduce_points
-from hyperparton.train.chi2 import stack as stacked
-from hyperparton.train.methodology import Methodology
+from hyperparton.pdf.sum_rules import Quadrature, quadrature
 
 #: nodes of each panel of the sum rules, about 2,000 in all as in n3fit
 _MANY = {"small": 400, "large": 398}
@@ -51,12 +51,12 @@ _NETWORKS = 8
 def switched(owner: Any, name: str, value: Any) -> Iterator[None]:
     before = getattr(owner, name)
     setattr(owner, name, value)
-    machine._PROGRAMS.clear()
+    runtime._PROGRAMS.clear()
     try:
         yield
     finally:
         setattr(owner, name, before)
-        machine._PROGRAMS.clear()
+        runtime._PROGRAMS.clear()
 
 
 def losses(result: Any) -> np.ndarray:
@@ -69,7 +69,7 @@ def tell(what: str, on: float, off: float, difference: float | None, unit: str =
 
 
 def many_points(_: PDFModel, grid: np.ndarray) -> Quadrature:
-    return columns.beside(grid, quadrature(**_MANY))
+    return batched.beside(grid, quadrature(**_MANY))
 
 
 def trials(trainer: ModelTrainer, params: dict[str, Any], repeat: int) -> None:
@@ -78,7 +78,7 @@ def trials(trainer: ModelTrainer, params: dict[str, Any], repeat: int) -> None:
     short = {**params, "epochs": _COMPARED, "dropout": 0.0}
     on, _ = least(lambda: trainer.hyperparametrizable(params), repeat)
     known = losses(trainer.hyperparametrizable(short))
-    whole = chunks.Chunks.advance
+    whole = batches.Chunks.advance
 
     def each_epoch(self: Any, coefficients: np.ndarray) -> np.ndarray:
         left = np.arange(0)
@@ -87,9 +87,9 @@ def trials(trainer: ModelTrainer, params: dict[str, Any], repeat: int) -> None:
         return left
 
     cases = {
-        "1 a whole fit in one program": (chunks.Chunks, "advance", each_epoch),
-        "2 folds and replicas as a batch": (machine, "chunk_size", lambda models, folds=1: 1),
-        "5 minimal quadrature": (columns, "_rule", many_points),
+        "1 a whole fit in one program": (batches.Chunks, "advance", each_epoch),
+        "2 folds and replicas as a batch": (runtime, "chunk_size", lambda models, folds=1: 1),
+        "5 minimal quadrature": (batched, "_rule", many_points),
     }
     for what, (owner, name, value) in cases.items():
         with switched(owner, name, value):
@@ -107,16 +107,16 @@ def programs(trainer: ModelTrainer, epochs: int) -> None:
         nets.append({**trial(epochs), **network(rng.integers(10, 46, depth).tolist())})
 
     def scan() -> float:
-        machine._PROGRAMS.clear()
+        runtime._PROGRAMS.clear()
         jax.clear_caches()
         begin = time.perf_counter()
         for params in nets:
             trainer.hyperparametrizable(params)
         return time.perf_counter() - begin
 
-    padded, count = scan(), len(machine._PROGRAMS)
-    with switched(columns, "_widths", lambda architecture: [out for _, out in architecture.shapes()]):
-        exact, own = scan(), len(machine._PROGRAMS)
+    padded, count = scan(), len(runtime._PROGRAMS)
+    with switched(batched, "_widths", lambda architecture: [out for _, out in architecture.shapes()]):
+        exact, own = scan(), len(runtime._PROGRAMS)
     tell(f"3 padding: {_NETWORKS} networks, {count} programs for {own}", padded, exact, None)
     with TemporaryDirectory() as folder:
         jax.config.update("jax_compilation_cache_dir", folder)
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
-    os.environ[machine.CACHE_VARIABLE] = "off"
+    os.environ[runtime.CACHE_VARIABLE] = "off"
     card = read_runcard(CARD)
     trainer = ModelTrainer.from_runcard(card, load_fit_data(card), range(1, arguments.replicas + 1))
     trainer.set_hyperopt(True, [])

@@ -22,9 +22,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyperparton.data.contents import FKTable
-from hyperparton.pdf.convolution import Bilinear, _positions, _prepare, bilinear_prediction
-from hyperparton.pdf.rotations import working_to_evolution
+from hyperparton.data.types import FKTable
+from hyperparton.fit.observables import Bilinear, _positions, _prepare, bilinear_prediction
+from hyperparton.pdf.bases import working_to_evolution
 
 #: sets: (number of sets, points of each, x of a table, flavours that interact, least x1 x2)
 KINDS = {

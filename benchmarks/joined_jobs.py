@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.trials import TrialStore, open_store
-from hyperparton.trials.record import RUNNING
+from hyperparton.trials.trial import RUNNING
 
 ROOT = Path(__file__).parent.parent
 LAG = 16

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.cli.recipe import pdf_trainer
 from hyperparton.data import load_fit_data
+from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.runcard import parse_runcard
 from hyperparton.scan import HyperScanner, hyper_scan_wrapper
-from hyperparton.train.trainer import ModelTrainer
 from hyperparton.trials import read_tries
-from hyperparton.trials.record import DONE
+from hyperparton.trials.trial import DONE
+from hyperparton.workflow.recipe import pdf_trainer
 
 ROOT = Path(__file__).parent.parent
 CARD = ROOT / "examples" / "dis.yml"

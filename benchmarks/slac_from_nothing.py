@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperparton.data.theory import TABLE_SUFFIX, find_theory
+from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
+from hyperparton.theory.cache import checksum
 from hyperparton.theory.check import check_theory, table_predictions
-from hyperparton.theory.pieces import checksum
 
 DATASET, TABLE = "SLAC_NC_NOTFIXED_P_EM-F2", "SLAC_NC_EM_P_F2"
 #: the command with Ctrl-C as in a terminal, even where a shell started this in the background

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hyperparton import errors
-    from hyperparton.backend.metalayer import MetaLayer
-    from hyperparton.backend.metamodel import MetaModel
     from hyperparton.data import load_fit_data
     from hyperparton.engines import get_engine
     from hyperparton.errors import HyperpartonError
+    from hyperparton.fit import FitResult, fit_runcard
+    from hyperparton.hyperloss import ModelTrainer
+    from hyperparton.nn.initializers import MetaLayer
+    from hyperparton.nn.metamodel import MetaModel
     from hyperparton.runcard import Runcard, read_runcard
     from hyperparton.scan import ActivationStr, HyperScanner, hyper_scan_wrapper
     from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
-    from hyperparton.train import FitResult, ModelTrainer, fit_runcard
     from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, read_tries
 
     __version__: str
@@ -52,15 +53,16 @@ __all__ = [
 
 #: module -> the public names that it holds
 _HOMES = {
-    "backend.metalayer": ("MetaLayer",),
-    "backend.metamodel": ("MetaModel",),
+    "nn.initializers": ("MetaLayer",),
+    "nn.metamodel": ("MetaModel",),
     "data": ("load_fit_data",),
     "engines": ("get_engine",),
     "errors": ("HyperpartonError",),
     "runcard": ("Runcard", "read_runcard"),
     "scan": ("ActivationStr", "HyperScanner", "hyper_scan_wrapper"),
     "space": ("hp_choice", "hp_loguniform", "hp_quniform", "hp_uniform", "optimizer_arg_wrapper"),
-    "train": ("FitResult", "ModelTrainer", "fit_runcard"),
+    "fit": ("FitResult", "fit_runcard"),
+    "hyperloss": ("ModelTrainer",),
     "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "read_tries"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

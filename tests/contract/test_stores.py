@@ -21,8 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hyperparton.errors import StoreError
 from hyperparton.trials import FileTrials, SqlStore, read_tries
-from hyperparton.trials.exported import ExportedTrials
 from hyperparton.trials.mongo_file import MongoFileTrials
+from hyperparton.trials.tries_export import ExportedTrials
 
 
 class Clock:

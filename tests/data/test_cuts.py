@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hyperparton.data.commondata import CommonData, FKOperands
-from hyperparton.data.contents import Uncertainties
 from hyperparton.data.cuts import CutSettings, added_rules, kept_points
 from hyperparton.data.filter_rules import DEFAULT_RULES
+from hyperparton.data.types import Uncertainties
 from hyperparton.errors import DataError
 
 NNLO = {"PTO": 2, "FNS": "FONLL-C", "IC": 1, "ID": 1}

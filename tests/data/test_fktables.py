@@ -16,7 +16,7 @@ from pineappl.subgrid import ImportSubgridV1
 
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.fktables import load_observable, read_cfactor, read_fktable
-from hyperparton.data.theory import SHIPPED, TABLE_SUFFIX, find_theory
+from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 
 Q0 = 1.65

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from hyperparton.data.commondata import FKOperands
-from hyperparton.data.contents import EVOLUTION_BASIS
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.predictions import predict
-from hyperparton.data.theory import Theory, TheorySource
+from hyperparton.data.theory_folder import Theory, TheorySource
+from hyperparton.data.types import EVOLUTION_BASIS
 from hyperparton.errors import DataError, TheoryError
-from hyperparton.pdf.convolution import build_convolution, union_grid
-from hyperparton.pdf.rotations import WORKING_BASIS, working_to_evolution
+from hyperparton.fit.observables import build_convolution, union_grid
+from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
 
 ORACLE = Path(__file__).parents[1] / "oracle"
 _SPEC = importlib.util.spec_from_file_location("make_hadronic_reference", ORACLE / "make_hadronic_reference.py")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from hyperparton.data.contents import EVOLUTION_BASIS
+from hyperparton.data.types import EVOLUTION_BASIS
 from hyperparton.interop import export_grid, export_nodes
 from hyperparton.interop.exportgrid import LABELS, flavours
 
@@ -49,7 +49,7 @@ def test_flavours_of_the_evolution_basis():
 
 def test_flavours_above_q0_are_zero_to_the_last_bit():
     working = np.random.default_rng(5).normal(size=(7, 8))
-    from hyperparton.pdf.rotations import working_to_evolution
+    from hyperparton.pdf.bases import working_to_evolution
 
     found = dict(zip(LABELS, flavours(working @ working_to_evolution().T).T, strict=True))
     for name in ("B", "BBAR", "T", "TBAR", "PHT"):

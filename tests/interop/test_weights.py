@@ -10,10 +10,10 @@ import pytest
 
 from hyperparton.errors import WeightsError
 from hyperparton.interop import read_weights, write_weights
+from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
-from hyperparton.pdf.scaling import feature_scaling
 
 ORACLE = Path(__file__).parent.parent / "oracle"
 DATA = ORACLE / "data"

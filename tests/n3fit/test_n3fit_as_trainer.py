@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from hyperparton.scan.shared import completed
+from hyperparton.scan.best_trials import completed
 from hyperparton.trials import read_tries
 
 
@@ -118,7 +118,7 @@ def test_workers_with_a_trainer_each(home, scanned):
 DROPOUT = """
 import json
 from pathlib import Path
-from hyperparton.cli.recipe import build
+from hyperparton.workflow.recipe import build
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.scan.foreign_trainer import as_trainer
 from hyperparton.space import evaluate

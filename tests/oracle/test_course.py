@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from hyperparton.data import load_fit_data
+from hyperparton.fit.methodology import Methodology
+from hyperparton.fit.models import build_model
+from hyperparton.fit.setup import FitSetup, run_fit
+from hyperparton.hyperloss import ModelTrainer
 from hyperparton.pdf.model import PDFModel
-from hyperparton.pdf.sumrules import Quadrature
+from hyperparton.pdf.sum_rules import Quadrature
 from hyperparton.runcard import parse_runcard
-from hyperparton.train import ModelTrainer
-from hyperparton.train.fit import FitSetup, run_fit
-from hyperparton.train.methodology import Methodology
-from hyperparton.train.models import build_model
 
 HERE = Path(__file__).parent
 _SPEC = importlib.util.spec_from_file_location("make_course_reference", HERE / "make_course_reference.py")

@@ -9,18 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyperparton.backend.activations import activation
-from hyperparton.backend.optimizers import clip_by_norm, hyperparameters, optimizer_rule
 from hyperparton.catalogue import FITBASES
+from hyperparton.fit.chi2 import reduce_points
+from hyperparton.fit.positivity import elu, start_and_multiplier
+from hyperparton.fit.stopping import Criteria, monitor, start
+from hyperparton.hyperloss import loss as rewards
+from hyperparton.hyperloss import penalties
+from hyperparton.hyperloss.metrics import Metrics, hyperopt_metrics
+from hyperparton.nn.activations import activation
+from hyperparton.nn.optimizers import clip_by_norm, hyperparameters, optimizer_rule
+from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
-from hyperparton.pdf.scaling import feature_scaling
-from hyperparton.train import penalties, rewards
-from hyperparton.train.chi2 import reduce_points
-from hyperparton.train.lagrange import elu, start_and_multiplier
-from hyperparton.train.metrics import Metrics, hyperopt_metrics
-from hyperparton.train.stopping import Criteria, monitor, start
 
 REFERENCE = np.load(Path(__file__).parent / "data" / "fit_reference.npz")
 X = REFERENCE["x"]
@@ -72,7 +73,7 @@ def test_pdf(name, fitbasis, sum_rules, layer_type, precision):
         xf = model.evaluate_evolution(parameters, X)[0]
     else:
         points = model.points(X).astype(np.float32)
-        from hyperparton.pdf.rotations import working_to_evolution
+        from hyperparton.pdf.bases import working_to_evolution
 
         xf = np.asarray(model.xf(parameters, points, jnp))[0] @ working_to_evolution().T
     scale = np.abs(reference["xf"]).max(axis=0) + 1e-30
@@ -87,7 +88,7 @@ def test_pdf(name, fitbasis, sum_rules, layer_type, precision):
 
 def test_sum_rules_with_n3fit_quadrature():
     """With n3fit's own 2,000 points in place of the Gauss nodes the normalised PDFs agree to 1e-5."""
-    from hyperparton.pdf.sumrules import Quadrature
+    from hyperparton.pdf.sum_rules import Quadrature
 
     log, lin = np.logspace(-9, -1, 1001)[:-1], np.linspace(0.1, 1, 1000)
     x = np.concatenate([log, lin])

@@ -43,7 +43,7 @@ def entry():
 @pytest.fixture
 def rows(entry):
     """A function from (number, loss, values) and the like to rows of a report."""
-    from hyperparton.report.trials import row_of_entry
+    from hyperparton.report.rows import row_of_entry
 
     def build(*trials):
         return [row_of_entry(entry(*trial[:2], **trial[2])) for trial in trials]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperparton.errors import ReportError
-from hyperparton.report.course import convergence, failures, folds_saved, running_average, workers
+from hyperparton.report.convergence import convergence, failures, folds_saved, running_average, workers
 from hyperparton.report.dependence import dependences
 from hyperparton.report.forest import grow_forest
 from hyperparton.report.importance import divergence, importances

@@ -7,9 +7,9 @@ import pytest
 
 from hyperparton.errors import ReportError, StoreError
 from hyperparton.report import Options, read_scan, read_scans, summarise
-from hyperparton.report.live import signature, status_of
+from hyperparton.report.status import signature, status_of
 from hyperparton.trials import FileTrials, JoinedTrials, open_store
-from hyperparton.trials.layout import ScanFolder
+from hyperparton.trials.scan_folder import ScanFolder
 
 N3FIT = Path(__file__).parent.parent / "cli" / "data" / "n3fit_tries.json"
 

@@ -25,7 +25,7 @@ from sqlalchemy.engine import Engine
 
 import hyperparton.engines.hyperopt
 import hyperparton.scan.executors
-import hyperparton.trials.file
+import hyperparton.trials.local
 from hyperparton.scan import HyperScanner, Rule, hyper_scan_wrapper
 
 TRIALS = 24

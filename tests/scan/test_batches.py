@@ -8,8 +8,8 @@ from test_parallel import entries, scan
 
 from hyperparton.errors import ScanError, TooManyFailuresError, TrialPrunedError
 from hyperparton.scan import Limits
+from hyperparton.scan.checkpoints import Reports
 from hyperparton.scan.evaluate import evaluate_trials
-from hyperparton.scan.reports import Reports
 from hyperparton.trials import FileTrials
 
 

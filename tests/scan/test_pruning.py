@@ -8,9 +8,9 @@ from cheap import Trainer, recipe, scanner
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError, TrialPrunedError
 from hyperparton.scan import Limits, Rule, evaluate_trial
+from hyperparton.scan.checkpoints import Reports
+from hyperparton.scan.loop import Plan, Work
 from hyperparton.scan.pruning import Curve, Limit, decide, limits
-from hyperparton.scan.reports import Reports
-from hyperparton.scan.work import Plan, Work
 from hyperparton.trials import FileTrials
 
 RULE = Rule(warmup=10)

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.data import SHIPPED_SET, find_pdfset
-from hyperparton.data.theory import SHIPPED
+from hyperparton.data.theory_folder import SHIPPED
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import TheoryCard, read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs, sample_rows
 from hyperparton.theory.evolution import nodes_for, segments_to
-from hyperparton.theory.extra import require
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import EvolutionJob, Row
-from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.optional import require
 from hyperparton.theory.plan import Limits, expand, plan
 from hyperparton.theory.pool import run
 

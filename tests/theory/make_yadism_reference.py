@@ -19,9 +19,9 @@ from hyperparton.data import SHIPPED_SET, find_pdfset
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import Point, YadismObservable
 from hyperparton.theory.direct import plain_coefficients
-from hyperparton.theory.extra import require
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
+from hyperparton.theory.optional import require
 
 OUTPUT = Path(__file__).parent / "data" / "yadism_reference.json"
 PARTS = ("massive3", "limit3", "massless4", "mass4", "limit4", "massless5")

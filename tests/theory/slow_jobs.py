@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import read_card
 from hyperparton.theory.jobs import Job
-from hyperparton.theory.pieces import PieceStore
 from hyperparton.theory.pool import run
 
 

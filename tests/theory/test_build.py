@@ -10,17 +10,17 @@ from click.testing import CliRunner
 
 from hyperparton.cli.theory import theory
 from hyperparton.data.fktables import read_fktable
-from hyperparton.data.theory import find_theory
+from hyperparton.data.theory_folder import find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.theory.build import build
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import read_card
 from hyperparton.theory.check import check_theory
 from hyperparton.theory.coefficients import Point, YadismObservable
-from hyperparton.theory.extra import have_extra
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.jobs import CoefficientJob, Row, batches
 from hyperparton.theory.manifest import read_manifest
-from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.optional import have_extra
 from hyperparton.theory.pool import run
 
 needs_extra = pytest.mark.skipif(

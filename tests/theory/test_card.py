@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from hyperparton.data.commondata import THEORY_CARDS
-from hyperparton.data.theory import SHIPPED
+from hyperparton.data.theory_folder import SHIPPED
 from hyperparton.errors import TheoryError
 from hyperparton.theory.card import read_card
 

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from hyperparton.cli.theory import theory
-from hyperparton.data.theory import SHIPPED, TABLE_SUFFIX
+from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX
 from hyperparton.errors import TheoryError
+from hyperparton.theory.cache import checksum
 from hyperparton.theory.check import check_theory, set_chi2
 from hyperparton.theory.evolution import CHANNELS
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.listing import datasets_of_tables, find_folder, list_theories
 from hyperparton.theory.manifest import MANIFEST, read_manifest
-from hyperparton.theory.pieces import checksum
 from hyperparton.theory.plan import Limits, expand, plan
 from hyperparton.theory.tables import linear_table, write
 

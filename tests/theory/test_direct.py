@@ -10,17 +10,17 @@ import pytest
 from click.testing import CliRunner
 
 from hyperparton.cli.theory import theory
-from hyperparton.data.theory import SHIPPED
+from hyperparton.data.theory_folder import SHIPPED
 from hyperparton.errors import TheoryError
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import Point, YadismObservable
 from hyperparton.theory.direct import DirectTheory, PlainJob, direct_jobs, sample_rows
-from hyperparton.theory.extra import have_extra
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, Row
 from hyperparton.theory.observables import DISTable
-from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.optional import have_extra
 from hyperparton.theory.plan import Limits, expand, plan
 
 needs_extra = pytest.mark.skipif(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperparton.data.theory import SHIPPED
+from hyperparton.data.theory_folder import SHIPPED
 from hyperparton.theory.card import read_card
 from hyperparton.theory.check import table_predictions
 from hyperparton.theory.evolution import nodes_for

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperparton.data.fktables import read_fktable
-from hyperparton.data.theory import SHIPPED
+from hyperparton.data.theory_folder import SHIPPED
 from hyperparton.theory.grids import lagrange, scale_nodes, x_grid
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
-from hyperparton.data.theory import SHIPPED, TABLE_SUFFIX
+from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable, PDFTable, table_kind
 from hyperparton.theory.plan import Limits, expand, kinematics_of, plan

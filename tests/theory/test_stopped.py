@@ -14,8 +14,8 @@ import pytest
 
 from hyperparton.errors import TheoryError
 from hyperparton.theory.build import Build, _alone, _sweep
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import read_card
-from hyperparton.theory.pieces import PieceStore
 
 SCRIPT = Path(__file__).parent / "slow_jobs.py"
 

@@ -11,8 +11,8 @@ import pytest
 
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import Memory, coefficients
-from hyperparton.theory.extra import have_extra
 from hyperparton.theory.fonll import parts_of
+from hyperparton.theory.optional import have_extra
 
 HERE = Path(__file__).parent
 

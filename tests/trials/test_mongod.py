@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.archive import unpack_folder
 from hyperparton.trials.mongo import MongoStore, server_answers
+from hyperparton.trials.mongo_archive import unpack_folder
 from hyperparton.trials.mongo_file import MongoFileTrials
 from hyperparton.trials.mongod import MongodRunner
 

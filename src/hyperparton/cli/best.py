@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from hyperparton.errors import StoreError
-from hyperparton.scan.shared import completed, ranked
+from hyperparton.scan.best_trials import completed, ranked
 
 __all__ = ["best", "best_parameters", "completed", "parameters_block", "table"]
 
@@ -39,7 +39,7 @@ def best(directory: Path, top: int, importances: bool, form: str | None) -> None
         click.echo(_importances(directory, form))
         return
     from hyperparton.trials import read_tries
-    from hyperparton.trials.layout import ScanFolder
+    from hyperparton.trials.scan_folder import ScanFolder
 
     path = ScanFolder.find_tries(directory)
     trials = read_tries(path)
@@ -59,8 +59,8 @@ def _importances(directory: Path, form: str | None) -> str:
     """The hyperparameters, the most important first, as a table or for machines."""
     from hyperparton.report.importance import importances
     from hyperparton.report.losses import Loss
+    from hyperparton.report.rows import combined, read_scans
     from hyperparton.report.tables import importance_table
-    from hyperparton.report.trials import combined, read_scans
 
     if form == "yaml":
         raise click.UsageError("importances are shown as a table or as json")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from hyperparton.cli.common import checked_card
 from hyperparton.runcard import Runcard
+from hyperparton.workflow.cards import checked_card
 
 __all__ = ["check"]
 

@@ -53,7 +53,7 @@ class LivePage:
 
     def look(self) -> tuple[str, str]:
         """What names the present page, and the page; before there are trials, a page that says so."""
-        from hyperparton.report.live import signature
+        from hyperparton.report.status import signature
 
         with self._lock:
             found = "|".join(signature(directory) for directory in self._directories)

@@ -33,7 +33,7 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
     """
     from hyperparton.interop.optuna_study import export_study
     from hyperparton.trials import read_tries
-    from hyperparton.trials.layout import ScanFolder
+    from hyperparton.trials.scan_folder import ScanFolder
 
     tries = read_tries(ScanFolder.find_tries(directory))
     url = storage or f"sqlite:///{(directory / 'optuna.db').resolve()}"
@@ -45,9 +45,9 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
 
 def _space(directory: Path) -> dict[str, Any]:
     """The search space of the card that a scan keeps in its folder; only its ranges are read, whoever fitted."""
-    from hyperparton.cli.common import scanner_of
     from hyperparton.runcard import N3FIT, load_document, parse_runcard
-    from hyperparton.trials.layout import ScanFolder
+    from hyperparton.trials.scan_folder import ScanFolder
+    from hyperparton.workflow.cards import scanner_of
 
     path = ScanFolder(directory).runcard
     if not path.is_file():

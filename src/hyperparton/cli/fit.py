@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.common import (
+from hyperparton.cli.progress import make_display
+from hyperparton.errors import RuncardError
+from hyperparton.runcard import Runcard
+from hyperparton.workflow.cards import (
     checked_card,
     n3fit_results,
     output_folder,
@@ -16,9 +19,6 @@ from hyperparton.cli.common import (
     runcard_argument,
     theory_options,
 )
-from hyperparton.cli.progress import make_display
-from hyperparton.errors import RuncardError
-from hyperparton.runcard import Runcard
 
 __all__ = ["fit"]
 
@@ -102,8 +102,8 @@ def _fitted(
     no_training: bool,
     display: Any,
 ) -> Any:
+    from hyperparton.fit.mixed import fit_shared
     from hyperparton.interop import read_weights
-    from hyperparton.train.shared import fit_shared
 
     start = None if load is None else partial(read_weights, load)
     return fit_shared(card, data, parameters, display.epochs, start=start, training=not no_training)
@@ -118,9 +118,9 @@ def _chosen(
     if source is None and specs is None:
         own = dict(card.raw["parameters"])
         return dict.fromkeys(numbers, own), []
-    from hyperparton.scan.shared import assigned, best_trials, find_scan, methodology
+    from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
     from hyperparton.trials import read_tries
-    from hyperparton.trials.layout import ScanFolder
+    from hyperparton.trials.scan_folder import ScanFolder
 
     if source is None:
         assert specs is not None

@@ -11,7 +11,7 @@ import numpy as np
 from hyperparton.interop import arc_lengths, export_grid, export_nodes, integrability_numbers, write_weights
 from hyperparton.runcard import Runcard
 from hyperparton.space import readable
-from hyperparton.trials.layout import ScanFolder, write_atomically
+from hyperparton.trials.scan_folder import ScanFolder, write_atomically
 
 __all__ = ["write_fit"]
 

@@ -39,8 +39,8 @@ def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None
 
 def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
     from hyperparton.data import load_fit_data
+    from hyperparton.fit.setup import FitSetup
     from hyperparton.runcard import Runcard, parse_runcard
-    from hyperparton.train.fit import FitSetup
 
     if scan.runcard is None:
         raise ReportError(f"{scan.path}: --fits needs the runcard beside the trials, filter.yml, and there is none")
@@ -56,9 +56,9 @@ def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
 
 def _fitted(setup: Any, row: Any, display: Any) -> FittedTrial:
     from hyperparton.cli.best import completed
-    from hyperparton.data.contents import EVOLUTION_BASIS
-    from hyperparton.train.fit import run_fit
-    from hyperparton.train.methodology import Methodology
+    from hyperparton.data.types import EVOLUTION_BASIS
+    from hyperparton.fit.methodology import Methodology
+    from hyperparton.fit.setup import run_fit
 
     methodology = Methodology.from_parameters(completed(row.parameters))
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)

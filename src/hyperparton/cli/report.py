@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.common import theory_options
 from hyperparton.errors import HyperpartonError
+from hyperparton.workflow.cards import theory_options
 
 __all__ = ["chosen_options", "parameters_of", "report", "selection_options"]
 

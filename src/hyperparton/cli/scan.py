@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.common import checked_card, output_folder, replicas_option, runcard_argument, theory_options
 from hyperparton.cli.progress import Display, EventLog, make_display, show_warnings
-from hyperparton.cli.recipe import card_recipe, make_n3fit_trainer, pdf_trainer
 from hyperparton.cli.signals import end_on_sigterm
 from hyperparton.cli.units import DURATION, MEMORY
 from hyperparton.errors import RuncardError
 from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard
 from hyperparton.space import readable
+from hyperparton.workflow.cards import checked_card, output_folder, replicas_option, runcard_argument, theory_options
+from hyperparton.workflow.recipe import card_recipe, make_n3fit_trainer, pdf_trainer
 
 __all__ = ["scan"]
 
@@ -198,7 +198,7 @@ def _pdf_trainer(
 ) -> tuple[Any, dict[str, Any]]:
     """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
     from hyperparton.data import load_fit_data
-    from hyperparton.data.theory import digest
+    from hyperparton.data.theory_folder import digest
 
     data = load_fit_data(card, theory, t0pdfset)
     source = data.theory
@@ -255,7 +255,7 @@ def _run(
     log: EventLog,
 ) -> dict[str, Any]:
     from hyperparton.scan import hyper_scan_wrapper
-    from hyperparton.trials.layout import ScanFolder
+    from hyperparton.trials.scan_folder import ScanFolder
 
     layout = ScanFolder(folder)
     packages = ("nnpdf",) if isinstance(card, TrainerRuncard) and card.trainer == N3FIT else ()
@@ -284,7 +284,7 @@ def _versions(*more: str) -> dict[str, str]:
 def _conclude(folder: Path, best: dict[str, Any]) -> None:
     from hyperparton.cli.best import parameters_block, table
     from hyperparton.trials import read_tries
-    from hyperparton.trials.layout import ScanFolder
+    from hyperparton.trials.scan_folder import ScanFolder
 
     def numbers_and_parameters(entry: dict[str, Any]) -> dict[str, Any]:
         result = {key: value for key, value in entry["result"].items() if not isinstance(value, dict | list)}

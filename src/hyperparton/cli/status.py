@@ -23,7 +23,7 @@ __all__ = ["status", "status_lines"]
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in total, where the scan does not say.")
 def status(directory: Path, follow: bool, interval: float, trials: int | None) -> None:
     """Show how the scan in DIR is doing: done, running, failed, best so far, rate, time left. It is only read."""
-    from hyperparton.report.live import status_of
+    from hyperparton.report.status import status_of
 
     if not follow:
         click.echo("\n".join(status_lines(status_of(directory, time.time(), trials), time.time())))
@@ -35,7 +35,7 @@ def status(directory: Path, follow: bool, interval: float, trials: int | None) -
 
 def status_lines(now_known: Any, now: float) -> list[str]:
     """The status in a few lines."""
-    from hyperparton.report.columns import told_values
+    from hyperparton.report.hyperparameters import told_values
 
     at, total = now_known, now_known.total
     of = f" of {total}" if total is not None else ""
@@ -71,7 +71,7 @@ def _ended(at: Any) -> bool:
 
 def _follow_in_lines(directory: Path, interval: float, trials: int | None) -> None:
     """A line whenever a trial has finished, for logs and pipes."""
-    from hyperparton.report.live import status_of
+    from hyperparton.report.status import status_of
 
     seen = None
     while True:
@@ -92,7 +92,7 @@ def _follow_in_lines(directory: Path, interval: float, trials: int | None) -> No
 def _follow_on_terminal(directory: Path, interval: float, trials: int | None) -> None:
     from rich.live import Live
 
-    from hyperparton.report.live import signature, status_of
+    from hyperparton.report.status import signature, status_of
 
     seen, at = "", status_of(directory, time.time(), trials)
     with Live(_screen(at), refresh_per_second=4, transient=False) as live:

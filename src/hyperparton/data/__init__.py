@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperparton.data.contents import (
+    from hyperparton.data.known_sets import check_names
+    from hyperparton.data.load import load_fit_data
+    from hyperparton.data.pdfsets import SHIPPED_SET, PDFSet, find_pdfset
+    from hyperparton.data.predictions import chi2, chi2_by_dataset, predict
+    from hyperparton.data.types import (
         EVOLUTION_BASIS,
         DataSet,
         FitData,
@@ -17,10 +21,6 @@ if TYPE_CHECKING:
         TheorySource,
         Uncertainties,
     )
-    from hyperparton.data.load import load_fit_data
-    from hyperparton.data.names import check_names
-    from hyperparton.data.pdfsets import SHIPPED_SET, PDFSet, find_pdfset
-    from hyperparton.data.predictions import chi2, chi2_by_dataset, predict
 
 __all__ = [
     "EVOLUTION_BASIS",
@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "contents": ("EVOLUTION_BASIS", "DataSet", "FKTable", "FitData", "Observable", "TheorySource", "Uncertainties"),
+    "types": ("EVOLUTION_BASIS", "DataSet", "FKTable", "FitData", "Observable", "TheorySource", "Uncertainties"),
     "load": ("load_fit_data",),
-    "names": ("check_names",),
+    "known_sets": ("check_names",),
     "pdfsets": ("SHIPPED_SET", "PDFSet", "find_pdfset"),
     "predictions": ("chi2", "chi2_by_dataset", "predict"),
 }

@@ -18,7 +18,7 @@ from nnpdf_data.utils import DEFAULT_PATH_VPDATA, quick_yaml_load
 from nnpdf_data.validphys_compatibility import legacy_to_new_mapping, new_to_legacy_map
 
 from hyperparton.data.blockyaml import NotSimpleError, read_block, read_table, top_level
-from hyperparton.data.contents import Uncertainties
+from hyperparton.data.types import Uncertainties
 from hyperparton.errors import DataError, nearest
 
 __all__ = [

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hyperparton.data.contents import DataSet, Uncertainties
+from hyperparton.data.types import DataSet, Uncertainties
 
 __all__ = ["INTERNAL_TYPES", "UNCORRELATED_TYPES", "absolute_uncertainties", "covariance", "keep_groups"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from pineappl.fk_table import FkTable  # pyright: ignore[reportMissingImports]: compiled, without stubs
 
 from hyperparton.data.commondata import FKOperands
-from hyperparton.data.contents import EVOLUTION_BASIS, FKTable, Observable
-from hyperparton.data.theory import Theory
+from hyperparton.data.theory_folder import Theory
+from hyperparton.data.types import EVOLUTION_BASIS, FKTable, Observable
 from hyperparton.errors import DataError, TheoryError
 
 __all__ = ["OPERATION_ARITY", "load_observable", "read_cfactor", "read_fktable"]

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hyperparton.data.commondata import CommonData, find_metadata, load_commondata, operands_of
-from hyperparton.data.contents import DataSet, FitData, Observable
 from hyperparton.data.covmat import covariance, keep_groups
 from hyperparton.data.cuts import CutSettings, Rule, added_rules, kept_points
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.predictions import predict
-from hyperparton.data.theory import ENVIRONMENT, Theory, find_theory, missing_tables
+from hyperparton.data.theory_folder import ENVIRONMENT, Theory, find_theory, missing_tables
+from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
 from hyperparton.runcard import KeyPath, dotted
 

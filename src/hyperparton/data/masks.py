@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from hyperparton.data.contents import DataSet, FitData
+from hyperparton.data.types import DataSet, FitData
 from hyperparton.errors import DataError, nearest
 
 __all__ = [

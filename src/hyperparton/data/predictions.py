@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from hyperparton.data.contents import FitData, FKTable, Observable
+from hyperparton.data.types import FitData, FKTable, Observable
 from hyperparton.errors import DataError
 
 __all__ = ["PDFValues", "chi2", "chi2_by_dataset", "combine", "convolve", "predict"]

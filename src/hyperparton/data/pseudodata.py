@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import cholesky
 
-from hyperparton.data.contents import DataSet, FitData
 from hyperparton.data.covmat import INTERNAL_TYPES, covariance
 from hyperparton.data.masks import group_seed, grouped, replica_seeds
+from hyperparton.data.types import DataSet, FitData
 from hyperparton.errors import DataError
 
 __all__ = ["make_replicas"]

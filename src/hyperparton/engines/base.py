@@ -26,7 +26,7 @@ import numpy as np
 
 from hyperparton.errors import EngineError
 from hyperparton.space import Sampler, samplers
-from hyperparton.trials.record import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = [
     "Engine",

@@ -14,7 +14,7 @@ from hyperparton.engines.optuna import Labels, TPEEngine
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler
-from hyperparton.trials.record import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["CmaEsEngine"]
 

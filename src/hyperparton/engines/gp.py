@@ -27,7 +27,7 @@ import numpy as np
 from hyperparton.engines.base import best_and_latest, counted_loss, normal_scores
 from hyperparton.engines.coordinates import Tree
 from hyperparton.space import freeze, sample
-from hyperparton.trials.record import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["GaussianProcessEngine"]
 

@@ -22,7 +22,7 @@ from hyperopt.pyll.base import scope
 from hyperparton.engines.base import Follower, samplers_to_scan
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform, freeze
-from hyperparton.trials.record import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["HyperoptEngine"]
 

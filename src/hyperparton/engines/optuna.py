@@ -28,7 +28,7 @@ from hyperparton.engines.base import Follower, best_and_latest, counted_loss, no
 from hyperparton.engines.quasirandom import value_at
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, freeze
-from hyperparton.trials.record import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["GPEngine", "Kept", "Labels", "TPEEngine"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hyperparton.engines.base import Engine
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, samplers
-from hyperparton.trials.record import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["SEQUENCES", "QuasiRandomStart", "value_at"]
 

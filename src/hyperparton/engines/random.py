@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.space import sample
-from hyperparton.trials.record import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["RandomEngine"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.special import wrightomega
 
-from hyperparton.data.contents import EVOLUTION_BASIS
+from hyperparton.data.types import EVOLUTION_BASIS
 
 __all__ = ["LABELS", "export_grid", "export_nodes", "flavours"]
 

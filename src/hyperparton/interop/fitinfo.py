@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.integrate import simpson
 
-from hyperparton.data.contents import EVOLUTION_BASIS
+from hyperparton.data.types import EVOLUTION_BASIS
 
 __all__ = ["arc_lengths", "integrability_numbers"]
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import TrainingError
+from hyperparton.pdf.bases import fit_to_working, working_to_evolution
 from hyperparton.pdf.network import Architecture, forward, initial_weights
 from hyperparton.pdf.preprocessing import Preprocessing
-from hyperparton.pdf.rotations import fit_to_working, working_to_evolution
-from hyperparton.pdf.sumrules import Quadrature, normalisation, quadrature
+from hyperparton.pdf.sum_rules import Quadrature, normalisation, quadrature
 
 __all__ = ["PDFModel", "Points"]
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.backend.activations import activation
-from hyperparton.backend.metalayer import initialize
 from hyperparton.catalogue import LAYER_TYPES
 from hyperparton.errors import TrainingError, nearest
+from hyperparton.nn.activations import activation
+from hyperparton.nn.initializers import initialize
 
 __all__ = ["Architecture", "dropout_layer", "forward", "initial_weights"]
 

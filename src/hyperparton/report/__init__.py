@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperparton.report.losses import Loss
+from hyperparton.report.rows import Row, Scan, read_scan, read_scans
 from hyperparton.report.summary import Options, Summary, summarise
-from hyperparton.report.trials import Row, Scan, read_scan, read_scans
 
 if TYPE_CHECKING:
     from hyperparton.report.write import render, write_report

@@ -16,9 +16,9 @@ from itertools import combinations
 from typing import Any
 
 from hyperparton.report.filters import keys_of, resolve_key, value_of
+from hyperparton.report.flatten import is_number, shown
 from hyperparton.report.losses import Loss, ranked
-from hyperparton.report.trials import Row
-from hyperparton.report.values import is_number, shown
+from hyperparton.report.rows import Row
 
 __all__ = ["Removed", "autofilter"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.columns import Column, columns
 from hyperparton.report.forest import grow_forest
+from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss, good_range
-from hyperparton.report.trials import Row
+from hyperparton.report.rows import Row
 
 __all__ = ["Dependence", "Dependences", "dependences"]
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.errors import ReportError, nearest
-from hyperparton.report.trials import Row
-from hyperparton.report.values import is_number, shown
+from hyperparton.report.flatten import is_number, shown
+from hyperparton.report.rows import Row
 
 __all__ = ["Filter", "apply_filters", "keys_of", "parse_filter", "resolve_key", "value_of"]
 

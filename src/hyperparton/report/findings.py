@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from hyperparton.report.columns import columns, told_values
-from hyperparton.report.course import ENOUGH, Convergence, Failure, folds_saved
+from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_saved
+from hyperparton.report.hyperparameters import columns, told_values
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, ranked, replica_error
-from hyperparton.report.trials import Row
+from hyperparton.report.rows import Row
 
 __all__ = ["Finding", "findings"]
 

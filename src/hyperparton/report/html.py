@@ -12,12 +12,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from hyperparton.report.flatten import is_number, shown
 from hyperparton.report.panels import Panel, Section
 from hyperparton.report.plots import svg_element, svg_text
+from hyperparton.report.rows import Row, Scan
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
-from hyperparton.report.trials import Row, Scan
-from hyperparton.report.values import is_number, shown
 
 __all__ = ["inline_figure", "page"]
 

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.columns import Column, columns
+from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss
 from hyperparton.report.ranges import MarginalRange, marginal_range
-from hyperparton.report.trials import Row
+from hyperparton.report.rows import Row
 
 __all__ = ["Importance", "divergence", "importances"]
 

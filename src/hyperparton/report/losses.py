@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperparton.errors import ReportError, nearest
-from hyperparton.report.trials import Row
-from hyperparton.report.values import mean
+from hyperparton.report.flatten import mean
+from hyperparton.report.rows import Row
 
 __all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "ranked", "replica_error"]
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperparton.report import plots
-from hyperparton.report.columns import Column, columns
-from hyperparton.report.course import folds_saved, running_average, workers
+from hyperparton.report.convergence import folds_saved, running_average, workers
 from hyperparton.report.dependence import Dependence, dependences
+from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss
+from hyperparton.report.rows import Row
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, fold_table, importance_table
-from hyperparton.report.trials import Row
 
 __all__ = ["Panel", "Section", "sections"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.columns import Column
-from hyperparton.report.values import shown
+from hyperparton.report.flatten import shown
+from hyperparton.report.hyperparameters import Column
 
 __all__ = ["MarginalRange", "marginal_range"]
 

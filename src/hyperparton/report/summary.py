@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from hyperparton.errors import ReportError
 from hyperparton.report.autofilter import Removed, autofilter
-from hyperparton.report.course import Convergence, Failure, convergence, failures
+from hyperparton.report.convergence import Convergence, Failure, convergence, failures
 from hyperparton.report.filters import apply_filters, parse_filter
 from hyperparton.report.findings import Finding, findings
 from hyperparton.report.importance import Importance, importances
 from hyperparton.report.losses import Loss, ranked
-from hyperparton.report.trials import Row, Scan, combined
+from hyperparton.report.rows import Row, Scan, combined
 
 __all__ = ["Options", "Summary", "summarise"]
 

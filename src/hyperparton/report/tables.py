@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.report.filters import value_of
+from hyperparton.report.flatten import varied
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, ranked
-from hyperparton.report.trials import Row
-from hyperparton.report.values import varied
+from hyperparton.report.rows import Row
 
 __all__ = ["Table", "best_setup", "fold_table", "importance_table", "trial_table"]
 

@@ -1,9 +1,9 @@
 """Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
 
+from hyperparton.runcard.check import examine, parse_runcard, read_runcard
 from hyperparton.runcard.crosschecks import parameter_faults
-from hyperparton.runcard.load import Document, KeyPath, dotted, load_document, parse_document
-from hyperparton.runcard.read import examine, parse_runcard, read_runcard
 from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.yaml_positions import Document, KeyPath, dotted, load_document, parse_document
 
 __all__ = [
     "N3FIT",

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from hyperparton.errors import Fault, nearest
 from hyperparton.runcard.faults import translated
-from hyperparton.runcard.load import Document
-from hyperparton.runcard.methodology import Parameters
+from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.yaml_positions import Document
 
 __all__ = ["cross_check", "cross_check_trainer", "parameter_faults"]
 

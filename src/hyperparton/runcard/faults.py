@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from hyperparton.errors import Fault, nearest
-from hyperparton.runcard.load import Document, KeyPath
+from hyperparton.runcard.yaml_positions import Document, KeyPath
 
 __all__ = ["shown", "translated"]
 

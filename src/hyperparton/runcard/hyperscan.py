@@ -8,8 +8,7 @@ from pydantic import BeforeValidator, model_validator
 
 from hyperparton.catalogue import INITIALIZERS, LOSS_TYPES, OPTIMIZERS, PENALTIES, STATISTICS
 from hyperparton.errors import nearest
-from hyperparton.runcard.methodology import Activation, Initializer, LayerType, OptimizerName, Width
-from hyperparton.runcard.values import (
+from hyperparton.runcard.field_types import (
     Flag,
     Fraction,
     LessThanOne,
@@ -28,6 +27,7 @@ from hyperparton.runcard.values import (
     one_of,
     refuse,
 )
+from hyperparton.runcard.parameters import Activation, Initializer, LayerType, OptimizerName, Width
 
 __all__ = ["HyperscanConfig", "KFold", "Partition"]
 

@@ -8,11 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, PrivateAttr, model_validator
 
 from hyperparton.catalogue import FITBASES, SUM_RULES
 from hyperparton.errors import Fault, nearest
-from hyperparton.runcard.hyperscan import HyperscanConfig, KFold
-from hyperparton.runcard.load import Document, KeyPath
-from hyperparton.runcard.methodology import Parameters
-from hyperparton.runcard.trialspecs import SharedParameters, TrialSpecs
-from hyperparton.runcard.values import (
+from hyperparton.runcard.field_types import (
     Flag,
     Fraction,
     ListField,
@@ -27,6 +23,10 @@ from hyperparton.runcard.values import (
     one_of,
     refuse,
 )
+from hyperparton.runcard.hyperscan import HyperscanConfig, KFold
+from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.trialspecs import SharedParameters, TrialSpecs
+from hyperparton.runcard.yaml_positions import Document, KeyPath
 
 __all__ = [
     "N3FIT",

@@ -7,16 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, model_validator
 
 from hyperparton.catalogue import REGULARIZERS
-from hyperparton.runcard.methodology import (
-    Activation,
-    Initializer,
-    LagrangeOptions,
-    LayerType,
-    Optimizer,
-    RegularizerArguments,
-    Width,
-)
-from hyperparton.runcard.values import (
+from hyperparton.runcard.field_types import (
     Count,
     LessThanOne,
     ListField,
@@ -31,6 +22,15 @@ from hyperparton.runcard.values import (
     none_as,
     one_of,
     refuse,
+)
+from hyperparton.runcard.parameters import (
+    Activation,
+    Initializer,
+    LagrangeOptions,
+    LayerType,
+    Optimizer,
+    RegularizerArguments,
+    Width,
 )
 
 __all__ = ["FROM_TRIALS", "Override", "SharedParameters", "TrialSpecs"]

@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from hyperparton.errors import ScanError, TrialPrunedError
+from hyperparton.scan.checkpoints import Reports
 from hyperparton.scan.limits import TrialTimeoutError, alarm
-from hyperparton.scan.reports import Reports
-from hyperparton.trials.record import STATUSES, strict
+from hyperparton.trials.trial import STATUSES, strict
 
 __all__ = ["Trainer", "evaluate_trial", "evaluate_trials", "require_reports"]
 

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from hyperparton.errors import ScanError
+from hyperparton.scan.checkpoints import Reports
 from hyperparton.scan.evaluate import Trainer, evaluate_trials, require_reports
 from hyperparton.scan.limits import alarm
-from hyperparton.scan.process import Recipe, TrainerProcess, close_processes, run_task
-from hyperparton.scan.reports import Reports
-from hyperparton.scan.work import Work
+from hyperparton.scan.loop import Work
+from hyperparton.scan.worker_process import Recipe, TrainerProcess, close_processes, run_task
 from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials import Trial
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hyperparton.errors import SpaceError, nearest
-from hyperparton.scan.prior import parameter_sets
 from hyperparton.scan.sections import (
     SECTION_KEYS,
     ActivationStr,
@@ -18,6 +17,7 @@ from hyperparton.scan.sections import (
     space_samplers,
     stopping_samplers,
 )
+from hyperparton.scan.warm_start import parameter_sets
 from hyperparton.space import evaluate, hp_choice, readable, samplers
 from hyperparton.trials import Trial
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import TheoryError
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import TheoryCard
 from hyperparton.theory.coefficients import Memory
 from hyperparton.theory.drellyan import drell_yan_grid
 from hyperparton.theory.evolution import CHANNELS, Evolution, coupling
-from hyperparton.theory.extra import require
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable, PDFTable
-from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.optional import require
 from hyperparton.theory.plan import PlannedTable
 from hyperparton.theory.tables import evolved_grid, linear_table, without_noise
 

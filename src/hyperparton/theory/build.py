@@ -12,18 +12,18 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from hyperparton.data.theory import TABLE_SUFFIX
+from hyperparton.data.theory_folder import TABLE_SUFFIX
 from hyperparton.errors import TheoryError
 from hyperparton.theory.assemble import active_flavours, dis_entries, other_table
+from hyperparton.theory.cache import UNFINISHED, PieceStore, replacing
 from hyperparton.theory.card import TheoryCard, read_card
 from hyperparton.theory.evolution import CHANNELS, Evolution, Segment, nodes_for, segments_to
-from hyperparton.theory.extra import require
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, batches
 from hyperparton.theory.manifest import write_manifest
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable
-from hyperparton.theory.pieces import UNFINISHED, PieceStore, replacing
+from hyperparton.theory.optional import require
 from hyperparton.theory.plan import Limits, PlannedTable, expand, plan
 from hyperparton.theory.pool import Progress, run
 from hyperparton.theory.tables import empty_rows, linear_table, write

@@ -17,17 +17,17 @@ import numpy as np
 from hyperparton.data import SHIPPED_SET, chi2_by_dataset, find_pdfset, load_fit_data, predict
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.fktables import load_observable, read_fktable
-from hyperparton.data.theory import TABLE_SUFFIX, find_theory
+from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
+from hyperparton.theory.cache import PieceStore, checksum
 from hyperparton.theory.card import read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs
-from hyperparton.theory.extra import require
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import Row
 from hyperparton.theory.listing import datasets_of_tables
 from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.observables import known_datasets
-from hyperparton.theory.pieces import PieceStore, checksum
+from hyperparton.theory.optional import require
 from hyperparton.theory.plan import Limits, PlannedTable, plan
 from hyperparton.theory.pool import Progress, run
 from hyperparton.theory.tables import coordinates

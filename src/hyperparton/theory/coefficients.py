@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.theory.extra import require
 from hyperparton.theory.grids import DEGREE, x_grid
+from hyperparton.theory.optional import require
 from hyperparton.theory.quadrature import Basis, Rule, convolve, is_empty, rule
 
 __all__ = ["Memory", "Point", "YadismObservable", "coefficients", "fast", "observable_card", "silence"]

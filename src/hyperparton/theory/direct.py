@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import TheoryError
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import TheoryCard
 from hyperparton.theory.coefficients import Point, YadismObservable, observable_card, silence
 from hyperparton.theory.evolution import Segment, coupling, segments_to
-from hyperparton.theory.extra import require
 from hyperparton.theory.fonll import Part, parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import EvolutionJob, Job, Row
-from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.optional import require
 from hyperparton.theory.plan import PlannedTable
 
 __all__ = ["DirectTheory", "PlainJob", "direct_jobs", "plain_coefficients", "sample_rows"]

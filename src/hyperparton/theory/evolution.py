@@ -17,8 +17,8 @@ import numpy as np
 
 from hyperparton.errors import TheoryError
 from hyperparton.theory.card import TheoryCard
-from hyperparton.theory.extra import require
 from hyperparton.theory.grids import DEGREE, ScaleNodes, scale_nodes, x_grid
+from hyperparton.theory.optional import require
 
 __all__ = ["CHANNELS", "Evolution", "Segment", "coupling", "nodes_for", "segments_to", "solve"]
 

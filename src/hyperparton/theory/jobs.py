@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import TheoryCard
 from hyperparton.theory.coefficients import Point, YadismObservable, coefficients
 from hyperparton.theory.evolution import Segment, solve
-from hyperparton.theory.extra import versions
 from hyperparton.theory.fonll import Part
 from hyperparton.theory.grids import DEGREE, x_grid
-from hyperparton.theory.pieces import PieceStore
+from hyperparton.theory.optional import versions
 
 __all__ = ["CoefficientJob", "EvolutionJob", "Job", "Row", "batches"]
 

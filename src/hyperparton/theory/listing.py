@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hyperparton.data.commondata import find_metadata, operands_of
-from hyperparton.data.theory import ENVIRONMENT, SHIPPED, TABLE_SUFFIX
+from hyperparton.data.theory_folder import ENVIRONMENT, SHIPPED, TABLE_SUFFIX
 from hyperparton.errors import HyperpartonError, TheoryError
 from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.plan import expand

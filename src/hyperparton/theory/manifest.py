@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hyperparton.data.theory import TABLE_SUFFIX
+from hyperparton.data.theory_folder import TABLE_SUFFIX
 from hyperparton.errors import TheoryError
+from hyperparton.theory.cache import checksum, replacing
 from hyperparton.theory.card import TheoryCard
-from hyperparton.theory.extra import versions
-from hyperparton.theory.pieces import checksum, replacing
+from hyperparton.theory.optional import versions
 
 __all__ = ["MANIFEST", "read_manifest", "write_manifest"]
 

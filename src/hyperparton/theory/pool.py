@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.errors import TheoryError
-from hyperparton.theory.extra import single_thread
+from hyperparton.theory.cache import SECONDS, PieceStore
 from hyperparton.theory.jobs import Job
-from hyperparton.theory.pieces import SECONDS, PieceStore
+from hyperparton.theory.optional import single_thread
 
 __all__ = ["Progress", "run"]
 

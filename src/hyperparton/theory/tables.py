@@ -22,8 +22,8 @@ from pineappl.interpolation import Interp, InterpolationMethod, MappingMethod, R
 from pineappl.pids import PidBasis
 from pineappl.subgrid import ImportSubgridV1
 
+from hyperparton.theory.cache import UNFINISHED
 from hyperparton.theory.grids import DEGREE, x_grid
-from hyperparton.theory.pieces import UNFINISHED
 
 __all__ = [
     "Kinematic",

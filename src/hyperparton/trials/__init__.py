@@ -5,16 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hyperparton.trials.record import Outcome, Trial, to_tries
 from hyperparton.trials.store import TrialStore, owner_name
-from hyperparton.trials.tries import read_tries
+from hyperparton.trials.trial import Outcome, Trial, to_tries
+from hyperparton.trials.tries_read import read_tries
 
 if TYPE_CHECKING:
-    from hyperparton.trials.file import FileTrials
-    from hyperparton.trials.joined import JoinedTrials, open_store
+    from hyperparton.trials.local import FileTrials
     from hyperparton.trials.mongo import MongoStore
     from hyperparton.trials.mongo_file import MongoFileTrials
     from hyperparton.trials.mongod import MongodRunner
+    from hyperparton.trials.shared_folder import JoinedTrials, open_store
     from hyperparton.trials.sql import SqlStore
 
 __all__ = [
@@ -35,13 +35,13 @@ __all__ = [
 
 #: public name -> the module that is loaded for it
 _HOMES = {
-    "FileTrials": "file",
-    "JoinedTrials": "joined",
+    "FileTrials": "local",
+    "JoinedTrials": "shared_folder",
     "MongoFileTrials": "mongo_file",
     "MongoStore": "mongo",
     "MongodRunner": "mongod",
     "SqlStore": "sql",
-    "open_store": "joined",
+    "open_store": "shared_folder",
 }
 
 

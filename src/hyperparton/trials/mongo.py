@@ -23,8 +23,8 @@ from pymongo.errors import DuplicateKeyError, InvalidName, InvalidURI, PyMongoEr
 from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.leased import LeasedStore, lease_end
-from hyperparton.trials.record import DONE, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.lease_store import LeasedStore, lease_end
+from hyperparton.trials.trial import DONE, RUNNING, Outcome, Trial, encode
 
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.joined import JoinedTrials
 from hyperparton.trials.mongo import MongoStore
 from hyperparton.trials.mongod import MongodRunner
+from hyperparton.trials.shared_folder import JoinedTrials
 
 __all__ = ["MongoFileTrials"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.archive import pack_folder, unpack_folder
+from hyperparton.trials.mongo_archive import pack_folder, unpack_folder
 
 __all__ = ["MongodRunner"]
 

@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.leased import LeasedStore, lease_end
-from hyperparton.trials.record import DONE, NEW, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.lease_store import LeasedStore, lease_end
+from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial, encode
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
 

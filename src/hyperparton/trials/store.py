@@ -34,7 +34,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hyperparton.trials.record import Outcome, Trial
+from hyperparton.trials.trial import Outcome, Trial
 
 __all__ = ["TrialStore", "owner_name"]
 

@@ -1,6 +1,6 @@
 """Figures of a report. Each function takes numbers and returns a figure; none knows how a scan is read or written."""
 
-from hyperparton.report.plots.course import (
+from hyperparton.report.plots.convergence import (
     plot_convergence,
     plot_failures,
     plot_folds,

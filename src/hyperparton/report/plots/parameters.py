@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from hyperparton.report.columns import Column
 from hyperparton.report.dependence import Dependence
+from hyperparton.report.hyperparameters import Column
 from hyperparton.report.importance import Importance
 from hyperparton.report.plots.style import (
     BLACK,

@@ -1,1 +1,0 @@
-"""What a network is made of and how it is trained: initializers, activations, layers, optimizers."""

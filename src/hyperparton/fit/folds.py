@@ -1,0 +1,152 @@
+"""The data of each fold: what is fitted, what stops the fit, what is hidden.
+
+A fold hides the data sets of one partition from training and validation; the hidden data then judge the fit.
+With `overfit` they are fitted all the same; a partition without data sets hides nothing and is judged on all data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+
+from hyperparton.data.masks import (
+    DIAGONAL_FRACTION,
+    diagonal_mask,
+    diagonalise,
+    kfold_masks,
+    replica_seeds,
+    training_masks,
+)
+from hyperparton.data.types import FitData
+from hyperparton.errors import DataError
+from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_points, reduce_rows, split_eigenmodes
+from hyperparton.fit.observables import Convolution
+
+__all__ = ["Fold", "SplitSettings", "build_folds"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One fold; lists have one entry per replica, rows are booleans (dat,)."""
+
+    training: list[ReducedChi2]
+    validation: list[ReducedChi2]
+    experimental: ReducedChi2
+    """chi2 of the hidden data against the measured values"""
+    hidden: np.ndarray
+    fitted: np.ndarray
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How data are split into training and validation, by the runcard's own names."""
+
+    replicas: tuple[int, ...]
+    """numbers of the replicas, from 1"""
+    trvlseed: int
+    same_trvl_per_replica: bool = False
+    diagonal_basis: bool = True
+    diagonal_frac: float = DIAGONAL_FRACTION
+
+    def seeds(self) -> list[int]:
+        """The seed of each replica's split."""
+        numbers = [1] * len(self.replicas) if self.same_trvl_per_replica else self.replicas
+        return [int(seed) for seed in replica_seeds(self.trvlseed, numbers)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What all folds share: the predictions, data to fit per replica, settings."""
+
+    data: FitData
+    convolution: Convolution
+    fitted_values: np.ndarray
+    """(rep, dat): the measured data, or their Monte Carlo replicas"""
+    split: SplitSettings
+    whitened: np.ndarray
+    """(dat, feature + 1) the predictions and the measured data, whitened with the covariance of all data"""
+    factor: np.ndarray
+    """(dat, dat) lower triangular: the factor of that covariance matrix"""
+    origin: np.ndarray
+    """(feature,) where the measured data have their least chi2"""
+
+    @classmethod
+    def build(cls, data: FitData, convolution: Convolution, fitted_values: np.ndarray, split: SplitSettings) -> _Source:
+        factor = cholesky(data.covmat, "the data")
+        rows = np.column_stack([convolution.matrix, data.central])
+        whitened = linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
+        # columns of equal length, so that no feature is lost for its unit
+        scale = np.maximum(np.linalg.norm(whitened[:, :-1], axis=0), 1e-30)
+        columns = whitened[:, :-1] / scale
+        minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ whitened[:, -1], rcond=1e-12)[0]
+        return cls(data, convolution, fitted_values, split, whitened, factor, minimum / scale)
+
+    def of_points(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
+        """Training and validation chi2 of each replica with points split; residuals outside `rows` are zero."""
+        matrix, covmat = self.convolution.matrix, self.data.covmat
+        masks = training_masks(self.data, self.split, self.split.replicas)
+        return [
+            (
+                reduce_points(matrix, values, covmat, mask, rows, self.origin),
+                reduce_points(matrix, values, covmat, ~mask, rows, self.origin),
+            )
+            for mask, values in zip(masks, self.fitted_values, strict=True)
+        ]
+
+    def of_eigenmodes(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
+        """The same with eigenmodes of the correlation matrix split; data outside `rows` take no part in them.
+
+        (n3fit applies the mask of a fold, made for points, to eigenmodes; that hides other data than the fold's.)
+        """
+        modes = diagonalise(self.data.covmat[np.ix_(rows, rows)])
+        size = len(modes.eigenvalues)
+        masks = [diagonal_mask(size, seed, self.split.diagonal_frac) for seed in self.split.seeds()]
+        return split_eigenmodes(self.convolution.matrix[rows], self.fitted_values[:, rows], modes, masks, self.origin)
+
+    def experimental(self, hidden: np.ndarray) -> ReducedChi2:
+        """chi2 of the measured data with the residuals of those not `hidden` set to zero."""
+        if hidden.all():
+            return reduce_rows(self.whitened[:, :-1], self.whitened[:, -1], self.origin, len(hidden))
+        rows = np.column_stack([self.convolution.matrix, self.data.central]) * hidden[:, None]
+        rows = linalg.solve_triangular(self.factor, rows, lower=True, check_finite=False)
+        return reduce_rows(rows[:, :-1], rows[:, -1], self.origin, int(hidden.sum()))
+
+
+def build_folds(
+    data: FitData,
+    convolution: Convolution,
+    fitted_values: np.ndarray,
+    split: SplitSettings,
+    partitions: Sequence[Any] | None,
+) -> list[Fold]:
+    """One fold per partition, or a single one that hides nothing without `partitions`.
+
+    `convolution` gives the predictions, `fitted_values` (rep, dat) the values to fit.  A partition has
+    `datasets`, `overfit` and `weight`.  Raises DataError where a fold leaves nothing to fit.
+    """
+    source = _Source.build(data, convolution, fitted_values, split)
+    everything = np.ones(data.ndata, bool)
+    if partitions is None:
+        return [_fold(source, everything, everything, everything, 1.0)]
+    folds = []
+    for partition, kept in zip(partitions, kfold_masks(data, partitions), strict=True):
+        if not kept.any():
+            raise DataError(f"the partition {list(partition.datasets)} hides all {data.ndata} points: nothing to fit")
+        hidden = everything if kept.all() else ~kept
+        trained = everything if partition.overfit else kept
+        folds.append(_fold(source, trained, hidden, kept, partition.weight))
+    return folds
+
+
+def _fold(source: _Source, trained: np.ndarray, hidden: np.ndarray, fitted: np.ndarray, weight: float) -> Fold:
+    split = source.of_eigenmodes if source.split.diagonal_basis else source.of_points
+    pairs = split(trained)
+    training = [t for t, _ in pairs]
+    # without a validation set the training set stops the fit
+    validation = [v if v.ndata else t for t, v in pairs]
+    return Fold(training, validation, source.experimental(hidden), hidden, fitted, float(weight))

@@ -1,0 +1,85 @@
+"""Fits whose replicas have different methodologies: one batch for each, put together in the order of the replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperparton.data.types import FitData
+from hyperparton.fit.methodology import Methodology
+from hyperparton.fit.setup import FitNumbers, FitResult, FitSetup, central_chi2, evaluate_fit, run_fit
+from hyperparton.fit.train import Progress
+from hyperparton.pdf.model import PDFModel
+
+__all__ = ["SharedFit", "fit_shared"]
+
+Start = Callable[[PDFModel, int], dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class SharedFit(FitNumbers):
+    """A fit of all data whose replicas come from several batches."""
+
+    parts: tuple[FitResult, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[FitResult], replicas: Sequence[int], central_chi2: float) -> SharedFit:
+        """The parts put together in the order of `replicas`."""
+        names = ("training_chi2", "validation_chi2", "experimental_chi2", "best_epoch", "stop_epoch", "passed")
+        order = _order(parts, replicas)
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names}
+        return cls(replicas=tuple(replicas), central_chi2=central_chi2, parts=tuple(parts), **arrays)
+
+    def xf(self, x: np.ndarray) -> np.ndarray:
+        """x f (rep, x, evol) at Q0."""
+        return np.concatenate([part.xf(x) for part in self.parts])[_order(self.parts, self.replicas)]
+
+
+def _order(parts: Sequence[FitResult], replicas: Sequence[int]) -> list[int]:
+    """Where each replica stands among those of all parts."""
+    numbers = [number for part in parts for number in part.replicas]
+    return [numbers.index(number) for number in replicas]
+
+
+def fit_shared(
+    card: Any,
+    data: FitData,
+    parameters: Mapping[int, Mapping[str, Any]],
+    progress: Progress | None = None,
+    *,
+    start: Start | None = None,
+    training: bool = True,
+) -> SharedFit:
+    """One fit of a runcard in which replica `number` has the methodology `parameters[number]`.
+
+    Replicas with equal parameters are fitted as one batch; each has the seeds of its number, as in any other fit.
+    `start` gives the parameters to begin with, of a model and for so many replicas; with `training` off these are
+    evaluated as they are.
+    """
+    numbers = tuple(parameters)
+    setup = FitSetup.from_runcard(card, data, numbers)
+    groups: list[tuple[Methodology, list[int]]] = []
+    for number in numbers:
+        methodology = Methodology.from_parameters(parameters[number])
+        for known, members in groups:
+            if known == methodology:
+                members.append(number)
+                break
+        else:
+            groups.append((methodology, [number]))
+    setups, parts = [], []
+    for methodology, members in groups:
+        part = setup.sharing(FitSetup.from_runcard(card, data, members))
+        begin = None if start is None else start(part.model(methodology), len(members))
+        if training:
+            parts.append(run_fit(part, methodology, part.full_fit(), progress, begin))
+        else:
+            assert begin is not None, "without training there must be parameters to evaluate"
+            parts.append(evaluate_fit(part, methodology, part.full_fit(), begin))
+        setups.append(part)
+    xf = np.concatenate([part.trained.model.evaluate(part.trained.parameters, setup.grid) for part in parts])
+    # the measured data are the same in the full fit of any part, so none is built for all replicas
+    return SharedFit.of(parts, numbers, central_chi2(setup, setups[0].full_fit(), xf))

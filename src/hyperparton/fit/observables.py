@@ -1,0 +1,279 @@
+"""Predictions from PDFs: the convolution with FK tables and NNPDF's operations between them.
+
+All tables are put on one x grid, the union of theirs.  Observables that are sums of linear tables become one
+matrix; the others (ratios of DIS structure functions, hadronic observables) are kept as they are.  Predictions of
+all data are then linear in the features
+
+    phi = (x f on the grid, flattened; predictions of the observables that are not linear)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import linalg
+
+from hyperparton.data.types import FKTable, Observable
+from hyperparton.errors import TrainingError
+from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
+
+__all__ = [
+    "Bilinear",
+    "Convolution",
+    "Nonlinear",
+    "bilinear_prediction",
+    "build_convolution",
+    "features",
+    "linear_matrix",
+    "operate",
+    "union_grid",
+]
+
+Array = Any
+#: numbers of features are rounded up to a multiple of this
+_FEATURE_STEP = 8
+#: and those of a program's features, the others with them, to a multiple of this
+_ALIGNED = 16
+
+_OPERANDS = {
+    "NULL": (1, 1),
+    "ADD": (1, None),
+    "RATIO": (2, 2),
+    "ASY": (2, 2),
+    "SMN": (4, 4),
+    "COM": (20, 20),
+    "SMT": (10, 10),
+}
+
+
+def operate(operation: str, values: Sequence[Array]) -> Array:
+    """NNPDF's operations between the predictions of the tables of one observable."""
+    v = list(values)
+    match operation:
+        case "NULL":
+            return v[0]
+        case "ADD":
+            return sum(v[1:], v[0])
+        case "RATIO":
+            return v[0] / v[1]
+        case "ASY":
+            return (v[0] - v[1]) / (v[0] + v[1])
+        case "SMN":
+            return (v[0] + v[1]) / (v[2] + v[3])
+        case "COM":
+            return sum(v[1:10], v[0]) / sum(v[11:20], v[10])
+        case _:  # SMT, checked by check_operation
+            return sum(v[1:], v[0])
+
+
+def check_operation(observable: Observable) -> None:
+    """Raises TrainingError for an unknown operation or a wrong number of tables."""
+    operation, count = observable.operation, len(observable.tables)
+    if operation not in _OPERANDS:
+        raise TrainingError(f"{observable.name}: unknown operation {operation!r}, accepted: {', '.join(_OPERANDS)}")
+    low, high = _OPERANDS[operation]
+    if count < low or (high is not None and count > high):
+        raise TrainingError(f"{observable.name}: operation {operation} takes {low} FK tables, given: {count}")
+
+
+def union_grid(observables: Sequence[Observable]) -> np.ndarray:
+    """The x nodes of all tables, increasing; nodes that agree to 1e-9 relative count as one."""
+    x = np.sort(np.concatenate([table.xgrid for o in observables for table in o.tables]))
+    new = np.concatenate([[True], np.diff(x) > 1e-9 * x[1:]])
+    return x[new]
+
+
+def _positions(table: FKTable, grid: np.ndarray) -> np.ndarray:
+    found = np.clip(np.searchsorted(grid, table.xgrid * (1 - 1e-8)), 0, len(grid) - 1)
+    if not np.allclose(grid[found], table.xgrid, rtol=1e-8, atol=0.0):
+        raise TrainingError(f"{table.name}: its x nodes are not on the grid of the fit")
+    return found
+
+
+def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:
+    """A linear table as (dat, x, working) on `grid`."""
+    flavours = working_to_evolution()[table.channels]
+    matrix = np.zeros((table.values.shape[0], len(grid), len(WORKING_BASIS)))
+    matrix[:, _positions(table, grid)] = np.einsum("dcx,cw->dxw", table.values, flavours)
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Bilinear:
+    """A hadronic table: luminosities of channel pairs, contracted with `values` (dat, chan*x*x)."""
+
+    x: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    """(chan, working): the flavours of each channel"""
+    values: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinear:
+    """An observable that is not linear in the PDFs: its operation and tables."""
+
+    name: str
+    operation: str
+    tables: tuple[Any, ...]
+    ndata: int
+
+    def predict(self, xf: Array, xp: Any) -> Array:
+        """(model, dat) for `xf` (model, x, working) on the grid."""
+        return operate(self.operation, [_contract(table, xf, xp) for table in self.tables])
+
+
+# both travel through compiled programs as arguments, so that their tables are data and not constants
+jax.tree_util.register_dataclass(Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
+jax.tree_util.register_dataclass(Nonlinear, data_fields=["tables"], meta_fields=["name", "operation", "ndata"])
+
+
+def _contract(table: Any, xf: Array, xp: Any) -> Array:
+    if not isinstance(table, Bilinear):
+        flat = xp.reshape(xf, (xf.shape[0], -1))
+        return flat @ xp.asarray(table, xf.dtype).T
+    return bilinear_prediction(table, xp.swapaxes(xf, 1, 2), xp)
+
+
+def bilinear_prediction(table: Bilinear, xf: Array, xp: Any = jnp) -> Array:
+    """Predictions (model, dat) of a hadronic table for `xf` (model, working, x) on the grid of the fit."""
+    values = xp.asarray(table.values, xf.dtype)
+    on_table = xf[:, :, table.x]
+    left = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.left, xf.dtype))
+    right = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.right, xf.dtype))
+    luminosity = left[:, :, :, None] * right[:, :, None, :]
+    return xp.reshape(luminosity, (xf.shape[0], -1)) @ values.T
+
+
+def _prepare(table: FKTable, grid: np.ndarray) -> Any:
+    if not table.hadronic:
+        return linear_matrix(table, grid).reshape(table.values.shape[0], -1)
+    basis = working_to_evolution()
+    channels, values = _folded(table.channels, table.values, np.any(basis != 0, axis=1))
+    # x at which no channel has anything, for neither proton, are left out
+    used = np.abs(values).max(axis=(0, 1)) > 0
+    used = used.any(axis=0) | used.any(axis=1)
+    values = values[:, :, used][:, :, :, used].reshape(len(values), -1)
+    return Bilinear(_positions(table, grid)[used], basis[channels[:, 0]], basis[channels[:, 1]], values)
+
+
+def _folded(channels: np.ndarray, values: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Channels (chan, 2) and values (dat, chan, x, x) without those that add nothing.
+
+    Both protons have the same PDF, so the channel (b, a) is that of (a, b) with the protons exchanged and is added to
+    it.  A channel with a flavour that is not `alive` (flav,), zero at Q0 as the photon is, or without values, is left
+    out.
+    """
+    kept: dict[tuple[int, int], np.ndarray] = {}
+    for (a, b), value in zip(channels.tolist(), np.swapaxes(values, 0, 1), strict=True):
+        if not (alive[a] and alive[b] and value.any()):
+            continue
+        pair, ordered = ((a, b), value) if a <= b else ((b, a), np.swapaxes(value, 1, 2))
+        kept[pair] = kept[pair] + ordered if pair in kept else ordered
+    if not kept:  # a table of zeros keeps its shape
+        return channels[:1], values[:, :1]
+    return np.array(list(kept)), np.stack(list(kept.values()), axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """All observables of a fit: `matrix` (dat, feature) gives predictions from the features of `features`."""
+
+    grid: np.ndarray
+    matrix: np.ndarray
+    nonlinear: tuple[Nonlinear, ...]
+    basis: np.ndarray | None = None
+    """(x*working, linear): the combinations of PDF values that the linear features are; None for the values"""
+
+    @property
+    def nonlinear_size(self) -> int:
+        return sum(o.ndata for o in self.nonlinear)
+
+    def features(self, xf: Array, xp: Any) -> Array:
+        """phi (model, feature) for `xf` (model, x, working) on the grid."""
+        return features(xf, self.basis, self.nonlinear, xp)
+
+    def predict(self, xf: np.ndarray) -> np.ndarray:
+        """Predictions (model, dat) in double precision."""
+        return self.features(np.asarray(xf, np.float64), np) @ self.matrix.T
+
+    def compressed(self, covmat: np.ndarray, cut: float = 1e-5) -> Convolution:
+        """The same predictions from fewer features, scaled so that the chi2 of all data has Hessians near one.
+
+        Many combinations of PDF values hardly move any prediction.  Kept are the right singular vectors of the
+        linear part, whitened with `covmat` (dat, dat), whose singular values are above `cut`: a change of such a PDF
+        value by one moves the residuals by less than `cut` standard deviations in all.  Features are these
+        combinations times their singular values, about 240 of 400 for the DIS data, and the predictions of the
+        observables that are not linear as before.
+        """
+        size = self.matrix.shape[1] - self.nonlinear_size
+        linear = self.matrix[:, :size]
+        # singular vectors of the triangular factor are those of the matrix, at a fraction of the cost
+        factor = np.linalg.qr(_whitened(covmat, linear), mode="r")
+        _, values, vectors = np.linalg.svd(factor)
+        kept = int(np.sum(values > cut))
+        kept = min(-(-kept // _FEATURE_STEP) * _FEATURE_STEP, len(values))
+        basis, values = vectors[:kept].T, values[:kept]
+        # a singular value of zero stays a feature without effect
+        scale = np.where(values > 0, values, 1.0)
+        matrix = np.column_stack([linear @ (basis / scale), self.matrix[:, size:]])
+        return Convolution(self.grid, matrix, self.nonlinear, basis * scale)
+
+    def leading(self, cut: float) -> int:
+        """How many of the linear features of a compressed convolution to keep so that none above `cut` is lost.
+
+        With the others they are a multiple of 16 where there are so many, for products with aligned rows.
+        """
+        assert self.basis is not None
+        kept = int(np.sum(np.linalg.norm(self.basis, axis=0) > cut))
+        aligned = -(-(kept + self.nonlinear_size) // _ALIGNED) * _ALIGNED
+        return min(aligned - self.nonlinear_size, self.basis.shape[1])
+
+
+def _whitened(covmat: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """L^-1 rows with L L^T = covmat (dat, dat), for `rows` (dat, ...)."""
+    factor = linalg.cholesky(covmat, lower=True, check_finite=False)
+    return linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
+
+
+def features(xf: Array, basis: Array | None, nonlinear: tuple[Any, ...], xp: Any) -> Array:
+    """phi (model, feature): PDF values or their combinations `basis`, then the non-linear predictions."""
+    flat = xp.reshape(xf, (xf.shape[0], -1))
+    linear = flat if basis is None else flat @ basis
+    return xp.concatenate([linear, *(o.predict(xf, xp) for o in nonlinear)], axis=1)
+
+
+def _is_linear(observable: Observable) -> bool:
+    return not observable.hadronic and observable.operation in ("NULL", "ADD", "SMT")
+
+
+def build_convolution(observables: Sequence[Observable], grid: np.ndarray | None = None) -> Convolution:
+    """The convolution of `observables`, rows in their order, on `grid` (default: the union of their grids).
+
+    Raises TrainingError for unknown operations and for tables that are off the grid.
+    """
+    for observable in observables:
+        check_operation(observable)
+    grid = union_grid(observables) if grid is None else grid
+    size = len(grid) * len(WORKING_BASIS)
+    nonlinear = tuple(
+        Nonlinear(o.name, o.operation, tuple(_prepare(t, grid) for t in o.tables), o.ndata)
+        for o in observables
+        if not _is_linear(o)
+    )
+    matrix = np.zeros((sum(o.ndata for o in observables), size + sum(o.ndata for o in nonlinear)))
+    row, column = 0, size
+    for o in observables:
+        if _is_linear(o):
+            for table in o.tables:
+                matrix[row : row + o.ndata, :size] += linear_matrix(table, grid).reshape(-1, size)
+        else:
+            matrix[np.arange(row, row + o.ndata), np.arange(column, column + o.ndata)] = 1.0
+            column += o.ndata
+        row += o.ndata
+    return Convolution(grid, matrix, nonlinear)

@@ -1,0 +1,166 @@
+"""Everything that a program computes from x f on the grid by shared matrices, as one product.
+
+The data's linear features, the FK tables of observables that are not linear, positivity and integrability sets are
+columns of one matrix acting on the PDF values of all models at once, which is one large product per epoch in place
+of many small ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, bilinear_prediction, operate
+
+__all__ = ["Maps", "Outputs", "build_maps"]
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Columns `start` to `stop` of the product, or the bilinear table with this index."""
+
+    start: int
+    stop: int
+    bilinear: int | None = None
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What one convolution gives: its linear part, then its non-linear observables."""
+
+    start: int
+    stop: int
+    observables: tuple[tuple[str, tuple[_Table, ...]], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """The shared matrices of a problem: `matrix` (x f, column), x f ordered as (working, x), and its transpose."""
+
+    matrix: Array
+    transposed: Array
+    bilinear: tuple[Bilinear, ...]
+    spread: tuple[Array, ...]
+    """per group (dat, non-linear prediction): where they go among its rows; empty for the data"""
+    groups: tuple[_Group, ...]
+
+    def __call__(self, xf: Array, other: Array | None = None) -> tuple[list[Outputs], list[Outputs]]:
+        """What each convolution gives for `xf` (model, working, x), and for `other` without gradients.
+
+        Both go through the matrix together; without `other` the second is that of `xf` again.
+        """
+        flat = jnp.reshape(xf, (xf.shape[0], -1))
+        if other is None:
+            outputs = self._all(_shared(flat, flat[:0], self.matrix, self.transposed), xf)
+            return outputs, jax.lax.stop_gradient(outputs)
+        fixed: Array = jax.lax.stop_gradient(other)
+        product = _shared(flat, jnp.reshape(fixed, flat.shape), self.matrix, self.transposed)
+        first, second = product[: len(flat)], jax.lax.stop_gradient(product[len(flat) :])
+        return self._all(first, xf), self._all(second, fixed)
+
+    def _all(self, product: Array, xf: Array) -> list[Outputs]:
+        return [self._outputs(group, product, xf) for group in self.groups]
+
+    def _outputs(self, group: _Group, product: Array, xf: Array) -> Outputs:
+        def table(t: _Table) -> Array:
+            if t.bilinear is None:
+                return product[:, t.start : t.stop]
+            return bilinear_prediction(self.bilinear[t.bilinear], xf)
+
+        predictions = [operate(operation, [table(t) for t in tables]) for operation, tables in group.observables]
+        nonlinear = jnp.concatenate(predictions, axis=1) if predictions else None
+        return Outputs(product[:, group.start : group.stop], nonlinear)
+
+    def predictions(self, outputs: Outputs, group: int) -> Array:
+        """(model, dat) of a convolution whose linear part is its predictions."""
+        if outputs.nonlinear is None:
+            return outputs.linear
+        return outputs.linear + outputs.nonlinear @ self.spread[group].T
+
+
+jax.tree_util.register_dataclass(
+    Maps, data_fields=["matrix", "transposed", "bilinear", "spread"], meta_fields=["groups"]
+)
+
+
+class Outputs(NamedTuple):
+    """Linear features or predictions (model, linear), predictions of non-linear observables (model, dat) or None."""
+
+    linear: Array
+    nonlinear: Array | None
+
+
+@jax.custom_vjp
+def _shared(flat: Array, other: Array, matrix: Array, transposed: Array) -> Array:
+    """Products of the rows of `flat`, then of those of `other`, through which no gradient flows."""
+    return jnp.concatenate([flat, other]) @ matrix
+
+
+def _shared_forward(flat: Array, other: Array, matrix: Array, transposed: Array) -> tuple[Array, tuple[Array, ...]]:
+    return _shared(flat, other, matrix, transposed), (other, matrix, transposed)
+
+
+def _shared_backward(saved: tuple[Array, ...], gradient: Array) -> tuple[Array, ...]:
+    other, matrix, transposed = saved
+    # with the transpose kept beside the matrix no product reads a matrix against its order in memory
+    rows = gradient[: len(gradient) - len(other)] @ transposed
+    return rows, jnp.zeros_like(other), jnp.zeros_like(matrix), jnp.zeros_like(transposed)
+
+
+_shared.defvjp(_shared_forward, _shared_backward)
+
+
+def build_maps(data: Convolution, linear: int, *constraints: Convolution) -> Maps:
+    """The maps of the data's features (`Convolution.compressed`) and of the predictions of constraints.
+
+    Of the linear features the first `linear` are kept.
+    """
+    assert data.basis is not None
+    builder = _Builder(len(data.grid))
+    groups = [builder.group(data.basis[:, :linear], data.nonlinear)]
+    spread = [np.zeros((0, 0))]
+    for convolution in constraints:
+        size = convolution.matrix.shape[1] - convolution.nonlinear_size
+        groups.append(builder.group(convolution.matrix[:, :size].T, convolution.nonlinear))
+        spread.append(convolution.matrix[:, size:])
+    matrix = np.concatenate(builder.blocks, axis=1).astype(np.float32)
+    return Maps(
+        matrix,
+        np.ascontiguousarray(matrix.T),
+        tuple(builder.bilinear),
+        tuple(s.astype(np.float32) for s in spread),
+        tuple(groups),
+    )
+
+
+class _Builder:
+    """Collects blocks of columns (x f, column) given for x f ordered as (x, working)."""
+
+    def __init__(self, grid: int):
+        self.grid = grid
+        self.blocks: list[np.ndarray] = []
+        self.bilinear: list[Bilinear] = []
+        self.columns = 0
+
+    def group(self, linear: np.ndarray, nonlinear: tuple[Nonlinear, ...]) -> _Group:
+        start, stop = self.block(linear)
+        observables = tuple((o.operation, tuple(self.table(t) for t in o.tables)) for o in nonlinear)
+        return _Group(start, stop, observables)
+
+    def table(self, table: Any) -> _Table:
+        if isinstance(table, Bilinear):
+            self.bilinear.append(table)
+            return _Table(0, 0, len(self.bilinear) - 1)
+        return _Table(*self.block(table.T))
+
+    def block(self, columns: np.ndarray) -> tuple[int, int]:
+        by_x = columns.reshape(self.grid, len(columns) // self.grid, columns.shape[1])  # there may be no columns
+        self.blocks.append(np.swapaxes(by_x, 0, 1).reshape(columns.shape))
+        start, self.columns = self.columns, self.columns + columns.shape[1]
+        return start, self.columns

@@ -1,0 +1,229 @@
+"""The trainer that a scan calls: k folds of one methodology, each with its data hidden, then the hyper loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from hyperparton.data.types import FitData
+from hyperparton.errors import TrialPrunedError
+from hyperparton.fit import runtime
+from hyperparton.fit.methodology import Methodology, unroll
+from hyperparton.fit.models import TrainedModels
+from hyperparton.fit.setup import FitResult, FitSetup, run_fit
+from hyperparton.fit.train import Member, Progress, alike, train_together
+from hyperparton.hyperloss.loss import FoldResult, HyperLoss, TrialLoss
+from hyperparton.hyperloss.metrics import ReducedMetrics
+from hyperparton.hyperloss.penalties import PENALTY_FUNCTIONS, FoldFit
+
+__all__ = ["ModelTrainer"]
+
+
+class ModelTrainer:
+    """Fits of one runcard with any parameters.
+
+    In a scan (`set_hyperopt(True, keys)`) a call of `hyperparametrizable` fits all folds and all replicas as one
+    batch and gives the trial's result, and `hyperparametrizable_batch` does so for several trials; otherwise a call is
+    one fit of all the data.
+
+    A scan that prunes sets `report` before each trial. Every 100 epochs it is then called with what the trial's loss
+    would be if the fits ended there, and it may raise TrialPrunedError, which ends the trial.
+    """
+
+    #: report(epoch, loss, folds, epochs) -> None
+    report: Callable[..., None] | None = None
+
+    def __init__(
+        self,
+        setup: FitSetup,
+        penalties: Sequence[str] = (),
+        hyper_loss: HyperLoss | None = None,
+        threshold: float = 50.0,
+        progress: Progress | None = None,
+    ):
+        self.setup = setup
+        self.penalties = tuple(penalties)
+        self.hyper_loss = hyper_loss or HyperLoss()
+        self.threshold = threshold
+        self.progress = progress
+        self._hyperopt = False
+        self._keys: tuple[str, ...] = ()
+
+    @classmethod
+    def from_runcard(
+        cls, card: Any, data: FitData, replicas: Sequence[int] = (1,), progress: Progress | None = None
+    ) -> ModelTrainer:
+        """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold."""
+        setup = FitSetup.from_runcard(card, data, replicas)
+        kfold = card.kfold
+        if kfold is None:
+            return cls(setup, progress=progress)
+        loss = HyperLoss(
+            loss_type=kfold.loss_type,
+            replica_statistic=kfold.replica_statistic,
+            fold_statistic=kfold.fold_statistic,
+            reduce_proportion=kfold.reduce_proportion,
+            penalties_in_loss=kfold.penalties_in_loss,
+        )
+        return cls(setup, kfold.penalties, loss, kfold.threshold, progress)
+
+    @cached_property
+    def fold_metrics(self) -> list[tuple[ReducedMetrics, ReducedMetrics]]:
+        """Per fold, the metrics of the data that it hides and of those that it fits."""
+        data, matrix = self.setup.data, self.setup.compressed.matrix
+
+        def of(rows: np.ndarray, origin: np.ndarray) -> ReducedMetrics:
+            covmat = data.experimental_covmat[np.ix_(rows, rows)]
+            return ReducedMetrics.build(matrix[rows], data.central[rows], covmat, origin)
+
+        return [(of(f.hidden, f.experimental.origin), of(f.fitted, f.experimental.origin)) for f in self.setup.folds()]
+
+    def set_hyperopt(self, on: bool, keys: Iterable[str] | None = None) -> None:
+        """Switch scanning on or off; `keys` are the parameters that the scan samples."""
+        self._hyperopt, self._keys = bool(on), tuple(keys or ())
+
+    def hyperparametrizable(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Fit with the parameters `params`.
+
+        In a scan: `status`, `loss`, `validation_loss`, `experimental_loss`, `kfold_meta` (arrays as nested lists)
+        and, for a trial over the threshold, `reason`.  Otherwise: `status` and `fit`, a `FitResult`.
+        """
+        if self._hyperopt:
+            (result,) = self.hyperparametrizable_batch([params], [self.report])
+            if isinstance(result, Exception):
+                raise result
+            return result
+        methodology = Methodology.from_parameters(unroll(params))
+        fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
+        return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
+
+    def hyperparametrizable_batch(
+        self, trials: Sequence[Mapping[str, Any]], reports: Sequence[Callable[..., None] | None] | None = None
+    ) -> list[dict[str, Any] | Exception]:
+        """The results of several trials of a scan; those of like kind are trained together.
+
+        Each is what `hyperparametrizable` gives for it, in the place of one that has none the exception that this
+        raises.  `reports` takes the place of `report`, one for each trial.
+        """
+        results: dict[int, dict[str, Any] | Exception] = {}
+        groups: dict[Any, list[tuple[int, Member]]] = {}
+        data, theory = self.setup.model_data(self.setup.folds()), self.setup.theory
+        for k, params in enumerate(trials):
+            try:
+                member = self._member(params, None if reports is None else reports[k])
+                groups.setdefault(alike(member, data, theory), []).append((k, member))
+            except Exception as fault:  # whatever is wrong with one trial, the others go on
+                results[k] = fault
+        for group in groups.values():
+            trained = train_together([member for _, member in group], data, theory, self.progress)
+            for (k, member), outcome in zip(group, trained, strict=True):
+                results[k] = outcome if isinstance(outcome, Exception) else self._finished(outcome, member.methodology)
+        return [results[k] for k in range(len(trials))]
+
+    def _member(self, params: Mapping[str, Any], report: Callable[..., None] | None) -> Member:
+        methodology = Methodology.from_parameters(unroll(params, self._keys))
+        look = None if report is None else partial(self._look, methodology, report)
+        return Member(self.setup.model(methodology), methodology, look)
+
+    def _finished(self, trained: TrainedModels, methodology: Methodology) -> dict[str, Any]:
+        results = self._fold_results(trained, methodology, self.penalties)
+        return self._trial_result(results, self.hyper_loss.trial_loss(results, self.threshold))
+
+    def _look(
+        self,
+        methodology: Methodology,
+        report: Callable[..., None],
+        epoch: int,
+        snapshot: Callable[[], TrainedModels],
+    ) -> None:
+        """Report the loss of the fits as they stand; a trial that this ends takes with it what they are."""
+        trained = snapshot()
+        results = self._fold_results(trained, methodology, self.penalties if self.hyper_loss.penalties_in_loss else ())
+        # no threshold: a fold that is above it now may come down
+        stands = self.hyper_loss.trial_loss(results, math.inf)
+        try:
+            report(epoch, stands.loss, stands.fold_losses, methodology.epochs)
+        except TrialPrunedError as pruned:
+            pruned.result = self._trial_result(self._fold_results(trained, methodology, self.penalties), stands)
+            raise
+
+    def _fold_results(
+        self, trained: TrainedModels, methodology: Methodology, penalties: Sequence[str]
+    ) -> list[FoldResult]:
+        folds = range(len(self.fold_metrics))
+        return runtime.run_all([partial(self._fold_result, trained, methodology, k, penalties) for k in folds])
+
+    def _fold_result(
+        self,
+        trained: TrainedModels,
+        methodology: Methodology,
+        k: int,
+        penalties: Sequence[str],
+    ) -> FoldResult:
+        fold = self.setup.folds()[k]
+        replicas = len(self.setup.replicas)
+        rows = slice(k * replicas, (k + 1) * replicas)
+        parameters, model = trained.select(rows), trained.model
+        xf = model.evaluate(parameters, self.setup.grid)
+        best = trained.best_epoch[rows]
+        validation = trained.validation_chi2[rows]
+        look = FoldFit(
+            xf=lambda x: model.evaluate_evolution(parameters, x),
+            best_epoch=np.where(best >= 0, best, trained.stop_epoch[rows]),
+            epochs=methodology.epochs,
+            patience=methodology.patience,
+            validation_chi2=validation,
+        )
+        features = self.setup.compressed.features(xf, np)
+        hidden, fitted = self.fold_metrics[k]
+        chosen = self.hyper_loss.best_replicas(validation)
+        return FoldResult(
+            validation=validation,
+            experimental=fold.experimental(features) / fold.experimental.ndata,
+            penalties={name: PENALTY_FUNCTIONS[name](look) for name in penalties},
+            hidden=hidden(self._mean(xf[chosen]), features[chosen]),
+            fitted=fitted(self._mean(xf), features),
+            weight=fold.weight,
+        )
+
+    def _mean(self, xf: np.ndarray) -> np.ndarray:
+        """Features (feature,) of the mean PDF of replicas (rep, x, working)."""
+        return self.setup.compressed.features(xf.mean(axis=0, keepdims=True), np)[0]
+
+    def _trial_result(self, folds: list[FoldResult], trial: TrialLoss) -> dict[str, Any]:
+        """The result in the layout of n3fit's tries.json.
+
+        Lists over folds end with the fold that was over the threshold, as in n3fit's files; what later folds gave
+        is kept beside them under `beyond_threshold`.
+        """
+        counted, beyond = folds[: trial.computed], folds[trial.computed :]
+        meta = self._meta(counted)
+        if beyond:
+            meta["beyond_threshold"] = self._meta(beyond)
+        result = {
+            "status": "ok" if trial.passed else "fail",
+            "loss": trial.loss,
+            "validation_loss": float(np.mean([f.validation for f in counted])),
+            "experimental_loss": float(np.mean([f.experimental for f in counted])),
+            "kfold_meta": meta,
+        }
+        return result if trial.reason is None else {**result, "reason": trial.reason}
+
+    def _meta(self, folds: list[FoldResult]) -> dict[str, Any]:
+        return {
+            "validation_losses": [f.validation.tolist() for f in folds],
+            "trvl_losses_chi2": [f.fitted.chi2 for f in folds],
+            "trvl_losses_chi2exp": [f.fitted.chi2exp for f in folds],
+            "trvl_losses_phi2": [f.fitted.phi2 for f in folds],
+            "trvl_losses_logp": [f.fitted.logp for f in folds],
+            "experimental_losses": [f.experimental.tolist() for f in folds],
+            "hyper_losses": [self.hyper_loss.penalised(f).tolist() for f in folds],
+            "hyper_losses_chi2": [f.hidden.chi2 for f in folds],
+            "hyper_losses_phi2": [f.hidden.phi2 for f in folds],
+            "hyper_losses_logp": [f.hidden.logp for f in folds],
+            "penalties": {name: [f.penalties[name].tolist() for f in folds] for name in self.penalties},
+        }

@@ -1,0 +1,1 @@
+"""The parts of a neural network: activations, initializers, optimizers."""

@@ -1,0 +1,76 @@
+"""Flavour bases at the initial scale.
+
+At Q0, above charm and below bottom and without an intrinsic charm asymmetry, the 14 evolution-basis flavours of an
+FK table are combinations of eight: Sigma, g, V, V3, V8, T3, T8, T15 (arXiv:2109.02653, eqs. 3.4-3.6).  The fit
+works in these eight; every fitbasis is a linear map onto them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hyperparton.catalogue import FITBASES
+from hyperparton.data.types import EVOLUTION_BASIS
+from hyperparton.errors import TrainingError, nearest
+
+__all__ = ["WORKING_BASIS", "fit_to_working", "working_to_evolution"]
+
+WORKING_BASIS = ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15")
+
+_QUARKS = ("u", "ubar", "d", "dbar", "s", "sbar", "c")
+
+# element of the working basis -> coefficients of (u, ubar, d, dbar, s, sbar, c); c = cbar, so c+ = 2 c
+_FLAVOUR_CONTENT = {
+    "sng": (1, 1, 1, 1, 1, 1, 2),
+    "v": (1, -1, 1, -1, 1, -1, 0),
+    "v3": (1, -1, -1, 1, 0, 0, 0),
+    "v8": (1, -1, 1, -1, -2, 2, 0),
+    "t3": (1, 1, -1, -1, 0, 0, 0),
+    "t8": (1, 1, 1, 1, -2, -2, 0),
+    "t15": (1, 1, 1, 1, 1, 1, -6),
+}
+
+# the working element that each of the 14 evolution flavours equals at Q0; the photon is zero
+_EVOLUTION_CONTENT = {
+    "sigma": "sng", "g": "g", "v": "v", "v3": "v3", "v8": "v8", "v15": "v", "v24": "v", "v35": "v",
+    "t3": "t3", "t8": "t8", "t15": "t15", "t24": "sng", "t35": "sng",
+}  # fmt: skip
+
+
+def _row(element: str, fitbasis: str) -> dict[str, float]:
+    """`element` of the working basis as a combination of the elements of `fitbasis`."""
+    if fitbasis == "FLAVOUR":
+        if element == "g":
+            return {"g": 1.0}
+        return dict(zip(_QUARKS, map(float, _FLAVOUR_CONTENT[element]), strict=True))
+    if fitbasis == "NN31IC" and element == "t15":
+        return {"sng": 1.0, "cp": -4.0}
+    return {element: 1.0}
+
+
+def fit_to_working(fitbasis: str, elements: tuple[str, ...]) -> np.ndarray:
+    """Matrix (working, fit) from the network's outputs, in the runcard's order `elements`, to the working basis.
+
+    Raises TrainingError for an unknown fitbasis or elements that are not its own.
+    """
+    if fitbasis not in FITBASES:
+        raise TrainingError(
+            f"unknown fitbasis {fitbasis!r}{nearest(fitbasis, FITBASES)}, accepted: {', '.join(FITBASES)}"
+        )
+    known = FITBASES[fitbasis]
+    if sorted(elements) != sorted(known):
+        raise TrainingError(f"the basis of fitbasis {fitbasis} needs {', '.join(known)}, given: {', '.join(elements)}")
+    matrix = np.zeros((len(WORKING_BASIS), len(elements)))
+    for i, element in enumerate(WORKING_BASIS):
+        for name, coefficient in _row(element, fitbasis).items():
+            matrix[i, elements.index(name)] = coefficient
+    return matrix
+
+
+def working_to_evolution() -> np.ndarray:
+    """Matrix (evol, working) from the eight working flavours to the 14 of `EVOLUTION_BASIS`."""
+    matrix = np.zeros((len(EVOLUTION_BASIS), len(WORKING_BASIS)))
+    for i, flavour in enumerate(EVOLUTION_BASIS):
+        if flavour in _EVOLUTION_CONTENT:
+            matrix[i, WORKING_BASIS.index(_EVOLUTION_CONTENT[flavour])] = 1.0
+    return matrix

@@ -1,0 +1,196 @@
+"""How a scan went: its best loss against trials and time, its workers, its failures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperparton.report.losses import Loss
+from hyperparton.report.rows import Row
+
+__all__ = [
+    "Convergence",
+    "Failure",
+    "Worker",
+    "convergence",
+    "failures",
+    "folds_saved",
+    "running_average",
+    "scan_starts",
+    "workers",
+]
+
+#: a scan counts as converged if its last quarter made the best loss better by less than this part of it
+TOLERANCE = 0.01
+
+#: below this number of successful trials nothing is said of convergence
+ENOUGH = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Convergence:
+    """The best loss so far, by trial in the order in which they finished; arrays are (trial,)."""
+
+    rows: tuple[Row, ...]
+    losses: np.ndarray
+    """the trial's own; NaN for a failed one"""
+    best: np.ndarray
+    """NaN until one succeeded"""
+    seconds: np.ndarray
+    """since the first trial of its scan began; NaN where times are unknown"""
+
+    @property
+    def last_improvement(self) -> int | None:
+        """Position of the trial that gave the best loss."""
+        return int(np.nanargmin(self.losses)) if np.isfinite(self.losses).any() else None
+
+    @property
+    def recent_gain(self) -> float | None:
+        """By what part the last quarter of the trials made the best loss better; None if that is unknown."""
+        before = len(self.best) - len(self.best) // 4 - 1
+        if before < 0 or not np.isfinite(self.best[before]) or self.best[before] == 0:
+            return None
+        return float((self.best[before] - self.best[-1]) / abs(self.best[before]))
+
+    @property
+    def converged(self) -> bool | None:
+        """Whether the last quarter gained less than a hundredth; None with too few successful trials to tell."""
+        gain = self.recent_gain
+        if gain is None or int(np.isfinite(self.losses).sum()) < ENOUGH:
+            return None
+        return gain < TOLERANCE
+
+
+def convergence(rows: Sequence[Row], loss: Loss) -> Convergence:
+    """The course of the finished trials, failed ones included: they cost time too."""
+    finished = [row for row in rows if row.finished]
+    starts = scan_starts(rows)
+    in_time = all(row.end is not None and row.scan in starts for row in finished)
+    if in_time:
+        finished.sort(key=lambda row: (_since(row.end, row, starts), row.scan, row.number))
+    found = [loss(row) if row.ok else None for row in finished]
+    losses = np.array([np.nan if value is None else value for value in found], dtype=float)
+    best = np.fmin.accumulate(losses) if len(losses) else losses
+    seconds = np.array([_since(row.end, row, starts) if in_time else np.nan for row in finished], dtype=float)
+    return Convergence(tuple(finished), losses, best, seconds)
+
+
+def scan_starts(rows: Sequence[Row]) -> dict[str, float]:
+    """When the first trial of each scan began; combined scans are set side by side from there."""
+    starts: dict[str, float] = {}
+    for row in rows:
+        if row.begin is not None:
+            starts[row.scan] = min(row.begin, starts.get(row.scan, row.begin))
+    return starts
+
+
+def _since(moment: float | None, row: Row, starts: dict[str, float]) -> float:
+    return np.nan if moment is None else moment - starts[row.scan]
+
+
+def running_average(
+    rows: Sequence[Row], number: Loss, limit: float, of: Loss
+) -> tuple[list[Row], np.ndarray, np.ndarray]:
+    """Trials whose `of` is below `limit`, their `number` and its average over the trials so far: (trial,) each."""
+    kept: list[Row] = []
+    values: list[float] = []
+    for row in rows:
+        value, cut = number(row), of(row)
+        if row.ok and value is not None and cut is not None and cut < limit:
+            kept.append(row)
+            values.append(value)
+    array = np.asarray(values, dtype=float)
+    return kept, array, np.cumsum(array) / np.arange(1, len(array) + 1)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One cause of failure."""
+
+    cause: str
+    rows: tuple[Row, ...]
+    seconds: float | None
+    """spent on these trials, all together"""
+
+    @property
+    def example(self) -> str:
+        return self.rows[0].reason or "unknown"
+
+
+def failures(rows: Sequence[Row]) -> list[Failure]:
+    """The causes of failure, the most frequent first; trials that were pruned did not fail."""
+    by_cause: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.state == "fail" and not row.pruned:
+            by_cause[row.cause or "unknown"].append(row)
+    found = []
+    for cause, members in by_cause.items():
+        times = [row.seconds for row in members if row.seconds is not None]
+        found.append(Failure(cause, tuple(members), sum(times) if times else None))
+    return sorted(found, key=lambda failure: (-len(failure.rows), failure.cause))
+
+
+def folds_saved(rows: Sequence[Row]) -> tuple[int, int]:
+    """Folds that failed trials did not have to fit since an earlier one was over the threshold, and those fitted.
+
+    Only a trainer that fits fold after fold, as n3fit's does, saves any.
+    """
+    fitted = [row.folds_fitted for row in rows if row.finished and row.folds_fitted]
+    most = max(fitted, default=0)
+    saved = sum(most - row.folds_fitted for row in rows if row.state == "fail" and 0 < row.folds_fitted < most)
+    return saved, sum(fitted)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker's trials, by the time at which they began."""
+
+    owner: str
+    rows: tuple[Row, ...]
+    bars: tuple[tuple[float, float], ...]
+    """begin and end of each, in seconds since the scan's first trial began"""
+    busy: float
+    """seconds in which it had a trial"""
+    span: float
+    """seconds from the scan's first trial to its last end"""
+
+    @property
+    def share(self) -> float:
+        return self.busy / self.span if self.span > 0 else 0.0
+
+
+def workers(rows: Sequence[Row], now: float | None = None) -> list[Worker]:
+    """Who worked when; trials without times are left out, running ones last until `now`."""
+    starts = scan_starts(rows)
+    groups: dict[tuple[str, str], list[tuple[float, float, Row]]] = defaultdict(list)
+    for row in rows:
+        end = row.end if row.end is not None else (now if row.state == "running" else None)
+        if row.begin is not None and end is not None:
+            start = starts[row.scan]
+            groups[row.scan, row.owner or "unnamed"].append((row.begin - start, max(end, row.begin) - start, row))
+    spans = {scan: max(bar[1] for key, bars in groups.items() if key[0] == scan for bar in bars) for scan, _ in groups}
+    found = []
+    for (scan, owner), members in sorted(groups.items(), key=lambda item: item[0]):
+        lanes = _lanes(sorted(members, key=lambda bar: bar[:2]))
+        for k, lane in enumerate(lanes):
+            name = f"{scan} {owner}" if scan else owner
+            name += f" ({k + 1})" if len(lanes) > 1 else ""
+            busy = sum(end - begin for begin, end, _ in lane)
+            bars = tuple((begin, end) for begin, end, _ in lane)
+            found.append(Worker(name, tuple(row for _, _, row in lane), bars, busy, spans[scan]))
+    return found
+
+
+def _lanes(bars: Sequence[tuple[float, float, Row]]) -> list[list[tuple[float, float, Row]]]:
+    """Trials side by side, each in the first free lane: a process that runs several at once signs all of them."""
+    lanes: list[list[tuple[float, float, Row]]] = []
+    for bar in bars:
+        free = next((lane for lane in lanes if lane[-1][1] <= bar[0]), None)
+        if free is None:
+            lanes.append([bar])
+        else:
+            free.append(bar)
+    return lanes

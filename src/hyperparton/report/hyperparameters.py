@@ -1,0 +1,85 @@
+"""Hyperparameters as columns: which are worth a figure, and as what they are drawn and binned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperparton.report.flatten import is_number, shown, varied
+from hyperparton.report.rows import Row
+
+__all__ = ["Column", "columns", "told_values"]
+
+#: written as lists or computed from others, so no hyperparameters of their own
+_DERIVED = frozenset({"nodes_per_layer", "stopping_epochs"})
+
+#: up to this many different whole numbers are drawn as categories
+_FEW = 6
+
+#: greatest over smallest above which positive numbers are drawn on a logarithmic axis
+_WIDE = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One hyperparameter over trials."""
+
+    name: str
+    values: tuple[Any, ...]
+    """(trial,); None where it does not apply"""
+    numeric: bool
+    logarithmic: bool
+    categories: tuple[str, ...]
+    """in their order; empty for numbers"""
+
+    @property
+    def applies(self) -> np.ndarray:
+        """(trial,) whether it applies."""
+        return np.array([value is not None for value in self.values], dtype=bool)
+
+    def numbers(self) -> np.ndarray:
+        """(trial,) the numbers, or the categories' positions; NaN where it does not apply."""
+        if self.numeric:
+            return np.array([np.nan if value is None else float(value) for value in self.values])
+        place = {name: float(i) for i, name in enumerate(self.categories)}
+        return np.array([np.nan if value is None else place[shown(value)] for value in self.values])
+
+    def scaled(self) -> np.ndarray:
+        """(trial,) numbers from 0 to 1 along the axis on which they are drawn; NaN where it does not apply."""
+        numbers = self.numbers()
+        if self.logarithmic:
+            numbers = np.log(numbers)
+        low, high = np.nanmin(numbers), np.nanmax(numbers)
+        return np.full_like(numbers, 0.5) if high == low else (numbers - low) / (high - low)
+
+
+def told_values(row: Row, names: Sequence[str] | None = None) -> str:
+    """The hyperparameters of a trial in a line; of all or of these `names`, widths of layers as one list."""
+    chosen = [name for name in (row.values if names is None else names) if not name.startswith("layer_")]
+    if row.values.get("nodes_per_layer") is not None:
+        chosen = [*(n for n in chosen if n not in ("number_of_layers", "nodes_per_layer")), "nodes_per_layer"]
+    if names is None:
+        chosen = [name for name in chosen if name not in _DERIVED or name == "nodes_per_layer"]
+    return ", ".join(f"{name} {shown(row.values[name])}" for name in chosen if row.values.get(name) is not None)
+
+
+def columns(rows: Sequence[Row]) -> list[Column]:
+    """The hyperparameters that differ between these trials, in the order of their first coming."""
+    names = [name for name in varied([row.values for row in rows]) if name not in _DERIVED]
+    made = [_column(name, [row.values.get(name) for row in rows]) for name in names]
+    # what differs only by applying or not says nothing that the choice above it does not say
+    return [column for column in made if len({shown(v, 17) for v in column.values if v is not None}) > 1]
+
+
+def _column(name: str, values: Sequence[Any]) -> Column:
+    held = [value for value in values if value is not None]
+    if not held or not all(is_number(value) for value in held):
+        return Column(name, tuple(values), False, False, tuple(sorted({shown(value) for value in held})))
+    distinct = sorted(set(held))
+    if len(distinct) <= _FEW and all(float(value).is_integer() for value in distinct):
+        return Column(name, tuple(values), False, False, tuple(shown(value) for value in distinct))
+    logarithmic = distinct[0] > 0 and distinct[-1] / distinct[0] > _WIDE
+    return Column(name, tuple(values), True, logarithmic, ())

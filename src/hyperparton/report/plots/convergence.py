@@ -1,0 +1,150 @@
+"""Figures of how a scan went: convergence, running averages, folds, failures, workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from hyperparton.report.convergence import Convergence, Failure, Worker
+from hyperparton.report.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PALETTE,
+    RED,
+    Figure,
+    LossAxis,
+    new_figure,
+    styled,
+)
+from hyperparton.report.rows import Row
+
+__all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
+
+
+@styled
+def plot_convergence(course: Convergence, label: str) -> Figure:
+    """The loss of every trial and the best so far, against trials and, where times are known, against time."""
+    timed = bool(len(course.seconds)) and bool(np.isfinite(course.seconds).all())
+    figure, drawn = new_figure(6.8, 3.0, 2 if timed else 1, sharey=True)
+    axis = LossAxis.of(course.losses)
+    panels = list(np.atleast_1d(drawn))
+    unit, seconds = _time_unit(course.seconds[-1]) if timed else ("", 1.0)
+    positions = [np.arange(1, len(course.losses) + 1), course.seconds / seconds]
+    names = ["trials finished", f"time since the start ({unit})"]
+    for axes, at, name in zip(panels, positions, names, strict=False):
+        ok = np.isfinite(course.losses)
+        axis.draw(axes, at[ok], course.losses[ok], marker="o", markersize=3, color=GREY, alpha=0.6, label="trial")
+        failed = at[~ok]
+        if len(failed):
+            edge = np.full(len(failed), axis.low)
+            axes.plot(failed, edge, "x", color=RED, markersize=4, clip_on=False, label="failed trial")
+        axes.plot(at, course.best, drawstyle="steps-post", color=BLUE, linewidth=1.8, label="best so far")
+        where = course.last_improvement
+        if where is not None:
+            axes.plot(
+                at[where], course.losses[where], "*", color=ORANGE, markeredgecolor=BLACK, markersize=11, label="best"
+            )
+        axes.set_xlabel(name)
+    axis.apply(panels[0], label)
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=4)
+    return figure
+
+
+def _time_unit(longest: float) -> tuple[str, float]:
+    if longest < 300:
+        return "s", 1.0
+    return ("min", 60.0) if longest < 2 * 3600 else ("h", 3600.0)
+
+
+@styled
+def plot_running_averages(
+    series: Sequence[tuple[str, np.ndarray, np.ndarray]],
+) -> Figure:
+    """Averages over the trials so far: of each (name, values, averages) one panel, arrays (trial,)."""
+    figure, drawn = new_figure(2.6 * len(series) + 0.4, 2.7, len(series))
+    for k, (axes, (name, values, averages)) in enumerate(zip(np.atleast_1d(drawn), series, strict=True)):
+        at = np.arange(1, len(values) + 1)
+        axes.plot(at, values, "o", color=GREY, markersize=2.5, alpha=0.5, label="trial")
+        axes.plot(at, averages, color=PALETTE[k], linewidth=1.8, label="running average")
+        axes.set_ylabel(name)
+        axes.set_xlabel("trials counted")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        if not len(values):
+            axes.text(0.5, 0.5, "no trial below the cut", transform=axes.transAxes, ha="center", color=GREY)
+    return figure
+
+
+@styled
+def plot_folds(best: Sequence[Row], measures: Sequence[tuple[str, str]]) -> Figure:
+    """Losses of the best trials per fold and replica; `measures` are names in `Row.replicas` with their labels."""
+    figure, drawn = new_figure(6.8, 3.1, len(measures))
+    for axes, (measure, label) in zip(np.atleast_1d(drawn), measures, strict=True):
+        for rank, row in enumerate(best):
+            folds = row.replicas.get(measure, ())
+            for k, fold in enumerate(folds):
+                values = [value for value in fold if value is not None]
+                at = rank + 0.7 * ((k + 0.5) / max(len(folds), 1) - 0.5)
+                marks = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)], "linestyle": "none"}
+                axes.plot([at] * len(values), values, markersize=3, alpha=0.55, **marks)
+                if values:
+                    name = f"fold {k + 1}" if rank == 0 else None
+                    axes.plot([at], [np.mean(values)], markersize=6, markeredgecolor=BLACK, label=name, **marks)
+        axes.set_xticks(range(len(best)), [row.name for row in best], rotation=45 if len(best[0].name) > 3 else 0)
+        axes.set_xlabel("trial, best first")
+        axes.set_ylabel(label)
+        axes.grid(axis="x", visible=False)
+    handles, names = np.atleast_1d(drawn)[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=min(len(names), 6) or 1)
+    return figure
+
+
+@styled
+def plot_failures(causes: Sequence[Failure]) -> Figure:
+    """How many trials failed for each cause."""
+    figure, axes = new_figure(6.4, 0.7 + 0.35 * len(causes))
+    names = [failure.cause for failure in causes][::-1]
+    counts = [len(failure.rows) for failure in causes][::-1]
+    axes.barh(names, counts, color=RED, height=0.6)
+    for k, count in enumerate(counts):
+        axes.annotate(str(count), (count, k), xytext=(4, 0), textcoords="offset points", va="center")
+    axes.set_xlabel("failed trials")
+    axes.set_xlim(0, max(counts) * 1.12)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+_LOOKS = {"ok": (BLUE, None), "fail": (RED, "xxxx"), "running": (GREEN, "....")}
+
+
+@styled
+def plot_workers(workers: Sequence[Worker]) -> Figure:
+    """When each worker had a trial, a bar per trial."""
+    unit, seconds = _time_unit(max(worker.span for worker in workers))
+    figure, axes = new_figure(6.8, 1.1 + 0.35 * len(workers))
+    for k, worker in enumerate(workers):
+        for state, (color, hatch) in _LOOKS.items():
+            bars = [
+                (begin / seconds, (end - begin) / seconds)
+                for row, (begin, end) in zip(worker.rows, worker.bars, strict=True)
+                if row.state == state
+            ]
+            axes.broken_barh(bars, (k - 0.35, 0.7), facecolor=color, edgecolor="white", linewidth=0.5, hatch=hatch)
+    present = [s for s in _LOOKS if any(row.state == s for worker in workers for row in worker.rows)]
+    patches = [Patch(facecolor=_LOOKS[s][0], hatch=_LOOKS[s][1], edgecolor="white", label=s) for s in present]
+    axes.set_yticks(range(len(workers)), [worker.owner for worker in workers])
+    axes.set_ylim(len(workers) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"time since the start ({unit})")
+    axes.grid(axis="y", visible=False)
+    figure.legend(handles=patches, loc="outside upper center", ncols=3)
+    return figure

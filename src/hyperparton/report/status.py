@@ -1,0 +1,150 @@
+"""The state of a scan at work: what is done, what runs, how fast it goes and how long it will take.
+
+Of a scan that many join, the store that the folder names is read: it knows what other folders' jobs run and finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperparton.report.rows import Row, Scan, read_scan
+from hyperparton.trials.scan_folder import ScanFolder
+
+__all__ = ["Status", "signature", "status_of"]
+
+#: trials from which the rate is taken
+_RECENT = 20
+
+#: seconds after which a database is looked at again
+_DATABASE_LOOK = 5.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """A scan at one moment; times in seconds."""
+
+    name: str
+    total: int | None
+    """trials asked for; None if the scan does not say"""
+    ok: int
+    failed: int
+    pruned: int
+    """trials that were stopped before their end"""
+    running: tuple[Row, ...]
+    waiting: int
+    """trials that were begun and handed back"""
+    best: Row | None
+    latest_failure: Row | None
+    seconds_per_trial: float | None
+    """median of the last trials that finished"""
+    left: float | None
+    """until all trials that were asked for are done, at the present rate"""
+    at_work: str | None
+    """who holds the folder: host and process; else how many work on a joined scan elsewhere; None if nobody does"""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> int:
+        return self.ok + self.failed + self.pruned
+
+    @property
+    def complete(self) -> bool:
+        return self.total is not None and self.finished >= self.total
+
+
+def signature(path: str | Path) -> str:
+    """Changes when anything changes that `status_of` would read, or may have changed in a database."""
+    given = Path(path)
+    folder = given if given.is_dir() else given.parent
+    joined = f"{int(time.time() / _DATABASE_LOOK)}" if ScanFolder(folder).joined_store() else ""
+    replica = folder / "nnfit" / "replica_1"
+    names = ("tries.json", "tries.sqlite", "tries.sqlite-wal", "tries.lock")
+    files = [given, folder / "progress.json", folder / "filter.yml", *(replica / name for name in names)]
+    return ";".join([joined, *(_stamp(file) for file in files)])
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "-"
+    return f"{found.st_mtime_ns}:{found.st_size}" if path.is_file() else "d"
+
+
+def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
+    """The status of the scan in a folder at `now` (seconds since 1970); raises StoreError if there is none."""
+    scan = read_scan(path)
+    asked = total if total is not None else scan.total
+    rows = scan.rows
+    ok = [row for row in rows if row.ok]
+    failed = [row for row in rows if row.state == "fail" and not row.pruned]
+    pruned = sum(1 for row in rows if row.pruned)
+    running = tuple(row for row in rows if row.state == "running")
+    per_trial = _seconds_per_trial([row for row in rows if row.finished])
+    remaining = None if asked is None else max(asked - len(ok) - len(failed) - pruned, 0)
+    return Status(
+        name=scan.name,
+        total=asked,
+        ok=len(ok),
+        failed=len(failed),
+        pruned=pruned,
+        running=running,
+        waiting=sum(1 for row in rows if row.state == "waiting"),
+        best=min(ok, key=lambda row: (row.loss, row.number), default=None),
+        latest_failure=max(failed, key=lambda row: (row.end or 0.0, row.number), default=None),
+        seconds_per_trial=per_trial,
+        left=_left(remaining, running, per_trial, now),
+        at_work=_holder(scan) or _elsewhere(scan, running),
+        notes=scan.notes,
+    )
+
+
+def _seconds_per_trial(rows: Sequence[Row]) -> float | None:
+    timed = sorted((row for row in rows if row.seconds is not None), key=lambda row: row.end or 0.0)
+    seconds = [row.seconds for row in timed[-_RECENT:] if row.seconds is not None]
+    return statistics.median(seconds) if seconds else None
+
+
+def _left(remaining: int | None, running: Sequence[Row], per_trial: float | None, now: float) -> float | None:
+    """Trials still to do, shared by the workers that are at it, less what the running ones have done of theirs."""
+    if remaining is None or per_trial is None:
+        return None
+    done = sum(min(max(now - row.begin, 0.0), per_trial) for row in running if row.begin is not None)
+    return max(remaining * per_trial - done, 0.0) / max(len(running), 1)
+
+
+def _holder(scan: Scan) -> str | None:
+    """Who works in the scan's folder, from its lock file; a process of this host is looked for."""
+    try:
+        told = json.loads(scan.path.with_name("tries.lock").read_text(encoding="utf-8"))
+        host, process = str(told["host"]), int(told["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if host == socket.gethostname() and not _alive(process):
+        return None
+    return f"process {process} on {host}"
+
+
+def _elsewhere(scan: Scan, running: Sequence[Row]) -> str | None:
+    """How many processes work on a scan that many join, though none writes into this folder."""
+    if ScanFolder(scan.path.parent.parent.parent).joined_store() is None or not running:
+        return None
+    owners = {row.owner for row in running}
+    return f"{len(owners)} {'process' if len(owners) == 1 else 'processes'} elsewhere"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

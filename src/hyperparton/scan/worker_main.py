@@ -1,0 +1,109 @@
+"""The process that runs trials for another: `python -m hyperparton.scan.worker_main`, started by `TrainerProcess`.
+
+It speaks lines of JSON. First it is told a recipe and answers `{"ready": true}` or `{"broken": why}`; then each line
+`{"trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"results": [...]}`, with `{"progress": ...}` lines
+before it where the trainer tells any.
+It ends when its input does, in the middle of a trial too: no worker outlives the one who started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from importlib import import_module
+from typing import IO, Any
+
+from hyperparton.errors import HyperpartonError
+from hyperparton.scan.checkpoints import Reports
+from hyperparton.scan.evaluate import evaluate_trials, require_reports
+from hyperparton.scan.foreign_trainer import as_trainer
+from hyperparton.scan.pruning import Limit
+from hyperparton.space import evaluate, fingerprint
+from hyperparton.trials.trial import encode, strict
+
+__all__ = ["main"]
+
+#: the least time between two lines of progress, in seconds
+_EVERY = 1.0
+
+
+def main() -> None:
+    """The process."""
+    # whoever started it hears these signals and ends it by closing its input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a trainer prints is no answer
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_listen, args=(sys.stdin, lines), daemon=True).start()
+    recipe = json.loads(lines.get())
+    try:
+        trainer, scanner = _build(recipe)
+    except HyperpartonError as fault:
+        _say(answers, {"broken": str(fault)})
+        return
+    except Exception as fault:
+        _say(answers, {"broken": f"{type(fault).__name__}: {fault}"})
+        raise
+    _say(answers, {"ready": True})
+    if hasattr(trainer, "progress"):
+        trainer.progress = _Progress(answers)
+    while True:
+        tasks = json.loads(lines.get())["trials"]
+        each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
+        reports = [_reports(task["pruning"]) for task in tasks]
+        _say(answers, {"results": evaluate_trials(trainer, each, reports=reports)})
+
+
+def _reports(pruning: list[Any] | None) -> Reports | None:
+    return None if pruning is None else Reports([Limit.from_list(held) for held in pruning])
+
+
+def _listen(source: IO[str], lines: queue.Queue[str]) -> None:
+    for line in source:
+        lines.put(line)
+    os._exit(0)
+
+
+def _build(recipe: dict[str, Any]) -> tuple[Any, Any]:
+    sys.path[:0] = [folder for folder in recipe["folders"] if folder not in sys.path]
+    module, _, name = recipe["builder"].partition(":")
+    trainer, scanner = getattr(import_module(module), name)(**recipe["arguments"])
+    if recipe.get("space") not in (None, fingerprint(scanner.as_dict())):
+        raise HyperpartonError(
+            "the space that this process builds is not that of the scan: is another version of hyperparton here?"
+        )
+    if recipe.get("reports"):
+        require_reports(trainer)
+    own = as_trainer(trainer)
+    own.set_hyperopt(True, keys=scanner.hyper_keys)
+    return own, scanner
+
+
+class _Progress:
+    """Passes on what a trainer tells, now and then."""
+
+    def __init__(self, answers: IO[str]) -> None:
+        self._answers, self._last = answers, 0.0
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if time.monotonic() - self._last >= _EVERY:
+            self._last = time.monotonic()
+            _say(self._answers, {"progress": strict(event, "progress")})
+
+
+def _say(answers: IO[str], message: dict[str, Any]) -> None:
+    try:
+        answers.write(encode(message) + "\n")
+        answers.flush()
+    except BrokenPipeError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

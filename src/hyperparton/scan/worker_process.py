@@ -1,0 +1,237 @@
+"""Trials in processes of their own: what one needs to be told, and how it is asked, watched and ended.
+
+A trainer is built once in each process, from a recipe: the name of a function and plain data. Recipes, vals and results
+go over pipes as JSON; nothing is pickled between a scan and these processes. One that takes too long or too much memory
+is killed, so a limit holds whatever the trainer is doing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyperparton.scan.limits import limit_failure
+from hyperparton.trials.trial import encode
+
+__all__ = ["Recipe", "TrainerProcess", "close_processes", "run_task"]
+
+#: how often, in seconds, a process at work is looked at
+_LOOK = 0.2
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+Answer = dict[str, Any]
+
+#: (what is told of a trainer's progress, what is called now and then)
+_Listeners = tuple[Callable[[dict[str, Any]], None] | None, Callable[[], None] | None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a process makes the trainer of a scan: `builder` (``module:function``) called with `arguments`.
+
+    The function returns (trainer, HyperScanner). `arguments` is strict JSON data; `folders` go before what is on the
+    module search path.
+    """
+
+    builder: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
+
+    def text(self, space: str | None = None, threads: int | None = None, reports: bool = False) -> str:
+        """The recipe as JSON; `space` is the fingerprint of the scan's space, `threads` how many a process may use.
+
+        With `reports` the trainer must be one that reports at checkpoints.
+        """
+        return encode({
+            "builder": self.builder, "arguments": dict(self.arguments), "folders": list(self.folders),
+            "space": space, "threads": threads, "reports": reports,
+        })  # fmt: skip
+
+
+class TrainerProcess:
+    """A process with a trainer of the recipe `text`; it starts with the first trial, and again after it ended."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+
+    def ask(
+        self,
+        trials: Sequence[Mapping[str, Any]],
+        *,
+        seconds: float | None = None,
+        memory: int | None = None,
+        progress: Callable[[dict[str, Any]], None] | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> Answer:
+        """Run trials: `{"results": [...]}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
+
+        One that died before it had a trainer has `starting` beside it: that is not the trials' fault.
+        Each trial has `vals` and `pruning`, limits on its losses as `scan.pruning` makes them, each a list, or None.
+        `seconds` (for each trial) and `memory` (bytes) are limits: the result of a single trial that exceeds them says
+        so, several count as having ended their process, since nobody knows which of them it was. `watch` is called now
+        and then while trials run, and may raise.
+        """
+        listeners = (progress, watch)
+        if self._process is None:
+            answer = self._start(listeners)
+            if "ready" not in answer:
+                self.close()
+                return {**answer, "starting": True}
+        whole = None if seconds is None else seconds * len(trials)
+        answer = self._exchange({"trials": [dict(trial) for trial in trials]}, listeners, whole, memory)
+        if set(answer) != {"results"}:
+            self.close()
+        if "limited" in answer:
+            kind, told = answer["limited"]
+            return {"results": [limit_failure(kind, told)]} if len(trials) == 1 else {"died": told}
+        return answer
+
+    def _start(self, listeners: _Listeners) -> Answer:
+        threads = json.loads(self._text)["threads"]
+        self._buffer = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hyperparton.scan.worker_main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(threads),
+            start_new_session=True,
+        )
+        return self._exchange(json.loads(self._text), listeners)
+
+    def _exchange(
+        self,
+        message: Mapping[str, Any],
+        listeners: _Listeners,
+        seconds: float | None = None,
+        memory: int | None = None,
+    ) -> Answer:
+        progress, watch = listeners
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        try:
+            process.stdin.write(encode(message).encode() + b"\n")
+            process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return {"died": _end_of(process)}
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            answer = self._line(process)
+            if answer is not None and "progress" in answer:
+                if progress is not None:
+                    progress(answer["progress"])
+            elif answer is not None:
+                return answer
+            if watch is not None:
+                watch()
+            if end is not None and time.monotonic() > end:
+                return _limited("TrialTimeout", f"it took longer than {seconds:g} s; its process was ended")
+            if memory is not None and (held := _resident(process.pid)) > memory:
+                told = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
+                return _limited("MemoryLimit", told)
+
+    def _line(self, process: subprocess.Popen[bytes]) -> Answer | None:
+        """The next answer; None if there is none just now."""
+        assert process.stdout is not None
+        descriptor = process.stdout.fileno()
+        while b"\n" not in self._buffer:
+            if not select.select([descriptor], [], [], _LOOK)[0]:
+                return None
+            data = os.read(descriptor, 1 << 16)
+            if not data:
+                return {"died": _end_of(process)}
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return json.loads(line)
+
+    def kill(self) -> None:
+        """End the process while another thread asks it; that thread is told that it died."""
+        if (process := self._process) is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the process, at once."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):  # what was still to be written is for nobody
+                    pipe.close()
+
+
+def _limited(kind: str, message: str) -> Answer:
+    return {"limited": (kind, message)}
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> str:
+    try:
+        code = process.wait(5)
+    except subprocess.TimeoutExpired:
+        return "it closed its output"
+    return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    """The variables of a process whose fits may use so many threads.
+
+    NPROC is XLA's. The threads of the BLAS are left as they are: their number changes the last digits of what is
+    computed when a trainer is built, and a scan must not depend on how many workers it has.
+    """
+    return {**os.environ, **({} if threads is None else {"NPROC": str(threads)})}
+
+
+#: processes that wait for a trial, by recipe, and all there are; one set for all the threads of a Dask worker
+_FREE: dict[str, list[TrainerProcess]] = {}
+_ALL: dict[str, list[TrainerProcess]] = {}
+_GUARD = threading.Lock()
+
+
+def run_task(text: str, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None) -> Answer:
+    """Run trials together in a process of this machine: one that waits for work, or a new one."""
+    with _GUARD:
+        free = _FREE.setdefault(text, [])
+        process = free.pop() if free else TrainerProcess(text)
+        if process not in _ALL.setdefault(text, []):
+            _ALL[text].append(process)
+    answer = process.ask(trials, seconds=seconds, memory=memory)
+    with _GUARD:
+        if process in _ALL.get(text, []):
+            _FREE[text].append(process)
+        else:  # the scan was closed meanwhile
+            process.close()
+    return answer
+
+
+def close_processes(text: str) -> None:
+    """End the processes of a recipe on this machine, at work or not."""
+    with _GUARD:
+        processes, free = _ALL.pop(text, []), _FREE.pop(text, [])
+    for process in processes:
+        if process in free:
+            process.close()
+        else:
+            process.kill()

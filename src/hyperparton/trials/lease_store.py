@@ -1,0 +1,61 @@
+"""What stores with leases have in common: what may change a trial, and what is known of the numbers that exist."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import DONE, NEW, encode, failure_type, finished_loss
+
+__all__ = ["LeasedStore", "lease_end"]
+
+
+def lease_end(now: float, seconds: float | None) -> float | None:
+    """When a lease of so many seconds ends; None if it does not end by itself."""
+    return None if seconds is None else now + seconds
+
+
+class LeasedStore(TrialStore):
+    """A store with one conditional change, `_change`, for everything that only the holder of a lease may do."""
+
+    #: the highest number that was seen in the store; a trial that exists stays, so all up to it are there
+    _known: int = -1
+
+    @abstractmethod
+    def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
+        """Change a trial that `holder` has leased; False if it has not.
+
+        `values` are those of its record; a `seconds` among them lets the lease end so long from now, and with a result
+        the time is noted.
+        """
+
+    @abstractmethod
+    def _last(self) -> int:
+        """The highest number in the store, -1 if there is none."""
+
+    def next_number(self) -> int:
+        self._known = self._last()
+        return self._known + 1
+
+    def _is_next(self, number: int) -> bool:
+        """Whether all trials below `number` exist; if it exists itself, the store's uniqueness tells."""
+        return number == self._known + 1 or number == self.next_number()
+
+    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
+        return self._change(number, owner, {"seconds": seconds})
+
+    def release(self, number: int, owner: str) -> bool:
+        return self._change(number, owner, {"state": NEW, "owner": None, "seconds": None})
+
+    def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        return self._finish(number, owner, result, "ok")
+
+    def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        return self._finish(number, owner, result, "fail")
+
+    def _finish(self, number: int, owner: str, result: Mapping[str, Any], status: str) -> bool:
+        loss = finished_loss(number, result, status)
+        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode(result)}
+        return self._change(number, owner, {**values, "state": DONE, "seconds": None})

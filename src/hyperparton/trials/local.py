@@ -1,0 +1,84 @@
+"""The trials of a scan on one machine: an SQLite store in the replica folder, and `tries.json` after each trial.
+
+`tries.sqlite` is the memory, `tries.json` what others read, `tries.lock` names the scan at work. A folder whose memory
+is gone or damaged while `tries.json` still holds trials is refused: it is never silently started over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import StoreError
+from hyperparton.trials.lock import FolderLock
+from hyperparton.trials.sql import SqlStore
+from hyperparton.trials.tries_export import ExportedTrials, make_folder
+from hyperparton.trials.tries_read import read_tries
+
+__all__ = ["FileTrials"]
+
+
+class FileTrials(ExportedTrials):
+    """The store of one folder, held by one process at a time; a restart on the same folder continues it.
+
+    `parameters` is the space, used to write readable parameters where `book` is not given them. Trials that a killed
+    process left unfinished are free again. Raises StoreError if the folder cannot be written, another scan works in it,
+    or its store is damaged or missing.
+    """
+
+    shared = False
+
+    def __init__(self, replica_path: str | Path, parameters: Mapping[str, Any] | None = None) -> None:
+        folder = make_folder(replica_path)
+        self.path = folder / "tries.sqlite"
+        self.json_path = folder / "tries.json"
+        self._lock = FolderLock(folder / "tries.lock")
+        try:
+            store = self._open()
+            store.release_all()
+            super().__init__(store, folder, parameters)
+            self.name = str(folder)
+            self.rebuild()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _open(self) -> SqlStore:
+        if not self.path.exists():
+            self._refuse_to_start_over()
+            _make_store(self.path)
+        elif self.path.stat().st_size == 0:
+            raise StoreError(f"{self.path}: damaged: it is empty; restore it from a copy or choose another folder")
+        return SqlStore(self.path, create=False, name=str(self.path))
+
+    def _refuse_to_start_over(self) -> None:
+        if self.path.with_name(self.path.name + "-wal").exists():
+            raise StoreError(f"{self.path}: is gone, but its log is there: restore it or choose another folder")
+        if self.json_path.exists() and read_tries(self.json_path):
+            raise StoreError(
+                f"{self.json_path}: holds trials, but the state to continue from, {self.path.name}, is not beside it: "
+                "restore that file, move the trials away, or choose another folder"
+            )
+
+    def close(self) -> None:
+        try:
+            self.flush()
+        finally:
+            self._store.close()
+            self._lock.close()
+
+
+def _make_store(path: Path) -> None:
+    """Make the store under another name and move it in place, so that a store that exists is complete."""
+    new = path.with_name(path.name + ".new")
+    for leftover in (new, *(new.with_name(new.name + end) for end in ("-wal", "-shm", "-journal"))):
+        leftover.unlink(missing_ok=True)
+    SqlStore(new, name=str(path)).close()
+    os.replace(new, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,171 @@
+"""A store with a folder beside it in which `tries.json` follows it, after each trial."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import StoreError
+from hyperparton.space import evaluate, readable
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import Outcome, Trial, encode, to_tries
+from hyperparton.trials.tries_write import TriesFile
+
+__all__ = ["ExportedTrials", "make_folder"]
+
+#: trials read at a time when `tries.json` is made anew
+_PAGE = 200
+
+
+def make_folder(path: str | Path) -> Path:
+    """The folder, made if it is not there; raises StoreError."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StoreError(f"{folder}: cannot be made: {fault.strerror}") from fault
+    return folder
+
+
+class ExportedTrials(TrialStore):
+    """All that `store` does, and `tries.json` in `folder` after each trial that is finished.
+
+    Trials that other processes finish in the same store are written too, when one of this process is finished and at
+    the end. `parameters` is the space, used to write readable parameters where `book` is not given them.
+    """
+
+    def __init__(self, store: TrialStore, folder: Path, parameters: Mapping[str, Any] | None = None) -> None:
+        self.json_path = folder / "tries.json"
+        self.name = store.name
+        self._store = store
+        self._parameters = parameters
+        self._writer = threading.Lock()
+        self._tries = TriesFile(self.json_path, self._lines)
+        # what was handed on: every trial below the number, and those in the set
+        self._below, self._beyond = 0, set[int]()
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        for start in range(0, self._store.next_number(), _PAGE):
+            for trial in self._store.trials(start, start + _PAGE):
+                self._mark(trial.number)
+                yield trial.number, _line(trial)
+
+    def _mark(self, number: int) -> None:
+        self._beyond.add(number)
+        while self._below in self._beyond:
+            self._beyond.remove(self._below)
+            self._below += 1
+
+    def rebuild(self) -> None:
+        """Write the whole file."""
+        with self._writing():
+            self._below, self._beyond = 0, set()
+            self._tries.rebuild()
+
+    def follow(self, own: int | None = None) -> None:
+        """Write what was finished since, whoever finished it; `own` is what this process has just finished."""
+        with self._writing():
+            # below the first unfinished trial all is written, beyond it as many as run at once
+            for trial in self._new(own):
+                if trial.number >= self._below and trial.number not in self._beyond:
+                    self._tries.add(trial.number, _line(trial))
+                    self._mark(trial.number)
+
+    def _new(self, own: int | None) -> Iterable[Trial]:
+        """The finished trials that may not be written yet, few of the others with them."""
+        if own is not None and not self.shared:
+            return [self._store.get(own)]
+        if not self._beyond:
+            return self._store.trials(self._below)
+        new = [number for number in self._store.finished_numbers(self._below) if number not in self._beyond]
+        return map(self._store.get, new)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One thread at a time, and its failures told."""
+        try:
+            with self._writer:
+                yield
+        except StoreError:
+            raise
+        except OSError as fault:
+            raise StoreError(f"{self.json_path}: cannot be written: {fault.strerror}") from fault
+
+    def finished(self) -> int | None:
+        """How many trials are finished and written, or None where that is not known here."""
+        return self._below + len(self._beyond)
+
+    def _finished(self, number: int, finished: bool) -> bool:
+        if finished:
+            self.follow(number)
+        return finished
+
+    def book(
+        self,
+        number: int,
+        vals: Mapping[str, Sequence[Any]],
+        owner: str,
+        *,
+        space_vals: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+    ) -> Trial | None:
+        if space_vals is None and self._parameters is not None:
+            space_vals = readable(evaluate(self._parameters, vals))
+        return self._store.book(number, vals, owner, space_vals=space_vals, seconds=seconds)
+
+    def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
+        return self._store.lease(owner, stop=stop, seconds=seconds)
+
+    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
+        return self._store.heartbeat(number, owner, seconds=seconds)
+
+    def release(self, number: int, owner: str) -> bool:
+        return self._store.release(number, owner)
+
+    def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        return self._finished(number, self._store.complete(number, owner, result))
+
+    def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        return self._finished(number, self._store.fail(number, owner, result))
+
+    def next_number(self) -> int:
+        return self._store.next_number()
+
+    def first_unfinished(self) -> int:
+        return self._store.first_unfinished()
+
+    def finished_numbers(self, start: int = 0) -> list[int]:
+        return self._store.finished_numbers(start)
+
+    def get(self, number: int) -> Trial:
+        return self._store.get(number)
+
+    def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
+        return self._store.history(start, stop)
+
+    def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
+        return self._store.trials(start, stop)
+
+    def best(self) -> Trial | None:
+        return self._store.best()
+
+    def attach(self, key: str, value: Any) -> None:
+        self._store.attach(key, value)
+
+    def attach_first(self, key: str, value: Any) -> Any:
+        return self._store.attach_first(key, value)
+
+    def metadata(self) -> dict[str, Any]:
+        return self._store.metadata()
+
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        with self._writing():
+            self._tries.flush()
+
+
+def _line(trial: Trial) -> bytes:
+    return encode(to_tries(trial)).encode()

@@ -1,0 +1,103 @@
+"""What several commands share: options, reading a card with everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError
+from hyperparton.runcard import Runcard, TrainerRuncard, examine
+
+__all__ = [
+    "checked_card",
+    "make_scanner",
+    "n3fit_results",
+    "output_folder",
+    "replicas_option",
+    "runcard_argument",
+    "scanner_of",
+    "theory_options",
+]
+
+runcard_argument = click.argument("runcard", type=click.Path(path_type=Path))
+
+replicas_option = click.option(
+    "--replicas", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas fitted at once."
+)
+
+
+def theory_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--theory DIR` and `--t0pdfset NAME`."""
+    command = click.option(
+        "--t0pdfset", metavar="NAME", help="PDF set for the t0 covariance matrix, in place of the runcard's."
+    )(command)
+    return click.option(
+        "--theory",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder of FK tables: a theory, or one that holds theory_<id>. Goes before HYPERPARTON_THEORY.",
+    )(command)
+
+
+def checked_card(path: Path, trainer: str | None = None) -> tuple[Runcard | TrainerRuncard, Any]:
+    """The card and the search space that it describes, if it describes one; RuncardError with every fault.
+
+    `trainer`, if given, takes the place of the card's own.
+    """
+    card, faults = examine(path, trainer)
+    scanner = None
+    if card is not None:
+        if isinstance(card, Runcard):
+            from hyperparton.data import check_names
+
+            faults += check_names(card)
+        if not faults and card.hyperscan_config is not None:
+            scanner, more = make_scanner(card)
+            faults += more
+    if faults or card is None:
+        raise RuncardError(faults)
+    return card, scanner
+
+
+def make_scanner(card: Runcard | TrainerRuncard) -> tuple[Any, list[Fault]]:
+    """The `HyperScanner` of a card, or what is wrong with its ranges."""
+    try:
+        return scanner_of(card), []
+    except (SpaceError, StoreError, ScanError) as error:
+        return None, [card.fault(("hyperscan_config",), str(error))]
+
+
+def scanner_of(card: Runcard | TrainerRuncard) -> Any:
+    """The `HyperScanner` of a card; raises SpaceError, and StoreError or ScanError for scans that it goes on from."""
+    from hyperparton.scan import HyperScanner
+    from hyperparton.scan.best_trials import find_scan
+
+    config = dict(card.raw["hyperscan_config"])
+    named = config.get("use_tries_from")
+    if named:
+        folder = None if card.path is None else Path(card.path).resolve().parent
+        names = [named] if isinstance(named, str) else named
+        found = []
+        for name in names:
+            try:
+                found.append(str(find_scan(name, folder, n3fit_results())))
+            except StoreError:
+                if card.hyperscan_config is None or not card.hyperscan_config.scanned:
+                    raise
+                found.append(name)  # a scan that was begun has kept its trials
+        config["use_tries_from"] = found
+    return HyperScanner(card.scan_parameters(), config)
+
+
+def n3fit_results() -> list[Path]:
+    """Where NNPDF's tools keep scans."""
+    return [Path(sys.prefix) / "share" / "NNPDF" / "hyperscan"]
+
+
+def output_folder(card: Runcard | TrainerRuncard, given: Path | None) -> Path:
+    """Where results go: what was asked for, else the runcard's stem in the current folder."""
+    return given if given is not None else Path(Path(card.path).stem)

@@ -1,0 +1,105 @@
+"""Sum rules against adaptive quadrature of the fitted function itself."""
+
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from hyperparton.catalogue import FITBASES
+from hyperparton.errors import TrainingError
+from hyperparton.pdf.bases import WORKING_BASIS
+from hyperparton.pdf.model import PDFModel
+from hyperparton.pdf.network import Architecture
+from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.pdf.sum_rules import X_MIN, quadrature, sum_rule_mode
+
+# the ranges of the NNPDF4.0 fit in the evolution basis
+SMALLX = ((1.091, 1.119), (0.7795, 1.095), (0.472, 0.7576), (0.07483, 0.4501), (0.5731, 0.779), (-0.5498, 1.0),
+          (0.5469, 0.857), (1.081, 1.142))  # fmt: skip
+LARGEX = ((1.471, 3.021), (2.742, 5.547), (1.571, 3.559), (1.714, 3.467), (1.555, 3.465), (1.778, 3.5),
+          (1.555, 3.391), (1.491, 3.092))  # fmt: skip
+
+
+def pdf_model(fitbasis="EVOL", sum_rules="All", nodes=(25, 20, 8), **options):
+    preprocessing = Preprocessing(SMALLX, LARGEX, (False,) * 8)
+    activations = ("tanh",) * (len(nodes) - 1) + ("linear",)
+    return PDFModel(Architecture(nodes, activations), fitbasis, FITBASES[fitbasis], preprocessing, sum_rules, **options)
+
+
+def wild(model, seed, scale):
+    """Parameters with weights `scale` times those of a start."""
+    parameters = model.start("glorot_normal", [seed])
+    rng = np.random.default_rng(seed)
+    for layer in parameters["layers"]:
+        layer["kernel"] = scale * layer["kernel"]
+        layer["bias"] = scale * 0.3 * rng.normal(size=layer["bias"].shape).astype(np.float32)
+    return parameters
+
+
+def integral(model, parameters, flavour, power):
+    """Integral of x^power (x f) from X_MIN to 1 by scipy, piecewise in log x."""
+    k = WORKING_BASIS.index(flavour)
+
+    def integrand(t):
+        x = np.exp(t)
+        return model.evaluate(parameters, np.array([x]))[0, 0, k] * x ** (power + 1)
+
+    edges = np.log([X_MIN, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 0.9, 1.0])
+    return sum(quad(integrand, a, b, epsabs=1e-11, epsrel=1e-9, limit=200)[0] for a, b in pairwise(edges))
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+@pytest.mark.parametrize("fitbasis", ["EVOL", "FLAVOUR"])
+def test_sum_rules_hold(fitbasis, scale):
+    model = pdf_model(fitbasis)
+    parameters = wild(model, 3, scale)
+    momentum = integral(model, parameters, "sng", 0) + integral(model, parameters, "g", 0)
+    assert momentum == pytest.approx(1.0, abs=1e-5)
+    for flavour, number in (("v", 3.0), ("v3", 1.0), ("v8", 3.0)):
+        assert integral(model, parameters, flavour, -1) == pytest.approx(number, rel=1e-5)
+
+
+def test_modes_leave_the_rest_alone():
+    off, msr, vsr = (pdf_model(sum_rules=mode) for mode in (None, "MSR", "VSR"))
+    parameters = wild(off, 5, 1.0)
+    x = np.array([1e-3, 0.1, 0.5])
+    raw, with_msr, with_vsr = (m.evaluate(parameters, x)[0] for m in (off, msr, vsr))
+    changed_msr = [WORKING_BASIS[i] for i in range(8) if not np.allclose(raw[:, i], with_msr[:, i])]
+    changed_vsr = [WORKING_BASIS[i] for i in range(8) if not np.allclose(raw[:, i], with_vsr[:, i])]
+    assert changed_msr == ["g"]
+    assert changed_vsr == ["v", "v3", "v8"]
+
+
+def test_single_precision_keeps_the_sum_rules():
+    """What the compiled program evaluates, integrated with many more nodes."""
+    model = pdf_model()
+    parameters = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), wild(model, 8, 1.5))
+    fine = quadrature(60, 60)
+    xf = np.asarray(model.xf(parameters, model.points(fine.x).astype(np.float32), jnp), np.float64)[0]
+    k = {name: i for i, name in enumerate(WORKING_BASIS)}
+    assert fine.momentum @ (xf[:, k["sng"]] + xf[:, k["g"]]) == pytest.approx(1.0, abs=1e-5)
+    for flavour, number in (("v", 3.0), ("v3", 1.0), ("v8", 3.0)):
+        assert fine.valence @ xf[:, k[flavour]] == pytest.approx(number, rel=1e-5)
+
+
+def test_quadrature_of_closed_forms():
+    """Beta functions: integral of x^a (1-x)^b from 0 to 1, of which the part below 1e-9 is negligible here."""
+    from scipy.special import beta
+
+    rule = quadrature()
+    for a, b in ((0.9, 2.5), (0.5, 3.3), (1.4, 1.5)):
+        xf = rule.x**a * (1 - rule.x) ** b
+        assert rule.momentum @ xf == pytest.approx(beta(a + 1, b + 1), rel=1e-6)
+        below = X_MIN**a / a
+        assert rule.valence @ xf == pytest.approx(beta(a, b + 1) - below, rel=1e-6)
+
+
+def test_modes_of_a_runcard():
+    assert [sum_rule_mode(v) for v in (True, None, "ALL", "All", "msr", "VSR", False)] == [
+        "All", "All", "All", "All", "MSR", "VSR", None,
+    ]  # fmt: skip
+    with pytest.raises(TrainingError, match=r"'TSR', accepted: All, MSR, VSR"):
+        sum_rule_mode("TSR")

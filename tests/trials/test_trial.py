@@ -1,0 +1,75 @@
+"""The trial's form in tries.json: hyperopt's layout, strict JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from hyperparton.trials import Trial, to_tries
+from hyperparton.trials.trial import DONE, encode, strict
+
+
+def test_the_layout_is_that_of_hyperopt():
+    trial = Trial(
+        3,
+        {"a": [1.5], "b": []},
+        {"a": 1.5},
+        state=DONE,
+        owner="host:1",
+        book_time=1795488287.617,
+        refresh_time=1795488399.2149999,
+        result={"status": "ok", "loss": 2.0},
+    )
+    assert to_tries(trial) == {
+        "state": 2,
+        "tid": 3,
+        "spec": None,
+        "result": {"status": "ok", "loss": 2.0},
+        "misc": {
+            "tid": 3,
+            "cmd": ["domain_attachment", "FMinIter_Domain"],
+            "workdir": None,
+            "idxs": {"a": [3], "b": []},
+            "vals": {"a": [1.5], "b": []},
+            "space_vals": {"a": 1.5},
+        },
+        "exp_key": None,
+        "owner": "host:1",
+        "version": 0,
+        "book_time": "2026-11-24 02:44:47.617000",
+        "refresh_time": "2026-11-24 02:46:39.215000",
+    }
+
+
+def test_results_become_strict_json():
+    given = {
+        "array": np.array([[1.5, np.nan], [np.inf, 2.0]], dtype=np.float32),
+        "scalar": np.float64(0.1),
+        "count": np.int64(3),
+        "flag": np.bool_(True),
+        "tuple": (1, float("-inf")),
+        4: "key",
+    }
+    expected = {
+        "array": [[1.5, None], [None, 2.0]],
+        "scalar": 0.1,
+        "count": 3,
+        "flag": True,
+        "tuple": [1, None],
+        "4": "key",
+    }
+    assert strict(given) == expected
+    assert json.loads(encode(strict(given))) == expected
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", lambda: 0])
+def test_what_json_cannot_hold_is_named(value):
+    with pytest.raises(TypeError, match=r"result\['a'\]\[1\]"):
+        strict({"a": [0, value]})
+
+
+def test_encoding_refuses_nan():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode({"a": float("nan")})
