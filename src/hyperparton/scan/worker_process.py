@@ -22,16 +22,17 @@ from typing import Any
 from hyperparton.scan.limits import limit_failure
 from hyperparton.trials.trial import encode
 
-__all__ = ["Recipe", "TrainerProcess", "close_processes", "run_task"]
+__all__ = ["Answer", "Recipe", "TrainerProcess", "close_processes", "run_task"]
 
 #: how often, in seconds, a process at work is looked at
 _LOOK = 0.2
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
+#: what a process answers: see `TrainerProcess.ask`
 Answer = dict[str, Any]
 
-#: (what is told of a trainer's progress, what is called now and then)
+#: (what hears of a trainer's progress, what is called now and then)
 _Listeners = tuple[Callable[[dict[str, Any]], None] | None, Callable[[], None] | None]
 
 
