@@ -28,7 +28,7 @@ from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of
 from hyperparton.scan.worker_process import Recipe
-from hyperparton.space import samplers
+from hyperparton.space import samplers_by_label
 from hyperparton.trials import Outcome, Trial, TrialStore
 from hyperparton.trials.tries_export import ExportedTrials
 
@@ -106,7 +106,7 @@ def _check_request(trainer: Any, scanner: Any, trials: Any) -> None:
         raise ScanError(f"the number of trials must be a whole number of at least 1, given {trials!r}")
     if not isinstance(trainer, Recipe):
         adapted(trainer)
-    if not samplers(scanner.as_dict()):
+    if not samplers_by_label(scanner.as_dict()):
         raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
 
 
