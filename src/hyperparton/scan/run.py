@@ -89,9 +89,7 @@ def run_scan(
         )
         pruner = Pruner(settings.rule, scanner.as_dict(), lag, store)
         failures = FailureCount(execution.limits.max_consecutive_failures)
-        loop = Loop(
-            queue, executor, pruner, leases, history, early_stop, crashes, deadline, failures, events
-        )
+        loop = Loop(queue, executor, pruner, leases, history, early_stop, crashes, deadline, failures, events)
         with leases, executor.at_work(Job(scanner, pruner.prunes, execution.limits, deadline, events)):
             loop.run()
         if queue.stop_reason is not None:

@@ -12,18 +12,26 @@ from typing import Any, Protocol, runtime_checkable
 from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Checkpoints
 
-__all__ = ["AdaptedTrainer", "BatchTrainer", "ReportingTrainer", "TellingTrainer", "Trainer", "adapted", "missing_method"]
+__all__ = [
+    "AdaptedTrainer",
+    "BatchTrainer",
+    "ReportingTrainer",
+    "TellingTrainer",
+    "Trainer",
+    "adapted",
+    "missing_method",
+]
 
 
 @runtime_checkable
 class Trainer(Protocol):
     """All that a scan needs of what it scans; n3fit's ModelTrainer is one."""
 
-    def set_hyperopt(self, hyperopt_on: bool, keys: Any = None) -> None:
+    def set_hyperopt(self, hyperopt_on: bool, /, keys: Any = None) -> None:
         """Prepare for a scan: called once, before the first trial, with the keys of `parameters` that are scanned."""
         ...
 
-    def hyperparametrizable(self, params: dict[str, Any]) -> Mapping[str, Any]:
+    def hyperparametrizable(self, params: dict[str, Any], /) -> Mapping[str, Any]:
         """Try one set of parameters; the result has at least `status` (ok or fail) and `loss`."""
         ...
 
@@ -43,7 +51,7 @@ class BatchTrainer(Trainer, Protocol):
     """A trainer that computes several trials together."""
 
     def hyperparametrizable_batch(
-        self, trials: Sequence[Mapping[str, Any]], reports: Sequence[Callable[..., None] | None]
+        self, trials: Sequence[Mapping[str, Any]], reports: Sequence[Callable[..., None] | None], /
     ) -> Sequence[Any]:
         """For each of `trials` what `hyperparametrizable` returns, or the exception that it would raise.
 
