@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -169,15 +167,10 @@ def _early_stopping(options: dict[str, Any]) -> Any:
 
 def _limits(options: dict[str, Any]) -> Any:
     """The limits; the walltime counts from the start of the process."""
+    from hyperparton.host import seconds_since_start
     from hyperparton.scan import Limits
 
-    return Limits(**options).after(_seconds_since_start())
-
-
-def _seconds_since_start() -> float:
-    """How long this process runs: Linux counts its start in ticks since boot."""
-    start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / os.sysconf("SC_CLK_TCK")
+    return Limits(**options).after(seconds_since_start())
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

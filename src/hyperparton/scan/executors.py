@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hyperparton import host
 from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.evaluate import evaluate_trials
 from hyperparton.scan.events import Events
 from hyperparton.scan.limits import Deadline, Limits, alarm
-from hyperparton.scan.pruning import Limit
+from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, close_processes, run_task
@@ -53,15 +53,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Task:
-    """A trial to run, and what it may have at its checkpoints: None in a scan that does not prune."""
+    """A trial to run, and its thresholds at checkpoints: None in a scan that does not prune."""
 
     trial: Trial
-    limits: Sequence[Limit] | None
+    thresholds: Sequence[Threshold] | None
 
     def plain(self) -> dict[str, Any]:
         """What a process is told of it, as plain data."""
-        limits = None if self.limits is None else [limit.as_list() for limit in self.limits]
-        return {"vals": dict(self.trial.vals), "pruning": limits}
+        plain = None if self.thresholds is None else [threshold.as_list() for threshold in self.thresholds]
+        return {"vals": dict(self.trial.vals), "pruning": plain}
 
 
 class Executor(ABC):
@@ -140,7 +140,7 @@ class InThisProcess(_OneByOne):
 
     def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
         each = [evaluate(self._job.scanner.as_dict(), trial.vals) for trial in trials]
-        checkpoints = [None if task.limits is None else Checkpoints(task.limits) for task in tasks]
+        checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
         limit, left = self._job.limits.trial_timeout, self._job.deadline.left()
         if left is None or (limit is not None and left >= limit * len(each)):
             return {"results": evaluate_trials(self._trainer, each, limit, checkpoints)}
@@ -233,9 +233,7 @@ def local_cluster(recipe: Recipe, workers: int) -> Iterator[OnCluster]:
     from dask.config import set as set_config
     from distributed import Client, LocalCluster
 
-    told = os.environ.get("NPROC", "")
-    cores = int(told) if told.isdecimal() and int(told) > 0 else len(os.sched_getaffinity(0))
-    threads = max(1, cores // workers)
+    threads = max(1, host.threads() // workers)
     # Dask always opens ports for pages about its state: they get no pages, loopback alone, and are closed at once
     pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     settings: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}

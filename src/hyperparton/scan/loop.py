@@ -1,6 +1,6 @@
 """The loop of a scan: trials are begun, run and finished until there is none left.
 
-Each step is a part with a module of its own: `trial_queue` says which trials run next, `pruner` makes their limits, an
+Each step is a part with a module of its own: `trial_queue` says which trials run next, `thresholds` say when to prune them, an
 executor runs them, `leases` keeps their results, `crashes` and `limits` know what may go wrong, `events` tell of it.
 """
 
@@ -20,7 +20,7 @@ from hyperparton.scan.executors import Executor, Task
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Deadline, FailureCount, limit_failure
-from hyperparton.scan.pruner import Pruner
+from hyperparton.scan.thresholds import Thresholds
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.trials import Trial
 
@@ -38,7 +38,7 @@ class Loop:
 
     queue: TrialQueue
     executor: Executor
-    pruner: Pruner
+    thresholds: Thresholds
     leases: Leases
     history: History
     early_stop: EarlyStop
@@ -56,7 +56,7 @@ class Loop:
         pause = _SHORTEST
         while True:
             while self.executor.running < self.executor.slots and (batch := self.queue.next_batch()):
-                self.executor.start([Task(trial, self.pruner.limits(trial)) for trial in batch])
+                self.executor.start([Task(trial, self.thresholds.of(trial)) for trial in batch])
                 pause = _SHORTEST
             if self.executor.running:
                 self.deadline.check()

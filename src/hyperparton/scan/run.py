@@ -20,10 +20,10 @@ from hyperparton.scan.identity import agreed_lag
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Deadline, FailureCount
 from hyperparton.scan.loop import Loop
-from hyperparton.scan.pruner import Pruner
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.settings import Execution, ScanSettings
 from hyperparton.scan.suggest import Suggester
+from hyperparton.scan.thresholds import Thresholds
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of
@@ -87,10 +87,10 @@ def run_scan(
         queue = TrialQueue(
             scanner, store, trials, execution.batch_trials, leases, suggester, early_stop, deadline, crashes, events
         )
-        pruner = Pruner(settings.rule, scanner.as_dict(), lag, store)
+        thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
         failures = FailureCount(execution.limits.max_consecutive_failures)
-        loop = Loop(queue, executor, pruner, leases, history, early_stop, crashes, deadline, failures, events)
-        with leases, executor.at_work(Job(scanner, pruner.prunes, execution.limits, deadline, events)):
+        loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
+        with leases, executor.at_work(Job(scanner, thresholds.prune, execution.limits, deadline, events)):
             loop.run()
         if queue.stop_reason is not None:
             events.scan_ended(queue.stop_reason)

@@ -21,7 +21,7 @@ from typing import IO, Any
 from hyperparton.errors import HyperpartonError
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.evaluate import evaluate_trials
-from hyperparton.scan.pruning import Limit
+from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted
 from hyperparton.space import evaluate, fingerprint
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _checkpoints(pruning: list[Any] | None) -> Checkpoints | None:
-    return None if pruning is None else Checkpoints([Limit.from_list(held) for held in pruning])
+    return None if pruning is None else Checkpoints([Threshold.from_list(data) for data in pruning])
 
 
 def _listen(source: IO[str], lines: queue.Queue[str]) -> None:
