@@ -48,7 +48,9 @@ class Checkpoints:
             "epochs_saved": None if epochs is None else max(int(epochs) - int(epoch), 0),
         }
         text = f"pruned at epoch {epoch}{of}: {reason}"
-        raise TrialPrunedError(text, {"status": "fail", "loss": rounded_loss(loss, 17), "reason": text, "pruned": pruned})
+        raise TrialPrunedError(
+            text, {"status": "fail", "loss": rounded_loss(loss, 17), "reason": text, "pruned": pruned}
+        )
 
     def anew(self) -> Checkpoints:
         """Those of the same trial from its beginning."""

@@ -1,7 +1,8 @@
 """The loop of a scan: trials are begun, run and finished until there is none left.
 
-Each step is a part with a module of its own: `trial_queue` says which trials run next, `thresholds` say when to prune them, an
-executor runs them, `leases` keeps their results, `crashes` and `limits` know what may go wrong, `events` tell of it.
+Each step is a part with a module of its own: `trial_queue` says which trials run next, `thresholds` when to prune them,
+an executor runs them, `leases` keeps their results, `crashes` and `limits` know what may go wrong, and `events` tells
+of all of it.
 """
 
 from __future__ import annotations
