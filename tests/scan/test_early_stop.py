@@ -111,13 +111,8 @@ def test_what_the_engine_expects_ends_the_scan(tmp_path):
     scan(tmp_path / "ends", engine="gp", early_stopping=EarlyStopping(min_improvement=1e6), progress=events.append)
     assert len(entries(tmp_path / "ends")) == 10
     assert "the next trial is expected to improve the loss by " in events[-1]["reason"]
-    scan(
-        tmp_path / "goes on",
-        trials=12,
-        engine="gp",
-        early_stopping=EarlyStopping(min_improvement=1e-300),
-        progress=events.append,
-    )
+    never = EarlyStopping(min_improvement=1e-300)
+    scan(tmp_path / "goes on", trials=12, engine="gp", early_stopping=never, progress=events.append)
     assert len(entries(tmp_path / "goes on")) == 12
     assert events[-1]["event"] == "trial_finished"
 

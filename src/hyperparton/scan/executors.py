@@ -1,10 +1,11 @@
 """Who runs the trials: this process, one process beside it, or the workers of a Dask cluster.
 
-All take as many trials at a time as the scan computes together, one if it does not.
+Each takes batches of trials, of one trial unless the scan computes several together.
 
-On a Dask cluster each worker starts processes of its own for the trials (see `worker_process`), so a trial can be ended.
-What goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs them with
-pickle, as it does with everything. The cluster of `--workers` lives inside this process and listens on no port.
+On a Dask cluster each worker starts processes of its own for the trials (see `worker_process`), so that a trial can be
+ended. What goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs
+them with pickle, as it does with everything. The cluster of `--workers` lives inside this process and listens on no
+port.
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ class Executor(ABC):
     def answers(self) -> list[tuple[list[Trial], Answer]]:
         """Batches that are done, and what came of them (see `TrainerProcess.ask`); it may wait a while for one."""
 
+    @abstractmethod
     def close(self) -> None:
         """End what still runs."""
 
@@ -149,6 +151,9 @@ class InThisProcess(_OneByOne):
                 return {"results": evaluate_trials(self._trainer, each, checkpoints=checkpoints)}
         except _OutOfTime:
             raise self._job.deadline.error() from None
+
+    def close(self) -> None:
+        """Nothing runs beside this process."""
 
 
 class InProcess(_OneByOne):

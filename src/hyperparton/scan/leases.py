@@ -92,7 +92,7 @@ class Leases:
         self._may_be_left = True
 
     def finish(self, number: int, result: Mapping[str, Any]) -> float | None:
-        """Keep the result of a trial: how many seconds it took, or None if its lease was lost and the result with it."""
+        """Keep a trial's result; the seconds that it took, or None if its lease was lost and the result is dropped."""
         keep = self._store.complete if result["status"] == "ok" else self._store.fail
         self._finishing.add(number)
         kept = keep(number, self.owner, result)

@@ -67,7 +67,10 @@ class ScanSettings:
 
 @dataclass(frozen=True)
 class Execution:
-    """How a scan is run; none of this changes its trials. Raises ScanError for numbers that are not whole and above 0."""
+    """How a scan is run; none of this changes its trials.
+
+    Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1.
+    """
 
     workers: int | None = None
     """how many batches of trials run at once, each in a process of its own; by default one"""

@@ -90,14 +90,14 @@ class AdaptedTrainer:
 
     def run(self, params: dict[str, Any], checkpoints: Checkpoints | None) -> Any:
         """What the trainer returns for `params`; it reports to `checkpoints` meanwhile, if there are any."""
-        if checkpoints is None:
-            return self.trainer.hyperparametrizable(params)
         reporting: Any = self.trainer
-        reporting.report = checkpoints
+        if checkpoints is not None:
+            reporting.report = checkpoints
         try:
             return self.trainer.hyperparametrizable(params)
         finally:
-            reporting.report = None
+            if checkpoints is not None:
+                reporting.report = None
 
     def run_batch(self, trials: Sequence[dict[str, Any]], checkpoints: Sequence[Checkpoints | None]) -> Sequence[Any]:
         """What the trainer returns for each of `trials`, computed together; for a trainer that batches."""
