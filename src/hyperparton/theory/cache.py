@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["SECONDS", "UNFINISHED", "PieceStore", "checksum", "replacing"]
+__all__ = ["SECONDS", "UNFINISHED", "PieceCache", "checksum", "replacing"]
 
 UNFINISHED = ".part"
 """how the names of files end that are not all written"""
@@ -27,7 +27,7 @@ SECONDS = "seconds"
 """name of the array with the time that a piece took"""
 
 
-class PieceStore:
+class PieceCache:
     """A folder of pieces."""
 
     def __init__(self, folder: Path):
