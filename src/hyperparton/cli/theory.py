@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -187,4 +186,6 @@ def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path,
 
 
 def _workers(jobs: int | None) -> int:
-    return jobs or len(os.sched_getaffinity(0))
+    from hyperparton.host import cores
+
+    return jobs or cores()

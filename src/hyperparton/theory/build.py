@@ -13,9 +13,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from hyperparton.data.theory_folder import TABLE_SUFFIX
-from hyperparton.errors import TheoryError
+from hyperparton.errors import StoreError, TheoryError
+from hyperparton.files import UNFINISHED, FolderLock, replacing
 from hyperparton.theory.assemble import active_flavours, dis_entries, other_table
-from hyperparton.theory.cache import UNFINISHED, PieceCache, replacing
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard, read_card
 from hyperparton.theory.evolution import CHANNELS, Evolution, Segment, nodes_for, segments_to
 from hyperparton.theory.fonll import parts_of
@@ -27,7 +28,6 @@ from hyperparton.theory.optional import require
 from hyperparton.theory.plan import KinematicLimits, PlannedTable, expand_datasets, plan_tables
 from hyperparton.theory.pool import BuildProgress, run_jobs
 from hyperparton.theory.tables import empty_rows, linear_table, write
-from hyperparton.trials.lock import FolderInUseError, FolderLock
 
 __all__ = ["BuildRequest", "build"]
 
@@ -99,10 +99,9 @@ def _alone(request: BuildRequest) -> Iterator[None]:
     """Holds the output folder for one build, so that none sweeps away what another is writing."""
     try:
         request.pieces.folder.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(request.pieces.folder / "lock")
-    except FolderInUseError as error:
-        holder = f"process {error.holder.get('pid', 'unknown')} on host {error.holder.get('host', 'unknown')}"
-        raise TheoryError(f"{request.output}: another build works in this folder: {holder}") from None
+        lock = FolderLock(request.pieces.folder / "lock", work="build")
+    except StoreError as error:
+        raise TheoryError(str(error)) from None
     except OSError as error:
         raise TheoryError(f"{request.output}: cannot be written: {error.strerror}") from error
     try:
