@@ -128,12 +128,12 @@ def _trainer_and_identity(
     """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
     card, data, identity = request.card, None, _content(request.card)
     if isinstance(card, Runcard):
-        from hyperparton.data.theory_folder import digest
+        from hyperparton.data.theory_folder import tables_digest
 
         data = request.load_data()
         for line in _summary(card, data, request.replicas):
             tell({"event": "note", "text": line})
-        identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": digest(data)}
+        identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
     elif card.trainer == N3FIT:
         if request.theory is not None or request.t0pdfset is not None:
             fault = (
