@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from hyperparton.runcard import Runcard, read_runcard
     from hyperparton.scan import (
         ActivationStr,
+        BatchTrainer,
         EarlyStopping,
         Execution,
         HyperScanner,
         Limits,
         Recipe,
+        ReportingTrainer,
         Rule,
         ScanSettings,
+        TellingTrainer,
         Trainer,
         run_scan,
     )
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActivationStr",
+    "BatchTrainer",
     "EarlyStopping",
     "Engine",
     "Execution",
@@ -53,9 +57,11 @@ __all__ = [
     "MongoFileTrials",
     "MongodRunner",
     "Recipe",
+    "ReportingTrainer",
     "Rule",
     "Runcard",
     "ScanSettings",
+    "TellingTrainer",
     "Trainer",
     "Trial",
     "TrialStore",
@@ -87,13 +93,16 @@ _HOMES = {
     "runcard": ("Runcard", "read_runcard"),
     "scan": (
         "ActivationStr",
+        "BatchTrainer",
         "EarlyStopping",
         "Execution",
         "HyperScanner",
         "Limits",
         "Recipe",
+        "ReportingTrainer",
         "Rule",
         "ScanSettings",
+        "TellingTrainer",
         "Trainer",
         "run_scan",
     ),

@@ -8,18 +8,21 @@ from hyperparton.scan.pruning import Rule
 from hyperparton.scan.run import run_scan
 from hyperparton.scan.scanner import ActivationStr, HyperScanner
 from hyperparton.scan.settings import Execution, ScanSettings
-from hyperparton.scan.trainer import Trainer
+from hyperparton.scan.trainer import BatchTrainer, ReportingTrainer, TellingTrainer, Trainer
 from hyperparton.scan.worker_process import Recipe
 
 __all__ = [
     "ActivationStr",
+    "BatchTrainer",
     "EarlyStopping",
     "Execution",
     "HyperScanner",
     "Limits",
     "Recipe",
+    "ReportingTrainer",
     "Rule",
     "ScanSettings",
+    "TellingTrainer",
     "Trainer",
     "evaluate_trial",
     "load_trainer",

@@ -40,7 +40,9 @@ class Trainer(Protocol):
 class ReportingTrainer(Trainer, Protocol):
     """A trainer that reports at checkpoints, so that its trials can be pruned.
 
-    In a scan that prunes, `report` is a function during each trial (see `Checkpoints`); otherwise it is None.
+    In a scan that prunes, `report` is a function during each trial, otherwise None: `report(epoch, loss, folds=(),
+    epochs=None)` with the loss that the trial would have if it ended after `epoch` epochs, the same of each fold, and
+    how many epochs the trial may take. It raises TrialPrunedError to end the trial.
     """
 
     report: Callable[..., None] | None
