@@ -127,9 +127,8 @@ class Nonlinear:
         return operate(self.operation, [_contract(table, xf) for table in self.tables])
 
 
-# both travel through compiled programs as arguments, so that their tables are data and not constants
+# it travels through compiled programs as an argument, so that its table is data and not a constant
 jax.tree_util.register_dataclass(Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
-jax.tree_util.register_dataclass(Nonlinear, data_fields=["tables"], meta_fields=["name", "operation", "ndata"])
 
 
 def _contract(table: Any, xf: np.ndarray) -> np.ndarray:
