@@ -6,13 +6,14 @@ runs on one thread and the chunks run side by side.  On an accelerator all model
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import jax
+
+from hyperparton import host
 
 __all__ = ["chunk_size", "cores", "run_all", "threads", "trials_per_chunk"]
 
@@ -26,9 +27,7 @@ _MOST_ROWS = 4
 
 def cores() -> int:
     """Cores that this process may use, 1 on an accelerator (which needs no second thread)."""
-    if jax.default_backend() != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return host.cores() if jax.default_backend() == "cpu" else 1
 
 
 def threads() -> int:
@@ -36,8 +35,7 @@ def threads() -> int:
 
     The size of chunks does not depend on it, so neither do results: the workers of a scan share the cores by it.
     """
-    wanted = os.environ.get("NPROC", "")
-    return min(cores(), int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else cores()
+    return min(cores(), host.threads())
 
 
 def chunk_size(models: int, folds: int = 1) -> int:

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, bilinear_prediction, operate
+from hyperparton.data.operations import operate
+from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, bilinear_prediction
 from hyperparton.fit.positivity import ConstraintSets
 
 __all__ = ["Outputs", "Predictions", "Projection", "build_projection", "to_device"]
