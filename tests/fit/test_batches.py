@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hyperparton import host
 from hyperparton.fit import parallel
 from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.chi2 import reduce_points, stack
@@ -76,7 +77,7 @@ def test_a_fit_is_repeated_to_the_last_digit(setup, fit, leaves):
 
 @pytest.mark.parametrize(("told", "expected"), [("", 6), ("2", 2), ("9", 6), ("0", 6), ("many", 6)])
 def test_workers_share_the_cores_and_chunks_stay_as_they_are(monkeypatch, told, expected):
-    monkeypatch.setattr(parallel, "cores", lambda: 6)
+    monkeypatch.setattr(host, "cores", lambda: 6)
     monkeypatch.setattr(parallel.jax, "default_backend", lambda: "cpu")
     monkeypatch.setenv("NPROC", told)
     assert parallel.threads() == expected
