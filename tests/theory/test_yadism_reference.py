@@ -11,15 +11,12 @@ import pytest
 
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import Memory, coefficients
-from hyperparton.theory.extra import have_extra
 from hyperparton.theory.fonll import parts_of
 
 HERE = Path(__file__).parent
 
 pytestmark = [
-    pytest.mark.skipif(
-        not have_extra(), reason="NOT TESTED: needs yadism and eko; install them with pip install 'hyperparton[theory]'"
-    ),
+    pytest.mark.theory,
     pytest.mark.filterwarnings("ignore"),  # numba's, inside yadism and eko
 ]
 

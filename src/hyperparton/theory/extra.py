@@ -9,7 +9,7 @@ from types import ModuleType
 
 from hyperparton.errors import TheoryError
 
-__all__ = ["PACKAGES", "have_extra", "require", "single_thread", "versions"]
+__all__ = ["PACKAGES", "require", "single_thread", "versions"]
 
 PACKAGES = ("yadism", "eko")
 """what the extra brings"""
@@ -27,11 +27,6 @@ def require(module: str) -> ModuleType:
             f"computing FK tables needs the package {package}, which is not installed; "
             "install it with: pip install 'hyperparton[theory]'"
         ) from error
-
-
-def have_extra() -> bool:
-    """Whether yadism and eko are installed (they are not imported)."""
-    return all(_version(package) is not None for package in PACKAGES)
 
 
 def versions() -> dict[str, str]:
