@@ -1,4 +1,4 @@
-"""Rotations of the fit bases to the working basis, exact, against their definitions (arXiv:2109.02653, eqs. 3.4-3.6)."""
+"""Rotations of the fit bases to the working basis, exact, by their definitions (arXiv:2109.02653, eqs. 3.4-3.6)."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_rotation(fitbasis, order):
 
 
 def test_what_is_no_basis():
-    with pytest.raises(TrainingError, match=r"unknown fitbasis 'FLAVOR', did you mean FLAVOUR\?|unknown fitbasis"):
+    with pytest.raises(TrainingError, match="unknown fitbasis .FLAVOR."):
         fit_to_working("FLAVOR", FITBASES["FLAVOUR"])
     with pytest.raises(TrainingError, match="the basis of fitbasis EVOL needs sng, g, v"):
         fit_to_working("EVOL", FITBASES["FLAVOUR"])
