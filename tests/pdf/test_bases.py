@@ -34,7 +34,7 @@ def test_rotation(fitbasis, order):
 
 
 def test_what_is_no_basis():
-    with pytest.raises(TrainingError, match="unknown fitbasis .FLAVOR."):
+    with pytest.raises(TrainingError, match="unknown fitbasis 'FLAVOR'"):
         fit_to_working("FLAVOR", FITBASES["FLAVOUR"])
     with pytest.raises(TrainingError, match="the basis of fitbasis EVOL needs sng, g, v"):
         fit_to_working("EVOL", FITBASES["FLAVOUR"])
