@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hyperparton.hyperloss import ModelTrainer
     from hyperparton.interop import hyper_scan_wrapper
     from hyperparton.nn.initializers import MetaLayer
-    from hyperparton.nn.metamodel import MetaModel
+    from hyperparton.nn.optimizers import MetaModel
     from hyperparton.runcard import Runcard, read_runcard
     from hyperparton.scan import (
         ActivationStr,
@@ -85,7 +85,7 @@ __all__ = [
 #: module -> the public names that it holds
 _HOMES = {
     "nn.initializers": ("MetaLayer",),
-    "nn.metamodel": ("MetaModel",),
+    "nn.optimizers": ("MetaModel",),
     "data": ("load_fit_data",),
     "engines": ("Engine", "get_engine"),
     "errors": ("HyperpartonError",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hyperparton.engines import check_engine
 from hyperparton.errors import StoreError
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.settings import ScanSettings
@@ -24,7 +25,7 @@ _KEY = "scan"
 def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings, usual_lag: int) -> int:
     """Keep what the scan is, at its first start; raise StoreError if a later one asks for another scan.
 
-    Gives the scan's lag: what was asked for, else what it was begun with, else the usual one.
+    Raises EngineError if it was begun with an engine that is gone. Gives the scan's lag: what was asked for, else what it was begun with, else the usual one.
     """
     space, identity = scanner.as_dict(), settings.identity()
     asked: dict[str, Any] = {
@@ -33,6 +34,7 @@ def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings,
         "metadata": strict(settings.metadata, "metadata"),
     }
     kept = store.attach_first(_KEY, asked)
+    check_engine(kept["settings"]["engine"])
     if settings.lag is None:
         asked["settings"]["lag"] = kept["settings"]["lag"]
     faults = _differences(kept, asked)
