@@ -58,7 +58,7 @@ def _fitted(setup: Any, row: Any, display: Any) -> FittedTrial:
     from hyperparton.cli.best import completed
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
-    from hyperparton.fit.setup import run_fit
+    from hyperparton.fit.run import run_fit
 
     methodology = Methodology.from_parameters(completed(row.parameters))
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)

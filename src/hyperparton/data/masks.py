@@ -6,7 +6,6 @@ that their covariance matrix is diagonal, a fraction of all eigenmodes does.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from hyperparton.data.covmat import correlations
 from hyperparton.data.types import DataSet, FitData
 from hyperparton.errors import DataError, nearest
+from hyperparton.files import checksum
 
 __all__ = [
     "DIAGONAL_FRACTION",
@@ -51,7 +52,7 @@ def replica_seeds(seed: int, replicas: Sequence[int]) -> np.ndarray:
 
 def group_seed(name: str) -> int:
     """What a name adds to a seed."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % _NAME_SEEDS
+    return int(checksum(name), 16) % _NAME_SEEDS
 
 
 def grouped(datasets: Sequence[DataSet]) -> dict[str, list[int]]:
@@ -146,15 +147,14 @@ def diagonalise(covmat: np.ndarray) -> Diagonalisation:
     Data that are correlated with no others outside their block are treated block by block, which is exact.  The sign of
     an eigenvector, and the choice among those of equal eigenvalues, are arbitrary.
     """
-    sigma = np.sqrt(np.diag(covmat))
-    correlations = covmat / np.multiply.outer(sigma, sigma)
-    count, labels = connected_components(correlations != 0.0, directed=False)
-    eigenvalues, vectors = np.zeros(len(sigma)), np.zeros_like(correlations)
+    sigma, correlated = correlations(covmat)
+    count, labels = connected_components(correlated != 0.0, directed=False)
+    eigenvalues, vectors = np.zeros(len(sigma)), np.zeros_like(correlated)
     at = 0
     for label in range(count):
         rows = np.flatnonzero(labels == label)
         modes = slice(at, at + len(rows))
-        eigenvalues[modes], block = np.linalg.eigh(correlations[np.ix_(rows, rows)])
+        eigenvalues[modes], block = np.linalg.eigh(correlated[np.ix_(rows, rows)])
         vectors[modes, rows] = block.T
         at += len(rows)
     order = np.argsort(eigenvalues, kind="stable")

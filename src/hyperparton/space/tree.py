@@ -6,7 +6,6 @@ not apply; the value of a choice is the index of its option.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import SpaceError
+from hyperparton.files import checksum
 from hyperparton.space.samplers import REAL, Choice, FrozenList, LogUniform, QUniform, Range, Sampler
 
 __all__ = [
@@ -159,7 +159,7 @@ def describe(node: Any) -> Any:
 def fingerprint(space: Any) -> str:
     """The SHA-256 of the space's description; equal spaces have equal fingerprints, whatever the order of keys."""
     text = json.dumps(describe(space), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return checksum(text)
 
 
 def readable(value: Any) -> Any:
