@@ -255,7 +255,7 @@ def _uncertainties(paths: Sequence[Path], central: np.ndarray, metadata: Any) ->
 
 
 def _uncertainty_file(path: Path) -> tuple[dict[str, tuple[str, str]], np.ndarray]:
-    """(uncertainty -> (treatment, type), (dat, uncertainty) values)."""
+    """Treatment and type of each uncertainty by its name, and their values (dat, unc)."""
     try:
         sections = top_level(path.read_text(encoding="utf-8"))
         definitions: Any = read_block(sections["definitions"])

@@ -57,7 +57,7 @@ def covariance(
 def absolute_uncertainties(
     uncertainties: Uncertainties, values: np.ndarray, additive_only: bool = False
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """((dat, systematic) in the units of the data, their types)."""
+    """Uncertainties (dat, unc) in the units of the data, and their types."""
     if additive_only:
         return uncertainties.additive, uncertainties.additive_types
     scaled = uncertainties.multiplicative * values[:, None] / 100

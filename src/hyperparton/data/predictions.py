@@ -22,7 +22,7 @@ PDFValues = Callable[[np.ndarray, float], np.ndarray] | Sequence[np.ndarray]
 
 
 def predict(observable: Observable, xf: PDFValues) -> np.ndarray:
-    """(..., dat) predictions for x f in the evolution basis; leading dimensions (members, replicas) are kept."""
+    """(..., dat) predictions for x f in the evolution basis; leading axes (member, rep) are kept."""
     if callable(xf):
         values = [xf(table.xgrid, table.q0) for table in observable.tables]
     else:

@@ -20,10 +20,12 @@ ENGINES = {
     "gp": ("gp", "GaussianProcessEngine"),
     "hyperopt": ("hyperopt", "HyperoptEngine"),
     "optuna": ("optuna", "TPEEngine"),
-    "optuna:gp": ("optuna", "GPEngine"),
     "optuna:cmaes": ("cmaes", "CmaEsEngine"),
     "random": ("random", "RandomEngine"),
 }
+
+#: names that older scans may have -> why there is no such engine any more
+_GONE = {"optuna:gp": "it needed torch"}
 
 _START = re.compile(rf"({'|'.join(SEQUENCES)})([1-9]\d{{0,4}})?")
 
@@ -36,7 +38,7 @@ def check_engine(name: str) -> None:
 def get_engine(name: str, scan_seed: int = 0) -> Engine:
     """A new engine by its name; a quasi-random start is scrambled from `scan_seed`.
 
-    Raises EngineError for a name that is not known, or an engine whose library is not installed.
+    Raises EngineError for a name that is not known.
     """
     base, sequence, start = _parse(name)
     module, class_name = ENGINES[base]
@@ -47,6 +49,11 @@ def get_engine(name: str, scan_seed: int = 0) -> Engine:
 def _parse(name: str) -> tuple[str, str | None, int | None]:
     """(engine, sequence, trials of the sequence) of a name."""
     base, plus, start = name.partition("+")
+    if base in _GONE:
+        raise EngineError(
+            f"the engine {base!r} is gone ({_GONE[base]}): a scan begun with it cannot be continued, but a scan in "
+            f"another folder can learn from its trials (--from); accepted: {', '.join(ENGINES)}"
+        )
     if base not in ENGINES:
         raise EngineError(f"unknown engine {base!r}{nearest(base, ENGINES)}, accepted: {', '.join(ENGINES)}")
     if not plus:

@@ -54,7 +54,7 @@ class ReducedChi2:
 
 
 def reduce_rows(rows: np.ndarray, target: np.ndarray, origin: np.ndarray, ndata: int) -> ReducedChi2:
-    """|rows phi - target|^2 for whitened rows (row, feature) and target (row,)."""
+    """|rows phi - target|^2 for whitened rows (dat, feature) and target (dat,), of points or of eigenmodes."""
     residual = target - rows @ origin
     return ReducedChi2(rows.T @ rows, rows.T @ residual, float(residual @ residual), origin, ndata)
 
@@ -100,7 +100,7 @@ def _whitening(modes: Diagonalisation) -> np.ndarray:
 def split_eigenmodes(
     matrix: np.ndarray, centrals: np.ndarray, modes: Diagonalisation, masks: Sequence[np.ndarray], origin: np.ndarray
 ) -> list[tuple[ReducedChi2, ReducedChi2]]:
-    """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (mask, dat).
+    """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (rep, dat).
 
     Raises DataError for an eigenvalue that is not positive.
     """

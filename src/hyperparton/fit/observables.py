@@ -126,9 +126,8 @@ def _prepare(table: FKTable, grid: np.ndarray) -> Any:
 def _folded(channels: np.ndarray, values: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Channels (chan, 2) and values (dat, chan, x, x) without those that add nothing.
 
-    Both protons have the same PDF, so the channel (b, a) is that of (a, b) with the protons exchanged and is added to
-    it.  A channel with a flavour that is not `alive` (flav,), zero at Q0 as the photon is, or without values, is left
-    out.
+    Both protons have the same PDF, so the channel b, a is that of a, b with the protons exchanged and is added to it.
+    A channel with a flavour that is not `alive` (evol,), zero at Q0 as the photon is, or without values, is left out.
     """
     kept: dict[tuple[int, int], np.ndarray] = {}
     for (a, b), value in zip(channels.tolist(), np.swapaxes(values, 0, 1), strict=True):
@@ -149,7 +148,7 @@ class Convolution:
     matrix: np.ndarray
     nonlinear: tuple[Nonlinear, ...]
     basis: np.ndarray | None = None
-    """(x*working, linear): the combinations of PDF values that the linear features are; None for the values"""
+    """(x*working, feature): the combinations of PDF values that the linear features are; None for the values"""
 
     @property
     def nonlinear_size(self) -> int:

@@ -88,10 +88,12 @@ jax.tree_util.register_dataclass(
 
 
 class Outputs(NamedTuple):
-    """Linear features or predictions (model, linear), predictions of non-linear observables (model, dat) or None."""
+    """What a convolution gives for the PDFs of models."""
 
     linear: Array
+    """(model, feature) the linear features, or (model, dat) the linear part of predictions"""
     nonlinear: Array | None
+    """(model, dat) the predictions of the observables that are not linear"""
 
 
 @jax.custom_vjp

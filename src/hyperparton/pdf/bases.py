@@ -20,7 +20,7 @@ __all__ = ["WORKING_BASIS", "fit_to_working", "working_to_evolution"]
 
 WORKING_BASIS = ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15")
 
-#: what an element is made of: coefficients of (u, ubar, d, dbar, s, sbar, c, g); c = cbar, so c+ = 2 c
+#: what an element is made of: coefficients of u, ubar, d, dbar, s, sbar, c, g; c = cbar, so c+ = 2 c
 _CONTENT = {
     "sng": (1, 1, 1, 1, 1, 1, 2, 0),
     "v": (1, -1, 1, -1, 1, -1, 0, 0),

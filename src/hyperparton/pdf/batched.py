@@ -42,7 +42,7 @@ Array = Any
 Weights = list[dict[str, Array]]
 WIDTH_STEP = 16
 
-#: activations a + b tanh(c x), which one program serves: name -> (a, b, c)
+#: activations a + b tanh(c x), which one program serves: name -> a, b, c
 _TANH_LIKE = {"tanh": (0.0, 1.0, 1.0), "sigmoid": (0.5, 0.5, 0.5)}
 
 
@@ -194,7 +194,7 @@ def unpad_weights(architecture: Architecture, weights: Weights) -> Weights:
 
 @jax.custom_vjp
 def _product(kernel: Array, h: Array) -> Array:
-    """(batch, out, in) times (batch, in, x)."""
+    """(model, out, in) times (model, in, x); per flavour, the networks of a model follow each other."""
     return jnp.einsum("moi,mix->mox", kernel, h)
 
 
