@@ -33,7 +33,7 @@ import hyperopt.base
 import pymongo
 import sqlalchemy as sa
 
-from hyperparton import Execution, HyperScanner, ScanSettings
+from hyperparton import Engine, Execution, HyperScanner, ScanSettings
 from hyperparton.scan import run as scan_module
 
 LABELS = [f"p{i}" for i in range(12)]
@@ -56,10 +56,10 @@ class Idle:
         return self.result
 
 
-class Constant:
+class Constant(Engine):
     """An engine that costs nothing."""
 
-    name = "random"
+    name, start = "random", 0
 
     def suggest(self, space: Any, history: Any, seed: int, number: int | None = None) -> dict[str, list[float]]:
         """The same vals each time."""
@@ -159,14 +159,7 @@ def main() -> None:
     print(f"{'store':10s}{'passed, median':>24s}{'passed, mean':>24s}{'computed, mean':>24s}")
     for name in arguments.stores:
         with tempfile.TemporaryDirectory() as folder, servers(Path(folder)) as running:
-            store = None
-            if name == "sqlite":
-                store = f"sqlite:///{folder}/shared.sqlite"
-            elif name == "postgres":
-                store = running.postgres("scan")
-            elif name == "mongo":
-                host, port, database = running.mongo("scan")
-                store = f"mongodb://{host}:{port}/{database}"
+            store = running.store_url(name, Path(folder)) or None
             scan = Path(folder) / "scan"
             first = measure(scan, store, early + half)[max(early - half, 1) :]
             fill(scan, store, late - arguments.window - 1)

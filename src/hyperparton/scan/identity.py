@@ -25,7 +25,8 @@ _KEY = "scan"
 def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings, usual_lag: int) -> int:
     """Keep what the scan is, at its first start; raise StoreError if a later one asks for another scan.
 
-    Raises EngineError if it was begun with an engine that is gone. Gives the scan's lag: what was asked for, else what it was begun with, else the usual one.
+    Raises EngineError if it was begun with an engine that is gone. Gives the scan's lag: what was asked for, else what
+    it was begun with, else the usual one.
     """
     space, identity = scanner.as_dict(), settings.identity()
     asked: dict[str, Any] = {

@@ -35,8 +35,8 @@ class Suggester:
 
     def expected_improvement(self, number: int) -> float | None:
         """By how much the engine expects trial `number` to lower the best loss; None if it cannot tell."""
-        engine: Any = self.engine
-        return engine.expected_improvement(self.space, self._past(number), trial_seed(self.seed, number))
+        seed = trial_seed(self.seed, number)
+        return self.engine.expected_improvement(self.space, self._past(number), seed, number)
 
     def _past(self, number: int) -> Sequence[Outcome]:
         outcomes, seen = self.history.outcomes, seen_by(number, self.lag)
