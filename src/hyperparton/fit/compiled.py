@@ -292,7 +292,7 @@ def _step(
     gradients: ModelParameters,
     slots: list[Any],
 ):
-    """ModelParameters and slots after one step of the optimizer."""
+    """Parameters and slots after one step of the optimizer."""
     step = epoch.astype(jnp.float32) + 1.0
     flat, tree = jax.tree_util.tree_flatten_with_path(parameters)
     stepped, new_slots = [], []
