@@ -15,7 +15,10 @@ from hyperparton.errors import EngineError, nearest
 __all__ = ["ENGINES", "Engine", "check_engine", "get_engine", "trial_seed"]
 
 #: names of engines, each of which takes a quasi-random start too
-ENGINES = ("gp", "hyperopt", "optuna", "optuna:gp", "optuna:cmaes", "random")
+ENGINES = ("gp", "hyperopt", "optuna", "optuna:cmaes", "random")
+
+#: names that older scans may have -> why there is no such engine any more
+_GONE = {"optuna:gp": "it needed torch"}
 
 _START = re.compile(rf"({'|'.join(SEQUENCES)})([1-9]\d{{0,4}})?")
 
@@ -28,7 +31,7 @@ def check_engine(name: str) -> None:
 def get_engine(name: str, scan_seed: int = 0) -> Engine:
     """A new engine by its name; a quasi-random start is scrambled from `scan_seed`.
 
-    Raises EngineError for a name that is not known, or an engine whose library is not installed.
+    Raises EngineError for a name that is not known.
     """
     base, sequence, start = _parse(name)
     engine = _engine(base)
@@ -37,6 +40,11 @@ def get_engine(name: str, scan_seed: int = 0) -> Engine:
 
 def _parse(name: str) -> tuple[str, str | None, int | None]:
     base, plus, start = name.partition("+")
+    if base in _GONE:
+        raise EngineError(
+            f"the engine {base!r} is gone ({_GONE[base]}): a scan begun with it cannot be continued, but a scan in "
+            f"another folder can learn from its trials (--from); accepted: {', '.join(ENGINES)}"
+        )
     if base not in ENGINES:
         raise EngineError(f"unknown engine {base!r}{nearest(base, ENGINES)}, accepted: {', '.join(ENGINES)}")
     if not plus:
@@ -68,6 +76,6 @@ def _engine(base: str) -> Engine:
         from hyperparton.engines.cmaes import CmaEsEngine
 
         return CmaEsEngine()
-    from hyperparton.engines.optuna import GPEngine, TPEEngine
+    from hyperparton.engines.optuna import TPEEngine
 
-    return TPEEngine() if base == "optuna" else GPEngine()
+    return TPEEngine()

@@ -1,8 +1,7 @@
-"""Engines of Optuna: its tree-structured Parzen estimator and its Gaussian process.
+"""Optuna's tree-structured Parzen estimator as an engine.
 
 Conditional labels stay conditional: the engine walks the space's tree and asks for the labels that apply. The Parzen
-estimator looks at labels in groups that always occur together (`group`), jointly within each (`multivariate`). Optuna's
-Gaussian process knows no conditions: for it a label that does not apply has the middle of its range.
+estimator looks at labels in groups that always occur together (`group`), jointly within each (`multivariate`).
 
 Grids are whole numbers for Optuna, so every point of a grid can be drawn. A study is kept in memory and each new
 outcome is added to it; each suggestion is made by a sampler of its own, started with the trial's seed, so nothing but
@@ -16,27 +15,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hyperparton.engines.base import Follower, best_and_latest, counted_loss, normal_scores, samplers_to_scan
-from hyperparton.engines.quasirandom import value_at
-from hyperparton.errors import EngineError
+from hyperparton.engines.base import Follower, best_and_latest, counted_loss, samplers_to_scan
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, freeze
 from hyperparton.trials.trial import Outcome
 
-__all__ = ["GPEngine", "Kept", "Labels", "TPEEngine"]
+__all__ = ["Kept", "Labels", "TPEEngine"]
 
 #: beyond so many trials the Parzen estimator sees the best and the latest, so that its cost does not grow
 _TPE_BEST, _TPE_LATEST = 250, 750
-
-#: the Gaussian process, whose cost grows with the third power, sees so many of the best trials and of the latest
-_GP_BEST, _GP_LATEST = 150, 150
 
 
 class Labels:
@@ -46,7 +39,6 @@ class Labels:
         self.space = space
         self.samplers = samplers_to_scan(space)
         self.distributions = {label: _distribution(sampler) for label, sampler in self.samplers.items()}
-        self.middle = {label: self.given(label, value_at(s, 0.5)) for label, s in self.samplers.items()}
 
     def given(self, label: str, value: Any) -> Any:
         """A value of ours as Optuna's."""
@@ -64,12 +56,8 @@ class Labels:
         )
 
     def ask(self, study: optuna.Study, sampler: BaseSampler, given: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """A point of the space: values as `given`, others as the sampler draws them for this study.
-
-        The last trial of the study, if it is not finished, is the one that is asked for.
-        """
-        last = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        trial = last[0] if last else create_trial(state=TrialState.RUNNING)
+        """A point of the space: values as `given`, others as the sampler draws them for this study."""
+        trial = create_trial(state=TrialState.RUNNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             joint = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
@@ -158,37 +146,3 @@ class TPEEngine:
             return TPESampler(
                 seed=seed, multivariate=True, group=True, constant_liar=False, n_startup_trials=self.start
             )
-
-
-class GPEngine:
-    """Optuna's Gaussian process with expected improvement, after 10 random trials; it needs torch (extra `gp`).
-
-    It sees the best 150 and the latest 150 trials, with normal scores of the losses' ranks as values: losses that span
-    decades are no normal numbers themselves.
-    """
-
-    name = "optuna:gp"
-    start = 10
-
-    def __init__(self) -> None:
-        if find_spec("torch") is None:
-            raise EngineError(
-                "the engine optuna:gp needs the package torch, which is not installed: "
-                "python -m pip install 'hyperparton[gp]', or choose another engine"
-            )
-        self._labels: Labels | None = None
-
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
-        """A draw of `GPSampler` for these trials and this seed."""
-        frozen = freeze(space)
-        if self._labels is None or self._labels.space != frozen:
-            self._labels = Labels(frozen)
-        labels, study = self._labels, _study(_storage())
-        scores = normal_scores(history)
-        for i in best_and_latest(history, _GP_BEST, _GP_LATEST):
-            study.add_trial(labels.finished({**labels.middle, **labels.params(history[i])}, float(scores[i])))
-        study.add_trial(create_trial(state=TrialState.RUNNING))  # the sampler writes to it
-        sampler = GPSampler(seed=seed, n_startup_trials=self.start, warn_independent_sampling=False)
-        return labels.ask(study, sampler, {})
