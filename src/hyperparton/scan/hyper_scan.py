@@ -144,7 +144,7 @@ def hyper_scan_wrapper(
 
 def _engine(name: str, seed: int, ending: Ending) -> Any:
     engine = get_engine(name, seed)
-    if ending.min_improvement is not None and not hasattr(engine, "expected_improvement"):
+    if ending.min_improvement is not None and not engine.tells_expected_improvement:
         raise EngineError(f"the engine {name} cannot tell what improvement it expects")
     return engine
 
