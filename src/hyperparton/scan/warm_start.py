@@ -99,7 +99,7 @@ def _told(outside: Sequence[tuple[Any, list[Misfit]]]) -> str:
     groups: dict[tuple[str, str], list[tuple[Any, str]]] = defaultdict(list)
     for number, misfits in outside:
         for misfit in misfits:
-            groups[misfit.parameter, misfit.accepted].append((number, misfit.given))
+            groups[misfit.parameter, misfit.accepted].append((number, misfit.value))
     if not groups:
         return ""
     told = [
