@@ -139,8 +139,8 @@ class TrainerProcess:
             if end is not None and time.monotonic() > end:
                 return _limited("TrialTimeout", f"it took longer than {seconds:g} s; its process was ended")
             if memory is not None and (held := resident_memory(process.pid)) > memory:
-                message = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
-                return _limited("MemoryLimit", message)
+                text = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
+                return _limited("MemoryLimit", text)
 
     def _line(self, process: subprocess.Popen[bytes]) -> Answer | None:
         """The next answer; None if there is none just now."""

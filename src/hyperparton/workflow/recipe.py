@@ -44,7 +44,9 @@ class TrainerRequest:
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
     def load_data(self) -> Any:
-        """The data of a card of PDF fits, with their theory."""
+        """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
+        if not isinstance(self.card, Runcard):
+            return None
         from hyperparton.data import load_fit_data
 
         return load_fit_data(self.card, self.theory, self.t0pdfset)
@@ -72,4 +74,4 @@ def build(
     card = parse_runcard(text, Path(path), trainer)
     request = TrainerRequest(card, replicas, Path(output), None if theory is None else Path(theory), t0pdfset)
     scanner = scanner_of(card)
-    return request.trainer(request.load_data() if isinstance(card, Runcard) else None), scanner
+    return request.trainer(request.load_data()), scanner
