@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hyperparton.errors import StoreError
 from hyperparton.trials import FileTrials, SqlStore, read_tries
-from hyperparton.trials.mongo_file import MongoFileTrials
+from hyperparton.trials.mongo.trials import MongoFileTrials
 from hyperparton.trials.tries_export import ExportedTrials
 
 

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from hyperparton.errors import ScanError, TrialPrunedError
 from hyperparton.scan.checkpoints import Reports
 from hyperparton.scan.limits import TrialTimeoutError, alarm
-from hyperparton.trials.trial import STATUSES, strict
+from hyperparton.trials.result import STATUSES
+from hyperparton.trials.strict_json import strict
 
 __all__ = ["Trainer", "evaluate_trial", "evaluate_trials", "require_reports"]
 

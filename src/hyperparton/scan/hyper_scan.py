@@ -24,7 +24,7 @@ from hyperparton.scan.warm_start import kept_prior, prior_of
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space import describe, fingerprint, samplers_by_label
 from hyperparton.trials import TrialStore
-from hyperparton.trials.trial import strict
+from hyperparton.trials.strict_json import strict
 from hyperparton.trials.tries_export import ExportedTrials
 
 __all__ = ["Progress", "hyper_scan_wrapper"]

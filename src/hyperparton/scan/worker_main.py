@@ -24,7 +24,7 @@ from hyperparton.scan.evaluate import evaluate_trials, require_reports
 from hyperparton.scan.foreign_trainer import as_trainer
 from hyperparton.scan.pruning import Threshold
 from hyperparton.space import evaluate, fingerprint
-from hyperparton.trials.trial import encode, strict
+from hyperparton.trials.strict_json import encode, strict
 
 __all__ = ["main"]
 
