@@ -9,7 +9,7 @@ import pytest
 from hyperparton.data.commondata import FKOperands
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.predictions import predict
-from hyperparton.data.theory_folder import Theory, TheorySource
+from hyperparton.data.theory_folder import TheoryFolder, TheorySource
 from hyperparton.data.types import EVOLUTION_BASIS
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.fit.observables import build_convolution, union_grid
@@ -27,7 +27,7 @@ def theory(tmp_path_factory):
     folder = tmp_path_factory.mktemp("theory_1")
     (folder / "fastkernel").mkdir()
     script.write_tables(folder / "fastkernel")
-    return Theory(TheorySource(1, folder, "test"), {})
+    return TheoryFolder(TheorySource(1, folder, "test"), {})
 
 
 def operands(operation, operands, conversion_factor=1.0, shifts=None, normalization=None):
@@ -71,7 +71,7 @@ def test_the_convolution_of_a_fit_gives_the_same(observables):
     np.testing.assert_allclose(convolution.predict(xf)[0], expected, rtol=1e-12)
     # compressed features leave what is not linear as it is
     compressed = convolution.compressed(np.diag(expected**2))
-    np.testing.assert_allclose((compressed.features(xf, np) @ compressed.matrix.T)[0], expected, rtol=1e-12)
+    np.testing.assert_allclose((compressed.features(xf) @ compressed.matrix.T)[0], expected, rtol=1e-12)
 
 
 def test_scale_of_the_tables(observables):

@@ -58,7 +58,7 @@ def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
 def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
-    from hyperparton.fit.setup import run_fit
+    from hyperparton.fit.run import run_fit
 
     methodology = Methodology.from_parameters(trial.parameters)
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)

@@ -29,10 +29,10 @@ _FEWEST_NODES = 4
 
 
 def data_paths() -> tuple[Path, ...]:
-    """The folders that PDF sets are looked for in, first things first."""
-    given = [Path(part).expanduser() for part in os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep) if part]
+    """The folders that are searched for PDF sets, in this order."""
+    named = os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep)
     usual = [Path(prefix) / "share" / "LHAPDF" for prefix in (sys.prefix, "/usr/local", "/usr")]
-    return tuple(dict.fromkeys([*given, *usual, _SHIPPED]))
+    return tuple(dict.fromkeys([*(Path(each).expanduser() for each in named if each), *usual, _SHIPPED]))
 
 
 def find_pdfset(name: str) -> PDFSet:
@@ -99,7 +99,7 @@ def _inside(value: float, low: float, high: float, what: str) -> float:
 
 
 def _rotate(by_pid: dict[int, np.ndarray], size: int) -> np.ndarray:
-    """Flavours to the evolution basis: V_n and T_n compare the first flavours with the n-th (u, d, s, c, b, t)."""
+    """Flavours to the evolution basis: V_n and T_n compare the first flavours with the n-th of u, d, s, c, b, t."""
     zero = np.zeros(size)
     plus = [by_pid.get(pid, zero) + by_pid.get(-pid, zero) for pid in _QUARKS]
     minus = [by_pid.get(pid, zero) - by_pid.get(-pid, zero) for pid in _QUARKS]
@@ -125,12 +125,12 @@ def _check_grid(path: Path) -> None:
     for grid in grids:
         sizes = [len(line.split()) for line in grid.strip().split("\n")[:2]]
         if min(sizes) < _FEWEST_NODES:
-            given = f"{sizes[0]} x and {sizes[1]} q"
-            raise PDFSetError(f"{path} has a grid of {given}: bicubic interpolation needs {_FEWEST_NODES} of each")
+            nodes = f"{sizes[0]} x and {sizes[1]} q"
+            raise PDFSetError(f"{path} has a grid of {nodes}: bicubic interpolation needs {_FEWEST_NODES} of each")
 
 
 def _is_grid(block: str) -> bool:
-    """Three lines (rising x, rising q, flavours), then one line per (x, q) with one finite number per flavour."""
+    """Three lines (rising x, rising q, flavours), then a line for each pair of x and q: a finite number per flavour."""
     lines = block.strip().split("\n")
     if len(lines) < 4:
         return False

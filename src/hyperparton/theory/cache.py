@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.errors import TheoryError
 from hyperparton.files import checksum, replacing
 
-__all__ = ["SECONDS", "PieceStore"]
+__all__ = ["SECONDS", "PieceCache"]
 
 SECONDS = "seconds"
 """name of the array with the time that a piece took"""
 
 
-class PieceStore:
+class PieceCache:
     """A folder of pieces."""
 
     def __init__(self, folder: Path):
@@ -40,6 +41,13 @@ class PieceStore:
                 return {name: arrays[name] for name in arrays.files}
         except (FileNotFoundError, ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError):
             return None
+
+    def computed(self, path: Path) -> dict[str, np.ndarray]:
+        """The arrays of a piece that was computed before; raises `TheoryError` if it is not there or is damaged."""
+        piece = self.load(path)
+        if piece is None:
+            raise TheoryError(f"the piece {path} is missing or damaged; run the same command again")
+        return piece
 
     def seconds(self, path: Path) -> float:
         """How long the piece took to compute."""

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from hyperparton.errors import TheoryError
 
-__all__ = ["PACKAGES", "have_extra", "require", "single_thread", "versions"]
+__all__ = ["PACKAGES", "have_extra", "require", "require_extra", "single_thread", "versions"]
 
 PACKAGES = ("yadism", "eko")
 """what the extra brings"""
@@ -29,6 +29,12 @@ def require(module: str) -> ModuleType:
         ) from error
 
 
+def require_extra() -> None:
+    """Imports yadism and eko, so that a missing one is an error before anything is computed; raises `TheoryError`."""
+    for module in ("yadism.runner", "eko.runner.parts"):
+        require(module)
+
+
 def have_extra() -> bool:
     """Whether yadism and eko are installed (they are not imported)."""
     return all(_version(package) is not None for package in PACKAGES)
@@ -37,8 +43,8 @@ def have_extra() -> bool:
 def versions() -> dict[str, str]:
     """Package -> version of everything that the numbers in a table depend on; missing ones are left out."""
     wanted = ("hyperparton", *PACKAGES, "pineappl", "nnpdf-data", "numpy", "scipy", "numba", "LeProHQ", "adani")
-    found = {package: _version(package) for package in wanted}
-    return {package: number for package, number in found.items() if number is not None}
+    installed = {package: _version(package) for package in wanted}
+    return {package: number for package, number in installed.items() if number is not None}
 
 
 def _version(package: str) -> str | None:
