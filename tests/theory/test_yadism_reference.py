@@ -12,14 +12,11 @@ import pytest
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import CoefficientCache, coefficients
 from hyperparton.theory.fonll import parts_of
-from hyperparton.theory.optional import have_extra
 
 HERE = Path(__file__).parent
 
 pytestmark = [
-    pytest.mark.skipif(
-        not have_extra(), reason="NOT TESTED: needs yadism and eko; install them with pip install 'hyperparton[theory]'"
-    ),
+    pytest.mark.theory,
     pytest.mark.filterwarnings("ignore"),  # numba's, inside yadism and eko
 ]
 
