@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hyperparton.runcard import Runcard, read_runcard
     from hyperparton.scan import ActivationStr, HyperScanner, hyper_scan_wrapper
     from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
-    from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, read_tries
+    from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, Trial, TrialStore, read_trials, read_tries
 
     __version__: str
 
@@ -36,6 +36,8 @@ __all__ = [
     "MongoFileTrials",
     "MongodRunner",
     "Runcard",
+    "Trial",
+    "TrialStore",
     "__version__",
     "errors",
     "fit_runcard",
@@ -48,6 +50,7 @@ __all__ = [
     "load_fit_data",
     "optimizer_arg_wrapper",
     "read_runcard",
+    "read_trials",
     "read_tries",
 ]
 
@@ -63,7 +66,7 @@ _HOMES = {
     "space": ("hp_choice", "hp_loguniform", "hp_quniform", "hp_uniform", "optimizer_arg_wrapper"),
     "fit": ("FitResult", "fit_runcard"),
     "hyperloss": ("ModelTrainer",),
-    "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "read_tries"),
+    "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "Trial", "TrialStore", "read_trials", "read_tries"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
