@@ -25,6 +25,16 @@ _SEED = 42
 _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 
 
+class _EngineOption(click.Option):
+    """An option whose help lists the engines; they are loaded when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from hyperparton.engines import ENGINES
+
+        self.help = f"{', '.join(ENGINES)}; NAME+sobol starts with a Sobol sequence."
+        return super().get_help_record(ctx)
+
+
 @click.command()
 @runcard_argument
 @click.option(
@@ -34,11 +44,11 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Default: the runcard's stem.")
 @click.option(
     "--engine",
+    cls=_EngineOption,
     metavar="NAME",
     callback=lambda context, option, name: _known_engine(name),
     default="gp",
     show_default=True,
-    help="gp, hyperopt, optuna, optuna:cmaes or random; NAME+sobol starts with a Sobol sequence.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
 @click.option(

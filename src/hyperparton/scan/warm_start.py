@@ -86,7 +86,7 @@ def _told(outside: Sequence[tuple[int, list[Misfit]]]) -> str:
     groups: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     for number, misfits in outside:
         for misfit in misfits:
-            groups[misfit.parameter, misfit.accepted].append((number, misfit.given))
+            groups[misfit.parameter, misfit.accepted].append((number, misfit.value))
     if not groups:
         return ""
     told = [
