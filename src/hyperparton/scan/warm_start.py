@@ -24,7 +24,7 @@ __all__ = ["kept_prior", "parameter_sets", "prior_of", "read_prior"]
 _KEY = "prior"
 
 
-def prior_of(store: TrialStore, sources: Sequence[str], space: Mapping[str, Any]) -> dict[str, Any]:
+def prior_of(store: TrialStore, sources: Sequence[str | Path], space: Mapping[str, Any]) -> dict[str, Any]:
     """The earlier trials of a scan, {trials, notes}: as they were at its first start, or read now; empty for none."""
     if not sources:
         return {}
