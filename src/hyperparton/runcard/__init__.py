@@ -2,13 +2,24 @@
 
 from hyperparton.runcard.check import examine, parse_runcard, read_runcard
 from hyperparton.runcard.crosschecks import parameter_faults
-from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.schema import (
+    N3FIT,
+    DataCuts,
+    DatasetInput,
+    LagrangeSet,
+    Runcard,
+    SharedRuncard,
+    TrainerRuncard,
+)
 from hyperparton.runcard.yaml_positions import Document, KeyPath, dotted, load_document, parse_document
 
 __all__ = [
     "N3FIT",
+    "DataCuts",
+    "DatasetInput",
     "Document",
     "KeyPath",
+    "LagrangeSet",
     "Runcard",
     "SharedRuncard",
     "TrainerRuncard",
