@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from hyperparton.errors import StoreError
 from hyperparton.interop.optuna_study import export_study
 from hyperparton.scan import HyperScanner
-from hyperparton.space import evaluate, readable, sample
+from hyperparton.space import evaluate, hp_loguniform, hp_quniform, hp_uniform, readable, sample
 from hyperparton.trials import FileTrials, read_tries
 
 PARAMETERS = {
@@ -153,3 +153,20 @@ def test_values_beside_the_grid_widen_the_range(scan, url):
     assert first.distributions["epochs"] == optuna.distributions.IntDistribution(7, 55)
     assert first.distributions["stopping_patience"] == optuna.distributions.FloatDistribution(0.2, 0.75)
     assert (first.params["epochs"], first.params["stopping_patience"]) == (7, 0.75)
+
+
+def test_ranges_whose_width_no_float_holds(tmp_path, url):
+    """A grid too fine for Optuna's decimals is a range without a step."""
+    space = {
+        "l": hp_loguniform("l", 1e-300, 1e300),
+        "u": hp_uniform("u", -1e308, 1e308),
+        "q": hp_quniform("q", 1, 1e300, step_size=1),
+    }
+    with FileTrials(tmp_path, space) as store:
+        store.book(0, sample(space, np.random.default_rng(0)), "me")
+        store.complete(0, "me", {"status": "ok", "loss": 1.0})
+    export_study(read_tries(tmp_path / "tries.json"), space, url, "extreme")
+    (trial,) = optuna.load_study(study_name="extreme", storage=url).trials
+    assert trial.distributions["q"] == optuna.distributions.FloatDistribution(1, 1e300)
+    assert trial.distributions["l"] == optuna.distributions.FloatDistribution(1e-300, 1e300, log=True)
+    assert all(space[label].lower <= value <= space[label].upper for label, value in trial.params.items())
