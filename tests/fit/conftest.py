@@ -21,6 +21,12 @@ RATIO, PROTON, CHARGED, CHARM = (
     "HERA_NC_318GEV_EAVG_CHARM-SIGMARED",
 )
 SETS = (RATIO, PROTON, CHARGED, CHARM)
+PARTITIONS = [
+    {"datasets": [RATIO, CHARM]},
+    {"datasets": [PROTON], "weight": 2.5},
+    {"datasets": [CHARGED], "overfit": True},
+    {"datasets": []},
+]
 PARAMETERS = {
     "nodes_per_layer": [6, 5, 8],
     "activation_per_layer": ["tanh", "tanh", "linear"],
