@@ -1,14 +1,16 @@
 """Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
 
 from hyperparton.runcard.check import examine, parse_runcard, read_runcard
-from hyperparton.runcard.crosschecks import parameter_faults
-from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.cross_checks import parameter_faults
+from hyperparton.runcard.card import N3FIT, Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.parameters import Parameters, trial_parameters
 from hyperparton.runcard.yaml_positions import Document, KeyPath, dotted, load_document, parse_document
 
 __all__ = [
     "N3FIT",
     "Document",
     "KeyPath",
+    "Parameters",
     "Runcard",
     "SharedRuncard",
     "TrainerRuncard",
@@ -19,4 +21,5 @@ __all__ = [
     "parse_document",
     "parse_runcard",
     "read_runcard",
+    "trial_parameters",
 ]
