@@ -31,7 +31,8 @@ from trial_table import Course, Pool, Surrogate, Table, course_of
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.runcard import parse_runcard
 from hyperparton.scan import HyperScanner, evaluate_trial
-from hyperparton.scan.pruning import Curve, Rule, Standing, decide
+from hyperparton.scan.learning_curve import LearningCurve
+from hyperparton.scan.pruning import Pruner, Rule, reason_to_prune
 from hyperparton.trials import Outcome
 
 TABLE = Path(__file__).parent / "data" / "dis_trials.npz"
@@ -54,7 +55,7 @@ def space() -> Any:
 def scan(engine: Any, ask: Callable[[Any], Course], tree: Any, seed: int, trials: int, rule: Rule | None) -> Any:
     """One scan as plain data; with `rule`, trials are stopped, and what they would have become is kept."""
     history: list[Outcome] = []
-    standing = Standing(rule or Rule(), tree)
+    pruner = Pruner(rule or Rule(), tree)
     spent, seconds = 0.0, 0.0
     told: dict[str, list[Any]] = {"spent": [], "loss": [], "pruned": [], "would": []}
     for number in range(trials):
@@ -62,12 +63,12 @@ def scan(engine: Any, ask: Callable[[Any], Course], tree: Any, seed: int, trials
         vals = engine.suggest(tree, history, trial_seed(seed, number), number)
         seconds += time.perf_counter() - begun
         course = ask(vals)
-        stop = _stop(course, standing) if rule else None
+        stop = _stop(course, pruner) if rule else None
         good = stop is None and course.status == "ok"
         loss = course.loss if stop is None else course.losses[stop]
         spent += course.cost if stop is None else course.costs[stop]
         history.append(Outcome(number, course.vals, "ok" if good else "fail", loss))
-        standing.add(_curve(course, stop))
+        pruner.add(_curve(course, stop))
         told["spent"].append(round(spent, 1))
         told["loss"].append(round(loss, 6) if good else None)
         told["pruned"].append(stop is not None)
@@ -75,19 +76,19 @@ def scan(engine: Any, ask: Callable[[Any], Course], tree: Any, seed: int, trials
     return {**told, "seconds of the engine": round(seconds, 2)}
 
 
-def _stop(course: Course, standing: Standing) -> int | None:
+def _stop(course: Course, pruner: Pruner) -> int | None:
     """The checkpoint at which the rule stops the trial."""
-    limits = standing.limits(course.vals)
+    thresholds = pruner.thresholds(course.vals)
     for k, (epoch, loss) in enumerate(zip(course.epochs, course.losses, strict=True)):
-        if decide(limits, epoch, loss) is not None:
+        if reason_to_prune(thresholds, epoch, loss) is not None:
             return k
     return None
 
 
-def _curve(course: Course, stop: int | None) -> Curve:
+def _curve(course: Course, stop: int | None) -> LearningCurve:
     shown = len(course.epochs) if stop is None else stop + 1
     final = None if stop is not None else course.loss if course.status == "ok" else math.inf
-    return Curve(course.epochs[:shown], course.losses[:shown], final, course.vals)
+    return LearningCurve(course.epochs[:shown], course.losses[:shown], final, course.vals)
 
 
 def play(arguments: argparse.Namespace) -> None:
@@ -272,11 +273,11 @@ def rules(arguments: argparse.Namespace) -> None:
     for share, chance in itertools.product(arguments.shares, arguments.chances):
         rule, spent, runs = Rule(share=share, chance=chance), 0.0, []
         for rows in orders:
-            standing = Standing(rule, tree)
+            pruner = Pruner(rule, tree)
             told: dict[str, list[Any]] = {"pruned": [], "would": []}
             for course in map(table.course, rows):
-                stop = _stop(course, standing)
-                standing.add(_curve(course, stop))
+                stop = _stop(course, pruner)
+                pruner.add(_curve(course, stop))
                 spent += course.cost if stop is None else course.costs[stop]
                 told["pruned"].append(stop is not None)
                 told["would"].append(course.loss if course.status == "ok" else None)

@@ -27,6 +27,7 @@ from typing import Any
 
 # everything that a job needs is loaded before the first one is forked
 import distributed  # noqa: F401
+import psutil
 
 from hyperparton.engines import get_engine
 from hyperparton.scan import hyper_scan_wrapper
@@ -94,18 +95,11 @@ def tries(folder: Path) -> list[dict[str, Any]]:
 
 
 def descendants(pid: int) -> list[int]:
-    """The workers of a scan: they are started by its threads, each of which lists its own."""
-    found = []
+    """The workers of a scan."""
     try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return found
-    for thread in threads:
-        try:
-            found += [int(child) for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()]
-        except OSError:
-            continue
-    return found
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.NoSuchProcess:
+        return []
 
 
 class Storm:

@@ -10,14 +10,15 @@ in MiB. With `cheap` in place of a card the trials cost nothing, with results as
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+import psutil
+
+from hyperparton.host import resident_memory
 
 #: a trainer whose result is as large as that of fits with 4 folds and 10 replicas
 _IDLE = """
@@ -52,22 +53,12 @@ def write_cheap(folder: Path) -> Path:
     return card
 
 
-def resident(pid: int) -> int:
-    """Bytes that a process holds; 0 if it is gone."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    except (OSError, IndexError):
-        return 0
-
-
 def below(pid: int) -> list[int]:
     """The processes that a process started, and theirs."""
     try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-        found = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    except OSError:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
         return []
-    return [*found, *(other for child in found for other in below(child))]
 
 
 def watch(command: list[str], log: Path) -> list[tuple[int, int, int]]:
@@ -77,7 +68,7 @@ def watch(command: list[str], log: Path) -> list[tuple[int, int, int]]:
         while process.poll() is None:
             time.sleep(0.25)
             done = log.read_bytes().count(b'"trial_finished"') if log.exists() else 0
-            seen.append((done, resident(process.pid), max(map(resident, below(process.pid)), default=0)))
+            seen.append((done, resident_memory(process.pid), max(map(resident_memory, below(process.pid)), default=0)))
     if process.returncode != 0:
         raise SystemExit(f"the scan failed with exit code {process.returncode}")
     return [entry for entry in seen if entry[1]]

@@ -23,9 +23,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
-from hyperparton.theory.cache import checksum
+from hyperparton.files import checksum
 from hyperparton.theory.check import check_theory, table_predictions
 
 DATASET, TABLE = "SLAC_NC_NOTFIXED_P_EM-F2", "SLAC_NC_EM_P_F2"
@@ -37,13 +38,12 @@ STOPS = {signal.SIGINT: 0.25, signal.SIGTERM: 0.5, signal.SIGKILL: 0.75}
 
 
 def processes_of(group: int) -> list[int]:
-    """The living processes of a group, read from /proc."""
+    """The living processes of a group."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _, its_group, *_ = entry.read_text().rpartition(")")[2].split()
-            if int(its_group) == group and state != "Z":
-                found.append(int(entry.parent.name))
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
     return found
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.space import Choice, LogUniform, QUniform, samplers
+from hyperparton.space import Choice, LogUniform, QUniform, samplers_by_label
 
 __all__ = ["Course", "Pool", "Surrogate", "Table", "course_of"]
 
@@ -70,7 +70,7 @@ class Table:
     """The rows of the file, for the space that they were drawn from."""
 
     def __init__(self, file: Path, space: Any) -> None:
-        self.samplers = samplers(space)
+        self.samplers = samplers_by_label(space)
         with np.load(file) as held:
             columns = {label: i for i, label in enumerate(held["labels"].tolist())}
             if sorted(columns) != sorted(self.samplers):

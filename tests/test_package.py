@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 import hyperparton
 from hyperparton import HyperScanner
-from hyperparton.space import samplers
+from hyperparton.space import samplers_by_label
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,7 +81,7 @@ def test_the_search_space_of_the_readme():
     )
     scanner = HyperScanner({**parameters, "nodes_per_layer": [10, 8]}, config)
     assert scanner.hyper_keys == {*parameters, "nodes_per_layer"}
-    assert {"Nadam_learning_rate", "nl3:-2/3", "initial"} <= set(samplers(scanner.as_dict()))
+    assert {"Nadam_learning_rate", "nl3:-2/3", "initial"} <= set(samplers_by_label(scanner.as_dict()))
 
 
 def test_the_example_of_the_readme(tmp_path, monkeypatch, capsys):

@@ -16,6 +16,7 @@ __all__ = [
     "DataError",
     "EngineError",
     "Fault",
+    "FolderInUseError",
     "HyperpartonError",
     "PDFSetError",
     "ReportError",
@@ -114,6 +115,17 @@ class PDFSetError(HyperpartonError, FileNotFoundError):
 
 class StoreError(HyperpartonError, OSError):
     """A trial store that is held by another scan, damaged or does not belong to this scan."""
+
+
+class FolderInUseError(StoreError):
+    """Another process works in a folder; `holder` is what it wrote into its lock: `pid`, `host` and its notes."""
+
+    def __init__(self, folder: Path, work: str, holder: Mapping[str, object]) -> None:
+        self.holder = dict(holder)
+        super().__init__(
+            f"{folder}: another {work} works in this folder: process {holder.get('pid', 'unknown')} on host "
+            f"{holder.get('host', 'unknown')}; wait for it, stop it, or choose another folder"
+        )
 
 
 class ReportError(HyperpartonError, ValueError):

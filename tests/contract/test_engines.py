@@ -16,7 +16,7 @@ from hyperparton.space import (
     hp_loguniform,
     hp_quniform,
     hp_uniform,
-    samplers,
+    samplers_by_label,
 )
 from hyperparton.trials import Outcome
 
@@ -62,7 +62,7 @@ def test_suggestions_depend_on_space_history_and_seed_only(name):
 
 
 def test_values_are_in_range_and_exist_where_their_choices_were_made(name):
-    known = samplers(SPACE)
+    known = samplers_by_label(SPACE)
     for outcome in play(get_engine(name), 40, lag=3):
         vals = outcome.vals
         assert sorted(vals) == sorted(known)

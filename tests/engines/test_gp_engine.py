@@ -15,7 +15,7 @@ from hyperparton.engines import gp as module
 from hyperparton.engines.base import normal_scores
 from hyperparton.engines.coordinates import Tree, share_of
 from hyperparton.engines.quasirandom import value_at
-from hyperparton.space import freeze, hp_choice, hp_loguniform, hp_quniform, hp_uniform, samplers
+from hyperparton.space import freeze, hp_choice, hp_loguniform, hp_quniform, hp_uniform, samplers_by_label
 from hyperparton.trials import Outcome
 
 SPACE = freeze(
@@ -75,7 +75,7 @@ def test_improvements_that_are_hardly_possible_keep_their_order():
 
 def test_shares_are_the_inverse_of_values():
     rng = np.random.default_rng(3)
-    for sampler in samplers(SPACE).values():
+    for sampler in samplers_by_label(SPACE).values():
         for u in rng.random(20):
             value = value_at(sampler, u)
             assert value_at(sampler, share_of(sampler, value)) == pytest.approx(value, rel=1e-12)

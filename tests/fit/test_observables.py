@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperparton.data.types import FKTable, Observable
-from hyperparton.errors import TrainingError
+from hyperparton.errors import DataError
 from hyperparton.fit.observables import build_convolution, union_grid
 from hyperparton.pdf.bases import working_to_evolution
 
@@ -82,10 +82,16 @@ def test_union_grid_merges_equal_nodes():
 @pytest.mark.parametrize(
     ("observable", "message"),
     [
-        (Observable("odd", "RATI", (linear(1, FINE),), 1), "odd: unknown operation 'RATI', accepted: NULL"),
-        (Observable("short", "RATIO", (linear(1, FINE),), 1), "short: operation RATIO takes 2 FK tables, given: 1"),
+        (
+            Observable("odd", "RATI", (linear(1, FINE),), 1),
+            "odd: FK tables are joined by RATI of 1, accepted: NULL of 1",
+        ),
+        (
+            Observable("short", "RATIO", (linear(1, FINE),), 1),
+            "short: FK tables are joined by RATIO of 1, .*RATIO of 2",
+        ),
     ],
 )
 def test_wrong_operations(observable, message):
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(DataError, match=message):
         build_convolution([observable])

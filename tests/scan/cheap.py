@@ -13,8 +13,17 @@ import time
 from pathlib import Path
 
 from hyperparton.scan import HyperScanner, Recipe, hyper_scan_wrapper
+from hyperparton.scan.pruning import Pruner
 
 CONFIG = {"space": {"x": {"min": -5, "max": 5}, "n": {"min": 1, "max": 9, "make_int": True}}}
+
+
+def thresholds(past, rule, space, vals):
+    """What a pruner sets after these finished trials, in the order of their numbers."""
+    pruner = Pruner(rule, space)
+    for curve in past:
+        pruner.add(curve)
+    return pruner.thresholds(vals)
 
 
 class Trainer:

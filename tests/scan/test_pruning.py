@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from cheap import Trainer, recipe, scanner
+from cheap import Trainer, recipe, scanner, thresholds
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError, TrialPrunedError
 from hyperparton.scan import Limits, Rule, evaluate_trial
 from hyperparton.scan.checkpoints import Reports
+from hyperparton.scan.learning_curve import LearningCurve
 from hyperparton.scan.loop import Plan, Work
-from hyperparton.scan.pruning import Curve, Limit, decide, limits
+from hyperparton.scan.pruning import Threshold, reason_to_prune
 from hyperparton.trials import FileTrials
 
 RULE = Rule(warmup=10)
@@ -65,10 +66,12 @@ def test_the_records_alone_say_what_is_stopped(calm):
     """Trial n is judged by the trials up to n - lag, here by hand from the file."""
     results = [entry["result"] for entry in calm[0]]
     for number, result in enumerate(results):
-        past = [Curve.from_result(entry["result"], entry["misc"]["vals"]) for entry in calm[0][: max(number - 3, 0)]]
-        found = limits(past, RULE, scanner().as_dict(), calm[0][number]["misc"]["vals"])
+        past = [
+            LearningCurve.from_result(entry["result"], entry["misc"]["vals"]) for entry in calm[0][: max(number - 3, 0)]
+        ]
+        found = thresholds(past, RULE, scanner().as_dict(), calm[0][number]["misc"]["vals"])
         curve = result["curve"]
-        reasons = [decide(found, *point) for point in zip(curve["epochs"], curve["loss"], strict=True)]
+        reasons = [reason_to_prune(found, *point) for point in zip(curve["epochs"], curve["loss"], strict=True)]
         assert not any(reasons[:-1])
         assert (reasons[-1:] or [None])[0] == result.get("pruned", {}).get("reason")
 
@@ -177,7 +180,7 @@ def test_a_trainer_adds_what_it_knows_of_a_trial_that_is_stopped():
             pruned.result = {"validation_loss": 7.0, "loss": 5.0}
             raise
 
-    found = [Limit(1, 1.25, 1.0)]
+    found = [Threshold(1, 1.25, 1.0)]
     result = evaluate_trial(Reporting(adds), {}, reports=Reports(found))
     assert (result["validation_loss"], result["loss"], result["status"]) == (7.0, 3.0, "fail")
     assert result["pruned"] == {

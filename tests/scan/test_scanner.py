@@ -12,7 +12,7 @@ from hyperparton import ActivationStr, HyperScanner, get_engine
 from hyperparton.catalogue import INITIALIZERS
 from hyperparton.engines import trial_seed
 from hyperparton.errors import SpaceError
-from hyperparton.space import QUniform, conditions, samplers
+from hyperparton.space import QUniform, conditions, samplers_by_label
 from hyperparton.trials import Trial
 
 N3FIT = json.loads((Path(__file__).parents[1] / "oracle" / "data" / "n3fit_scan.json").read_text())
@@ -41,7 +41,7 @@ def scanner_of(**config):
 
 
 def labels_of(**config):
-    return sorted(samplers(scanner_of(**config).as_dict()))
+    return sorted(samplers_by_label(scanner_of(**config).as_dict()))
 
 
 @pytest.mark.parametrize("name", sorted(N3FIT))
@@ -49,7 +49,7 @@ def test_keys_and_labels_are_those_of_n3fit(name):
     case = n3fit(name)
     scanner = HyperScanner(case["parameters"], case["hyperscan_config"])
     assert sorted(scanner.hyper_keys) == case["hyper_keys"]
-    assert sorted(samplers(scanner.as_dict())) == sorted(case["trials"][0]["vals"])
+    assert sorted(samplers_by_label(scanner.as_dict())) == sorted(case["trials"][0]["vals"])
 
 
 @pytest.mark.parametrize("name", sorted(N3FIT))
@@ -169,7 +169,7 @@ def test_a_choice_among_whole_sets():
     sets = [{**PARAMETERS, "epochs": 10}, {**PARAMETERS, "epochs": 20, "dropout": 0.1}]
     scanner = scanner_of(parameters=sets)
     assert scanner.hyper_keys == {"parameters"}
-    assert sorted(samplers(scanner.as_dict())) == ["parameters"]
+    assert sorted(samplers_by_label(scanner.as_dict())) == ["parameters"]
     assert scanner.space_eval({"parameters": [1]}) == sets[1]
     assert scanner.space_vals({"parameters": [0]}) == sets[0]
 

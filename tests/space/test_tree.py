@@ -18,7 +18,7 @@ from hyperparton.space import (
     hp_uniform,
     readable,
     sample,
-    samplers,
+    samplers_by_label,
 )
 
 
@@ -29,7 +29,7 @@ def space():
 
 
 def test_labels_and_conditions(space):
-    assert sorted(samplers(space)) == ["inner", "kind", "n", "rate"]
+    assert sorted(samplers_by_label(space)) == ["inner", "kind", "n", "rate"]
     assert conditions(space) == {
         "kind": ((),),
         "rate": ((("kind", 1),),),
@@ -104,7 +104,7 @@ def test_values_that_do_not_fit_are_refused(space, vals):
 
 def test_a_label_cannot_name_two_samplers():
     with pytest.raises(SpaceError, match="two different samplers"):
-        samplers({"a": hp_uniform("x", 0, 1), "b": hp_uniform("x", 0, 2)})
+        samplers_by_label({"a": hp_uniform("x", 0, 1), "b": hp_uniform("x", 0, 2)})
 
 
 def test_sampling_gives_values_to_what_the_choices_reach(space):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperparton.theory.cache import PieceStore, replacing
+from hyperparton.theory.cache import PieceStore
 
 
 @pytest.fixture
@@ -35,18 +35,3 @@ def test_a_damaged_piece_counts_as_not_there(store, damage):
     path.write_bytes(damage(path.read_bytes()))
     assert not store.whole(path)
     assert store.load(path) is None
-
-
-def _write_and_stop(path):
-    with replacing(path) as stream:
-        stream.write(b"half of the n")
-        raise KeyboardInterrupt
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt):
-        _write_and_stop(path)
-    assert path.read_bytes() == b"old"
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hyperparton.cli.theory import theory
 from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX
 from hyperparton.errors import TheoryError
-from hyperparton.theory.cache import checksum
+from hyperparton.files import checksum
 from hyperparton.theory.check import check_theory, set_chi2
 from hyperparton.theory.evolution import CHANNELS
 from hyperparton.theory.grids import x_grid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from hyperparton.errors import TheoryError
@@ -31,20 +33,15 @@ def _start(folder):
 
 
 def _group(leader):
-    """The living processes of a session, read from /proc."""
+    """The living processes of a session."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                state, _, group, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it has ended since
-                continue
-            if int(group) == leader and state != "Z":
-                found.append(int(entry.name))
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
     return found
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="NOT TESTED: reads the processes from /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_no_process_and_no_half_piece_is_left(tmp_path, number):
     process = _start(tmp_path)
@@ -93,7 +90,7 @@ def test_what_a_killed_build_was_writing_is_swept_away(order):
 
 
 def test_one_build_at_a_time_works_in_a_folder(order):
-    holder = "import sys; from hyperparton.trials.lock import FolderLock; from pathlib import Path\n"
+    holder = "import sys; from hyperparton.files import FolderLock; from pathlib import Path\n"
     holder += "lock = FolderLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     order.pieces.folder.mkdir(parents=True)
     command = [sys.executable, "-c", holder, str(order.pieces.folder / "lock")]

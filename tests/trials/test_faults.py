@@ -36,7 +36,7 @@ def test_a_full_disk(tmp_path, size):
     assert str(tmp_path) in told[0]
     done = [int(line) for line in lines if line.isdigit()]
     assert len(done) >= 3
-    assert not list(tmp_path.glob("*.new")), "what could not be written whole takes no room"
+    assert not list(tmp_path.glob(".*.part")), "what could not be written whole takes no room"
     with FileTrials(tmp_path) as trials:
         kept = [trial.number for trial in trials.trials()]
         assert kept[: len(done)] == done

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from hyperparton.errors import StoreError
+from hyperparton.files import FolderLock
 from hyperparton.trials import FileTrials, SqlStore, read_tries
-from hyperparton.trials.lock import FolderLock
 from hyperparton.trials.mongo import MongoStore
 from hyperparton.trials.shared_folder import JoinedTrials, open_store
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.files import write_text
 from hyperparton.interop import arc_lengths, export_grid, export_nodes, integrability_numbers, write_weights
 from hyperparton.runcard import Runcard
 from hyperparton.space import readable
-from hyperparton.trials.scan_folder import ScanFolder, write_atomically
+from hyperparton.trials.scan_folder import ScanFolder
 
 __all__ = ["write_fit"]
 
@@ -42,7 +43,7 @@ def _write_part(folder: Path, result: Any, parameters: dict[int, dict[str, Any]]
         content |= {"hyperparameters": parameters[number], "version": _versions()}
         _write_json(replica / f"{name}.json", content)
         _write_json(replica / "chi2exps.log", _course(result, i))
-        write_atomically(replica / f"{name}.exportgrid", export_grid(number, q0, x, xf[i]))
+        write_text(replica / f"{name}.exportgrid", export_grid(number, q0, x, xf[i]))
         if save is not None:
             # what n3fit makes of the name in its `save`
             file = save if save.endswith(".weights.h5") else f"{Path(save).stem}.weights.h5"
@@ -82,7 +83,7 @@ def _course(result: Any, i: int) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")
 
 
 def _versions() -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -164,17 +162,12 @@ def _ending(given: dict[str, Any]) -> Any:
 
 def _limits(given: dict[str, Any]) -> Any:
     """The limits; the walltime counts from the start of the process."""
+    from hyperparton.host import seconds_since_start
     from hyperparton.scan import Limits
 
     if given["walltime"] is not None:
-        given["walltime"] = max(given["walltime"] - _seconds_since_start(), 1e-3)
+        given["walltime"] = max(given["walltime"] - seconds_since_start(), 1e-3)
     return Limits(**given)
-
-
-def _seconds_since_start() -> float:
-    """How long this process runs: Linux counts its start in ticks since boot."""
-    start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / os.sysconf("SC_CLK_TCK")
 
 
 def _notices(card: Runcard | TrainerRuncard, scanner: Any) -> list[str]:

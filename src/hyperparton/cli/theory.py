@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -76,12 +75,13 @@ def build_command(
     A build that was stopped continues when the same command is given again.  Needs the extra `theory`.
     """
     end_on_sigterm()
+    from hyperparton.host import cores
     from hyperparton.theory.build import build
     from hyperparton.theory.card import read_card
     from hyperparton.theory.plan import Limits
 
     wanted = _split(datasets) or ("all",)
-    workers = jobs or len(os.sched_getaffinity(0))
+    workers = jobs or cores()
     checked = [read_card(card) for card in cards]  # a fault in the last card is told before the first is built
     for card in checked:
         click.echo(f"theory {card.theoryid}: {card.raw['FNS']}, {workers} processes")
@@ -164,6 +164,7 @@ def _show(report) -> None:
 
 def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path, jobs: int | None) -> bool:
     """Compares with direct computations and tells whether one differs by more than 2e-3."""
+    from hyperparton.host import cores
     from hyperparton.theory.check import compare_directly
     from hyperparton.theory.direct import sample_rows
     from hyperparton.theory.listing import datasets_of_tables
@@ -173,7 +174,7 @@ def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path,
     there = asked & {file.name.partition(".")[0] for file in (path / "fastkernel").iterdir()}
     # which rows are taken is settled by all tables together, so that it does not depend on which are asked for
     rows = [row for row in sample_rows(plan(expand(["all"]), Limits()), each) if row.table in there]
-    workers = jobs or len(os.sched_getaffinity(0))
+    workers = jobs or cores()
     far = False
     for found in compare_directly(path, rows, pieces, workers, lambda progress: click.echo(str(progress), err=True)):
         verdict = "" if abs(found.difference) <= 2e-3 else "  more than 2e-3"

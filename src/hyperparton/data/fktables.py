@@ -14,14 +14,12 @@ import numpy as np
 from pineappl.fk_table import FkTable  # pyright: ignore[reportMissingImports]: compiled, without stubs
 
 from hyperparton.data.commondata import FKOperands
+from hyperparton.data.operations import find_operation
 from hyperparton.data.theory_folder import Theory
 from hyperparton.data.types import EVOLUTION_BASIS, FKTable, Observable
 from hyperparton.errors import DataError, TheoryError
 
-__all__ = ["OPERATION_ARITY", "load_observable", "read_cfactor", "read_fktable"]
-
-#: operation -> how many operands it joins
-OPERATION_ARITY = {"NULL": 1, "ADD": 2, "RATIO": 2, "ASY": 2, "SMN": 4, "COM": 20, "SMT": 10}
+__all__ = ["load_observable", "read_cfactor", "read_fktable"]
 
 #: PDG-like numbers of the evolution basis in PineAPPL files, in the order of `EVOLUTION_BASIS`
 _PIDS = (22, 100, 21, 200, 203, 208, 215, 224, 235, 103, 108, 115, 124, 135)
@@ -55,12 +53,8 @@ def load_observable(
     `cfactors` are kinds such as `MAS`; `kept` the indices of the points that passed the cuts (all of them if None).
     Raises `TheoryError` for files that cannot be read, `DataError` for tables that do not fit the data.
     """
-    arity = OPERATION_ARITY.get(operands.operation)
-    if arity is None or len(operands.operands) != arity:
-        accepted = ", ".join(f"{op} of {n}" for op, n in OPERATION_ARITY.items())
-        given = f"{operands.operation} of {len(operands.operands)}"
-        raise DataError(f"{name}: FK tables are joined by {given}, accepted: {accepted}")
-    tables = tuple(_operand(name, place, operands, theory, cfactors, kept) for place in range(arity))
+    operation = find_operation(name, operands.operation, len(operands.operands))
+    tables = tuple(_operand(name, place, operands, theory, cfactors, kept) for place in range(operation.operands))
     ndata = max(len(table.values) for table in tables) if kept is None else len(kept)
     return Observable(name, operands.operation, tables, ndata, maxlambda)
 

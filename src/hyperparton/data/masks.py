@@ -6,7 +6,6 @@ that their covariance matrix is diagonal, a fraction of all eigenmodes does.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from hyperparton.data.types import DataSet, FitData
 from hyperparton.errors import DataError, nearest
+from hyperparton.files import checksum
 
 __all__ = [
     "DIAGONAL_FRACTION",
@@ -51,7 +51,7 @@ def replica_seeds(seed: int, replicas: Sequence[int]) -> np.ndarray:
 
 def group_seed(name: str) -> int:
     """What a name adds to a seed."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % _NAME_SEEDS
+    return int(checksum(name), 16) % _NAME_SEEDS
 
 
 def grouped(datasets: Sequence[DataSet]) -> dict[str, list[int]]:

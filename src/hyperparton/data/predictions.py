@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from hyperparton.data.operations import operate
 from hyperparton.data.types import FitData, FKTable, Observable
 from hyperparton.errors import DataError
 
-__all__ = ["PDFValues", "chi2", "chi2_by_dataset", "combine", "convolve", "predict"]
+__all__ = ["PDFValues", "chi2", "chi2_by_dataset", "convolve", "predict"]
 
 #: x f as a function of (x nodes, Q0 in GeV) that gives (..., 14, x), or such an array for each table
 PDFValues = Callable[[np.ndarray, float], np.ndarray] | Sequence[np.ndarray]
@@ -28,7 +29,7 @@ def predict(observable: Observable, xf: PDFValues) -> np.ndarray:
         if len(values) != len(observable.tables):
             raise DataError(f"{observable.name} has {len(observable.tables)} FK tables, given {len(values)} PDF arrays")
     parts = [convolve(table, np.asarray(value)) for table, value in zip(observable.tables, values, strict=True)]
-    result = combine(observable.operation, parts)
+    result = operate(observable.operation, parts)
     return np.broadcast_to(result, (*result.shape[:-1], observable.ndata))
 
 
@@ -40,25 +41,6 @@ def convolve(table: FKTable, xf: np.ndarray) -> np.ndarray:
     flat = xf[..., table.channels, :]
     flat = flat.reshape(*flat.shape[:-2], -1)
     return flat @ table.values.reshape(len(table.values), -1).T
-
-
-def combine(operation: str, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """NNPDF's operations on the operands' predictions."""
-    match operation:
-        case "NULL":
-            return parts[0]
-        case "ADD" | "SMT":
-            return np.sum(parts, axis=0)
-        case "RATIO":
-            return parts[0] / parts[1]
-        case "ASY":
-            return (parts[0] - parts[1]) / (parts[0] + parts[1])
-        case "SMN":
-            return (parts[0] + parts[1]) / (parts[2] + parts[3])
-        case "COM":
-            return np.sum(parts[:10], axis=0) / np.sum(parts[10:], axis=0)
-        case _:
-            raise DataError(f"unknown operation {operation!r}, accepted: NULL, ADD, RATIO, ASY, SMN, COM, SMT")
 
 
 def chi2(data: np.ndarray, predictions: np.ndarray, covmat: np.ndarray) -> np.ndarray:

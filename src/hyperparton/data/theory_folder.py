@@ -6,7 +6,6 @@ and ``theory_<id>/theory_card.yaml`` (or the card of that number in nnpdf-data).
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from ruamel.yaml import YAMLError
 from hyperparton.data.commondata import CFACTORS, THEORY_CARDS, FKOperands, read_yaml
 from hyperparton.data.types import FitData, TheorySource
 from hyperparton.errors import TheoryError
+from hyperparton.files import checksum
 
 __all__ = ["ENVIRONMENT", "SHIPPED", "TABLE_SUFFIX", "Theory", "digest", "find_theory", "missing_tables"]
 
@@ -111,8 +111,5 @@ def digest(data: FitData) -> str:
     """SHA-256 over the files of all FK tables in use: equal digests are equal theories, wherever they lie."""
     observables = [*(d.observable for d in data.datasets), *data.positivity, *data.integrability]
     members = {name for o in observables for table in o.tables for name in table.name.split("+")}
-    summed = hashlib.sha256()
-    for name in sorted(members):
-        summed.update(name.encode())
-        summed.update((data.theory.path / "fastkernel" / f"{name}{TABLE_SUFFIX}").read_bytes())
-    return summed.hexdigest()
+    folder = data.theory.path / "fastkernel"
+    return checksum(*(part for name in sorted(members) for part in (name, folder / f"{name}{TABLE_SUFFIX}")))

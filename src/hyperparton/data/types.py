@@ -36,7 +36,7 @@ class FKTable:
 
 @dataclass(frozen=True, eq=False)
 class Observable:
-    """What is predicted: one or more FK tables joined by an NNPDF operation (NULL, ADD, RATIO, ASY, SMN, COM, SMT)."""
+    """What is predicted: one or more FK tables, whose predictions one of NNPDF's `operations.OPERATIONS` joins."""
 
     name: str
     operation: str

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hyperparton.errors import EngineError
-from hyperparton.space import Sampler, samplers
+from hyperparton.space import Sampler, samplers_by_label
 from hyperparton.trials.trial import Outcome
 
 __all__ = [
@@ -76,7 +76,7 @@ class Follower:
 
 def samplers_to_scan(space: Any) -> dict[str, Sampler]:
     """The samplers of a space by their labels; raises EngineError if there is none."""
-    found = samplers(space)
+    found = samplers_by_label(space)
     if not found:
         raise EngineError("the space holds no sampler: there is nothing to scan")
     return found

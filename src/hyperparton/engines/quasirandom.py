@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import Engine
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, samplers
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, samplers_by_label
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["SEQUENCES", "QuasiRandomStart", "value_at"]
@@ -39,7 +39,7 @@ class QuasiRandomStart:
             number = max((outcome.number for outcome in history), default=-1) + 1
         if number >= self.start:
             return self._engine.suggest(space, history, seed, number)
-        labels = sorted(samplers(space))
+        labels = sorted(samplers_by_label(space))
         size = max(4, math.ceil(math.log2(number + 1)))
         point = dict(zip(labels, _points(self._sequence, len(labels), size, self._scan_seed)[number], strict=True))
         return choose(space, lambda sampler: value_at(sampler, point[sampler.label]))

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import linalg
 
+from hyperparton.data.operations import find_operation, operate
 from hyperparton.data.types import FKTable, Observable
 from hyperparton.errors import TrainingError
 from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
@@ -30,7 +31,6 @@ __all__ = [
     "build_convolution",
     "features",
     "linear_matrix",
-    "operate",
     "union_grid",
 ]
 
@@ -39,46 +39,6 @@ Array = Any
 _FEATURE_STEP = 8
 #: and those of a program's features, the others with them, to a multiple of this
 _ALIGNED = 16
-
-_OPERANDS = {
-    "NULL": (1, 1),
-    "ADD": (1, None),
-    "RATIO": (2, 2),
-    "ASY": (2, 2),
-    "SMN": (4, 4),
-    "COM": (20, 20),
-    "SMT": (10, 10),
-}
-
-
-def operate(operation: str, values: Sequence[Array]) -> Array:
-    """NNPDF's operations between the predictions of the tables of one observable."""
-    v = list(values)
-    match operation:
-        case "NULL":
-            return v[0]
-        case "ADD":
-            return sum(v[1:], v[0])
-        case "RATIO":
-            return v[0] / v[1]
-        case "ASY":
-            return (v[0] - v[1]) / (v[0] + v[1])
-        case "SMN":
-            return (v[0] + v[1]) / (v[2] + v[3])
-        case "COM":
-            return sum(v[1:10], v[0]) / sum(v[11:20], v[10])
-        case _:  # SMT, checked by check_operation
-            return sum(v[1:], v[0])
-
-
-def check_operation(observable: Observable) -> None:
-    """Raises TrainingError for an unknown operation or a wrong number of tables."""
-    operation, count = observable.operation, len(observable.tables)
-    if operation not in _OPERANDS:
-        raise TrainingError(f"{observable.name}: unknown operation {operation!r}, accepted: {', '.join(_OPERANDS)}")
-    low, high = _OPERANDS[operation]
-    if count < low or (high is not None and count > high):
-        raise TrainingError(f"{observable.name}: operation {operation} takes {low} FK tables, given: {count}")
 
 
 def union_grid(observables: Sequence[Observable]) -> np.ndarray:
@@ -249,16 +209,15 @@ def features(xf: Array, basis: Array | None, nonlinear: tuple[Any, ...], xp: Any
 
 
 def _is_linear(observable: Observable) -> bool:
-    return not observable.hadronic and observable.operation in ("NULL", "ADD", "SMT")
+    operation = find_operation(observable.name, observable.operation, len(observable.tables))
+    return operation.linear and not observable.hadronic
 
 
 def build_convolution(observables: Sequence[Observable], grid: np.ndarray | None = None) -> Convolution:
     """The convolution of `observables`, rows in their order, on `grid` (default: the union of their grids).
 
-    Raises TrainingError for unknown operations and for tables that are off the grid.
+    Raises DataError for unknown operations, TrainingError for tables that are off the grid.
     """
-    for observable in observables:
-        check_operation(observable)
     grid = union_grid(observables) if grid is None else grid
     size = len(grid) * len(WORKING_BASIS)
     nonlinear = tuple(

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, bilinear_prediction, operate
+from hyperparton.data.operations import operate
+from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, bilinear_prediction
 
 __all__ = ["Maps", "Outputs", "build_maps"]
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import jax
 
+from hyperparton import host
+
 __all__ = [
     "CACHE_VARIABLE",
     "cache_folder",
@@ -39,9 +41,7 @@ _MOST_TOGETHER = 4
 
 def cores() -> int:
     """Cores that this process may use, 1 on an accelerator (which needs no second thread)."""
-    if jax.default_backend() != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return host.cores() if jax.default_backend() == "cpu" else 1
 
 
 def threads() -> int:
@@ -49,8 +49,7 @@ def threads() -> int:
 
     The size of chunks does not depend on it, so neither do results: the workers of a scan share the cores by it.
     """
-    told = os.environ.get("NPROC", "")
-    return min(cores(), int(told)) if told.isdecimal() and int(told) > 0 else cores()
+    return min(cores(), host.threads())
 
 
 def chunk_size(models: int, folds: int = 1) -> int:

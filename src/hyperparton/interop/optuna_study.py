@@ -20,7 +20,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hyperparton.errors import StoreError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, fingerprint, readable, samplers
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, fingerprint, readable, samplers_by_label
 
 __all__ = ["ExportedStudy", "export_study"]
 
@@ -82,7 +82,7 @@ class _Labels:
     """The labels of a space, with distributions that hold all values of the trials."""
 
     def __init__(self, space: Mapping[str, Any], trials: Iterable[Mapping[str, Any]]) -> None:
-        self._samplers = samplers(space)
+        self._samplers = samplers_by_label(space)
         values: dict[str, list[float]] = {label: [] for label in self._samplers}
         for entry in trials:
             for label, value in _values(entry).items():

@@ -5,8 +5,6 @@ Of a scan that many join, the store that the folder names is read: it knows what
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 import statistics
 import time
@@ -14,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hyperparton.files import lock_holder
+from hyperparton.host import is_alive
 from hyperparton.report.rows import Row, Scan, read_scan
 from hyperparton.trials.scan_folder import ScanFolder
 
@@ -122,12 +122,9 @@ def _left(remaining: int | None, running: Sequence[Row], per_trial: float | None
 
 def _holder(scan: Scan) -> str | None:
     """Who works in the scan's folder, from its lock file; a process of this host is looked for."""
-    try:
-        told = json.loads(scan.path.with_name("tries.lock").read_text(encoding="utf-8"))
-        host, process = str(told["host"]), int(told["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if host == socket.gethostname() and not _alive(process):
+    holder = lock_holder(scan.path.with_name("tries.lock"))
+    host, process = holder.get("host"), holder.get("pid")
+    if not isinstance(process, int) or (host == socket.gethostname() and not is_alive(process)):
         return None
     return f"process {process} on {host}"
 
@@ -138,13 +135,3 @@ def _elsewhere(scan: Scan, running: Sequence[Row]) -> str | None:
         return None
     owners = {row.owner for row in running}
     return f"{len(owners)} {'process' if len(owners) == 1 else 'processes'} elsewhere"
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

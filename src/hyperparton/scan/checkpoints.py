@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hyperparton.errors import TrialPrunedError
-from hyperparton.scan.pruning import Limit, decide, rounded
+from hyperparton.scan.learning_curve import rounded_loss
+from hyperparton.scan.pruning import Threshold, reason_to_prune
 
 __all__ = ["Reports"]
 
@@ -23,7 +24,7 @@ __all__ = ["Reports"]
 class Reports:
     """The reports of one trial, judged by `found`; what a trainer's `report` is."""
 
-    def __init__(self, found: Sequence[Limit]) -> None:
+    def __init__(self, found: Sequence[Threshold]) -> None:
         self._found = tuple(found)
         self._epochs: list[int] = []
         self._losses: list[float | None] = []
@@ -34,9 +35,9 @@ class Reports:
         if self._epochs and not epoch > self._epochs[-1]:
             raise ValueError(f"checkpoints come in order: epoch {epoch} is reported after {self._epochs[-1]}")
         self._epochs.append(int(epoch))
-        self._losses.append(rounded(loss))
-        self._folds.append([rounded(value) for value in folds])
-        reason = decide(self._found, epoch, self._losses[-1])
+        self._losses.append(rounded_loss(loss))
+        self._folds.append([rounded_loss(value) for value in folds])
+        reason = reason_to_prune(self._found, epoch, self._losses[-1])
         if reason is None:
             return
         of = "" if epochs is None else f" of {epochs}"
@@ -47,7 +48,9 @@ class Reports:
             "epochs_saved": None if epochs is None else max(int(epochs) - int(epoch), 0),
         }
         told = f"pruned at epoch {epoch}{of}: {reason}"
-        raise TrialPrunedError(told, {"status": "fail", "loss": rounded(loss, 17), "reason": told, "pruned": pruned})
+        raise TrialPrunedError(
+            told, {"status": "fail", "loss": rounded_loss(loss, 17), "reason": told, "pruned": pruned}
+        )
 
     def anew(self) -> Reports:
         """The reports of the same trial from its beginning."""

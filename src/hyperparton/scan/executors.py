@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from hyperparton import host
 from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Reports
 from hyperparton.scan.evaluate import Trainer, evaluate_trials, require_reports
@@ -181,9 +181,7 @@ def local_cluster(recipe: Recipe, workers: int) -> Iterator[OnCluster]:
     from dask.config import set as set_config
     from distributed import Client, LocalCluster
 
-    told = os.environ.get("NPROC", "")
-    cores = int(told) if told.isdecimal() and int(told) > 0 else len(os.sched_getaffinity(0))
-    threads = max(1, cores // workers)
+    threads = max(1, host.threads() // workers)
     # Dask always opens ports for pages about its state: they get no pages, loopback alone, and are closed at once
     pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     settings: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}

@@ -22,7 +22,7 @@ from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.warm_start import kept_prior, prior_of
 from hyperparton.scan.worker_process import Recipe
-from hyperparton.space import describe, fingerprint, samplers
+from hyperparton.space import describe, fingerprint, samplers_by_label
 from hyperparton.trials import TrialStore
 from hyperparton.trials.trial import strict
 from hyperparton.trials.tries_export import ExportedTrials
@@ -176,7 +176,7 @@ def _check_request(
             raise ScanError("a time limit on trials of this process needs the main thread; or give a Recipe")
         if limits.worker_memory is not None:
             raise ScanError("a limit on memory needs a process that can be ended: give a Recipe, not a trainer")
-    if not samplers(scanner.as_dict()):
+    if not samplers_by_label(scanner.as_dict()):
         raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
 
 

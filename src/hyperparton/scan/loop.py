@@ -13,8 +13,9 @@ from typing import Any
 from hyperparton.engines import trial_seed
 from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
 from hyperparton.scan.early_stop import Course, Ending
+from hyperparton.scan.learning_curve import LearningCurve
 from hyperparton.scan.limits import Limits, limit_failure
-from hyperparton.scan.pruning import Curve, Limit, Rule, Standing
+from hyperparton.scan.pruning import Pruner, Rule, Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.trials import Outcome, Trial, owner_name
 from hyperparton.trials.tries_export import ExportedTrials
@@ -76,7 +77,7 @@ class Work:
         self._store, self._plan = store, plan
         self._owner = owner_name()
         self._past: list[Outcome] = []
-        self._standing: Standing | None = None
+        self._pruner: Pruner | None = None
         self._course = Course()
         self._begun = time.monotonic()
         best = store.best()
@@ -220,7 +221,7 @@ class Work:
                 self._compare(outcome.status, outcome.loss, outcome.number)
         return len(self._past) >= stop
 
-    def pruning_limits(self, trial: Trial) -> list[Limit] | None:
+    def pruning_limits(self, trial: Trial) -> list[Threshold] | None:
         """What finished trials allow this one; None if the scan does not prune.
 
         They are those that the trial was suggested from, whenever it runs.
@@ -229,15 +230,15 @@ class Work:
         if rule is None:
             return None
         known = max(trial.number - self._plan.lag + 1, 0)
-        standing = self._standing
-        if standing is None or standing.count > known:  # one that was left unfinished looks back
-            standing = Standing(rule, self._plan.scanner.as_dict())
-        for start in range(standing.count, known, _PAGE):
+        pruner = self._pruner
+        if pruner is None or pruner.count > known:  # one that was left unfinished looks back
+            pruner = Pruner(rule, self._plan.scanner.as_dict())
+        for start in range(pruner.count, known, _PAGE):
             for one in self._store.trials(start, min(start + _PAGE, known)):
-                standing.add(Curve.from_result(one.result or {}, one.vals))
-        if self._standing is None or standing.count >= self._standing.count:
-            self._standing = standing
-        return standing.limits(trial.vals)
+                pruner.add(LearningCurve.from_result(one.result or {}, one.vals))
+        if self._pruner is None or pruner.count >= self._pruner.count:
+            self._pruner = pruner
+        return pruner.thresholds(trial.vals)
 
     def _compare(self, status: str, loss: float | None, number: int) -> None:
         if status == "ok" and (self._best[0] is None or (loss, number) < self._best):

@@ -1,20 +1,43 @@
-"""Which trials are stopped before their end: a rule on learning curves, numbers in and numbers out.
+"""Pruning: which trials are stopped before their end, decided from learning curves alone.
 
-At each checkpoint a trainer reports the loss that the trial would have if it ended there. The finished trials tell what
-a trial with such hyperparameters and such a loss after so many epochs comes to: among those that were not stopped and
-still ran at that epoch, with y the normal scores of the ranks of their losses in the end, x those of their losses at
-that epoch, and h the coordinates of their hyperparameters (`engines.coordinates`, and their squares),
+At each checkpoint a trainer reports the loss that the trial would have if it ended there. A linear regression over the
+finished trials predicts from this loss, and from the trial's hyperparameters, the loss in the end. A trial is stopped
+if its chance to come out among the best `share` of all trials is below `chance`. So of the trials that would have been
+among the best at most that part of the stopped ones is lost, as far as the regression holds.
 
-    y = a + b x + w h + noise,    b ~ N(1, 3²),  w ~ N(0, spread²)
+Notation
+--------
+Everything is at one epoch. The trials are those that were not stopped and still ran at that epoch. Equations (3.x) are
+of Bishop, Pattern Recognition and Machine Learning, 2006, section 3.3 and 3.5; t is his name for y.
 
-is a linear regression (Bishop, Pattern Recognition and Machine Learning, 2006, sec. 3.3 and 3.5), whose noise is found
-together with it. A trial is stopped whose chance to come out among the best `share` of all trials, by Student's
-distribution, is below `chance`. So the trials that are stopped and would have been among the best are at most that part
-of the stopped ones, as far as the regression holds, and fewer where most of them are far from it.
+======  ================  =============================================  ==================================
+symbol  in the code       meaning                                        shape, or formula
+======  ================  =============================================  ==================================
+x       scores            normal scores of the losses' ranks at the      (trial,)
+                          epoch
+y       final_scores      normal scores of the final losses' ranks       (trial,)
+u                         coordinates of the hyperparameters             (trial, coordinate)
+                          (`engines.coordinates`)
+h       effects           centred coordinates and their squares          (trial, effect): u - 1/2,
+                                                                         (u - 1/2)² - 1/12
+Φ       design            rows of the regression                         (trial, parameter): 1, x, h
+a b w   mean              parameters of y = a + b x + w h + noise        (parameter,)
+m₀ S₀   prior_mean,       prior: b ~ N(1, 3²), w ~ N(0, spread²),        (parameter,),
+        prior_precision   a almost free                                  (parameter, parameter) S₀⁻¹
+σ²      noise             noise variance, 1/β                            (3.95): |y - Φ m|² / (N - γ)
+γ                         effective number of parameters                 (3.91): tr(S Φᵀ Φ / σ²)
+N - γ   freedom           degrees of freedom of Student's distribution
+m S     mean, covariance  posterior                                      (3.50), (3.51)
+y*      target_score      score of the best final loss that is not
+                          among the best
+======  ================  =============================================  ==================================
 
-For one trial that is a limit on its loss at each epoch, made before it begins. Nothing is stopped before `warmup`
-trials are finished whole, and nothing at an epoch that fewer of them reached. Stopped trials count among all, never as
-what they might have become. Of more than 1,000 trials fewer than the best tenth count as the best: at most 100.
+The chance of a new trial with the row φ is F((y* - φ m) / √(σ² + φᵀ S φ)), with the variance of (3.59) and F Student's
+distribution with N - γ degrees of freedom. The score at which it equals `chance` is the trial's threshold.
+
+Thresholds of a trial are made before it begins. Nothing is stopped before `warmup` trials were finished whole, and
+nothing at an epoch that fewer of them reached. Stopped trials count among all trials, but never with the loss that they
+might have reached. Of more than 1,000 trials fewer than the best tenth count as the best: at most 100.
 """
 
 from __future__ import annotations
@@ -22,34 +45,32 @@ from __future__ import annotations
 import math
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from hyperparton.engines.base import scores_of_ranks
 from hyperparton.engines.coordinates import Tree
+from hyperparton.scan.learning_curve import LearningCurve, finite_loss, loss_scale, rounded_loss, significant
 from hyperparton.space import freeze
 
-__all__ = ["Curve", "Limit", "Rule", "Standing", "decide", "limits", "rounded"]
+__all__ = ["Pruner", "Rule", "Threshold", "reason_to_prune"]
 
-#: limits are made at so many epochs at most; the others have that of the epoch before
-_CHECKPOINTS = 64
+#: thresholds are made at so many epochs at most; the epochs between have that of the epoch before
+_MOST_THRESHOLDS = 64
 
-#: how far beyond the best score at an epoch a limit may lie, and the steps in which it is found
-_BEYOND, _HALVINGS = 3.0, 40
+#: how far below the best score at an epoch a threshold may lie, and the bisections that find it
+_BELOW_BEST, _BISECTIONS = 3.0, 40
 
-#: rounds in which noise and effects are found, and the least variance of the noise
-_ROUNDS, _LEAST_NOISE = 5, 0.05**2
-
-#: digits of the losses of a curve, in decisions as in the record
-_DIGITS = 6
+#: rounds in which the noise variance and the parameters are estimated in turn, and the least noise variance
+_NOISE_ROUNDS, _LEAST_NOISE = 5, 0.05**2
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The numbers of the rule."""
+    """The numbers of the pruning rule."""
 
     share: float = 0.1
     """share of the finished trials that counts as the best"""
@@ -58,7 +79,7 @@ class Rule:
     warmup: int = 12
     """no trial is stopped before so many are finished that were not stopped"""
     spread: float = 0.3
-    """standard deviation of the prior of a hyperparameter's effect, in those of all trials"""
+    """standard deviation of the prior of a hyperparameter's effect, in units of that of all trials"""
     most: int = 200
     """half of so many of the best trials, and half of the latest, are compared with"""
 
@@ -68,84 +89,43 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A trial's losses by epoch."""
-
-    epochs: tuple[int, ...]
-    """of the checkpoints, increasing"""
-    losses: tuple[float, ...]
-    """(checkpoint,) infinite where there was no finite one"""
-    final: float | None = None
-    """the loss in the end: infinite for a failed trial, None for one that is not over or was stopped"""
-    vals: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """the trial's point of the space"""
-
-    @classmethod
-    def from_result(cls, result: Mapping[str, Any], vals: Mapping[str, Sequence[Any]]) -> Curve:
-        """Of a finished trial; without checkpoints if its result holds no `curve`."""
-        final = None if result.get("pruned") else math.inf
-        if result.get("status") == "ok":
-            final = _finite(result.get("loss"))
-        curve = result.get("curve") or {"epochs": (), "loss": ()}
-        losses = tuple(_finite(value) for value in curve["loss"])
-        return cls(tuple(curve["epochs"]), losses, final, vals)
-
-    def at(self, epoch: float) -> float:
-        """The loss after `epoch` epochs, between checkpoints on the line through them; infinite before the first.
-
-        The final loss stands at the place of the checkpoint that would have come next.
-        """
-        epochs, losses = self.epochs, self.losses
-        if self.final is not None and epochs:
-            epochs = (*epochs, 2 * epochs[-1] - (epochs[-2] if len(epochs) > 1 else 0))
-            losses = (*losses, self.final)
-        place = bisect_right(epochs, epoch)
-        if not place or place == len(epochs):
-            return losses[-1] if place else math.inf
-        before, after = losses[place - 1], losses[place]
-        way = (epoch - epochs[place - 1]) / (epochs[place] - epochs[place - 1])
-        if way == 0.0 or math.inf in (before, after):
-            return max(before, after) if way else before
-        scale, back = _scales(before, after)
-        return back((1.0 - way) * scale(before) + way * scale(after))
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What a trial may have after `epoch` epochs."""
+class Threshold:
+    """The loss above which a trial is stopped after `epoch` epochs."""
 
     epoch: int
     loss: float
-    end: float
-    """what it has to come down to: the loss of the best one that is not among the best"""
+    target: float
+    """the final loss that the trial has to come below: the best one that is not among the best"""
 
     def as_list(self) -> list[Any]:
-        """Strict JSON data, for a process that runs the trial; infinity is None."""
-        return [self.epoch, rounded(self.loss, 17), rounded(self.end, 17)]
+        """Strict JSON data, for the process that runs the trial; infinity is None."""
+        return [self.epoch, rounded_loss(self.loss, 17), rounded_loss(self.target, 17)]
 
     @classmethod
-    def from_list(cls, held: Sequence[Any]) -> Limit:
-        """Of what `as_list` gave."""
-        epoch, loss, end = held
-        return cls(int(epoch), _finite(loss), _finite(end))
+    def from_list(cls, data: Sequence[Any]) -> Threshold:
+        """The threshold from the data of `as_list`."""
+        epoch, loss, target = data
+        return cls(int(epoch), finite_loss(loss), finite_loss(target))
 
 
-def _finite(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf
+def reason_to_prune(thresholds: Sequence[Threshold], epoch: int, loss: float | None) -> str | None:
+    """Why a trial with this loss after `epoch` epochs is stopped; None if it goes on.
+
+    `thresholds` are in the order of their epochs. Between two of them the earlier one holds.
+    """
+    place = bisect_right([threshold.epoch for threshold in thresholds], epoch)
+    if not place:
+        return None
+    threshold = thresholds[place - 1]
+    reached = math.inf if loss is None else loss
+    if reached <= threshold.loss:
+        return None
+    shown = f"{reached:.4g}" if math.isfinite(reached) else "no finite number"
+    return f"loss {shown} is above {threshold.loss:.4g}, from which it would hardly come below {threshold.target:.4g}"
 
 
-def rounded(value: Any, digits: int = _DIGITS) -> float | None:
-    """A loss as curves hold it; None where it is not finite."""
-    number = float(value)
-    return _short(number, digits) if math.isfinite(number) else None
-
-
-def _short(number: float, digits: int) -> float:
-    return float(f"{number:.{digits}g}")
-
-
-class Standing:
-    """What the rule remembers of the finished trials, given by `add` in the order of their numbers; of bounded size."""
+class Pruner:
+    """The finished trials that the rule compares with, and the thresholds that they set; its size is bounded."""
 
     def __init__(self, rule: Rule, space: Any) -> None:
         """`space` is that of the trials."""
@@ -155,11 +135,11 @@ class Standing:
         self.whole = 0
         """of them those that were not stopped"""
         self._tree = Tree(freeze(space))
-        self._best: list[tuple[float, int, Curve]] = []
-        self._latest: deque[tuple[float, int, Curve]] = deque(maxlen=rule.most // 2)
+        self._best: list[tuple[float, int, LearningCurve]] = []
+        self._latest: deque[tuple[float, int, LearningCurve]] = deque(maxlen=rule.most // 2)
 
-    def add(self, curve: Curve) -> None:
-        """One more finished trial; one without a curve has no `epochs`."""
+    def add(self, curve: LearningCurve) -> None:
+        """Take one more finished trial, in the order of their numbers; one that did not report has no `epochs`."""
         if curve.final is not None:
             self.whole += 1
             entry = (curve.final, self.count, curve)
@@ -168,87 +148,82 @@ class Standing:
             del self._best[self.rule.most // 2 :]
         self.count += 1
 
-    def limits(self, vals: Mapping[str, Sequence[Any]]) -> list[Limit]:
-        """The limits, by epoch, that these trials set to a new one with `vals`; none as long as there are too few."""
+    def thresholds(self, vals: Mapping[str, Sequence[Any]]) -> list[Threshold]:
+        """The thresholds, by epoch, of a new trial with `vals`; none as long as too few trials are finished."""
         rule = self.rule
         if self.whole < max(rule.warmup, 1):
             return []
         place = min(max(math.ceil(rule.share * self.count), 1), len(self._best) - 1)
-        end = self._best[place][0]
-        held = {number: (curve, final) for final, number, curve in (*self._best, *self._latest)}
-        past = [held[number] for number in sorted(held) if held[number][0].epochs]
-        if not math.isfinite(end) or not past:
+        target = self._best[place][0]
+        by_number = {number: (curve, final) for final, number, curve in (*self._best, *self._latest)}
+        past = [by_number[number] for number in sorted(by_number) if by_number[number][0].epochs]
+        if not math.isfinite(target) or not past:
             return []
-        h = _effects(self._tree, [*(curve.vals for curve, _ in past), vals])
+        effects = _effects(self._tree, [*(curve.vals for curve, _ in past), vals])
         epochs = sorted({epoch for curve, _ in past for epoch in curve.epochs})
-        found = (_limit(past, h, epoch, end, rule) for epoch in epochs[:: -(-len(epochs) // _CHECKPOINTS)])
-        return [limit for limit in found if limit is not None]
-
-
-def limits(past: Iterable[Curve], rule: Rule, space: Any, vals: Mapping[str, Sequence[Any]]) -> list[Limit]:
-    """What `Standing` gives after these finished trials, in the order of their numbers."""
-    standing = Standing(rule, space)
-    for curve in past:
-        standing.add(curve)
-    return standing.limits(vals)
+        thinned = epochs[:: -(-len(epochs) // _MOST_THRESHOLDS)]
+        thresholds = (_threshold(past, effects, epoch, target, rule) for epoch in thinned)
+        return [threshold for threshold in thresholds if threshold is not None]
 
 
 def _effects(tree: Tree, vals: Sequence[Mapping[str, Sequence[Any]]]) -> np.ndarray:
-    """(trial, effect) the coordinates from the middle on, and their squares."""
-    away = tree.coordinates(tree.points(vals))[0] - 0.5
+    """(trial, effect) the centred coordinates, and their squares."""
+    centred = tree.coordinates(tree.points(vals))[0] - 0.5
     # 1/12 is the mean of the square over the range
-    return np.hstack([away, away * away - 1.0 / 12.0])
+    return np.hstack([centred, centred * centred - 1.0 / 12.0])
 
 
-def _limit(past: Sequence[tuple[Curve, float]], h: np.ndarray, epoch: int, end: float, rule: Rule) -> Limit | None:
-    """The limit at one epoch for the trial in the last row of `h`, after trials with their losses in the end.
+def _threshold(
+    past: Sequence[tuple[LearningCurve, float]], effects: np.ndarray, epoch: int, target: float, rule: Rule
+) -> Threshold | None:
+    """The threshold at one epoch of the trial in the last row of `effects`; `past` are curves and their final losses.
 
-    None if too few of them reached it, or none that did not fail in the end.
+    None if too few of them reached the epoch, or only such as failed in the end.
     """
-    now = [curve.at(epoch) if curve.epochs[-1] >= epoch else math.inf for curve, _ in past]
-    used = np.flatnonzero(np.isfinite(now)).tolist()
+    at_epoch = [curve.at(epoch) if curve.epochs[-1] >= epoch else math.inf for curve, _ in past]
+    used = np.flatnonzero(np.isfinite(at_epoch)).tolist()
     if len(used) < rule.warmup:
         return None
-    losses, ends = [now[i] for i in used], [past[i][1] for i in used]
-    good = [value for value in ends if math.isfinite(value)]
+    losses, finals = [at_epoch[i] for i in used], [past[i][1] for i in used]
+    good = [value for value in finals if math.isfinite(value)]
     if not good:
         return None
-    scale, back = _scales(end, *losses, *good)
+    scale, unscale = loss_scale(target, *losses, *good)
     # failures come last
-    outcomes = _Scores([scale(value) if math.isfinite(value) else math.inf for value in ends])
-    course = _Scores([scale(value) for value in losses])
-    chance = _chance(course.given, outcomes.given, h[used], h[-1], outcomes.score(scale(end)), rule.spread)
-    low, high = course.given.min() - _BEYOND, course.given.max()
+    y = _NormalScores([scale(value) if math.isfinite(value) else math.inf for value in finals])
+    x = _NormalScores([scale(value) for value in losses])
+    chance = _chance(x.scores, y.scores, effects[used], effects[-1], y.score(scale(target)), rule.spread)
+    low, high = x.scores.min() - _BELOW_BEST, x.scores.max()
     if chance(high) >= rule.chance:
-        return Limit(epoch, math.inf, end)
+        return Threshold(epoch, math.inf, target)
     if chance(low) >= rule.chance:
-        for _ in range(_HALVINGS):
+        for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
             low, high = (middle, high) if chance(middle) >= rule.chance else (low, middle)
-    # so that limits do not hang on the last digit of the linear algebra
-    return Limit(epoch, _short(back(course.value(low)), _DIGITS), end)
+    # so that thresholds do not hang on the last digit of the linear algebra
+    return Threshold(epoch, significant(unscale(x.value(low))), target)
 
 
-class _Scores:
+class _NormalScores:
     """Normal scores of values by their ranks, at least one of them finite, and of others by interpolation."""
 
     def __init__(self, values: Sequence[float]) -> None:
-        given = np.array(values)
-        self.given = scores_of_ranks(values)
-        """(value,) the scores of the values"""
-        finite = np.isfinite(given)
-        self._values, first = np.unique(given[finite], return_index=True)
-        self._scores = self.given[finite][first]
-        fifth = min(max(len(given) // 5, 3), len(self._values) - 1)
+        self.scores = scores_of_ranks(values)
+        """(value,)"""
+        numbers = np.array(values)
+        finite = np.isfinite(numbers)
+        self._values, first = np.unique(numbers[finite], return_index=True)
+        self._scores = self.scores[finite][first]
+        fifth = min(max(len(numbers) // 5, 3), len(self._values) - 1)
         rise = self._values[fifth] - self._values[0]
-        #: beyond the best one the scores go on as among the best fifth
+        #: below the best value the scores go on as among the best fifth
         self._slope = (self._scores[fifth] - self._scores[0]) / rise if rise > 0.0 else math.inf
 
     def score(self, value: float) -> float:
         """The score of a value."""
         inside = float(np.interp(value, self._values, self._scores))
-        beyond = self._values[0] - value
-        return inside - (self._slope * beyond if beyond > 0.0 and math.isfinite(self._slope) else 0.0)
+        below = self._values[0] - value
+        return inside - (self._slope * below if below > 0.0 and math.isfinite(self._slope) else 0.0)
 
     def value(self, score: float) -> float:
         """The value of a score."""
@@ -257,54 +232,35 @@ class _Scores:
 
 
 def _chance(
-    x: np.ndarray, y: np.ndarray, h: np.ndarray, own: np.ndarray, aim: float, spread: float
+    scores: np.ndarray,
+    final_scores: np.ndarray,
+    effects: np.ndarray,
+    own_effects: np.ndarray,
+    target_score: float,
+    spread: float,
 ) -> Callable[[float], float]:
-    """How probable a trial with effects `own` (effect,) and the score that is asked for now comes out below `aim`.
+    """The chance that a trial comes out below the target, by its score at the epoch.
 
-    x and y (trial,) scores now and in the end, h (trial, effect).
+    `scores` and `final_scores` (trial,), `effects` (trial, effect) of past trials; `own_effects` (effect,).
     """
     # here: so that a scan which does not prune starts without scipy
     from scipy.special import stdtr
 
-    rows = np.column_stack([np.ones(len(x)), x, h])
-    prior = np.diag([1e-3, 0.1, *np.full(h.shape[1], spread**-2)])
-    start = np.zeros(rows.shape[1])
-    start[1] = 1.0
-    noise, free = 0.2, float(len(x))
-    for _ in range(_ROUNDS):
-        precision = rows.T @ rows / noise + prior
-        mean = np.linalg.solve(precision, rows.T @ y / noise + prior @ start)
-        # each parameter takes as much from the degrees of freedom as the data settle it
-        free = max(len(y) - float(np.trace(np.linalg.solve(precision, rows.T @ rows / noise))), 3.0)
-        noise = max(float(np.sum((y - rows @ mean) ** 2)) / free, _LEAST_NOISE)
-    covariance = np.linalg.inv(rows.T @ rows / noise + prior)
+    design = np.column_stack([np.ones(len(scores)), scores, effects])
+    prior_precision = np.diag([1e-3, 0.1, *np.full(effects.shape[1], spread**-2)])
+    prior_mean = np.zeros(design.shape[1])
+    prior_mean[1] = 1.0
+    noise, freedom = 0.2, float(len(scores))
+    for _ in range(_NOISE_ROUNDS):
+        precision = design.T @ design / noise + prior_precision
+        mean = np.linalg.solve(precision, design.T @ final_scores / noise + prior_precision @ prior_mean)
+        parameters = float(np.trace(np.linalg.solve(precision, design.T @ design / noise)))
+        freedom = max(len(final_scores) - parameters, 3.0)
+        noise = max(float(np.sum((final_scores - design @ mean) ** 2)) / freedom, _LEAST_NOISE)
+    covariance = np.linalg.inv(design.T @ design / noise + prior_precision)
 
     def chance(score: float) -> float:
-        row = np.array([1.0, score, *own])
-        return float(stdtr(free, (aim - row @ mean) / math.sqrt(noise + row @ covariance @ row)))
+        row = np.array([1.0, score, *own_effects])
+        return float(stdtr(freedom, (target_score - row @ mean) / math.sqrt(noise + row @ covariance @ row)))
 
     return chance
-
-
-def _scales(*losses: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """How losses are compared, and back: by their logarithms if all are above 0."""
-    return (math.log, math.exp) if min(losses) > 0.0 else (float, float)
-
-
-def decide(found: Sequence[Limit], epoch: int, loss: float | None) -> str | None:
-    """Why a trial with this loss after `epoch` epochs is stopped; None if it goes on.
-
-    `found` is what `limits` gave. Between the epochs of its entries the earlier one holds.
-    """
-    place = bisect_right([limit.epoch for limit in found], epoch)
-    if not place:
-        return None
-    limit = found[place - 1]
-    given = math.inf if loss is None else loss
-    if given <= limit.loss:
-        return None
-    return f"loss {_told(given)} is above {limit.loss:.4g}, from which it would hardly come below {limit.end:.4g}"
-
-
-def _told(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else "no finite number"

@@ -18,7 +18,7 @@ from hyperparton.scan.sections import (
     stopping_samplers,
 )
 from hyperparton.scan.warm_start import parameter_sets
-from hyperparton.space import evaluate, hp_choice, readable, samplers
+from hyperparton.space import evaluate, hp_choice, readable, samplers_by_label
 from hyperparton.trials import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
@@ -68,7 +68,7 @@ class HyperScanner:
             self._choose_among_sets(sections)
         else:
             self._read(sections)
-        samplers(self.parameters)
+        samplers_by_label(self.parameters)
 
     @classmethod
     def of_space(cls, space: Mapping[str, Any], keys: Iterable[str]) -> HyperScanner:
@@ -76,7 +76,7 @@ class HyperScanner:
         made = cls({}, {})
         made.parameters = dict(space)
         made.hyper_keys = set(keys)
-        samplers(made.parameters)
+        samplers_by_label(made.parameters)
         return made
 
     def _set_execution(self, sampling_dict: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hyperparton.errors import ScanError
 from hyperparton.scan.best_trials import completed, ranked
-from hyperparton.space import Misfit, fill, locate, samplers
+from hyperparton.space import Misfit, fill, locate, samplers_by_label
 from hyperparton.trials import Outcome, TrialStore, read_tries
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.trial import failure_type
@@ -48,7 +48,7 @@ def kept_prior(store: TrialStore, earlier: Mapping[str, Any], space: Mapping[str
     """What `prior_of` gave as outcomes, kept in the store; of several processes that begin a scan one settles it."""
     if not earlier:
         return []
-    labels, trials = samplers(space), store.attach_first(_KEY, dict(earlier))["trials"]
+    labels, trials = samplers_by_label(space), store.attach_first(_KEY, dict(earlier))["trials"]
     return [
         Outcome(i - len(trials), fill(labels, {label: held[0] for label, held in vals.items()}), *rest)
         for i, (vals, *rest) in enumerate(trials)

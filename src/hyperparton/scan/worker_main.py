@@ -22,7 +22,7 @@ from hyperparton.errors import HyperpartonError
 from hyperparton.scan.checkpoints import Reports
 from hyperparton.scan.evaluate import evaluate_trials, require_reports
 from hyperparton.scan.foreign_trainer import as_trainer
-from hyperparton.scan.pruning import Limit
+from hyperparton.scan.pruning import Threshold
 from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials.trial import encode, strict
 
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _reports(pruning: list[Any] | None) -> Reports | None:
-    return None if pruning is None else Reports([Limit.from_list(held) for held in pruning])
+    return None if pruning is None else Reports([Threshold.from_list(held) for held in pruning])
 
 
 def _listen(source: IO[str], lines: queue.Queue[str]) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hyperparton.host import resident_memory
 from hyperparton.scan.limits import limit_failure
 from hyperparton.trials.trial import encode
 
@@ -26,8 +27,6 @@ __all__ = ["Recipe", "TrainerProcess", "close_processes", "run_task"]
 
 #: how often, in seconds, a process at work is looked at
 _LOOK = 0.2
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 Answer = dict[str, Any]
 
@@ -138,7 +137,7 @@ class TrainerProcess:
                 watch()
             if end is not None and time.monotonic() > end:
                 return _limited("TrialTimeout", f"it took longer than {seconds:g} s; its process was ended")
-            if memory is not None and (held := _resident(process.pid)) > memory:
+            if memory is not None and (held := resident_memory(process.pid)) > memory:
                 told = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
                 return _limited("MemoryLimit", told)
 
@@ -184,15 +183,6 @@ def _end_of(process: subprocess.Popen[bytes]) -> str:
     except subprocess.TimeoutExpired:
         return "it closed its output"
     return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
-
-
-def _resident(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 if it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * _PAGE
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 def _environment(threads: int | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Search spaces: samplers in place of values, in a tree that no optimisation library has touched."""
 
-from hyperparton.space.expressions import (
+from hyperparton.space.locate import Misfit, locate
+from hyperparton.space.samplers import (
     Choice,
     FrozenDict,
     FrozenList,
@@ -15,7 +16,6 @@ from hyperparton.space.expressions import (
     hp_uniform,
     optimizer_arg_wrapper,
 )
-from hyperparton.space.locate import Misfit, locate
 from hyperparton.space.tree import (
     Condition,
     Vals,
@@ -28,7 +28,7 @@ from hyperparton.space.tree import (
     fingerprint,
     readable,
     sample,
-    samplers,
+    samplers_by_label,
 )
 
 __all__ = [
@@ -58,5 +58,5 @@ __all__ = [
     "optimizer_arg_wrapper",
     "readable",
     "sample",
-    "samplers",
+    "samplers_by_label",
 ]

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hyperparton.space.expressions import Choice, LogUniform, QUniform, Uniform
-from hyperparton.space.tree import fill, readable, samplers
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Uniform
+from hyperparton.space.tree import fill, readable, samplers_by_label
 
 __all__ = ["Misfit", "locate"]
 
@@ -41,7 +41,7 @@ def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[An
     """
     chosen: dict[str, Any] = {}
     misfits = _match(space, parameters, (), chosen)
-    return (None, misfits) if misfits else (fill(samplers(space), chosen), [])
+    return (None, misfits) if misfits else (fill(samplers_by_label(space), chosen), [])
 
 
 def _match(node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
@@ -50,10 +50,10 @@ def _match(node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any])
     if isinstance(node, Uniform | LogUniform | QUniform):
         return _match_number(node, value, path, chosen)
     if value is _ABSENT:
-        return [_misfit(path, value, "a value")] if samplers(node) else []
+        return [_misfit(path, value, "a value")] if samplers_by_label(node) else []
     if isinstance(node, Mapping):
         return _match_mapping(node, value, path, chosen)
-    if isinstance(node, list | tuple) and samplers(node):
+    if isinstance(node, list | tuple) and samplers_by_label(node):
         if not isinstance(value, list | tuple) or len(value) != len(node):
             return [_misfit(path, value, f"a list of {len(node)}")]
         pairs = zip(node, value, strict=True)
@@ -147,7 +147,7 @@ def _summary(option: Any) -> str:
         return (
             ", ".join(str(value) for value in option.values() if isinstance(value, str)) or f"keys {', '.join(option)}"
         )
-    if isinstance(option, list | tuple) and samplers(option):
+    if isinstance(option, list | tuple) and samplers_by_label(option):
         return f"a list of {len(option)}"
     return _shown(readable(option))
 

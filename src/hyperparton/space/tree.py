@@ -6,7 +6,6 @@ not apply; the value of a choice is the index of its option.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import SpaceError
-from hyperparton.space.expressions import REAL, Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform
+from hyperparton.files import checksum
+from hyperparton.space.samplers import REAL, Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform
 
 __all__ = [
     "Condition",
@@ -29,7 +29,7 @@ __all__ = [
     "fingerprint",
     "readable",
     "sample",
-    "samplers",
+    "samplers_by_label",
 ]
 
 Vals = Mapping[str, Sequence[Any]]
@@ -38,7 +38,7 @@ Vals = Mapping[str, Sequence[Any]]
 Condition = tuple[tuple[str, int], ...]
 
 
-def samplers(space: Any) -> dict[str, Sampler]:
+def samplers_by_label(space: Any) -> dict[str, Sampler]:
     """Every sampler of the space by its label; raises SpaceError if two different ones share a label."""
     found: dict[str, Sampler] = {}
     for sampler, _ in _walk(space, ()):
@@ -65,7 +65,7 @@ def counterparts(space: Any) -> list[tuple[str, ...]]:
     learning rates of two optimizers, the widths of the last layers of a deep network and of a flat one. Places in
     lists count from the end, so that networks are compared from their outputs on. Groups are in the order of the space.
     """
-    ways, kinds = conditions(space), samplers(space)
+    ways, kinds = conditions(space), samplers_by_label(space)
     places: dict[str, tuple[Any, ...]] = {}
     for label, place in _places(space, ()):
         places.setdefault(label, place)
@@ -132,7 +132,7 @@ def choose(space: Any, value_of: Callable[[Sampler], Any]) -> dict[str, list[Any
             chosen[sampler.label] = value_of(sampler)
         return chosen[sampler.label]
 
-    known = samplers(space)
+    known = samplers_by_label(space)
     _resolve(space, ask)
     return fill(known, chosen)
 
@@ -158,7 +158,7 @@ def describe(node: Any) -> Any:
 def fingerprint(space: Any) -> str:
     """The SHA-256 of the space's description; equal spaces have equal fingerprints, whatever the order of keys."""
     text = json.dumps(describe(space), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return checksum(text)
 
 
 def readable(value: Any) -> Any:

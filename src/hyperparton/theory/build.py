@@ -13,9 +13,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from hyperparton.data.theory_folder import TABLE_SUFFIX
-from hyperparton.errors import TheoryError
+from hyperparton.errors import StoreError, TheoryError
+from hyperparton.files import UNFINISHED, FolderLock, replacing
 from hyperparton.theory.assemble import active_flavours, dis_entries, other_table
-from hyperparton.theory.cache import UNFINISHED, PieceStore, replacing
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import TheoryCard, read_card
 from hyperparton.theory.evolution import CHANNELS, Evolution, Segment, nodes_for, segments_to
 from hyperparton.theory.fonll import parts_of
@@ -27,7 +28,6 @@ from hyperparton.theory.optional import require
 from hyperparton.theory.plan import Limits, PlannedTable, expand, plan
 from hyperparton.theory.pool import Progress, run
 from hyperparton.theory.tables import empty_rows, linear_table, write
-from hyperparton.trials.lock import FolderInUseError, FolderLock
 
 __all__ = ["Build", "build"]
 
@@ -95,10 +95,9 @@ def _alone(order: Build) -> Iterator[None]:
     """Holds the output folder for one build, so that none sweeps away what another is writing."""
     try:
         order.pieces.folder.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(order.pieces.folder / "lock")
-    except FolderInUseError as error:
-        holder = f"process {error.holder.get('pid', 'unknown')} on host {error.holder.get('host', 'unknown')}"
-        raise TheoryError(f"{order.output}: another build works in this folder: {holder}") from None
+        lock = FolderLock(order.pieces.folder / "lock", work="build")
+    except StoreError as error:
+        raise TheoryError(str(error)) from None
     except OSError as error:
         raise TheoryError(f"{order.output}: cannot be written: {error.strerror}") from error
     try:

@@ -6,22 +6,17 @@ another version of a package or other points give another hash, so that an old p
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-__all__ = ["SECONDS", "UNFINISHED", "PieceStore", "checksum", "replacing"]
+from hyperparton.files import checksum, replacing
 
-UNFINISHED = ".part"
-"""how the names of files end that are not all written"""
+__all__ = ["SECONDS", "PieceStore"]
 
 SECONDS = "seconds"
 """name of the array with the time that a piece took"""
@@ -36,7 +31,7 @@ class PieceStore:
     def path(self, label: str, depends_on: Mapping[str, Any]) -> Path:
         """The file of a piece: `label` for people, the hash of `depends_on` (JSON) for the rest."""
         text = json.dumps(depends_on, sort_keys=True)
-        return self.folder / f"{label}-{sha256(text.encode()).hexdigest()[:16]}.npz"
+        return self.folder / f"{label}-{checksum(text)[:16]}.npz"
 
     def load(self, path: Path) -> dict[str, np.ndarray] | None:
         """The arrays of a piece; None if it is not there.  A damaged file counts as not there."""
@@ -63,26 +58,3 @@ class PieceStore:
         """Writes a piece; until it is whole the file has another name."""
         with replacing(path) as stream:
             np.savez(stream, **dict(arrays))  # type: ignore[arg-type]
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A stream to write `path` with: the file appears, or replaces the old one, when all of it is on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    return sha256(path.read_bytes()).hexdigest()

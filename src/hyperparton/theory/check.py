@@ -19,7 +19,8 @@ from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.fktables import load_observable, read_fktable
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
-from hyperparton.theory.cache import PieceStore, checksum
+from hyperparton.files import checksum
+from hyperparton.theory.cache import PieceStore
 from hyperparton.theory.card import read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs
 from hyperparton.theory.grids import x_grid

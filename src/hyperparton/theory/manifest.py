@@ -11,7 +11,7 @@ from typing import Any
 
 from hyperparton.data.theory_folder import TABLE_SUFFIX
 from hyperparton.errors import TheoryError
-from hyperparton.theory.cache import checksum, replacing
+from hyperparton.files import checksum, write_text
 from hyperparton.theory.card import TheoryCard
 from hyperparton.theory.optional import versions
 
@@ -36,8 +36,7 @@ def write_manifest(folder: Path, card: TheoryCard, names: Sequence[str], record:
         file = folder / "fastkernel" / f"{name}{TABLE_SUFFIX}"
         manifest["tables"][name] = {"sha256": checksum(file), "bytes": file.stat().st_size, "build": number}
     manifest["tables"] = dict(sorted(manifest["tables"].items()))
-    with replacing(folder / MANIFEST) as stream:
-        stream.write((json.dumps(manifest, indent=1) + "\n").encode())
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from pineappl.interpolation import Interp, InterpolationMethod, MappingMethod, R
 from pineappl.pids import PidBasis
 from pineappl.subgrid import ImportSubgridV1
 
-from hyperparton.theory.cache import UNFINISHED
+from hyperparton.files import part_of
 from hyperparton.theory.grids import DEGREE, x_grid
 
 __all__ = [
@@ -142,13 +140,8 @@ def write(table: FkTable, path: Path, metadata: Mapping[str, Any], nf0: int | No
         table.optimize(FkAssumptions(f"Nf{nf0}Ind"))
     for key, value in metadata.items():
         table.set_metadata(key, value if isinstance(value, str) else json.dumps(value, sort_keys=True))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED) as folder:
-        part = Path(folder) / path.name
+    with part_of(path) as part:
         table.write_lz4(part)
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(part, path)
 
 
 def empty_rows(table: FkTable) -> np.ndarray:

@@ -6,13 +6,12 @@ is gone or damaged while `tries.json` still holds trials is refused: it is never
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lock import FolderLock
+from hyperparton.files import FolderLock, part_of
 from hyperparton.trials.sql import SqlStore
 from hyperparton.trials.tries_export import ExportedTrials, make_folder
 from hyperparton.trials.tries_read import read_tries
@@ -72,13 +71,7 @@ class FileTrials(ExportedTrials):
 
 def _make_store(path: Path) -> None:
     """Make the store under another name and move it in place, so that a store that exists is complete."""
-    new = path.with_name(path.name + ".new")
-    for leftover in (new, *(new.with_name(new.name + end) for end in ("-wal", "-shm", "-journal"))):
-        leftover.unlink(missing_ok=True)
-    SqlStore(new, name=str(path)).close()
-    os.replace(new, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with part_of(path, alone=True) as part:
+        for end in ("-wal", "-shm", "-journal"):
+            part.with_name(part.name + end).unlink(missing_ok=True)
+        SqlStore(part, name=str(path)).close()

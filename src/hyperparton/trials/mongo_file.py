@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import StoreError
+from hyperparton.host import stop_processes
 from hyperparton.trials.mongo import MongoStore
 from hyperparton.trials.mongod import MongodRunner
 from hyperparton.trials.shared_folder import JoinedTrials
@@ -63,14 +64,7 @@ class MongoFileTrials(JoinedTrials):
 
     def stop_mongo_workers(self) -> None:
         """Tell the workers to hand back their trials and end; kill those that do not."""
-        for worker in self.workers:
-            worker.terminate()
-        for worker in self.workers:
-            try:
-                worker.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+        stop_processes(*self.workers, seconds=_GRACE)
         self.workers.clear()
 
     def compress_mongodb_database(self) -> Path:

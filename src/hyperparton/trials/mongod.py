@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hyperparton.errors import StoreError
+from hyperparton.host import stop_processes
 from hyperparton.trials.mongo_archive import pack_folder, unpack_folder
 
 __all__ = ["MongodRunner"]
@@ -164,12 +165,7 @@ class MongodRunner:
         atexit.unregister(self.stop)
         if process is None or process.poll() is not None:
             return
-        process.terminate()
-        try:
-            process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop_processes(process, seconds=_GRACE)
 
     def archive(self) -> Path:
         """Keep the stopped database as `archive_path`, replaced atomically; raises StoreError."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import secrets
 from pathlib import Path
 
 from hyperparton.errors import StoreError
+from hyperparton.files import write_text
 
-__all__ = ["ScanFolder", "without_password", "write_atomically"]
+__all__ = ["ScanFolder", "without_password"]
 
 #: scheme://user:password@ of a URL
 _LOGIN = re.compile(r"^([^:/]+://[^:/?@]*):[^/?]*@")
@@ -42,7 +40,7 @@ class ScanFolder:
 
     def write_runcard(self, text: str) -> None:
         """Keep the runcard as it was read, atomically."""
-        write_atomically(self.runcard, text)
+        write_text(self.runcard, text)
 
     def write_progress(self, trials: int, store: str | None = None) -> None:
         """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.
@@ -50,7 +48,7 @@ class ScanFolder:
         `store` is the URL of a scan that many join; passwords in it are left out.
         """
         told = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
-        write_atomically(self.progress, json.dumps(told) + "\n")
+        write_text(self.progress, json.dumps(told) + "\n")
 
     def asked_for(self) -> int | None:
         """The trials that the last start asked for; None where no start has said it."""
@@ -79,17 +77,3 @@ def without_password(store: str) -> str:
     start, mark, query = _LOGIN.sub(r"\1@", store).partition("?")
     kept = [part for part in query.split("&") if "password" not in part.partition("=")[0].lower()]
     return start + (mark + "&".join(kept) if any(kept) else "")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file under another name and move it in place; raises StoreError if that cannot be done."""
-    # a name of its own: processes that join a scan may write the same file at once
-    new = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8")
-        os.replace(new, path)
-    except OSError as fault:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault

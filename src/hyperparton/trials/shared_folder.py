@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hyperparton.errors import StoreError
-from hyperparton.trials.lock import FolderInUseError, FolderLock
+from hyperparton.errors import FolderInUseError, StoreError
+from hyperparton.files import FolderLock
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.tries_export import ExportedTrials, make_folder
 from hyperparton.trials.tries_read import read_tries

@@ -8,14 +8,14 @@ what is left.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
+
+from hyperparton.files import replacing
 
 __all__ = ["TriesFile"]
 
@@ -76,23 +76,14 @@ class TriesFile:
         kept = self._ends[at - 1] if at else 0
         lines = sorted([*lines, *self._written(at)])
         numbers, ends = self._numbers[:at], self._ends[:at]
-        new_path = self._path.with_name(self._path.name + ".new")
-        try:
-            with new_path.open("wb") as new:
-                if kept:
-                    _copy(self._path, new, kept)
-                for number, line in lines:
-                    new.write((_BETWEEN if numbers else _HEAD) + line)
-                    numbers.append(number)
-                    ends.append(new.tell())
-                new.write(_TAIL)
-                new.flush()
-                os.fsync(new.fileno())
-            os.replace(new_path, self._path)
-        except OSError:  # a full disk, most of all: what was begun is in the way of whoever makes room
-            with contextlib.suppress(OSError):
-                new_path.unlink()
-            raise
+        with replacing(self._path, alone=True) as new:
+            if kept:
+                _copy(self._path, new, kept)
+            for number, line in lines:
+                new.write((_BETWEEN if numbers else _HEAD) + line)
+                numbers.append(number)
+                ends.append(new.tell())
+            new.write(_TAIL)
         self._numbers, self._ends, self._state = numbers, ends, _state(self._path)
 
     def _written(self, start: int) -> list[tuple[int, bytes]]:

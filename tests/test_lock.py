@@ -11,13 +11,13 @@ import sys
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lock import FolderLock
+from hyperparton.files import FolderLock
 
 #: a process that holds the lock until a line is written to it
 HOLDER = """
 import sys
 from pathlib import Path
-from hyperparton.trials.lock import FolderLock
+from hyperparton.files import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.readline()
