@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from hyperparton.data import load_fit_data
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup, run_fit
-from hyperparton.runcard import parse_runcard
+from hyperparton.runcard import Parameters, parse_runcard
 
 DIS_FIT = Path(__file__).parents[1] / "data" / "dis_fit.yml"
 RATIO, PROTON, CHARGED, CHARM = (
@@ -65,7 +65,7 @@ def fit():
     """A function that fits all data of a setup; its arguments replace parameters."""
 
     def run(setup, **parameters):
-        methodology = Methodology.from_parameters({**PARAMETERS, **parameters})
+        methodology = Methodology.from_parameters(Parameters.model_validate({**PARAMETERS, **parameters}))
         return run_fit(setup, methodology, setup.full_fit())
 
     return run

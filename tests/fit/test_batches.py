@@ -17,6 +17,7 @@ from hyperparton.pdf import batched
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.runcard import Optimizer
 
 KINDS = [
     ("EVOL", "dense", ("tanh", "sigmoid", "linear"), False),
@@ -52,7 +53,7 @@ def test_columns_are_the_pdf_model(fitbasis, layer_type, activations, scaled):
 def test_the_family_of_optimizers(name):
     """Coefficients of the common update against the rules one by one, which are those of Keras."""
     options = {"optimizer_name": name} | ({"momentum": 0.7, "nesterov": True} if name == "SGD" else {})
-    numbers = hyperparameters(options)
+    numbers = hyperparameters(Optimizer.model_validate(options))
     hyper, rule = {key: jnp.float32(value) for key, value in numbers.items()}, optimizer_rule(name)
     value = other = jnp.zeros(5)
     slots, moments = rule.start(value), first_moments(name, np.zeros(5, np.float32))

@@ -16,6 +16,7 @@ from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss
 from hyperparton.hyperloss.metrics import Metrics
+from hyperparton.runcard import trial_parameters
 
 RATIO, PROTON, CHARGED, CHARM = (
     "NMC_NC_NOTFIXED_EM-F2",
@@ -140,7 +141,7 @@ def trial(folded, parameters):
     trainer.set_hyperopt(True, ["epochs"])
     params = {**parameters, "epochs": 120}
     result = trainer.hyperparametrizable(params)
-    trained = trainer.setup.train(Methodology.from_parameters(params), trainer.setup.folds(), None)
+    trained = trainer.setup.train(Methodology.from_parameters(trial_parameters(params)), trainer.setup.folds(), None)
     return trainer, trained, result
 
 

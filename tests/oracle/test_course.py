@@ -17,7 +17,7 @@ from hyperparton.fit.setup import FitSetup, run_fit
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import Quadrature
-from hyperparton.runcard import parse_runcard
+from hyperparton.runcard import parse_runcard, trial_parameters
 
 HERE = Path(__file__).parent
 _SPEC = importlib.util.spec_from_file_location("make_course_reference", HERE / "make_course_reference.py")
@@ -25,6 +25,10 @@ script = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(script)
 REFERENCE = np.load(HERE / "data" / "course_reference.npz")
 FITS = ("fit", "exponents")
+
+
+def methodology_of(params):
+    return Methodology.from_parameters(trial_parameters(params))
 
 
 def n3fit_rule():
@@ -78,7 +82,7 @@ def trial():
     trainer = ModelTrainer.from_runcard(*load("folds"))
     trainer.set_hyperopt(True, [])
     setup, params = trainer.setup, parameters("folds")
-    trained = setup.train(Methodology.from_parameters(params), setup.folds(), None)
+    trained = setup.train(methodology_of(params), setup.folds(), None)
     return setup, trained, trainer.hyperparametrizable(params)
 
 
@@ -97,13 +101,15 @@ def close(ours, reference, tolerance):
 def test_chi2_of_the_start_weights(course):
     """n3fit's losses of real data, with its masks and its rotation."""
     name, setup = course
-    model = build_model(Methodology.from_parameters(parameters(name)), setup.fitting, setup.sum_rules, setup.xgrids)
+    model = build_model(
+        Methodology.from_parameters(trial_parameters(parameters(name))), setup.fitting, setup.sum_rules, setup.xgrids
+    )
     features = setup.compressed.features(model.evaluate(model.start(name, []), setup.grid), np)
     close(chi2_of(setup.full_fit()[0], features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
 
 
 def fit(name, setup, epochs):
-    result = run_fit(setup, Methodology.from_parameters(parameters(name, epochs=epochs)), setup.full_fit())
+    result = run_fit(setup, methodology_of(parameters(name, epochs=epochs)), setup.full_fit())
     assert not result.passed.any()  # a threshold that no epoch passes: it ends with the last weights
     return result
 

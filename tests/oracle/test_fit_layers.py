@@ -22,6 +22,7 @@ from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.runcard import Optimizer
 
 REFERENCE = np.load(Path(__file__).parent / "data" / "fit_reference.npz")
 X = REFERENCE["x"]
@@ -129,7 +130,7 @@ def test_optimizer_path(name, clip):
     options = {"optimizer_name": name, "clipnorm": 1e-3 if clip == "clip" else 1e6}
     if name == "SGD":
         options.update(momentum=0.9, nesterov=True)
-    hyper = {k: jnp.float32(v) for k, v in hyperparameters(options).items()}
+    hyper = {k: jnp.float32(v) for k, v in hyperparameters(Optimizer.model_validate(options)).items()}
     rule, value, path = optimizer_rule(name), jnp.asarray(REFERENCE["optimizer/start"]), []
     slots = rule.start(value)
     for step, gradient in enumerate(REFERENCE["optimizer/gradients"]):

@@ -55,12 +55,12 @@ def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
 
 
 def _fitted(setup: Any, row: Any, display: Any) -> FittedTrial:
-    from hyperparton.cli.best import completed
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
     from hyperparton.fit.setup import run_fit
+    from hyperparton.runcard import trial_parameters
 
-    methodology = Methodology.from_parameters(completed(row.parameters))
+    methodology = Methodology.from_parameters(trial_parameters(row.parameters))
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)
     x = np.geomspace(1e-4, 0.95, 80)
     history = np.array(fit.trained.history, dtype=float)

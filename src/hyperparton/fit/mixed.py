@@ -13,6 +13,7 @@ from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitNumbers, FitResult, FitSetup, central_chi2, evaluate_fit, run_fit
 from hyperparton.fit.train import Progress
 from hyperparton.pdf.model import PDFModel
+from hyperparton.runcard import Parameters, Runcard
 
 __all__ = ["SharedFit", "fit_shared"]
 
@@ -45,9 +46,9 @@ def _order(parts: Sequence[FitResult], replicas: Sequence[int]) -> list[int]:
 
 
 def fit_shared(
-    card: Any,
+    card: Runcard,
     data: FitData,
-    parameters: Mapping[int, Mapping[str, Any]],
+    parameters: Mapping[int, Parameters],
     progress: Progress | None = None,
     *,
     start: Start | None = None,

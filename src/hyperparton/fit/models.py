@@ -23,6 +23,7 @@ from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
+from hyperparton.runcard import LagrangeOptions
 
 __all__ = [
     "Constraints",
@@ -56,7 +57,7 @@ class Constraints:
             start += observable.ndata
         return sets
 
-    def multipliers(self, options: Any, epochs: int, models: int) -> Constraint:
+    def multipliers(self, options: LagrangeOptions, epochs: int, models: int) -> Constraint:
         """The Lagrange multipliers of `models` models, the same for each."""
         largest = [o.maxlambda for o in self.observables]
         return Constraint(*(np.tile(v, (models, 1)) for v in multipliers(options, largest, epochs)))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.runcard import LagrangeOptions
+
 __all__ = ["ELU_ALPHA", "PUSH_EACH", "elu", "multipliers", "start_and_multiplier"]
 
 Array = Any
@@ -31,9 +33,9 @@ def start_and_multiplier(
     return float(initial), float(multiplier)
 
 
-def multipliers(options: dict[str, Any], largest: Sequence[float], epochs: int) -> tuple[np.ndarray, np.ndarray]:
+def multipliers(options: LagrangeOptions, largest: Sequence[float], epochs: int) -> tuple[np.ndarray, np.ndarray]:
     """First values and factors (set,) for sets with the given largest multipliers."""
-    pairs = [start_and_multiplier(options.get("initial"), options.get("multiplier"), m, epochs) for m in largest]
+    pairs = [start_and_multiplier(options.initial, options.multiplier, m, epochs) for m in largest]
     table = np.array(pairs, np.float32).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from hyperparton.fit.observables import Convolution, build_convolution, union_gr
 from hyperparton.fit.train import Member, Progress, train_together
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import sum_rule_mode
+from hyperparton.runcard import Parameters, Runcard
 
 __all__ = ["FitNumbers", "FitResult", "FitSetup", "central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
 
@@ -80,7 +81,7 @@ class FitSetup:
         self.fitted_values = np.tile(data.central, (len(self.replicas), 1)) if fitted_values is None else fitted_values
 
     @classmethod
-    def from_runcard(cls, card: Any, data: FitData, replicas: Sequence[int]) -> FitSetup:
+    def from_runcard(cls, card: Runcard, data: FitData, replicas: Sequence[int]) -> FitSetup:
         """The setup of a runcard for the replicas with these numbers (from 1), with n3fit's seeds for each."""
         values = make_replicas(data, card.mcseed, replicas) if card.genrep else None
         split = SplitSettings(
@@ -249,13 +250,13 @@ def central_chi2(setup: FitSetup, full_fit: Sequence[Fold], xf: np.ndarray) -> f
 
 
 def fit_runcard(
-    card: Any,
+    card: Runcard,
     data: FitData,
     replicas: Sequence[int] = (1,),
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     progress: Progress | None = None,
 ) -> FitResult:
     """One fit of a runcard with its own `parameters`, or with others (a scan's best)."""
     setup = FitSetup.from_runcard(card, data, replicas)
-    methodology = Methodology.from_parameters(card.scan_parameters() if parameters is None else parameters)
+    methodology = Methodology.from_parameters(card.parameters if parameters is None else parameters)
     return run_fit(setup, methodology, setup.full_fit(), progress)

@@ -166,7 +166,7 @@ def _settings(methodology: Methodology, models: int) -> Settings:
         patience=repeated(methodology.patience, np.int32),
         delta=repeated(methodology.delta),
         threshold_chi2=repeated(methodology.threshold_chi2),
-        threshold_positivity=repeated(methodology.threshold_positivity),
+        threshold_positivity=repeated(methodology.positivity.threshold),
     )
     numbers = {key: repeated(value) for key, value in methodology.optimizer_numbers.items()}
     return Settings(

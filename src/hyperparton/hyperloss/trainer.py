@@ -12,13 +12,14 @@ import numpy as np
 from hyperparton.data.types import FitData
 from hyperparton.errors import TrialPrunedError
 from hyperparton.fit import runtime
-from hyperparton.fit.methodology import Methodology, unroll
+from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.models import TrainedModels
 from hyperparton.fit.setup import FitResult, FitSetup, run_fit
 from hyperparton.fit.train import Member, Progress, alike, train_together
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss, TrialLoss
 from hyperparton.hyperloss.metrics import ReducedMetrics
 from hyperparton.hyperloss.penalties import PENALTY_FUNCTIONS, FoldFit
+from hyperparton.runcard import Runcard, trial_parameters
 
 __all__ = ["ModelTrainer"]
 
@@ -55,7 +56,7 @@ class ModelTrainer:
 
     @classmethod
     def from_runcard(
-        cls, card: Any, data: FitData, replicas: Sequence[int] = (1,), progress: Progress | None = None
+        cls, card: Runcard, data: FitData, replicas: Sequence[int] = (1,), progress: Progress | None = None
     ) -> ModelTrainer:
         """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold."""
         setup = FitSetup.from_runcard(card, data, replicas)
@@ -97,7 +98,7 @@ class ModelTrainer:
             if isinstance(result, Exception):
                 raise result
             return result
-        methodology = Methodology.from_parameters(unroll(params))
+        methodology = Methodology.from_parameters(trial_parameters(params))
         fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
         return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
 
@@ -125,7 +126,7 @@ class ModelTrainer:
         return [results[k] for k in range(len(trials))]
 
     def _member(self, params: Mapping[str, Any], report: Callable[..., None] | None) -> Member:
-        methodology = Methodology.from_parameters(unroll(params, self._keys))
+        methodology = Methodology.from_parameters(trial_parameters(params, self._keys))
         look = None if report is None else partial(self._look, methodology, report)
         return Member(self.setup.model(methodology), methodology, look)
 

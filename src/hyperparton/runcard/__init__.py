@@ -1,15 +1,17 @@
 """Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
 
+from hyperparton.runcard.card import N3FIT, Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.check import examine, parse_runcard, read_runcard
 from hyperparton.runcard.cross_checks import parameter_faults
-from hyperparton.runcard.card import N3FIT, Runcard, SharedRuncard, TrainerRuncard
-from hyperparton.runcard.parameters import Parameters, trial_parameters
+from hyperparton.runcard.parameters import LagrangeOptions, Optimizer, Parameters, trial_parameters
 from hyperparton.runcard.yaml_positions import Document, KeyPath, dotted, load_document, parse_document
 
 __all__ = [
     "N3FIT",
     "Document",
     "KeyPath",
+    "LagrangeOptions",
+    "Optimizer",
     "Parameters",
     "Runcard",
     "SharedRuncard",

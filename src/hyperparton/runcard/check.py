@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from hyperparton.errors import Fault, RuncardError, nearest
+from hyperparton.runcard.card import Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.cross_checks import cross_check, cross_check_trainer
 from hyperparton.runcard.faults import shown, translated
-from hyperparton.runcard.card import Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.yaml_positions import Document, load_document, parse_document
 
 __all__ = ["examine", "parse_runcard", "read_runcard"]

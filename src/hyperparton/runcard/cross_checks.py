@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from hyperparton.errors import Fault, nearest
-from hyperparton.runcard.faults import translated
-from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.card import N3FIT, Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.faults import translated
+from hyperparton.runcard.hyperscan_config import HyperscanConfig
+from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import KeyPath
 
 __all__ = ["cross_check", "cross_check_trainer", "parameter_faults"]
@@ -33,6 +34,15 @@ _SCANS: Mapping[str, Mapping[str, str]] = {
         "layer_types": "layer_type",
     },
 }
+
+#: bounds of hyperscan_config and the ones that they need beside them
+_TOGETHER = (
+    ("min_epochs", "max_epochs"),
+    ("max_epochs", "min_epochs"),
+    ("min_multiplier", "max_multiplier"),
+    ("min_initial", "max_initial"),
+    ("max_initial", "min_initial"),
+)
 
 
 def cross_check(card: Runcard) -> list[Fault]:
@@ -93,13 +103,13 @@ def _output(card: Runcard, parameters: Parameters, path: KeyPath) -> Iterator[Fa
     activations, elements = parameters.activation_per_layer, [element.fl for element in card.fitting.basis]
     if "square_singlet" in activations[:-1]:
         message = "square_singlet can be the activation of the last layer only"
-        yield card.fault((*path, "activation_per_layer"), message, ", ".join(activations))
+        yield card.fault(path, message, ", ".join(activations))
     if activations[-1] == "square_singlet" and set(elements[:2]) != {"sng", "g"}:
         message = "square_singlet needs sng and g as the first two elements of the basis"
         yield card.fault((*path, "activation_per_layer"), message, ", ".join(elements))
     if parameters.dropout > 0 and parameters.layer_type == "dense_per_flavour":
         message, accepted = "dropout does not go with dense_per_flavour", "layer_type: dense, or dropout: 0.0"
-        yield card.fault((*path, "dropout"), message, f"{parameters.dropout:g}", accepted)
+        yield card.fault(path, message, f"{parameters.dropout:g}", accepted)
     yield from _exponents(card, parameters.feature_scaling_points)
 
 
@@ -126,7 +136,7 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     config = card.hyperscan_config
     if config is None:
         return
-    declared = card.raw.get("parameters") or {}
+    declared = card.scan_parameters()
     if not config.scanned and not config.use_tries_from:
         yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
     for section in ("stopping", "architecture"):
@@ -134,7 +144,9 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
             target = _SCANS[section].get(key)
             if target is not None and target not in declared and getattr(getattr(config, section), key) is not None:
                 yield _undeclared(card, ("hyperscan_config", section, key), target, declared)
-    yield from _pairs(card)
+    for section, key, other in _alone(config):
+        message, accepted = f"{key} is given without {other}", f"both {key} and {other}"
+        yield card.fault(("hyperscan_config", section), message, f"{key} alone", accepted)
     for section in ("optimizer", "positivity", "integrability"):
         if getattr(config, section) is not None and section not in declared:
             yield _undeclared(card, ("hyperscan_config", section), section, declared)
@@ -143,24 +155,11 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
             yield _undeclared(card, ("hyperscan_config", "space", key), key, declared)
 
 
-#: section of hyperscan_config -> bounds that go together; a HyperScanner that is built without a card lets one pass
-_PAIRS: Mapping[str, Sequence[tuple[str, str]]] = {
-    "stopping": [("min_epochs", "max_epochs")],
-    "positivity": [("min_initial", "max_initial"), ("max_multiplier", "min_multiplier")],
-    "integrability": [("min_initial", "max_initial"), ("max_multiplier", "min_multiplier")],
-}
-
-
-def _pairs(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
-    """Bounds that are given without the other one: nothing would be sampled."""
-    for section, pairs in _PAIRS.items():
-        bounds = getattr(card.hyperscan_config, section)
-        for pair in pairs if bounds is not None else ():
-            given = [key for key in pair if key in bounds.model_fields_set]
-            if len(given) == 1 and given != ["max_multiplier"]:
-                absent = next(key for key in pair if key not in given)
-                message = f"{given[0]} is given without {absent}"
-                yield card.fault(("hyperscan_config", section), message, f"{given[0]} alone", f"both {' and '.join(pair)}")
+def _alone(config: HyperscanConfig) -> Iterator[tuple[str, str, str]]:
+    """(section, bound, the bound that is missing): of such a pair nothing would be sampled."""
+    for section in ("stopping", "positivity", "integrability"):
+        given = getattr(getattr(config, section), "model_fields_set", ())
+        yield from ((section, key, other) for key, other in _TOGETHER if key in given and other not in given)
 
 
 def _undeclared(card: Any, path: KeyPath, target: str, declared: Mapping[str, Any]) -> Fault:

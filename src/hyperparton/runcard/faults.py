@@ -25,7 +25,6 @@ _RULES: Mapping[str, str] = {
     "tuple_type": "must be a list",
     "string_type": "must be text",
     "recursion_loop": "contains itself",
-    "too_short": "needs at least one entry",
 }
 
 #: sections whose list pydantic sees without the key that holds it in the file

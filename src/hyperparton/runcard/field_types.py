@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from hyperparton.errors import nearest
@@ -16,6 +24,7 @@ from hyperparton.errors import nearest
 __all__ = [
     "Beside",
     "Count",
+    "FilledList",
     "Flag",
     "Fraction",
     "LessThanOne",
@@ -165,7 +174,15 @@ def as_list(value: Any) -> Any:
     return tuple(value)
 
 
+def _filled_list(value: Any) -> Any:
+    listed = as_list(value)
+    if not listed:
+        raise refuse("must be a list with at least one entry")
+    return listed
+
+
 ListField = BeforeValidator(as_list)
+FilledList = BeforeValidator(_filled_list), Field(json_schema_extra={"minItems": 1})
 
 
 class Beside:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Annotated, Any
 
-from annotated_types import MinLen
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WrapValidator, model_validator
 
 from hyperparton.catalogue import INITIALIZERS
 from hyperparton.runcard.field_types import (
     Beside,
+    FilledList,
     Flag,
     LessThanOne,
     ListField,
@@ -34,8 +34,10 @@ from hyperparton.runcard.parameters import Activation, Initializer, LayerType, O
 __all__ = ["Architecture", "HyperscanConfig", "OwnRange", "ScannedLagrange", "ScannedOptimizer", "Stopping"]
 
 
-def _ordered(low: Any, high: Any, names: str, sampling: str | None = None) -> None:
-    if low is not None and high is not None and not low < high:
+def _ordered(low: float | None, high: float | None, names: str, sampling: str | None = None) -> None:
+    if low is None or high is None:
+        return
+    if not low < high:
         raise conflict(f"{names}: the lower bound must be below the upper", given=f"{low:g} and {high:g}")
     if sampling == "log" and low <= 0:
         raise conflict("a logarithmic range needs min above 0", given=f"{low:g}")
@@ -198,7 +200,7 @@ class OwnRange(Section):
     """Number of steps of the grid, in place of step."""
     make_int: Flag = False
     """Whether the trainer receives whole numbers."""
-    choice: Annotated[tuple[Any, ...], MinLen(1), ListField] | None = None
+    choice: Annotated[tuple[Any, ...], *FilledList] | None = None
     """A list of values to choose from, in place of a range."""
 
     @property
@@ -225,7 +227,7 @@ class HyperscanConfig(Section):
 
     stopping: Stopping | None = None
     """Ranges of epochs and patience."""
-    optimizer: Annotated[tuple[ScannedOptimizer, ...], MinLen(1), ListField] | None = None
+    optimizer: Annotated[tuple[ScannedOptimizer, ...], *FilledList] | None = None
     """Optimizers to choose from, each with ranges of its own."""
     positivity: ScannedLagrange | None = None
     """Ranges of the positivity multiplier."""
@@ -235,7 +237,7 @@ class HyperscanConfig(Section):
     """Ranges of the network."""
     space: dict[str, OwnRange] | None = None
     """Ranges of any other parameter, by its name; for trainers of your own."""
-    parameters: Annotated[tuple[dict[str, Any], ...], MinLen(1), ListField] | None = None
+    parameters: Annotated[tuple[dict[str, Any], ...], *FilledList] | None = None
     """Whole parameter sets to choose among; nothing else is sampled then."""
     restart: Flag = False
     """n3fit's; a scan always continues what its folder holds."""

@@ -64,7 +64,11 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
         if issubclass(owner, Section):
             body = _classes(inspect.getmodule(owner))[owner.__name__].body
             for field, text in pairwise(body):
-                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                if (
+                    isinstance(field, ast.AnnAssign)
+                    and isinstance(text, ast.Expr)
+                    and isinstance(text.value, ast.Constant)
+                ):
                     found[ast.unparse(field.target)] = str(text.value.value)
     return found
 

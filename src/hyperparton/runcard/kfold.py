@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from annotated_types import MinLen
 from pydantic import BeforeValidator, model_validator
 
 from hyperparton.catalogue import LOSS_TYPES, PENALTIES, STATISTICS
 from hyperparton.runcard.field_types import (
     Beside,
+    FilledList,
     Flag,
     Fraction,
     ListField,
@@ -47,7 +47,7 @@ Statistic = Annotated[str, *one_of("statistic", STATISTICS)]
 class KFold(Section):
     """`kfold`. `target` is the older name of `fold_statistic`."""
 
-    partitions: Annotated[tuple[Partition, ...], MinLen(1), ListField]
+    partitions: Annotated[tuple[Partition, ...], *FilledList]
     """The folds; each hides its data sets from one of the fits."""
     threshold: Positive = 50.0
     """Loss of a fold above which the trial fails."""

@@ -6,13 +6,13 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
-from annotated_types import MinLen
 from pydantic import model_validator
 
 from hyperparton.catalogue import ACTIVATIONS, INITIALIZERS, LAYER_TYPES, OPTIMIZERS, REGULARIZERS
 from hyperparton.errors import TrainingError, nearest
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.field_types import (
+    FilledList,
     Flag,
     LessThanOne,
     ListField,
@@ -21,8 +21,8 @@ from hyperparton.runcard.field_types import (
     Positive,
     Section,
     Share,
-    Width,
     WholePositive,
+    Width,
     conflict,
     one_of,
 )
@@ -101,7 +101,7 @@ class RegularizerArguments(Section):
 class TrialParameters(Section):
     """The part of `parameters` that a scan's trial brings to a fit with `trial_specs`."""
 
-    nodes_per_layer: Annotated[tuple[Width, ...], MinLen(1), ListField]
+    nodes_per_layer: Annotated[tuple[Width, ...], *FilledList]
     """Widths of the layers; the last is the number of elements of the fitting basis."""
     activation_per_layer: Annotated[tuple[Activation, ...], ListField]
     """Activation of each layer."""

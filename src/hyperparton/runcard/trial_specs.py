@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from annotated_types import MinLen
 from pydantic import BeforeValidator, TypeAdapter, model_validator
 
 from hyperparton.runcard.field_types import (
     Count,
+    FilledList,
     LessThanOne,
-    ListField,
     NonNegative,
     Positive,
     Section,
@@ -36,7 +35,7 @@ __all__ = ["Override", "SharedParameters", "TrialSpecs"]
 #: what a trial brings with it, by the names of `parameters` and of `override`
 _FROM_TRIALS = (*TrialParameters.model_fields, "learning_rate", "clipnorm")
 
-Activations = Annotated[tuple[Activation, ...], MinLen(1), ListField]
+Activations = Annotated[tuple[Activation, ...], *FilledList]
 
 
 def _text_or(text: Any, other: Any) -> BeforeValidator:
@@ -48,7 +47,7 @@ def _text_or(text: Any, other: Any) -> BeforeValidator:
 class Override(Section):
     """`trial_specs: override`, by n3fit's names: what takes the place of the trials' own values."""
 
-    nodes_per_layer: Annotated[tuple[Width, ...], MinLen(1), ListField] | None = None
+    nodes_per_layer: Annotated[tuple[Width, ...], *FilledList] | None = None
     """Widths of the layers."""
     activation_per_layer: Annotated[Activation | Activations, _text_or(Activation, Activations)] | None = None
     """Activation of all layers but the last, or of each."""
