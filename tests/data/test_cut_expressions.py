@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperparton.data.expressions import Expression
+from hyperparton.data.cut_expressions import Expression
 from hyperparton.errors import DataError
 
 X = np.array([0.01, 0.1, 0.5])

@@ -9,7 +9,7 @@ import pytest
 from hyperparton.data.commondata import FKOperands
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.predictions import predict
-from hyperparton.data.theory_folder import Theory, TheorySource
+from hyperparton.data.theory_folder import TheoryFolder, TheorySource
 from hyperparton.data.types import EVOLUTION_BASIS
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.fit.observables import build_convolution, union_grid
@@ -27,7 +27,7 @@ def theory(tmp_path_factory):
     folder = tmp_path_factory.mktemp("theory_1")
     (folder / "fastkernel").mkdir()
     script.write_tables(folder / "fastkernel")
-    return Theory(TheorySource(1, folder, "test"), {})
+    return TheoryFolder(TheorySource(1, folder, "test"), {})
 
 
 def operands(operation, operands, conversion_factor=1.0, shifts=None, normalization=None):

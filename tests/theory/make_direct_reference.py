@@ -19,7 +19,7 @@ import numpy as np
 
 from hyperparton.data import SHIPPED_SET, find_pdfset
 from hyperparton.data.theory_folder import SHIPPED
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard, read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs, sample_rows
 from hyperparton.theory.evolution import nodes_for, segments_to
@@ -27,8 +27,8 @@ from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import EvolutionJob, Row
 from hyperparton.theory.optional import require
-from hyperparton.theory.plan import Limits, expand, plan
-from hyperparton.theory.pool import run
+from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
+from hyperparton.theory.pool import run_jobs
 
 OUTPUT = Path(__file__).parent / "data" / "direct_reference.json"
 #: theory -> rows of each table
@@ -49,20 +49,20 @@ def evolution(theory: DirectTheory, rows: list[Row]) -> dict[str, object]:
     """nf -> x f at the scales between which tables interpolate, and at those of the rows."""
     card, found = theory.card, {}
     for nf in (3, 4, 5):
-        nodes = nodes_for(card, nf, Limits().q2min).q2
+        nodes = nodes_for(card, nf, KinematicLimits().q2min).q2
         counted = {row.point.q2 for row in rows for p in parts_of(card) if p.nf == nf and p.counts(row.point.q2)}
         scales = {"nodes": nodes, "exact": sorted(counted - set(nodes))}
         found[str(nf)] = {key: [[q2, evolved(theory, nf, q2)] for q2 in some] for key, some in scales.items()}
     return found
 
 
-def reference(card: TheoryCard, each: int, pieces: PieceStore, workers: int) -> dict[str, object]:
+def reference(card: TheoryCard, each: int, pieces: PieceCache, workers: int) -> dict[str, object]:
     """Everything about one theory."""
-    rows = sample_rows(plan(expand(["all"]), Limits()), each)
-    scales = [(nf, q2) for nf in (3, 4, 5) for q2 in nodes_for(card, nf, Limits().q2min).q2]
+    rows = sample_rows(plan_tables(expand_datasets(["all"]), KinematicLimits()), each)
+    scales = [(nf, q2) for nf in (3, 4, 5) for q2 in nodes_for(card, nf, KinematicLimits().q2min).q2]
     nodes = {segment for nf, q2 in scales for segment in segments_to(card, nf, q2)}
     jobs = {job.path(pieces): job for job in (*direct_jobs(card, rows), *(EvolutionJob(card, node) for node in nodes))}
-    run(list(jobs.values()), pieces, workers, lambda progress: print(progress, flush=True))
+    run_jobs(list(jobs.values()), pieces, workers, lambda progress: print(progress, flush=True))
     theory = DirectTheory(card, find_pdfset(SHIPPED_SET).evolution_basis(np.array(x_grid()), card.q0, [0])[0], pieces)
     predictions: dict[str, list[list[float]]] = {}
     for row in rows:
@@ -82,7 +82,7 @@ def main() -> None:
     known |= {"x": [x_grid()[place] for place in PLACES], "partons": PARTONS}
     for number in arguments.theories:
         card = read_card(SHIPPED / f"theory_{number}" / "theory_card.yaml")  # as `check --direct` does
-        known[number] = reference(card, EACH[number], PieceStore(arguments.pieces), arguments.jobs)
+        known[number] = reference(card, EACH[number], PieceCache(arguments.pieces), arguments.jobs)
         OUTPUT.write_text(json.dumps(known, indent=None) + "\n", encoding="utf-8")
 
 

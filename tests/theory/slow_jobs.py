@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 from hyperparton.theory.jobs import Job
-from hyperparton.theory.pool import run
+from hyperparton.theory.pool import run_jobs
 
 
 @dataclass(frozen=True)
@@ -42,4 +42,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started without it
     card = read_card("40000000")
     jobs = [SlowJob(card, number) for number in range(8)]
-    run(jobs, PieceStore(Path(sys.argv[1])), 2, lambda progress: print(progress, flush=True))
+    run_jobs(jobs, PieceCache(Path(sys.argv[1])), 2, lambda progress: print(progress, flush=True))

@@ -13,7 +13,7 @@ from hyperparton.data.fktables import read_fktable
 from hyperparton.data.theory_folder import find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.theory.build import build
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 from hyperparton.theory.check import check_theory
 from hyperparton.theory.coefficients import Point, YadismObservable
@@ -21,7 +21,7 @@ from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.jobs import CoefficientJob, Row, batches
 from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.optional import have_extra
-from hyperparton.theory.pool import run
+from hyperparton.theory.pool import run_jobs
 
 needs_extra = pytest.mark.skipif(
     not have_extra(), reason="NOT TESTED: needs yadism and eko; install them with pip install 'hyperparton[theory]'"
@@ -103,16 +103,16 @@ def job():
 
 @needs_extra
 def test_pieces_are_computed_once(tmp_path, job):
-    store, told = PieceStore(tmp_path), []
-    seconds = run([job], store, 1, told.append)
+    store, told = PieceCache(tmp_path), []
+    seconds = run_jobs([job], store, 1, told.append)
     assert list(seconds) == [job.label]
     assert seconds[job.label] > 0
     first = store.load(job.path(store))["values"]
     assert first.shape == (1, 2, 14, 50)
-    assert run([job], store, 1, told.append) == seconds
+    assert run_jobs([job], store, 1, told.append) == seconds
     assert [progress.done for progress in told] == [1, 1]
     job.path(store).write_bytes(b"damaged")
-    assert run([job], store, 1, told.append) != seconds
+    assert run_jobs([job], store, 1, told.append) != seconds
     np.testing.assert_array_equal(store.load(job.path(store))["values"], first)
 
 
@@ -120,5 +120,5 @@ def test_pieces_are_computed_once(tmp_path, job):
 def test_a_job_that_fails_says_which(tmp_path, job):
     row = Row("T", 0, YadismObservable("F2_light", "EM", tmc=False), Point(1e-9, 5.0))
     with pytest.raises(TheoryError, match="massless4-em-00 could not be computed: ValueError: x outside"):
-        run([CoefficientJob(job.card, job.part, 0, (row,))], PieceStore(tmp_path), 1, lambda progress: None)
+        run_jobs([CoefficientJob(job.card, job.part, 0, (row,))], PieceCache(tmp_path), 1, lambda progress: None)
     assert list(tmp_path.iterdir()) == []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 
 
 @pytest.fixture
 def store(tmp_path):
-    return PieceStore(tmp_path / "pieces")
+    return PieceCache(tmp_path / "pieces")
 
 
 def test_a_piece_comes_back(store):

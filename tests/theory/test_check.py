@@ -13,12 +13,12 @@ from hyperparton.cli.theory import theory
 from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX
 from hyperparton.errors import TheoryError
 from hyperparton.files import checksum
-from hyperparton.theory.check import check_theory, set_chi2
+from hyperparton.theory.check import check_theory, dataset_chi2
 from hyperparton.theory.evolution import CHANNELS
 from hyperparton.theory.grids import x_grid
-from hyperparton.theory.listing import datasets_of_tables, find_folder, list_theories
+from hyperparton.theory.listing import datasets_of_tables, list_theories, theory_folders
 from hyperparton.theory.manifest import MANIFEST, read_manifest
-from hyperparton.theory.plan import Limits, expand, plan
+from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
 from hyperparton.theory.tables import linear_table, write
 
 SLAC = "SLAC_NC_NOTFIXED_P_EM-F2"
@@ -59,7 +59,7 @@ def _faults(folder):
 
 @pytest.fixture(scope="module")
 def planned():
-    (table,) = plan([SLAC], Limits())
+    (table,) = plan_tables([SLAC], KinematicLimits())
     return table
 
 
@@ -88,7 +88,7 @@ def test_a_whole_folder(folder):
 
 
 def test_chi2_is_told_for_measured_sets_only():
-    assert set_chi2(SHIPPED / "theory_40000000", ["NNPDF_POS_2P24GEV_XUQ"]) == ()
+    assert dataset_chi2(SHIPPED / "theory_40000000", ["NNPDF_POS_2P24GEV_XUQ"]) == ()
 
 
 def test_a_table_with_another_number_of_points(folder, planned, entries):
@@ -139,7 +139,7 @@ def test_a_damaged_manifest(folder):
 
 def test_a_folder_without_theory(tmp_path):
     with pytest.raises(TheoryError, match="there is no theory in"):
-        find_folder(tmp_path)
+        theory_folders(tmp_path)
     with pytest.raises(TheoryError, match="there is no theory in"):
         list_theories([tmp_path])
 
@@ -156,7 +156,7 @@ def test_list_says_what_is_there(folder, monkeypatch):
 
 
 def test_known_sets_are_known_to_nnpdf_data():
-    assert tuple(datasets_of_tables()) == expand(["all"])
+    assert tuple(datasets_of_tables()) == expand_datasets(["all"])
 
 
 def test_command_list(folder):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hyperparton.cli.theory import theory
 from hyperparton.data.theory_folder import SHIPPED
 from hyperparton.errors import TheoryError
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import Point, YadismObservable
 from hyperparton.theory.direct import DirectTheory, PlainJob, direct_jobs, sample_rows
@@ -21,7 +21,7 @@ from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, Row
 from hyperparton.theory.observables import DISTable
 from hyperparton.theory.optional import have_extra
-from hyperparton.theory.plan import Limits, expand, plan
+from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
 
 needs_extra = pytest.mark.skipif(
     not have_extra(), reason="NOT TESTED: needs yadism and eko; install them with pip install 'hyperparton[theory]'"
@@ -31,7 +31,7 @@ F2 = YadismObservable("F2_light", "EM", tmc=False)
 
 @pytest.fixture(scope="module")
 def planned():
-    return plan(expand(["all"]), Limits())
+    return plan_tables(expand_datasets(["all"]), KinematicLimits())
 
 
 @pytest.mark.parametrize("each", [1, 2, 3])
@@ -96,6 +96,6 @@ def test_plain_coefficients_are_those_of_the_common_quadrature():
 @needs_extra
 def test_a_prediction_needs_its_pieces(tmp_path):
     card = read_card("208")
-    direct = DirectTheory(card, np.zeros((14, len(x_grid()))), PieceStore(tmp_path))
+    direct = DirectTheory(card, np.zeros((14, len(x_grid()))), PieceCache(tmp_path))
     with pytest.raises(TheoryError, match=r"the piece .*plain-massive3-f2_light-q2_5-x_0.3.* is missing or damaged"):
         direct.predict(F2, Point(0.3, 5.0))

@@ -13,7 +13,7 @@ from hyperparton.theory.card import read_card
 from hyperparton.theory.check import table_predictions
 from hyperparton.theory.evolution import nodes_for
 from hyperparton.theory.observables import DISTable
-from hyperparton.theory.plan import Limits, expand, plan
+from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "direct_reference.json").read_text(encoding="utf-8"))
 THEORIES = [key for key in REFERENCE if key.isdecimal()]
@@ -22,7 +22,7 @@ TABLES = [(theory, table) for theory in THEORIES for table in REFERENCE[theory][
 
 @pytest.fixture(scope="module")
 def planned():
-    return plan(expand(["all"]), Limits())
+    return plan_tables(expand_datasets(["all"]), KinematicLimits())
 
 
 def test_every_table_of_a_structure_function_is_there(planned):
@@ -42,7 +42,7 @@ def test_predictions_of_the_shipped_tables(theory, table):
 @pytest.mark.parametrize("theory", THEORIES)
 def test_interpolation_between_scales(theory, nf):
     reference = REFERENCE[theory]["evolution"][str(nf)]
-    nodes = nodes_for(read_card(theory), nf, Limits().q2min)
+    nodes = nodes_for(read_card(theory), nf, KinematicLimits().q2min)
     np.testing.assert_allclose(nodes.q2, [q2 for q2, _ in reference["nodes"]], rtol=1e-12)
     at_nodes = np.array([values for _, values in reference["nodes"]])  # (scale, parton, x)
     for q2, exact in reference["exact"]:

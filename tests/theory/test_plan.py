@@ -9,16 +9,18 @@ from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable, PDFTable, table_kind
-from hyperparton.theory.plan import Limits, expand, kinematics_of, plan
+from hyperparton.theory.plan import KinematicLimits, expand_datasets, kinematics_of, plan_tables
 from hyperparton.theory.tables import coordinates
 
-LIMITS = Limits()
+LIMITS = KinematicLimits()
 
 
 def test_every_table_of_the_known_sets_can_be_computed():
-    tables = plan(expand(["all"]), LIMITS)
+    tables = plan_tables(expand_datasets(["all"]), LIMITS)
     names = {table.name for table in tables}
-    wanted = {name for each in expand(["all"]) for name in operands_of(find_metadata(each, with_data=False)).names}
+    wanted = {
+        name for each in expand_datasets(["all"]) for name in operands_of(find_metadata(each, with_data=False)).names
+    }
     assert names == wanted
     kinds = {kind: sum(isinstance(t.kind, kind) for t in tables) for kind in (DISTable, DrellYanTable, PDFTable)}
     assert kinds[DrellYanTable] == 3
@@ -28,7 +30,7 @@ def test_every_table_of_the_known_sets_can_be_computed():
 
 
 def test_number_of_points_of_the_dis_sets_after_the_limits():
-    tables = {table.name: int(table.computed.sum()) for table in plan(expand(["dis"]), LIMITS)}
+    tables = {table.name: int(table.computed.sum()) for table in plan_tables(expand_datasets(["dis"]), LIMITS)}
     # NNPDF4.0's numbers of points after cuts; charm has a stricter cut of its own (37 of 47), and two points of
     # BCDMS p and one of BCDMS d lie at W² = 12.5 GeV², which is computed but cut
     expected = {
@@ -44,14 +46,14 @@ def test_number_of_points_of_the_dis_sets_after_the_limits():
 
 
 def test_rows_are_at_the_kinematics_of_the_shipped_tables():
-    for table in plan(expand(["all"]), LIMITS):
+    for table in plan_tables(expand_datasets(["all"]), LIMITS):
         path = SHIPPED / "theory_40000000" / "fastkernel" / f"{table.name}{TABLE_SUFFIX}"
         if path.is_file():
             np.testing.assert_allclose(table.coordinates, coordinates(path), rtol=3e-3, err_msg=table.name)
 
 
 def test_nmc_is_computed_at_the_x_before_bin_centring():
-    (table,) = plan(["NMC_NC_NOTFIXED_P_EM-SIGMARED"], LIMITS)
+    (table,) = plan_tables(["NMC_NC_NOTFIXED_P_EM-SIGMARED"], LIMITS)
     rows = {row.index: row for row in table.rows}
     moved = [index for index in rows if table.kinematics["xraw"][index] != table.kinematics["x"][index]]
     assert moved
@@ -59,13 +61,13 @@ def test_nmc_is_computed_at_the_x_before_bin_centring():
 
 
 def test_ratio_has_both_tables_at_all_points():
-    deuteron, proton = plan(["NMC_NC_NOTFIXED_EM-F2"], LIMITS)
+    deuteron, proton = plan_tables(["NMC_NC_NOTFIXED_EM-F2"], LIMITS)
     assert (deuteron.kind.observable.target, proton.kind.observable.target) == ("isoscalar", "proton")
     assert len(deuteron.computed) == len(proton.computed) == 260
 
 
 def test_positivity_is_computed_everywhere_without_target_mass():
-    (table,) = plan(["NNPDF_POS_2P24GEV_FLL-19PTS"], LIMITS)
+    (table,) = plan_tables(["NNPDF_POS_2P24GEV_FLL-19PTS"], LIMITS)
     assert table.computed.all()
     assert not table.kind.observable.tmc
 
@@ -93,7 +95,7 @@ def test_shares_of_unknown_size_are_refused():
 )
 def test_sets_that_cannot_be_built(dataset, error, said):
     with pytest.raises(error, match=said):
-        plan([dataset], LIMITS)
+        plan_tables([dataset], LIMITS)
 
 
 def test_a_set_without_kinematics(monkeypatch, tmp_path):
@@ -101,7 +103,7 @@ def test_a_set_without_kinematics(monkeypatch, tmp_path):
     empty = tmp_path / "nowhere.yaml"
     monkeypatch.setattr(type(metadata), "path_kinematics", property(lambda self: empty))
     with pytest.raises(DataError, match=r"SLAC_NC_NOTFIXED_P_EM-F2 has no kinematics: .*nowhere.yaml"):
-        plan(["SLAC_NC_NOTFIXED_P_EM-F2"], LIMITS)
+        plan_tables(["SLAC_NC_NOTFIXED_P_EM-F2"], LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_damaged_kinematics(monkeypatch, tmp_path, old, new, said):
     path.write_text(metadata.path_kinematics.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     monkeypatch.setattr(type(metadata), "path_kinematics", property(lambda self: path))
     with pytest.raises(DataError, match=said):
-        plan(["SLAC_NC_NOTFIXED_P_EM-F2"], LIMITS)
+        plan_tables(["SLAC_NC_NOTFIXED_P_EM-F2"], LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_damaged_kinematics(monkeypatch, tmp_path, old, new, said):
 )
 def test_limits_are_checked(limits, said):
     with pytest.raises(TheoryError, match=said):
-        Limits(**limits)
+        KinematicLimits(**limits)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import spence
 
 from hyperparton.theory.grids import DEGREE, x_grid
-from hyperparton.theory.quadrature import Basis, convolve, is_empty, rule
+from hyperparton.theory.quadrature import InterpolationBasis, convolve, is_empty, quadrature_rule
 
-BASIS = Basis(x_grid(), DEGREE)
+BASIS = InterpolationBasis(x_grid(), DEGREE)
 XS = [3e-6, 0.00113, 0.0210891866837872, 0.3, 0.43, 0.86, 0.97]  # one a hair above a node
 
 
@@ -22,7 +22,7 @@ def _rsl(reg=None, sing=None, loc=None):
 
 def _convolved(rsl, x, f, top=1.0):
     """The convolution of a coefficient function with the interpolation of f on the grid."""
-    return convolve(rsl, rule(BASIS, x, top)) @ f(np.array(x_grid()))
+    return convolve(rsl, quadrature_rule(BASIS, x, top)) @ f(np.array(x_grid()))
 
 
 def test_basis_reproduces_polynomials_in_log_x():

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from hyperparton.errors import TheoryError
-from hyperparton.theory.build import Build, _alone, _sweep
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.build import BuildRequest, _alone, _sweep
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 
 SCRIPT = Path(__file__).parent / "slow_jobs.py"
@@ -67,12 +67,12 @@ def test_no_process_and_no_half_piece_is_left(tmp_path, number):
     assert {path.name: path.stat().st_mtime_ns for path in pieces if path.name in before} == before
     for place, path in enumerate(pieces):
         expected = np.random.default_rng(place).normal(size=200_000)
-        np.testing.assert_array_equal(PieceStore(tmp_path).load(path)["values"], expected)
+        np.testing.assert_array_equal(PieceCache(tmp_path).load(path)["values"], expected)
 
 
 @pytest.fixture
 def order(tmp_path):
-    return Build(read_card("40000000"), ("NNPDF_INTEG_3GEV_XV",), tmp_path)
+    return BuildRequest(read_card("40000000"), ("NNPDF_INTEG_3GEV_XV",), tmp_path)
 
 
 def test_what_a_killed_build_was_writing_is_swept_away(order):

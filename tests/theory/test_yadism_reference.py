@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hyperparton.theory.card import read_card
-from hyperparton.theory.coefficients import Memory, coefficients
+from hyperparton.theory.coefficients import CoefficientCache, coefficients
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.optional import have_extra
 
@@ -47,8 +47,8 @@ def test_every_part_and_order(script, reference, name):
     wanted = {where: values[name] for where, values in reference["values"].items() if name in values}
     rows = [script.POINTS[where] for where in wanted]
     theory = card.yadism(part.scheme, part.nf, part.parts, part.order, True)
-    memory = Memory()
-    found = np.einsum("ropx,px->ro", coefficients(theory, rows, memory), f)
+    cache = CoefficientCache()
+    found = np.einsum("ropx,px->ro", coefficients(theory, rows, cache), f)
     for where, orders in zip(wanted, found, strict=True):
         np.testing.assert_allclose(orders, wanted[where], rtol=2e-5, atol=1e-12, err_msg=f"{where} {name}")
 

@@ -191,7 +191,7 @@ def _pdf_trainer(
 ) -> tuple[Any, dict[str, Any]]:
     """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
     from hyperparton.data import load_fit_data
-    from hyperparton.data.theory_folder import digest
+    from hyperparton.data.theory_folder import tables_digest
 
     data = load_fit_data(card, theory, t0pdfset)
     source = data.theory
@@ -203,7 +203,8 @@ def _pdf_trainer(
         trainer = card_recipe(card, replicas, theory, t0pdfset, folder)
     else:
         trainer = pdf_trainer(card, data, replicas, display.epochs)
-    return trainer, {**_identity(card), "replicas": replicas, "t0pdfset": data.t0pdfset, "FK tables": digest(data)}
+    tables = tables_digest(data)
+    return trainer, {**_identity(card), "replicas": replicas, "t0pdfset": data.t0pdfset, "FK tables": tables}
 
 
 def _identity(card: Runcard | TrainerRuncard) -> dict[str, Any]:

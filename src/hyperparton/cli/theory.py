@@ -33,16 +33,16 @@ def list_command(folders: tuple[Path, ...], show_tables: bool) -> None:
     """Show the theories in DIRs, in HYPERPARTON_THEORY and those that ship: their tables, data sets and origin."""
     from hyperparton.theory.listing import datasets_of_tables, list_theories
 
-    for found in list_theories(folders):
-        click.echo(f"theory {found.theoryid}: {len(found.tables)} tables, {found.size / 1e6:.1f} MB, {found.origin}")
-        click.echo(f"  folder: {found.path}")
-        click.echo(f"  made by: {found.made_by}")
-        click.echo(f"  data sets: {len(found.datasets)} of the {len(datasets_of_tables())} known to hyperparton")
+    for each in list_theories(folders):
+        click.echo(f"theory {each.theoryid}: {len(each.tables)} tables, {each.size / 1e6:.1f} MB, {each.origin}")
+        click.echo(f"  folder: {each.path}")
+        click.echo(f"  made by: {each.made_by}")
+        click.echo(f"  data sets: {len(each.datasets)} of the {len(datasets_of_tables())} known to hyperparton")
         if show_tables:
-            used = {name for dataset in found.datasets for name in datasets_of_tables()[dataset]}
-            for dataset in found.datasets:
+            used = {name for dataset in each.datasets for name in datasets_of_tables()[dataset]}
+            for dataset in each.datasets:
                 click.echo(f"    {dataset}: {', '.join(datasets_of_tables()[dataset])}")
-            other = sorted(set(found.tables) - used)
+            other = sorted(set(each.tables) - used)
             if other:
                 click.echo(f"    other tables: {', '.join(other)}")
 
@@ -75,21 +75,20 @@ def build_command(
     A build that was stopped continues when the same command is given again.  Needs the extra `theory`.
     """
     end_on_sigterm()
-    from hyperparton.host import cores
     from hyperparton.theory.build import build
     from hyperparton.theory.card import read_card
-    from hyperparton.theory.plan import Limits
+    from hyperparton.theory.plan import KinematicLimits
 
     wanted = _split(datasets) or ("all",)
-    workers = jobs or cores()
-    checked = [read_card(card) for card in cards]  # a fault in the last card is told before the first is built
+    workers = _workers(jobs)
+    checked = [read_card(card) for card in cards]  # so that a fault in the last card shows before the first is built
     for card in checked:
         click.echo(f"theory {card.theoryid}: {card.raw['FNS']}, {workers} processes")
         folder = build(
             card.path,
             wanted,
             output,
-            limits=Limits(q2min, w2min),
+            limits=KinematicLimits(q2min, w2min),
             workers=workers,
             keep_pieces=keep_pieces,
             report=lambda progress: click.echo(str(progress)),
@@ -97,8 +96,8 @@ def build_command(
         click.echo(f"done: {folder}")
 
 
-def _split(given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for part in given for name in part.replace(",", " ").split())
+def _split(datasets: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for part in datasets for name in part.replace(",", " ").split())
 
 
 @theory.command("check")
@@ -128,16 +127,16 @@ def check_command(
     """Check the tables in DIR, a theory or a folder that holds some; exit code 1 if something is wrong.
 
     Every table must load, fit the kinematics of its data set and have the checksum of the manifest.  The χ² of the PDF
-    set that ships is told for every measured data set.
+    set that ships is shown for every measured data set.
     """
     from hyperparton.theory.check import check_theory
-    from hyperparton.theory.listing import find_folder
-    from hyperparton.theory.plan import expand
+    from hyperparton.theory.listing import theory_folders
+    from hyperparton.theory.plan import expand_datasets
 
     end_on_sigterm()
     wrong = False
-    for path in find_folder(folder):
-        report = check_theory(path, expand(_split(datasets)) if datasets else None)
+    for path in theory_folders(folder):
+        report = check_theory(path, expand_datasets(_split(datasets)) if datasets else None)
         _show(report)
         wrong |= bool(report.faults)
         if direct:
@@ -163,24 +162,30 @@ def _show(report) -> None:
 
 
 def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path, jobs: int | None) -> bool:
-    """Compares with direct computations and tells whether one differs by more than 2e-3."""
-    from hyperparton.host import cores
+    """Compares `each` rows per table with direct computations; True if one differs by more than 2e-3."""
     from hyperparton.theory.check import compare_directly
     from hyperparton.theory.direct import sample_rows
     from hyperparton.theory.listing import datasets_of_tables
-    from hyperparton.theory.plan import Limits, expand, plan
+    from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
 
-    asked = {name for known in expand(_split(datasets) or ("all",)) for name in datasets_of_tables().get(known, ())}
-    there = asked & {file.name.partition(".")[0] for file in (path / "fastkernel").iterdir()}
-    # which rows are taken is settled by all tables together, so that it does not depend on which are asked for
-    rows = [row for row in sample_rows(plan(expand(["all"]), Limits()), each) if row.table in there]
-    workers = jobs or cores()
+    tables_of = datasets_of_tables()
+    wanted = {table for name in expand_datasets(_split(datasets) or ("all",)) for table in tables_of.get(name, ())}
+    wanted &= {file.name.partition(".")[0] for file in (path / "fastkernel").iterdir()}
+    # all tables together settle which rows are taken, so that the rows do not depend on which tables are wanted
+    every_table = plan_tables(expand_datasets(["all"]), KinematicLimits())
+    rows = [row for row in sample_rows(every_table, each) if row.table in wanted]
     far = False
-    for found in compare_directly(path, rows, pieces, workers, lambda progress: click.echo(str(progress), err=True)):
-        verdict = "" if abs(found.difference) <= 2e-3 else "  more than 2e-3"
+    for compared in compare_directly(path, rows, pieces, _workers(jobs), lambda done: click.echo(str(done), err=True)):
+        verdict = "" if abs(compared.difference) <= 2e-3 else "  more than 2e-3"
         far |= bool(verdict)
         click.echo(
-            f"{found.table} row {found.row} (Q² = {found.q2:g} GeV², x = {found.x:g}): {found.from_table:.6g}, "
-            f"directly {found.direct:.6g}, difference {found.difference:+.1e}{verdict}"
+            f"{compared.table} row {compared.row} (Q² = {compared.q2:g} GeV², x = {compared.x:g}): "
+            f"{compared.from_table:.6g}, directly {compared.direct:.6g}, difference {compared.difference:+.1e}{verdict}"
         )
     return far
+
+
+def _workers(jobs: int | None) -> int:
+    from hyperparton.host import cores
+
+    return jobs or cores()

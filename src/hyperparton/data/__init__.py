@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hyperparton.data.known_sets import check_names
+    from hyperparton.data.known_sets import check_dataset_names
     from hyperparton.data.load import load_fit_data
     from hyperparton.data.pdfsets import SHIPPED_SET, PDFSet, find_pdfset
     from hyperparton.data.predictions import chi2, chi2_by_dataset, predict
@@ -32,7 +32,7 @@ __all__ = [
     "PDFSet",
     "TheorySource",
     "Uncertainties",
-    "check_names",
+    "check_dataset_names",
     "chi2",
     "chi2_by_dataset",
     "find_pdfset",
@@ -43,7 +43,7 @@ __all__ = [
 _HOMES = {
     "types": ("EVOLUTION_BASIS", "DataSet", "FKTable", "FitData", "Observable", "TheorySource", "Uncertainties"),
     "load": ("load_fit_data",),
-    "known_sets": ("check_names",),
+    "known_sets": ("check_dataset_names",),
     "pdfsets": ("SHIPPED_SET", "PDFSet", "find_pdfset"),
     "predictions": ("chi2", "chi2_by_dataset", "predict"),
 }

@@ -40,8 +40,6 @@ CFACTORS: Path = CFACTOR_PATH
 THEORY_CARDS: Path = THEORY_CARDS_PATH
 """folder of the theory cards that nnpdf-data ships, `<id>.yaml`"""
 
-_KINEMATICS_NEEDED = 3
-
 
 @dataclass(frozen=True)
 class FKOperands:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from hyperparton.data.commondata import CommonData
-from hyperparton.data.expressions import Expression
+from hyperparton.data.cut_expressions import Expression
 from hyperparton.data.filter_rules import DEFAULT_RULES, DIS_ALL, FilterRule
 from hyperparton.errors import DataError, nearest
 
-__all__ = ["CutSettings", "Rule", "added_rules", "kept_points"]
+__all__ = ["CutRule", "CutSettings", "added_rules", "kept_points"]
 
 _PTO = re.compile(r"(?:N(?P<number>[0-9]+)|(?P<letters>N*))LO(?P<relation>[-+!])?")
 _KEYS = {"dataset", "process_type", "rule", "local_variables", "PTO", "FNS", "IC", "reason"}
@@ -38,8 +38,8 @@ class CutSettings:
         return {"q2min": self.q2min, "w2min": self.w2min, "maxTau": self.maxTau}
 
 
-class Rule:
-    """A `FilterRule` made ready: its expressions are parsed and checked, or `DataError` is raised."""
+class CutRule:
+    """A `FilterRule` with its expressions parsed and checked; raises `DataError` for one that is wrong."""
 
     def __init__(self, source: FilterRule):
         self.source = source
@@ -97,12 +97,12 @@ def _order_matches(wanted: str, order: int) -> bool:
     return relations[match["relation"]]
 
 
-def added_rules(entries: Iterable[Mapping[str, Any]] | None) -> tuple[Rule, ...]:
+def added_rules(entries: Iterable[Mapping[str, Any]] | None) -> tuple[CutRule, ...]:
     """The rules of a runcard's `added_filter_rules`.  Raises `DataError` with everything wrong with them."""
     rules, faults = [], []
     for place, entry in enumerate(entries or ()):
         try:
-            rules.append(Rule(_filter_rule(entry)))
+            rules.append(CutRule(_filter_rule(entry)))
         except DataError as error:
             faults.append(f"added_filter_rules[{place}]: {error}")
     if faults:
@@ -128,7 +128,7 @@ def _filter_rule(entry: Mapping[str, Any]) -> FilterRule:
 
 
 def kept_points(
-    data: CommonData, theory: Mapping[str, Any], settings: CutSettings, added: Sequence[Rule] = ()
+    data: CommonData, theory: Mapping[str, Any], settings: CutSettings, added: Sequence[CutRule] = ()
 ) -> np.ndarray:
     """Indices of the points that pass NNPDF's default rules and those added."""
     passed = np.ones(data.ndata, dtype=bool)
@@ -138,4 +138,4 @@ def kept_points(
     return np.flatnonzero(passed)
 
 
-_DEFAULT = tuple(Rule(rule) for rule in DEFAULT_RULES)
+_DEFAULT = tuple(CutRule(rule) for rule in DEFAULT_RULES)

@@ -15,7 +15,7 @@ from pineappl.fk_table import FkTable  # pyright: ignore[reportMissingImports]: 
 
 from hyperparton.data.commondata import FKOperands
 from hyperparton.data.operations import find_operation
-from hyperparton.data.theory_folder import Theory
+from hyperparton.data.theory_folder import TheoryFolder
 from hyperparton.data.types import EVOLUTION_BASIS, FKTable, Observable
 from hyperparton.errors import DataError, TheoryError
 
@@ -43,7 +43,7 @@ class _Part:
 def load_observable(
     name: str,
     operands: FKOperands,
-    theory: Theory,
+    theory: TheoryFolder,
     cfactors: Sequence[str] = (),
     kept: np.ndarray | None = None,
     maxlambda: float = 0.0,
@@ -60,7 +60,7 @@ def load_observable(
 
 
 def _operand(
-    name: str, place: int, operands: FKOperands, theory: Theory, cfactors: Sequence[str], kept: np.ndarray | None
+    name: str, place: int, operands: FKOperands, theory: TheoryFolder, cfactors: Sequence[str], kept: np.ndarray | None
 ) -> FKTable:
     """One operand: its files one after another, shifted, normalized and cut."""
     members = operands.operands[place]

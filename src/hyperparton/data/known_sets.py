@@ -1,7 +1,7 @@
-"""Whether the data sets and variants that a runcard names exist, told in milliseconds and without nnpdf-data's parsers.
+"""Checks that the data sets and variants of a runcard exist, in milliseconds and without nnpdf-data's parsers.
 
-nnpdf-data keeps one folder per set with a `metadata.yaml`, in which observables and their variants can be found by
-their indentation. What this finds missing is missing; what it cannot read is left to `load_fit_data`.
+nnpdf-data keeps one folder per set with a `metadata.yaml`, where indentation shows the observables and their variants.
+A set that is missing here is missing; a file that cannot be read here is left to `load_fit_data`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from hyperparton.errors import Fault, nearest
 
-__all__ = ["check_names"]
+__all__ = ["check_dataset_names"]
 
 _OBSERVABLE = re.compile(r"^-?\s*(?:- )?\s*observable_name:\s*['\"]?([^'\"\s#]+)")
 _VARIANTS = re.compile(r"^(\s*)variants:\s*(\S.*)?$")
@@ -30,7 +30,7 @@ def _root() -> Path | None:
     return root if root is not None and root.is_dir() else None
 
 
-def check_names(card: Any) -> list[Fault]:
+def check_dataset_names(card: Any) -> list[Fault]:
     """A fault for every data set or variant of a runcard that nnpdf-data does not have."""
     if _root() is None:
         return []
@@ -73,13 +73,13 @@ def _observables(folder: str) -> Mapping[str, tuple[str, ...]] | None:
     path = root / folder / "metadata.yaml" if root else None
     if path is None or not path.is_file():
         return None
-    found: dict[str, tuple[str, ...]] = {}
+    variants_of: dict[str, tuple[str, ...]] = {}
     current, inside, depth = None, -1, -1
     for line in path.read_text(encoding="utf-8").splitlines():
         named = _OBSERVABLE.match(line)
         if named:
             current, inside = named[1].upper(), -1
-            found[current] = ()
+            variants_of[current] = ()
             continue
         variants = _VARIANTS.match(line)
         if variants and current is not None:
@@ -95,5 +95,5 @@ def _observables(folder: str) -> Mapping[str, tuple[str, ...]] | None:
             else:
                 depth = indent if depth < 0 else depth
                 if indent == depth:
-                    found[current] = (*found[current], key[2])
-    return found
+                    variants_of[current] = (*variants_of[current], key[2])
+    return variants_of

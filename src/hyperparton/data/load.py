@@ -1,4 +1,4 @@
-"""Everything measured and computed that the fit of a runcard needs, from its names."""
+"""Loads the data, covariance matrices and FK tables that a runcard names."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from hyperparton.data.commondata import CommonData, find_metadata, load_commondata, operands_of
 from hyperparton.data.covmat import covariance, keep_groups
-from hyperparton.data.cuts import CutSettings, Rule, added_rules, kept_points
+from hyperparton.data.cuts import CutRule, CutSettings, added_rules, kept_points
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.predictions import predict
-from hyperparton.data.theory_folder import ENVIRONMENT, Theory, find_theory, missing_tables
+from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theory, missing_tables
 from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
 from hyperparton.runcard import KeyPath, dotted
 
 __all__ = ["load_fit_data"]
 
-_Found = TypeVar("_Found")
+_Result = TypeVar("_Result")
 
 #: attribute of a card that lists data sets -> where the list stands in the file
 _SECTIONS: Mapping[str, KeyPath] = {
@@ -34,40 +34,40 @@ _SECTIONS: Mapping[str, KeyPath] = {
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What the names of a runcard stand for, all of it there."""
+    """What the names of a runcard stand for: metadata of the data sets, theory, t0 set and cuts."""
 
     datasets: tuple[Any, ...]
     positivity: tuple[Any, ...]
     integrability: tuple[Any, ...]
-    theory: Theory
+    theory: TheoryFolder
     t0: PDFSet | None
     cuts: CutSettings
-    rules: tuple[Rule, ...]
+    rules: tuple[CutRule, ...]
 
 
 class _Faults:
     """Collects errors, to raise them together."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[KeyPath, HyperpartonError]] = []
+        self.errors: list[tuple[KeyPath, HyperpartonError]] = []
 
-    def attempt(self, path: KeyPath, action: Callable[[], _Found]) -> _Found | None:
+    def attempt(self, path: KeyPath, action: Callable[[], _Result]) -> _Result | None:
         try:
             return action()
         except HyperpartonError as error:
-            self.found.append((path, error))
+            self.errors.append((path, error))
             return None
 
     def add(self, path: KeyPath, error: HyperpartonError) -> None:
-        self.found.append((path, error))
+        self.errors.append((path, error))
 
     def raise_all(self, card: Any) -> None:
         """The error itself if all are of one kind, a `RuncardError` otherwise; nothing if there are none."""
-        if not self.found:
+        if not self.errors:
             return
-        faults = [_fault(card, path, str(error)) for path, error in self.found]
+        faults = [_fault(card, path, str(error)) for path, error in self.errors]
         for kind in (DataError, TheoryError, PDFSetError):
-            if all(type(error) is kind for _, error in self.found):
+            if all(type(error) is kind for _, error in self.errors):
                 raise kind("\n".join(map(str, faults)))
         raise RuncardError(faults)
 
@@ -98,8 +98,8 @@ def load_fit_data(card: Any, theory: str | Path | None = None, t0pdfset: str | N
     covmat = experimental if predictions is None else covariance(datasets, predictions)
     return FitData(
         datasets=datasets,
-        positivity=_lagrange(card.positivity, inputs.positivity, inputs),
-        integrability=_lagrange(card.integrability, inputs.integrability, inputs),
+        positivity=_lagrange_sets(card.positivity, inputs.positivity, inputs),
+        integrability=_lagrange_sets(card.integrability, inputs.integrability, inputs),
         central=np.concatenate([dataset.central for dataset in datasets]) if datasets else np.zeros(0),
         covmat=covmat if diagonal else keep_groups(covmat, datasets),
         experimental_covmat=experimental,
@@ -113,9 +113,9 @@ def load_fit_data(card: Any, theory: str | Path | None = None, t0pdfset: str | N
 def _check(card: Any, folder: str | Path | None, t0pdfset: str | None) -> _Inputs:
     """Finds everything that the card names, or raises everything that is wrong with it."""
     faults = _Faults()
-    found: dict[str, list[Any]] = {}
+    metadata: dict[str, list[Any]] = {}
     for section in _SECTIONS:
-        found[section] = [
+        metadata[section] = [
             faults.attempt(
                 (*_SECTIONS[section], place),
                 lambda entry=entry: find_metadata(entry.dataset, getattr(entry, "variant", None)),
@@ -124,7 +124,7 @@ def _check(card: Any, folder: str | Path | None, t0pdfset: str | None) -> _Input
         ]
     theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(int(card.theoryid), folder))
     if theory is not None:
-        _check_tables(card, found, theory, faults)
+        _check_tables(card, metadata, theory, faults)
     name = t0pdfset or card.datacuts.t0pdfset
     t0 = faults.attempt(("datacuts", "t0pdfset"), lambda: find_pdfset(name)) if name else None
     rules = faults.attempt(("added_filter_rules",), lambda: added_rules(card.added_filter_rules))
@@ -132,9 +132,9 @@ def _check(card: Any, folder: str | Path | None, t0pdfset: str | None) -> _Input
     assert theory is not None
     assert rules is not None
     return _Inputs(
-        datasets=tuple(found["dataset_inputs"]),
-        positivity=tuple(found["positivity"]),
-        integrability=tuple(found["integrability"]),
+        datasets=tuple(metadata["dataset_inputs"]),
+        positivity=tuple(metadata["positivity"]),
+        integrability=tuple(metadata["integrability"]),
         theory=theory,
         t0=t0,
         cuts=_cut_settings(card.datacuts),
@@ -142,12 +142,12 @@ def _check(card: Any, folder: str | Path | None, t0pdfset: str | None) -> _Input
     )
 
 
-def _check_tables(card: Any, found: dict[str, list[Any]], theory: Theory, faults: _Faults) -> None:
+def _check_tables(card: Any, metadata: dict[str, list[Any]], theory: TheoryFolder, faults: _Faults) -> None:
     wanted = [
-        (metadata.name, operands_of(metadata), tuple(getattr(entry, "cfac", None) or ()))
-        for section, entries in found.items()
-        for entry, metadata in zip(getattr(card, section) or (), entries, strict=True)
-        if metadata is not None
+        (each.name, operands_of(each), tuple(getattr(entry, "cfac", None) or ()))
+        for section, sets in metadata.items()
+        for entry, each in zip(getattr(card, section) or (), sets, strict=True)
+        if each is not None
     ]
     absent = missing_tables(theory, wanted)
     if absent:
@@ -162,8 +162,8 @@ def _check_tables(card: Any, found: dict[str, list[Any]], theory: Theory, faults
 
 
 def _cut_settings(datacuts: Any) -> CutSettings:
-    given = {name: getattr(datacuts, name, None) for name in ("q2min", "w2min", "maxTau")}
-    return CutSettings(**{name: float(value) for name, value in given.items() if value is not None})
+    values = {name: getattr(datacuts, name, None) for name in ("q2min", "w2min", "maxTau")}
+    return CutSettings(**{name: float(value) for name, value in values.items() if value is not None})
 
 
 def _dataset(entry: Any, metadata: Any, inputs: _Inputs, diagonal: bool) -> DataSet:
@@ -184,7 +184,7 @@ def _dataset(entry: Any, metadata: Any, inputs: _Inputs, diagonal: bool) -> Data
     )
 
 
-def _lagrange(entries: Sequence[Any] | None, metadata: Sequence[Any], inputs: _Inputs) -> tuple[Observable, ...]:
+def _lagrange_sets(entries: Sequence[Any] | None, metadata: Sequence[Any], inputs: _Inputs) -> tuple[Observable, ...]:
     """Positivity or integrability sets."""
     observables = []
     for entry, each in zip(entries or (), metadata, strict=True):

@@ -29,10 +29,10 @@ _FEWEST_NODES = 4
 
 
 def data_paths() -> tuple[Path, ...]:
-    """The folders that PDF sets are looked for in, first things first."""
-    given = [Path(part).expanduser() for part in os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep) if part]
+    """The folders that are searched for PDF sets, in this order."""
+    named = os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep)
     usual = [Path(prefix) / "share" / "LHAPDF" for prefix in (sys.prefix, "/usr/local", "/usr")]
-    return tuple(dict.fromkeys([*given, *usual, _SHIPPED]))
+    return tuple(dict.fromkeys([*(Path(each).expanduser() for each in named if each), *usual, _SHIPPED]))
 
 
 def find_pdfset(name: str) -> PDFSet:
@@ -125,8 +125,8 @@ def _check_grid(path: Path) -> None:
     for grid in grids:
         sizes = [len(line.split()) for line in grid.strip().split("\n")[:2]]
         if min(sizes) < _FEWEST_NODES:
-            given = f"{sizes[0]} x and {sizes[1]} q"
-            raise PDFSetError(f"{path} has a grid of {given}: bicubic interpolation needs {_FEWEST_NODES} of each")
+            nodes = f"{sizes[0]} x and {sizes[1]} q"
+            raise PDFSetError(f"{path} has a grid of {nodes}: bicubic interpolation needs {_FEWEST_NODES} of each")
 
 
 def _is_grid(block: str) -> bool:

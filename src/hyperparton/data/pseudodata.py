@@ -40,7 +40,7 @@ def make_replicas(
     rows = list(data.slices().values())
     for places in grouped(data.datasets).values():
         points = np.concatenate([np.arange(rows[place].start, rows[place].stop) for place in places])
-        samplers.append(_Group(data, places, points, separate_multiplicative, resample_negative))
+        samplers.append(_GroupSampler(data, places, points, separate_multiplicative, resample_negative))
     result = np.zeros((len(replicas), data.ndata))
     for row, seed in zip(result, replica_seeds(mcseed, replicas), strict=True):
         for sampler in samplers:
@@ -48,7 +48,7 @@ def make_replicas(
     return result
 
 
-class _Group:
+class _GroupSampler:
     """Data sets that are sampled together, from one generator."""
 
     def __init__(self, data: FitData, places: list[int], points: np.ndarray, separate: bool, resample: bool):
@@ -58,7 +58,7 @@ class _Group:
         covmat = data.covmat[np.ix_(points, points)]
         if separate:
             covmat = covariance(self._datasets, additive_only=True)
-        self._root = _root(covmat)
+        self._root = _cholesky_factor(covmat)
         self._special = _special_columns(self._datasets) if separate else None
         self._positive = np.concatenate([np.full(d.ndata, resample and _is_positive(d)) for d in self._datasets])
         self._name_seed = group_seed("-".join(dataset.seedname for dataset in self._datasets))
@@ -80,7 +80,7 @@ class _Group:
         )
 
 
-def _root(covmat: np.ndarray) -> np.ndarray:
+def _cholesky_factor(covmat: np.ndarray) -> np.ndarray:
     """The lower Cholesky factor, by way of the correlations because the variances differ by orders of magnitude."""
     if covmat.size == 0:
         return covmat

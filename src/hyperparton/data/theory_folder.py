@@ -19,7 +19,7 @@ from hyperparton.data.types import FitData, TheorySource
 from hyperparton.errors import TheoryError
 from hyperparton.files import checksum
 
-__all__ = ["ENVIRONMENT", "SHIPPED", "TABLE_SUFFIX", "Theory", "digest", "find_theory", "missing_tables"]
+__all__ = ["ENVIRONMENT", "SHIPPED", "TABLE_SUFFIX", "TheoryFolder", "find_theory", "missing_tables", "tables_digest"]
 
 ENVIRONMENT = "HYPERPARTON_THEORY"
 SHIPPED = Path(__file__).parent.parent / "theories"
@@ -28,8 +28,8 @@ _NEEDED = ("PTO", "FNS", "IC")
 
 
 @dataclass(frozen=True)
-class Theory:
-    """A theory folder and its card."""
+class TheoryFolder:
+    """The folder of one theory with its FK tables, C-factors and theory card."""
 
     source: TheorySource
     card: dict[str, Any]
@@ -47,7 +47,7 @@ class Theory:
         return own if own.is_file() else CFACTORS / name
 
 
-def find_theory(theoryid: int, folder: str | Path | None = None) -> Theory:
+def find_theory(theoryid: int, folder: str | Path | None = None) -> TheoryFolder:
     """The theory of that number: in `folder`, else in the folders of HYPERPARTON_THEORY, else the one that ships.
 
     A folder may be the theory's own (with `fastkernel` in it) or one that holds `theory_<id>`.  Raises `TheoryError`
@@ -60,7 +60,7 @@ def find_theory(theoryid: int, folder: str | Path | None = None) -> Theory:
         searched.append(path)
         if (path / "fastkernel").is_dir():
             source = TheorySource(theoryid=theoryid, path=path, origin=origin)
-            return Theory(source=source, card=_card(source), searched=tuple(searched))
+            return TheoryFolder(source=source, card=_card(source), searched=tuple(searched))
     raise TheoryError(
         f"theory {theoryid} is not there; searched: {', '.join(map(str, searched))}. Give its folder with --theory or "
         f"{ENVIRONMENT}, or choose one that ships with hyperparton: {', '.join(_shipped()) or 'none'}"
@@ -70,8 +70,8 @@ def find_theory(theoryid: int, folder: str | Path | None = None) -> Theory:
 def _places(folder: str | Path | None) -> list[tuple[Path, str]]:
     if folder is not None:
         return [(Path(folder).expanduser(), "--theory")]
-    given = [Path(part).expanduser() for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
-    return [*((path, ENVIRONMENT) for path in given), (SHIPPED, "shipped with hyperparton")]
+    named = os.environ.get(ENVIRONMENT, "").split(os.pathsep)
+    return [*((Path(each).expanduser(), ENVIRONMENT) for each in named if each), (SHIPPED, "shipped with hyperparton")]
 
 
 def _shipped() -> list[str]:
@@ -95,7 +95,7 @@ def _card(source: TheorySource) -> dict[str, Any]:
     return card
 
 
-def missing_tables(theory: Theory, wanted: Sequence[tuple[str, FKOperands, Sequence[str]]]) -> list[str]:
+def missing_tables(theory: TheoryFolder, wanted: Sequence[tuple[str, FKOperands, Sequence[str]]]) -> list[str]:
     """What is not there of the FK tables and C-factors of (data set, tables, kinds of C-factor): one line per set."""
     lines = []
     for dataset, operands, kinds in wanted:
@@ -107,7 +107,7 @@ def missing_tables(theory: Theory, wanted: Sequence[tuple[str, FKOperands, Seque
     return lines
 
 
-def digest(data: FitData) -> str:
+def tables_digest(data: FitData) -> str:
     """SHA-256 over the files of all FK tables in use: equal digests are equal theories, wherever they lie."""
     observables = [*(d.observable for d in data.datasets), *data.positivity, *data.integrability]
     members = {name for o in observables for table in o.tables for name in table.name.split("+")}

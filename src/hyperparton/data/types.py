@@ -1,7 +1,7 @@
-"""What the data layer hands to a fit: plain frozen containers, numpy arrays in double precision, no jax.
+"""The data of a fit: frozen containers of numpy arrays in double precision.
 
-Named dimensions: `dat` data points, `chan` channels of one FK table, `x` nodes of its grid, `evol` the 14
-evolution-basis flavours (photon, Sigma, g, V, V3, V8, V15, V24, V35, T3, T8, T15, T24, T35).
+Axes: `dat` data points, `chan` channels of one FK table, `x` nodes of its grid in x, `flav` the 14 flavours of
+`EVOLUTION_BASIS` (photon, Sigma, g, V, V3, V8, V15, V24, V35, T3, T8, T15, T24, T35), `rep` replicas.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Uncertainties:
     multiplicative_types: tuple[str, ...]
 
     def take(self, points: np.ndarray) -> Uncertainties:
-        """Those of the points (indices) given."""
+        """The uncertainties of some points, by their indices (dat,)."""
         return Uncertainties(
             stat=self.stat[points],
             additive=self.additive[points],

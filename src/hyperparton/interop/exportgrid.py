@@ -33,7 +33,7 @@ def export_nodes() -> np.ndarray:
 
 
 def flavours(xf: np.ndarray) -> np.ndarray:
-    """(x, 14) x f in the order of `LABELS` of (x, evol) in that of `EVOLUTION_BASIS`."""
+    """x f (x, flav) in the order of `LABELS`, of `xf` (x, flav) in that of `EVOLUTION_BASIS`."""
     by_name: dict[str, np.ndarray] = dict(zip(EVOLUTION_BASIS, np.moveaxis(xf, -1, 0), strict=True))
     plus = _quarks(by_name["sigma"], [by_name[f"t{n}"] for n in (3, 8, 15, 24, 35)])
     minus = _quarks(by_name["v"], [by_name[f"v{n}"] for n in (3, 8, 15, 24, 35)])
@@ -45,16 +45,16 @@ def flavours(xf: np.ndarray) -> np.ndarray:
 
 def _quarks(total: np.ndarray, differences: list[np.ndarray]) -> list[np.ndarray]:
     """The six quarks of their sum and of T_n = (sum of the first n) - n times the next, n = 1 to 5."""
-    found: list[np.ndarray] = []
+    quarks: list[np.ndarray] = []
     left = total  # the sum of the first n + 1
     for n in range(5, 0, -1):
-        found.append((left - differences[n - 1]) / (n + 1))
-        left = left - found[-1]
-    return [left, *reversed(found)]
+        quarks.append((left - differences[n - 1]) / (n + 1))
+        left = left - quarks[-1]
+    return [left, *reversed(quarks)]
 
 
 def export_grid(replica: int, q0: float, x: np.ndarray, xf: np.ndarray) -> str:
-    """The text of an exportgrid: x f (x, evol) of replica number `replica` on the nodes `x` at `q0` in GeV."""
+    """The text of an exportgrid: x f (x, flav) of replica number `replica` on the nodes `x` at `q0` in GeV."""
     rows = "\n".join(f"- {_listed(row)}" for row in flavours(xf))
     return f"replica: {replica}\nq20: {q0**2!r}\nxgrid: {_listed(x)}\nlabels: [{', '.join(LABELS)}]\npdfgrid:\n{rows}\n"
 

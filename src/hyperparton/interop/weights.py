@@ -79,11 +79,11 @@ def _name(i: int) -> str:
 
 def _layers(group: Any) -> list[list[np.ndarray]]:
     """Kernel and bias of each dense layer, in the order of their numbers."""
-    found = {}
+    layers = {}
     for name, entry in group.items():
         if numbered := re.fullmatch(r"dense(?:_(\d+))?", name):
-            found[int(numbered[1] or 0)] = _variables(entry["vars"])
-    return [found[i] for i in sorted(found)]
+            layers[int(numbered[1] or 0)] = _variables(entry["vars"])
+    return [layers[i] for i in sorted(layers)]
 
 
 def _variables(group: Any) -> list[np.ndarray]:
@@ -94,11 +94,11 @@ def _network(path: Any, model: PDFModel, arrays: Sequence[Sequence[np.ndarray]])
     architecture = model.architecture
     copies = architecture.flavours if architecture.per_flavour else 1
     expected = [shape for shape in architecture.shapes() for _ in range(copies)]
-    given = [pair[0].shape for pair in arrays]
-    if given != expected or any(len(pair) != 2 or pair[1].shape != pair[0].shape[1:] for pair in arrays):
-        told = ", ".join("x".join(map(str, shape)) for shape in given)
+    shapes = [pair[0].shape for pair in arrays]
+    if shapes != expected or any(len(pair) != 2 or pair[1].shape != pair[0].shape[1:] for pair in arrays):
+        sizes = ", ".join("x".join(map(str, shape)) for shape in shapes)
         wanted = ", ".join("x".join(map(str, shape)) for shape in expected)
-        raise WeightsError(f"{path}: its layers are {told or 'none'}; `parameters` asks for {wanted}")
+        raise WeightsError(f"{path}: its layers are {sizes or 'none'}; `parameters` asks for {wanted}")
     layers = []
     for first in range(0, len(arrays), copies):
         kernels, biases = zip(*arrays[first : first + copies], strict=True)
@@ -122,10 +122,10 @@ def _exponents(path: Any, model: PDFModel, values: Sequence[np.ndarray]) -> dict
     order = _order(model)
     if len(values) != len(order) or any(value.size != 1 for value in values):
         raise WeightsError(f"{path}: it has {len(values)} exponents; the basis has {len(order)}")
-    found = {kind: np.zeros(len(model.elements), np.float32) for kind in ("alpha", "beta")}
+    exponents = {kind: np.zeros(len(model.elements), np.float32) for kind in ("alpha", "beta")}
     for (kind, element), value in zip(order, values, strict=True):
-        found[kind][element] = np.ravel(value)[0]
-    return found
+        exponents[kind][element] = np.ravel(value)[0]
+    return exponents
 
 
 def _repeated(tree: Any, count: int) -> Any:

@@ -1,4 +1,4 @@
-"""Puts the pieces of a build together: from coefficient functions and operators to the entries of tables."""
+"""Assembles the pieces of a build: coefficient functions and evolution operators become the entries of tables."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import TheoryError
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard
-from hyperparton.theory.coefficients import Memory
+from hyperparton.theory.coefficients import CoefficientCache
 from hyperparton.theory.drellyan import drell_yan_grid
 from hyperparton.theory.evolution import CHANNELS, Evolution, coupling
 from hyperparton.theory.grids import x_grid
@@ -42,7 +42,7 @@ def dis_entries(
     card: TheoryCard,
     tables: Sequence[PlannedTable],
     jobs: Iterable[CoefficientJob],
-    store: PieceStore,
+    cache: PieceCache,
     evolution: Evolution,
 ) -> dict[str, np.ndarray]:
     """Table -> (row, channel, x) entries that multiply f at Q0, all FONLL parts added."""
@@ -52,9 +52,9 @@ def dis_entries(
         if isinstance(table.kind, DISTable)
     }
     for job in jobs:
-        piece = store.load(job.path(store))
+        piece = cache.load(job.path(cache))
         if piece is None:
-            raise TheoryError(f"the piece {job.path(store)} is missing or damaged; run the build again")
+            raise TheoryError(f"the piece {job.path(cache)} is missing or damaged; run the build again")
         coefficients = at_scale(card, job, piece["values"])
         at_q0 = evolution.contract(job.part.nf, [row.point.q2 for row in job.rows], coefficients)
         for row, values in zip(job.rows, at_q0, strict=True):
@@ -93,7 +93,7 @@ def _expect_integrability(table: PlannedTable) -> None:
 def pdf_entries(card: TheoryCard, pid: int, kinematics: Mapping[str, np.ndarray], evolution: Evolution) -> np.ndarray:
     """(row, channel, x): x f(x, Q²) of one parton."""
     place = _pids().index(pid)
-    basis = Memory().basis
+    basis = CoefficientCache().basis
     entries = []
     for x, q2 in zip(kinematics["x"], kinematics["Q2"], strict=True):
         at_x = basis(np.array([x]))[:, 0]

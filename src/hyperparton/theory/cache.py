@@ -16,13 +16,13 @@ import numpy as np
 
 from hyperparton.files import checksum, replacing
 
-__all__ = ["SECONDS", "PieceStore"]
+__all__ = ["SECONDS", "PieceCache"]
 
 SECONDS = "seconds"
 """name of the array with the time that a piece took"""
 
 
-class PieceStore:
+class PieceCache:
     """A folder of pieces."""
 
     def __init__(self, folder: Path):

@@ -1,4 +1,4 @@
-"""NNPDF theory cards: which of them can be computed, and what yadism and eko are told.
+"""NNPDF theory cards: which of them can be computed, and how yadism and eko get them.
 
 Supported is what the DIS part of NNPDF4.0 uses (arXiv:2109.02653): FONLL-A, B or C, pole masses, fitted charm,
 truncated evolution, central scales, no QED.  Every other wish is refused, all of a card's faults at once.
@@ -172,7 +172,7 @@ def _scheme_faults(raw: dict[str, Any]) -> list[str]:
     if orders is None:
         return [f"FNS: {raw['FNS']!r} is not supported, accepted: {', '.join(map(repr, _SCHEMES))}"]
     if not all(_is_number(raw[key]) for key in ("PTO", "mc", "Q0", "mb", "mt")):
-        return []  # told as not a number
+        return []  # already a fault: not a number
     faults = []
     if raw["PTO"] != orders[0]:
         faults.append(f"PTO: {raw['PTO']!r} does not go with FNS {raw['FNS']}, accepted: {orders[0]}")

@@ -20,7 +20,7 @@ from hyperparton.data.fktables import load_observable, read_fktable
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.files import checksum
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs
 from hyperparton.theory.grids import x_grid
@@ -29,18 +29,18 @@ from hyperparton.theory.listing import datasets_of_tables
 from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.observables import known_datasets
 from hyperparton.theory.optional import require
-from hyperparton.theory.plan import Limits, PlannedTable, plan
-from hyperparton.theory.pool import Progress, run
+from hyperparton.theory.plan import KinematicLimits, PlannedTable, plan_tables
+from hyperparton.theory.pool import BuildProgress, run_jobs
 from hyperparton.theory.tables import coordinates
 
 __all__ = [
     "Comparison",
-    "SetChi2",
+    "DatasetChi2",
     "TableReport",
     "TheoryReport",
     "check_theory",
     "compare_directly",
-    "set_chi2",
+    "dataset_chi2",
     "table_predictions",
 ]
 
@@ -50,7 +50,7 @@ _KINEMATIC_TOLERANCE = 3e-3
 
 @dataclass(frozen=True)
 class TableReport:
-    """What was found about one table."""
+    """The result for one table."""
 
     name: str
     rows: int = 0
@@ -60,7 +60,7 @@ class TableReport:
 
 
 @dataclass(frozen=True)
-class SetChi2:
+class DatasetChi2:
     """How a PDF set describes a data set."""
 
     dataset: str
@@ -90,11 +90,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class TheoryReport:
-    """All that was found about a theory folder."""
+    """The results for a theory folder."""
 
     path: Path
     tables: tuple[TableReport, ...]
-    chi2: tuple[SetChi2, ...] = ()
+    chi2: tuple[DatasetChi2, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -110,22 +110,22 @@ def check_theory(folder: Path, datasets: Sequence[str] | None = None) -> TheoryR
     there = {file.name.removesuffix(TABLE_SUFFIX) for file in (folder / "fastkernel").glob(f"*{TABLE_SUFFIX}")}
     manifest = read_manifest(folder)
     known = datasets_of_tables()
-    asked = [name for name in known if set(known[name]) & there] if datasets is None else list(datasets)
-    planned = {table.name: table for table in plan(asked, _limits(manifest))}
+    checked = [name for name in known if set(known[name]) & there] if datasets is None else list(datasets)
+    planned = {table.name: table for table in plan_tables(checked, _limits(manifest))}
     recorded = {} if manifest is None else manifest["tables"]
     names = sorted(set(planned) | (there | set(recorded) if datasets is None else set()))
     if not names:
         raise TheoryError(f"{folder / 'fastkernel'} has no FK tables")
     tables = tuple(_check_table(folder, name, planned.get(name), recorded.get(name)) for name in names)
     bad = {table.name for table in tables if table.faults}
-    whole = [name for name in asked if not set(operands_of(find_metadata(name, with_data=False)).names) & bad]
+    whole = [name for name in checked if not set(operands_of(find_metadata(name, with_data=False)).names) & bad]
     notes = () if manifest else (f"{folder} has no manifest, so that checksums cannot be compared",)
-    return TheoryReport(folder, tables, set_chi2(folder, whole), notes)
+    return TheoryReport(folder, tables, dataset_chi2(folder, whole), notes)
 
 
-def _limits(manifest: dict[str, Any] | None) -> Limits:
+def _limits(manifest: dict[str, Any] | None) -> KinematicLimits:
     """The limits of the last build: rows outside them are zero."""
-    return Limits(**manifest["builds"][-1]["limits"]) if manifest and manifest["builds"] else Limits()
+    return KinematicLimits(**manifest["builds"][-1]["limits"]) if manifest and manifest["builds"] else KinematicLimits()
 
 
 def _check_table(folder: Path, name: str, planned: PlannedTable | None, recorded: dict[str, Any] | None) -> TableReport:
@@ -167,7 +167,7 @@ def _compare_rows(path: Path, planned: PlannedTable, filled: np.ndarray) -> list
     return faults
 
 
-def set_chi2(folder: Path, datasets: Iterable[str], pdfset: str = SHIPPED_SET) -> tuple[SetChi2, ...]:
+def dataset_chi2(folder: Path, datasets: Iterable[str], pdfset: str = SHIPPED_SET) -> tuple[DatasetChi2, ...]:
     """χ² per point of a PDF set's central member for each measured data set, after NNPDF's cuts."""
     measured = [name for name in datasets if name in known_datasets()["dis"]]
     if not measured:
@@ -178,7 +178,7 @@ def set_chi2(folder: Path, datasets: Iterable[str], pdfset: str = SHIPPED_SET) -
     experimental = chi2_by_dataset(data, data.t0_predictions, data.experimental_covmat)
     points = {each.name: each.ndata for each in data.datasets}
     return tuple(
-        SetChi2(name, number, t0[name] / number, experimental[name] / number) for name, number in points.items()
+        DatasetChi2(name, number, t0[name] / number, experimental[name] / number) for name, number in points.items()
     )
 
 
@@ -216,7 +216,7 @@ def compare_directly(
     rows: Sequence[Row],
     pieces: Path,
     workers: int = 1,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[BuildProgress], None] = lambda progress: None,
     pdfset: str = SHIPPED_SET,
 ) -> Iterable[Comparison]:
     """Compares rows of the tables in a theory folder with plain yadism and eko; needs the extra `theory`.
@@ -226,9 +226,9 @@ def compare_directly(
     card = read_card(folder / "theory_card.yaml")
     for module in ("yadism.runner", "eko.runner.parts"):
         require(module)
-    found, store = find_pdfset(pdfset), PieceStore(pieces)
-    run(direct_jobs(card, rows), store, workers, report)
-    theory = DirectTheory(card, found.evolution_basis(np.array(x_grid()), card.q0, [0])[0], store)
+    pdf, cache = find_pdfset(pdfset), PieceCache(pieces)
+    run_jobs(direct_jobs(card, rows), cache, workers, report)
+    theory = DirectTheory(card, pdf.evolution_basis(np.array(x_grid()), card.q0, [0])[0], cache)
     predictions = {name: table_predictions(folder, name, pdfset) for name in dict.fromkeys(row.table for row in rows)}
     for row in rows:
         direct = theory.predict(row.observable, row.point)
@@ -238,7 +238,7 @@ def compare_directly(
 
 def table_predictions(folder: Path, name: str, pdfset: str = SHIPPED_SET) -> np.ndarray:
     """(row,) what a PDF set's central member predicts with one table, without C-factors."""
-    found = find_pdfset(pdfset)
+    pdf = find_pdfset(pdfset)
     theory = find_theory(read_card(folder / "theory_card.yaml").theoryid, folder)
     operands = FKOperands(((name,),), "NULL", 1.0, {}, {})
-    return predict(load_observable(name, operands, theory), lambda x, q: found.evolution_basis(x, q, [0])[0])
+    return predict(load_observable(name, operands, theory), lambda x, q: pdf.evolution_basis(x, q, [0])[0])

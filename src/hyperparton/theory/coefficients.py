@@ -1,8 +1,8 @@
 """Coefficient functions of DIS observables on the x grid, by yadism with the convolutions of `quadrature`.
 
-yadism (arXiv:2401.15187) knows the coefficient functions, couplings, target-mass corrections and cross sections; what
-is replaced, and only while `fast` is active, is how a coefficient function becomes numbers on the grid.  These are
-remembered, so that nodes of target-mass integrals, proton and deuteron, neutrino and antineutrino share them.
+yadism (arXiv:2401.15187) knows the coefficient functions, couplings, target-mass corrections and cross sections.  While
+`fast_yadism` is active, `quadrature` turns the coefficient functions into numbers on the grid in place of yadism.  The
+numbers are cached: nodes of target-mass integrals, proton and deuteron, neutrino and antineutrino share them.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import numpy as np
 
 from hyperparton.theory.grids import DEGREE, x_grid
 from hyperparton.theory.optional import require
-from hyperparton.theory.quadrature import Basis, Rule, convolve, is_empty, rule
+from hyperparton.theory.quadrature import InterpolationBasis, QuadratureRule, convolve, is_empty, quadrature_rule
 
-__all__ = ["Memory", "Point", "YadismObservable", "coefficients", "fast", "observable_card", "silence"]
+__all__ = ["CoefficientCache", "Point", "YadismObservable", "coefficients", "fast_yadism", "observable_card", "silence"]
 
 _LIGHT = "yadism.coefficient_functions.light"
 
 
 @dataclass(frozen=True)
 class YadismObservable:
-    """What yadism is asked for."""
+    """An observable by yadism's names."""
 
     name: str
     """such as XSHERANC, F2_total, XSHERANCAVG_charm"""
@@ -64,14 +64,14 @@ def observable_card(observable: YadismObservable, points: Sequence[Point]) -> di
     }
 
 
-class Memory:
-    """Coefficient functions on the grid that were computed; those that depend on Q² until the next Q²."""
+class CoefficientCache:
+    """The coefficient functions computed so far on the x grid; those that depend on Q² are kept until the next Q²."""
 
     def __init__(self) -> None:
-        self.basis = Basis(x_grid(), DEGREE)
+        self.basis = InterpolationBasis(x_grid(), DEGREE)
         self._light: dict[Any, np.ndarray | None] = {}
         self._heavy: dict[Any, np.ndarray | None] = {}
-        self._rules: dict[tuple[float, float], Rule] = {}
+        self._rules: dict[tuple[float, float], QuadratureRule] = {}
 
     def next_q2(self) -> None:
         """Forgets what belongs to one Q²."""
@@ -95,13 +95,13 @@ class Memory:
         point = channel.convolution_point()
         if is_empty(point):
             return None
-        return point * convolve(rsl, self.rule(point, _top(channel)))
+        return point * convolve(rsl, self.quadrature_rule(point, _top(channel)))
 
-    def rule(self, x: float, top: float = 1.0) -> Rule:
+    def quadrature_rule(self, x: float, top: float = 1.0) -> QuadratureRule:
         """The quadrature rule at x, made once."""
         key = (x, top)
         if key not in self._rules:
-            self._rules[key] = rule(self.basis, x, top)
+            self._rules[key] = quadrature_rule(self.basis, x, top)
         return self._rules[key]
 
 
@@ -121,20 +121,20 @@ def _top(channel: Any) -> float:
 
 
 @contextlib.contextmanager
-def fast(memory: Memory) -> Iterator[None]:
-    """While active, yadism computes structure functions with the rules of `memory`."""
+def fast_yadism(cache: CoefficientCache) -> Iterator[None]:
+    """While active, yadism computes structure functions with the rules of `cache`."""
     esf, tmc = require("yadism.esf.esf"), require("yadism.esf.tmc")
     plain, corrected = esf.EvaluatedStructureFunction, tmc.EvaluatedStructureFunctionTMC
     before = plain.compute_local, corrected._convolve_FX
-    plain.compute_local = _structure_function(memory)
-    corrected._convolve_FX = _target_mass_integral(memory)
+    plain.compute_local = _structure_function(cache)
+    corrected._convolve_FX = _target_mass_integral(cache)
     try:
         yield
     finally:
         plain.compute_local, corrected._convolve_FX = before
 
 
-def _structure_function(memory: Memory) -> Callable[[Any], None]:
+def _structure_function(cache: CoefficientCache) -> Callable[[Any], None]:
     """The sum over partonic channels, in place of `EvaluatedStructureFunction.compute_local`."""
     combiner = require("yadism.coefficient_functions").Combiner
     pids = require("eko.basis_rotation").flavor_basis_pids
@@ -147,7 +147,7 @@ def _structure_function(memory: Memory) -> Callable[[Any], None]:
         for kernel in combiner(self).collect_elems():
             partons = np.array([kernel.partons.get(pid, 0.0) for pid in pids])
             for order in self.orders:
-                column = memory.channel(kernel.coeff, order) if kernel.has_order(order) else None
+                column = cache.channel(kernel.coeff, order) if kernel.has_order(order) else None
                 if column is not None:
                     values[order] += np.multiply.outer(partons, column)
         nothing = np.zeros(shape)
@@ -157,13 +157,13 @@ def _structure_function(memory: Memory) -> Callable[[Any], None]:
     return compute
 
 
-def _target_mass_integral(memory: Memory) -> Callable[[Any, str, Callable], Any]:
+def _target_mass_integral(cache: CoefficientCache) -> Callable[[Any, str, Callable], Any]:
     """The integral over a structure function, in place of `EvaluatedStructureFunctionTMC._convolve_FX`."""
     result = require("yadism.esf.result").ESFResult
     rsl = require("yadism.coefficient_functions.partonic_channel").RSL
 
     def integrate(self: Any, kind: str, kernel: Callable) -> Any:
-        weights = convolve(rsl(kernel, args=[self.xi]), memory.rule(self.xi))
+        weights = convolve(rsl(kernel, args=[self.xi]), cache.quadrature_rule(self.xi))
         name = self.sf.obs_name.apply_kind(kind)
         total: dict[tuple[int, ...], np.ndarray] = {}
         for x, weight in zip(x_grid(), weights, strict=True):
@@ -182,30 +182,30 @@ def _target_mass_integral(memory: Memory) -> Callable[[Any, str, Callable], Any]
 def coefficients(
     theory: Mapping[str, Any],
     rows: Sequence[tuple[YadismObservable, Point]],
-    memory: Memory | None = None,
+    cache: CoefficientCache | None = None,
 ) -> np.ndarray:
     """(row, order, pid, x): what multiplies a_s^order f(x) at the row's scale, in eko's flavour basis.
 
-    `theory` is yadism's theory dictionary; memory, if given, must not have served another theory.
+    `theory` is yadism's theory dictionary.  `cache` (a new one without it) serves one theory only.
     """
-    memory = memory or Memory()
-    asked: dict[YadismObservable, list[int]] = {}
+    cache = cache or CoefficientCache()
+    places_of: dict[YadismObservable, list[int]] = {}
     for place, (observable, _) in enumerate(rows):
-        asked.setdefault(observable, []).append(place)
+        places_of.setdefault(observable, []).append(place)
     elements: dict[int, Any] = {}
     runners = []
-    for observable, places in asked.items():
+    for observable, places in places_of.items():
         runner = _runner(theory, observable, [rows[place][1] for place in places])
         runners.append(runner)
         elements.update(zip(places, runner.observables[observable.name].elements, strict=True))
     results: dict[int, np.ndarray] = {}
-    with fast(memory):
+    with fast_yadism(cache):
         for q2 in sorted({point.q2 for _, point in rows}):
             for place in (each for each, (_, point) in enumerate(rows) if point.q2 == q2):
                 results[place] = _by_order(elements.pop(place).get_result(), int(theory["PTODIS"]))
             for runner in runners:
                 runner.drop_cache()
-            memory.next_q2()
+            cache.next_q2()
     return np.array([results[place] for place in range(len(rows))])
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import TheoryError
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard
 from hyperparton.theory.coefficients import Point, YadismObservable, observable_card, silence
 from hyperparton.theory.evolution import Segment, coupling, segments_to
-from hyperparton.theory.fonll import Part, parts_of
+from hyperparton.theory.fonll import FonllPart, parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import EvolutionJob, Job, Row
 from hyperparton.theory.optional import require
@@ -32,7 +32,7 @@ _MIDDLE = 20.0
 
 
 def plain_coefficients(
-    card: TheoryCard, part: Part, observable: YadismObservable, point: Point
+    card: TheoryCard, part: FonllPart, observable: YadismObservable, point: Point
 ) -> dict[int, np.ndarray]:
     """Order -> (pid, x): what yadism's own quadrature gives for one part of FONLL."""
     silence()
@@ -46,7 +46,7 @@ def plain_coefficients(
 class PlainJob(Job):
     """One part of FONLL at one point by plain yadism: arrays `orders` (order,) and `values` (order, pid, x)."""
 
-    part: Part
+    part: FonllPart
     observable: YadismObservable
     point: Point
 
@@ -67,9 +67,9 @@ class PlainJob(Job):
         return {"plain": part, "row": row, **self._common(("yadism", "eko", "LeProHQ", "adani", "scipy"))}
 
     def compute(self) -> Mapping[str, np.ndarray]:
-        found = plain_coefficients(self.card, self.part, self.observable, self.point)
-        orders = sorted(found)
-        return {"orders": np.array(orders), "values": np.array([found[order] for order in orders])}
+        by_order = plain_coefficients(self.card, self.part, self.observable, self.point)
+        orders = sorted(by_order)
+        return {"orders": np.array(orders), "values": np.array([by_order[order] for order in orders])}
 
 
 def sample_rows(tables: Sequence[PlannedTable], each: int) -> list[Row]:
@@ -97,7 +97,7 @@ def sample_rows(tables: Sequence[PlannedTable], each: int) -> list[Row]:
 def direct_jobs(card: TheoryCard, rows: Sequence[Row]) -> list[Job]:
     """Everything to compute for direct predictions of some rows, each once: factors of evolution, then coefficients."""
     segments: dict[Segment, None] = {}
-    plain: dict[tuple[Part, YadismObservable, Point], None] = {}
+    plain: dict[tuple[FonllPart, YadismObservable, Point], None] = {}
     for row in rows:
         for part in parts_of(card):
             if part.counts(row.point.q2):
@@ -112,15 +112,15 @@ class DirectTheory:
 
     card: TheoryCard
     xf: np.ndarray
-    """(14, x) x f at Q0 on the x grid, in eko's evolution basis (the order of `data.EVOLUTION_BASIS`)"""
-    pieces: PieceStore
+    """(flav, x) x f at Q0 on the x grid, in eko's evolution basis (the order of `data.EVOLUTION_BASIS`)"""
+    pieces: PieceCache
     _evolved: dict[tuple[int, float], np.ndarray] = field(default_factory=dict, repr=False)
 
     def predict(self, observable: YadismObservable, point: Point) -> float:
         """The FONLL prediction at one point.  Raises `TheoryError` if a job of `direct_jobs` was not computed."""
         return sum(self._part(part, observable, point) for part in parts_of(self.card) if part.counts(point.q2))
 
-    def _part(self, part: Part, observable: YadismObservable, point: Point) -> float:
+    def _part(self, part: FonllPart, observable: YadismObservable, point: Point) -> float:
         """One part's share, with its sign."""
         piece = self._load(PlainJob(self.card, part, observable, point))
         powers = coupling(self.card, part.nf, point.q2) ** piece["orders"]

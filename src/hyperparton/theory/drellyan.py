@@ -17,7 +17,7 @@ import numpy as np
 
 from hyperparton.errors import DataError
 from hyperparton.theory.grids import DEGREE, x_grid
-from hyperparton.theory.quadrature import Basis
+from hyperparton.theory.quadrature import InterpolationBasis
 from hyperparton.theory.tables import Kinematic, fill, proton_grid
 
 __all__ = ["ALPHA", "PB_GEV2", "drell_yan_grid", "fractions", "prefactor"]
@@ -56,7 +56,7 @@ def drell_yan_grid(pid: int, q2: np.ndarray, y: np.ndarray, sqrts: np.ndarray) -
         raise DataError(f"a Drell-Yan table needs one Q² for all its points, given {sorted(set(q2.tolist()))}")
     rows: list[Kinematic] = [(float(a), float(b)) for a, b in zip(q2, y, strict=True)]
     grid = proton_grid([[(pid, -pid), (-pid, pid)]], rows, float(q2[0]))
-    basis = Basis(x_grid(), DEGREE)
+    basis = InterpolationBasis(x_grid(), DEGREE)
     for row, (scale, rapidity, energy) in enumerate(zip(q2, y, sqrts, strict=True)):
         x1, x2 = fractions(float(scale), float(rapidity), float(energy))
         # a grid multiplies its weights by f, so the x of x f are part of the weight

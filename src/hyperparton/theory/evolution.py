@@ -51,14 +51,14 @@ def segments_to(card: TheoryCard, nf: int, q2: float) -> tuple[Segment, ...]:
     """The factors of the operator to `nf` flavours at `q2` (GeV²), the one nearest Q0 first."""
     matchings = require("eko.matchings")
     atlas = matchings.Atlas([card.threshold(each) for each in (4, 5, 6)], (card.q0**2, card.full["nf0"]))
-    found = []
+    segments = []
     for block in atlas.matched_path((q2, nf)):
         if isinstance(block, matchings.Segment):
             cliff = block.target in atlas.walls
-            found.append(Segment(block.nf, float(block.origin), float(block.target), cliff=cliff))
+            segments.append(Segment(block.nf, float(block.origin), float(block.target), cliff=cliff))
         else:
-            found.append(Segment(block.hq, float(block.scale), float(block.scale), True, bool(block.inverse)))
-    return tuple(found)
+            segments.append(Segment(block.hq, float(block.scale), float(block.scale), True, bool(block.inverse)))
+    return tuple(segments)
 
 
 def solve(card: TheoryCard, segment: Segment) -> np.ndarray:
@@ -165,14 +165,14 @@ def _channels_to_flavours() -> np.ndarray:
 
 def coupling(card: TheoryCard, nf: int, q2: float) -> float:
     """a_s = alpha_s/(4 pi) with `nf` flavours at `q2` (GeV²)."""
-    value = float(_couplings(_Frozen(card)).a_s(q2, nf_to=nf))
+    value = float(_couplings(_HashableCard(card)).a_s(q2, nf_to=nf))
     if not 0 < value < 1:
         raise TheoryError(f"the strong coupling at {q2:g} GeV² with {nf} flavours comes out as {value:g}")
     return value
 
 
-class _Frozen:
-    """A card as a key of a cache."""
+class _HashableCard:
+    """A theory card that can be a key of a cache."""
 
     def __init__(self, card: TheoryCard):
         self.card = card
@@ -182,9 +182,9 @@ class _Frozen:
         return hash(self._key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Frozen) and other._key == self._key
+        return isinstance(other, _HashableCard) and other._key == self._key
 
 
 @lru_cache(maxsize=8)
-def _couplings(frozen: _Frozen) -> Any:
-    return require("eko.runner.commons").couplings(_eko_theory(frozen.card), _eko_operator(frozen.card))
+def _couplings(key: _HashableCard) -> Any:
+    return require("eko.runner.commons").couplings(_eko_theory(key.card), _eko_operator(key.card))

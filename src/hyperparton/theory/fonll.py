@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 from hyperparton.theory.card import TheoryCard
 
-__all__ = ["Part", "parts_of"]
+__all__ = ["FonllPart", "parts_of"]
 
 
 @dataclass(frozen=True)
-class Part:
+class FonllPart:
     """A calculation with a fixed number of flavours and the Q² where it counts."""
 
     name: str
@@ -42,23 +42,23 @@ class Part:
         return self.low < q2 <= self.high
 
 
-def parts_of(card: TheoryCard) -> tuple[Part, ...]:
+def parts_of(card: TheoryCard) -> tuple[FonllPart, ...]:
     """The parts of the card's FONLL scheme."""
     light, massive = card.light_order, card.massive_order
     charm, bottom = card.threshold(4), card.threshold(5)
     ffns, limit = "FONLL-FFNS", "FONLL-FFN0"
     common = (
-        Part("massive3", ffns, 3, "full", massive, 1),
-        Part("limit3", limit, 3, "full", massive, -1, low=charm),
-        Part("mass4", ffns, 4, "massive", massive, 1),
-        Part("limit4", limit, 4, "full", massive, -1, low=bottom),
-        Part("massless5", ffns, 5, "massless", light, 1, low=bottom),
-        Part("mass5", ffns, 5, "massive", massive, 1, low=bottom),
+        FonllPart("massive3", ffns, 3, "full", massive, 1),
+        FonllPart("limit3", limit, 3, "full", massive, -1, low=charm),
+        FonllPart("mass4", ffns, 4, "massive", massive, 1),
+        FonllPart("limit4", limit, 4, "full", massive, -1, low=bottom),
+        FonllPart("massless5", ffns, 5, "massless", light, 1, low=bottom),
+        FonllPart("mass5", ffns, 5, "massive", massive, 1, low=bottom),
     )
     if light == massive:
-        return (*common, Part("massless4", ffns, 4, "massless", light, 1, low=charm))
+        return (*common, FonllPart("massless4", ffns, 4, "massless", light, 1, low=charm))
     return (
         *common,
-        Part("massless4", ffns, 4, "massless", light, 1, low=charm, high=bottom),
-        Part("massless4_massive_order", ffns, 4, "massless", massive, 1, low=bottom),
+        FonllPart("massless4", ffns, 4, "massless", light, 1, low=charm, high=bottom),
+        FonllPart("massless4_massive_order", ffns, 4, "massless", massive, 1, low=bottom),
     )

@@ -1,6 +1,7 @@
-"""The jobs of a build: each computes one piece, by itself, in a process of its own.
+"""The jobs of a build: evolution operators and coefficient functions.
 
-A job knows the file of its piece before it runs; what is on disk already is not computed again.
+A job computes one piece, the arrays of one file, in a process of its own.  It knows the name of that file before it
+runs, so that a piece that is on disk already is not computed again.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.theory.cache import PieceStore
+from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard
 from hyperparton.theory.coefficients import Point, YadismObservable, coefficients
 from hyperparton.theory.evolution import Segment, solve
-from hyperparton.theory.fonll import Part
+from hyperparton.theory.fonll import FonllPart
 from hyperparton.theory.grids import DEGREE, x_grid
 from hyperparton.theory.optional import versions
 
@@ -62,8 +63,8 @@ class Job(ABC):
     def compute(self) -> Mapping[str, np.ndarray]:
         """The arrays of the piece."""
 
-    def path(self, store: PieceStore) -> Path:
-        return store.path(self.label, self.depends_on())
+    def path(self, cache: PieceCache) -> Path:
+        return cache.path(self.label, self.depends_on())
 
     def _common(self, packages: Sequence[str]) -> dict[str, Any]:
         card = {key: value for key, value in self.card.full.items() if key not in _IRRELEVANT}
@@ -97,7 +98,7 @@ class EvolutionJob(Job):
 class CoefficientJob(Job):
     """Coefficient functions of one FONLL part at some rows: array `values` (row, order, pid, x)."""
 
-    part: Part
+    part: FonllPart
     number: int
     rows: tuple[Row, ...]
 
@@ -129,7 +130,7 @@ class CoefficientJob(Job):
 
 def batches(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
     """Rows of like process and target-mass correction in the order of Q², about 120 in each and no Q² in two."""
-    found: list[tuple[Row, ...]] = []
+    batches_of_rows: list[tuple[Row, ...]] = []
     kinds = sorted({(row.observable.process, row.observable.tmc) for row in rows})
     for kind in kinds:
         like = [row for row in rows if (row.observable.process, row.observable.tmc) == kind]
@@ -137,8 +138,8 @@ def batches(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
         batch: list[Row] = []
         for row in like:
             if len(batch) >= _BATCH and row.point.q2 != batch[-1].point.q2:
-                found.append(tuple(batch))
+                batches_of_rows.append(tuple(batch))
                 batch = []
             batch.append(row)
-        found.append(tuple(batch))
-    return found
+        batches_of_rows.append(tuple(batch))
+    return batches_of_rows

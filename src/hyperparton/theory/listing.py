@@ -1,4 +1,4 @@
-"""Which FK tables there are: in which theories, for which data sets, where from."""
+"""Lists the theories on disk: their FK tables, the data sets that these serve, who made them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hyperparton.data.commondata import find_metadata, operands_of
 from hyperparton.data.theory_folder import ENVIRONMENT, SHIPPED, TABLE_SUFFIX
 from hyperparton.errors import HyperpartonError, TheoryError
 from hyperparton.theory.manifest import read_manifest
-from hyperparton.theory.plan import expand
+from hyperparton.theory.plan import expand_datasets
 
-__all__ = ["FoundTheory", "datasets_of_tables", "find_folder", "list_theories"]
+__all__ = ["ListedTheory", "datasets_of_tables", "list_theories", "theory_folders"]
 
 
 @dataclass(frozen=True)
-class FoundTheory:
+class ListedTheory:
     """A theory folder."""
 
     theoryid: int
@@ -37,43 +37,43 @@ class FoundTheory:
         return sum((self.path / "fastkernel" / f"{name}{TABLE_SUFFIX}").stat().st_size for name in self.tables)
 
 
-def list_theories(folders: Sequence[str | Path] = ()) -> list[FoundTheory]:
+def list_theories(folders: Sequence[str | Path] = ()) -> list[ListedTheory]:
     """The theories in `folders` (theory folders, or folders that hold some), in HYPERPARTON_THEORY and those shipped.
 
     Raises `TheoryError` for a folder asked for that has none.
     """
-    found: list[FoundTheory] = []
+    theories: list[ListedTheory] = []
     for folder in folders:
         here = _theories_in(Path(folder).expanduser(), str(folder))
         if not here:
             raise TheoryError(f"there is no theory in {folder}: no folder theory_<id> with fastkernel in it")
-        found += here
+        theories += here
     for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep):
-        found += _theories_in(Path(part).expanduser(), ENVIRONMENT) if part else []
-    return found + _theories_in(SHIPPED, "shipped with hyperparton")
+        theories += _theories_in(Path(part).expanduser(), ENVIRONMENT) if part else []
+    return theories + _theories_in(SHIPPED, "shipped with hyperparton")
 
 
-def find_folder(folder: str | Path) -> list[Path]:
+def theory_folders(folder: str | Path) -> list[Path]:
     """The theory folders at that place: itself, or those that it holds.  Raises `TheoryError` if there are none."""
     path = Path(folder).expanduser()
-    found = [path] if (path / "fastkernel").is_dir() else sorted(path.glob("theory_*/fastkernel"))
-    if not found:
+    folders = [path] if (path / "fastkernel").is_dir() else sorted(path.glob("theory_*/fastkernel"))
+    if not folders:
         raise TheoryError(f"there is no theory in {folder}: no folder theory_<id> with fastkernel in it")
-    return [each if each == path else each.parent for each in found]
+    return [each if each == path else each.parent for each in folders]
 
 
-def _theories_in(folder: Path, origin: str) -> list[FoundTheory]:
+def _theories_in(folder: Path, origin: str) -> list[ListedTheory]:
     try:
-        paths = find_folder(folder)
+        paths = theory_folders(folder)
     except TheoryError:
         return []
     return [_describe(path, origin) for path in paths if path.name.removeprefix("theory_").isdecimal()]
 
 
-def _describe(path: Path, origin: str) -> FoundTheory:
+def _describe(path: Path, origin: str) -> ListedTheory:
     tables = tuple(sorted(file.name.removesuffix(TABLE_SUFFIX) for file in path.glob(f"fastkernel/*{TABLE_SUFFIX}")))
     sets = tuple(name for name, needed in datasets_of_tables().items() if set(needed) <= set(tables))
-    return FoundTheory(int(path.name.removeprefix("theory_")), path, origin, tables, sets, _made_by(path))
+    return ListedTheory(int(path.name.removeprefix("theory_")), path, origin, tables, sets, _made_by(path))
 
 
 def _made_by(path: Path) -> str:
@@ -90,10 +90,10 @@ def _made_by(path: Path) -> str:
 @lru_cache(maxsize=1)
 def datasets_of_tables() -> dict[str, tuple[str, ...]]:
     """Data set known to hyperparton -> the names of its tables."""
-    found = {}
-    for dataset in expand(["all"]):
+    tables_of = {}
+    for dataset in expand_datasets(["all"]):
         try:
-            found[dataset] = operands_of(find_metadata(dataset, with_data=False)).names
+            tables_of[dataset] = operands_of(find_metadata(dataset, with_data=False)).names
         except HyperpartonError:  # an nnpdf-data without this set
             continue
-    return found
+    return tables_of

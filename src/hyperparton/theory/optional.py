@@ -37,8 +37,8 @@ def have_extra() -> bool:
 def versions() -> dict[str, str]:
     """Package -> version of everything that the numbers in a table depend on; missing ones are left out."""
     wanted = ("hyperparton", *PACKAGES, "pineappl", "nnpdf-data", "numpy", "scipy", "numba", "LeProHQ", "adani")
-    found = {package: _version(package) for package in wanted}
-    return {package: number for package, number in found.items() if number is not None}
+    installed = {package: _version(package) for package in wanted}
+    return {package: number for package, number in installed.items() if number is not None}
 
 
 def _version(package: str) -> str | None:

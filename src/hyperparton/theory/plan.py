@@ -1,4 +1,4 @@
-"""What a build has to compute: the tables of some data sets and their rows."""
+"""Plans a build: the FK tables that some data sets need, and which of their rows are computed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hyperparton.theory.grids import Q2_MAX, x_grid
 from hyperparton.theory.jobs import Row
 from hyperparton.theory.observables import DISTable, TableKind, known_datasets, table_kind
 
-__all__ = ["Limits", "PlannedTable", "expand", "kinematics_of", "plan"]
+__all__ = ["KinematicLimits", "PlannedTable", "expand_datasets", "kinematics_of", "plan_tables"]
 
 
 @dataclass(frozen=True)
-class Limits:
+class KinematicLimits:
     """The points that are computed; the rows of the others are zero, since a table keeps one row for each point."""
 
     q2min: float = 3.49
@@ -68,15 +68,15 @@ class PlannedTable:
         ]
 
 
-def expand(datasets: Sequence[str]) -> tuple[str, ...]:
+def expand_datasets(datasets: Sequence[str]) -> tuple[str, ...]:
     """The data sets of a list of names and of kinds (dis, positivity, integrability, all), each once."""
     known = known_datasets()
     groups = {**known, "all": tuple(name for names in known.values() for name in names)}
-    names = [name for given in datasets for name in groups.get(given, (given,))]
+    names = [name for each in datasets for name in groups.get(each, (each,))]
     return tuple(dict.fromkeys(names))
 
 
-def plan(datasets: Sequence[str], limits: Limits) -> list[PlannedTable]:
+def plan_tables(datasets: Sequence[str], limits: KinematicLimits) -> list[PlannedTable]:
     """The tables of the data sets, each once.
 
     Raises `DataError` for an unknown set or one without kinematics, `TheoryError` for a table that cannot be computed.
@@ -86,20 +86,20 @@ def plan(datasets: Sequence[str], limits: Limits) -> list[PlannedTable]:
         try:
             metadata = find_metadata(dataset, with_data=False)
         except DataError as error:
-            hint = nearest(dataset, expand(["all"]))
+            hint = nearest(dataset, expand_datasets(["all"]))
             raise DataError(f"{error}{hint if hint not in str(error) else ''}") from error
         for table in _tables_of(dataset, metadata, limits):
             tables.setdefault(table.name, table)
     return list(tables.values())
 
 
-def _tables_of(dataset: str, metadata: Any, limits: Limits) -> list[PlannedTable]:
+def _tables_of(dataset: str, metadata: Any, limits: KinematicLimits) -> list[PlannedTable]:
     operands = operands_of(metadata)
-    found = []
+    tables = []
     for name, kinematics in kinematics_of(dataset, operands, read_kinematics(metadata)):
         kind = table_kind(name)
-        found.append(PlannedTable(name, dataset, kind, kinematics, _within(name, kind, kinematics, limits)))
-    return found
+        tables.append(PlannedTable(name, dataset, kind, kinematics, _within(name, kind, kinematics, limits)))
+    return tables
 
 
 def kinematics_of(
@@ -128,7 +128,7 @@ def _rows_of(name: str, tables: int, points: int) -> int:
     return points
 
 
-def _within(name: str, kind: TableKind, kinematics: dict[str, np.ndarray], limits: Limits) -> np.ndarray:
+def _within(name: str, kind: TableKind, kinematics: dict[str, np.ndarray], limits: KinematicLimits) -> np.ndarray:
     """(row,) whether each row is computed."""
     needed = ("Q2", kind.x, *([kind.y] if kind.y else [])) if isinstance(kind, DISTable) else ("Q2",)
     absent = [variable for variable in needed if variable not in kinematics]

@@ -23,15 +23,15 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.errors import TheoryError
-from hyperparton.theory.cache import SECONDS, PieceStore
+from hyperparton.theory.cache import SECONDS, PieceCache
 from hyperparton.theory.jobs import Job
 from hyperparton.theory.optional import single_thread
 
-__all__ = ["Progress", "run"]
+__all__ = ["BuildProgress", "run_jobs"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class BuildProgress:
     """Where a build is."""
 
     done: int
@@ -54,29 +54,31 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def run(jobs: Sequence[Job], store: PieceStore, workers: int, report: Callable[[Progress], None]) -> dict[str, float]:
+def run_jobs(
+    jobs: Sequence[Job], cache: PieceCache, workers: int, report: Callable[[BuildProgress], None]
+) -> dict[str, float]:
     """Computes the pieces that are not on disk, longest first; label -> seconds that each took, earlier ones included.
 
     Raises `TheoryError` if a job fails, after those that run besides; pieces finished until then stay on disk.  An
     interrupt ends all jobs at once.
     """
-    todo = sorted((job for job in jobs if not store.whole(job.path(store))), key=lambda job: -job.cost)
+    todo = sorted((job for job in jobs if not cache.whole(job.path(cache))), key=lambda job: -job.cost)
     started, done = time.monotonic(), len(jobs) - len(todo)
     if done:
-        report(Progress(done, len(jobs), f"{done} pieces were there already", 0.0, None))
+        report(BuildProgress(done, len(jobs), f"{done} pieces were there already", 0.0, None))
     if todo:
-        _run(todo, done, len(jobs), store, workers, started, report)
-    return {job.label: store.seconds(job.path(store)) for job in jobs}
+        _run(todo, done, len(jobs), cache, workers, started, report)
+    return {job.label: cache.seconds(job.path(cache)) for job in jobs}
 
 
 def _run(
     todo: Sequence[Job],
     done: int,
     total: int,
-    store: PieceStore,
+    cache: PieceCache,
     workers: int,
     started: float,
-    report: Callable[[Progress], None],
+    report: Callable[[BuildProgress], None],
 ) -> None:
     """The jobs that are left to do."""
     single_thread()
@@ -84,7 +86,7 @@ def _run(
     watched, held = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(min(workers, len(todo)), context, initializer=_live_as_long_as, initargs=(watched,))
     try:
-        waiting = {pool.submit(_compute, job, store.folder): job for job in todo}
+        waiting = {pool.submit(_compute, job, cache.folder): job for job in todo}
         left = sum(job.cost for job in todo)
         whole = left
         while waiting:
@@ -94,7 +96,7 @@ def _run(
                 _result(future, job)
                 done, left = done + 1, left - job.cost
                 elapsed = time.monotonic() - started
-                report(Progress(done, total, job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
+                report(BuildProgress(done, total, job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
     except (KeyboardInterrupt, SystemExit):
         held.close()
         raise
@@ -132,9 +134,9 @@ def _compute(job: Job, folder: Path) -> None:
     import warnings
 
     started = time.monotonic()
-    store = PieceStore(folder)
+    cache = PieceCache(folder)
     with warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # numba's and scipy's remarks inside eko and yadism
         arrays = job.compute()
-    store.save(job.path(store), {**arrays, SECONDS: np.array(time.monotonic() - started)})
+    cache.save(job.path(cache), {**arrays, SECONDS: np.array(time.monotonic() - started)})

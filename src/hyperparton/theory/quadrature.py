@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Basis", "Rule", "convolve", "is_empty", "rule"]
+__all__ = ["InterpolationBasis", "QuadratureRule", "convolve", "is_empty", "quadrature_rule"]
 
 _NODES = 6
 _SHRINK = 3.0
@@ -24,7 +24,7 @@ _BORDER = 1e-10
 _LAST = 1e-13
 
 
-class Basis:
+class InterpolationBasis:
     """The interpolating polynomials in log x of a grid: `degree + 1` neighbours around each cell.
 
     They are eko's (arXiv:2202.02338, 2.2): of an even degree the block of nodes around a cell has one more above the
@@ -58,7 +58,7 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class Rule:
+class QuadratureRule:
     """Nodes and weights of one convolution, and what the basis functions are there."""
 
     x: float
@@ -72,13 +72,13 @@ class Rule:
     """(x of the grid,): basis functions at x"""
 
 
-def rule(basis: Basis, x: float, top: float = 1.0) -> Rule:
+def quadrature_rule(basis: InterpolationBasis, x: float, top: float = 1.0) -> QuadratureRule:
     """The rule for a convolution at `x` of a coefficient function that lives from z = x to `top` (1 at most)."""
     z, weights = _nodes(basis, x, top)
-    return Rule(x, z, weights, basis(x / z) / z, basis(np.array([x]))[:, 0])
+    return QuadratureRule(x, z, weights, basis(x / z) / z, basis(np.array([x]))[:, 0])
 
 
-def _nodes(basis: Basis, x: float, top: float) -> tuple[np.ndarray, np.ndarray]:
+def _nodes(basis: InterpolationBasis, x: float, top: float) -> tuple[np.ndarray, np.ndarray]:
     distances = _graded(top - x)
     cells = x / basis.grid[basis.grid > x]
     edges = np.unique(np.concatenate([cells[(cells > x) & (cells < top)], top - distances, [x]]))
@@ -110,7 +110,7 @@ def _endpoint(low: float, top: float) -> tuple[np.ndarray, np.ndarray]:
     return top - width * (1 - unit) ** 3, 3 * width * (1 - unit) ** 2 * unit_weights
 
 
-def convolve(rsl: Any, at: Rule) -> np.ndarray:
+def convolve(rsl: Any, at: QuadratureRule) -> np.ndarray:
     """(x of the grid,) ``int_x^1 dz/z C(z) p(x/z)`` of yadism's regular, singular and local parts of C."""
     total = np.zeros(len(at.at_x))
     if rsl.reg is not None:

@@ -52,9 +52,9 @@ def checked_card(path: Path, trainer: str | None = None) -> tuple[Runcard | Trai
     scanner = None
     if card is not None:
         if isinstance(card, Runcard):
-            from hyperparton.data import check_names
+            from hyperparton.data import check_dataset_names
 
-            faults += check_names(card)
+            faults += check_dataset_names(card)
         if not faults and card.hyperscan_config is not None:
             scanner, more = make_scanner(card)
             faults += more
