@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (one fault a line)
 """HyperScanner: labels and values against n3fit's, what is scanned and what is refused."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The runcard as a JSON Schema (draft 2020-12), for editors and for the manual.
 
-The models say what is accepted and what it means. A section that `check` finds faultless is valid, and what is valid has
+The models say what is accepted and what it means. What `check` finds faultless is valid, and what is valid has
 no other faults than those of rules between keys and between sections, which the schema cannot say.
 """
 
