@@ -19,7 +19,8 @@ from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks
 from hyperparton.fit.chi2 import ReducedChi2, reduce_rows
 from hyperparton.fit.folds import Fold
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.setup import FitSetup, run_fit
+from hyperparton.fit.run import run_fit
+from hyperparton.fit.setup import FitSetup
 from hyperparton.runcard import read_runcard, trial_parameters
 
 #: what n3fit's scan of its dis_scan.yml draws first
@@ -81,7 +82,7 @@ def losses(setup: FitSetup, parameters: dict, folds: list[Fold]) -> dict[str, np
         setup.train(Methodology.from_parameters(trial_parameters(parameters)), folds, None),
         (len(folds), -1),
     )
-    features = setup.compressed.features(trained.model.evaluate(trained.parameters, setup.grid), np)
+    features = setup.compressed.features(trained.model.evaluate(trained.parameters, setup.grid))
     each = zip(folds, features.reshape(*shape, features.shape[1]), strict=True)
     return {
         "validation": trained.validation_chi2.reshape(shape),

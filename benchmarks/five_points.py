@@ -31,7 +31,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from scaling import least, network
 
 from hyperparton import ModelTrainer, load_fit_data, read_runcard
-from hyperparton.fit import batches, runtime
+from hyperparton.fit import batches, compile_cache, parallel
 from hyperparton.fit.chi2 import reduce_points
 from hyperparton.fit.chi2 import stack as stacked
 from hyperparton.fit.methodology import Methodology
@@ -52,12 +52,12 @@ _NETWORKS = 8
 def switched(owner: Any, name: str, value: Any) -> Iterator[None]:
     before = getattr(owner, name)
     setattr(owner, name, value)
-    runtime._PROGRAMS.clear()
+    compile_cache._PROGRAMS.clear()
     try:
         yield
     finally:
         setattr(owner, name, before)
-        runtime._PROGRAMS.clear()
+        compile_cache._PROGRAMS.clear()
 
 
 def losses(result: Any) -> np.ndarray:
@@ -79,7 +79,7 @@ def trials(trainer: ModelTrainer, params: dict[str, Any], repeat: int) -> None:
     short = {**params, "epochs": _COMPARED, "dropout": 0.0}
     on, _ = least(lambda: trainer.hyperparametrizable(params), repeat)
     known = losses(trainer.hyperparametrizable(short))
-    whole = batches.Chunks.advance
+    whole = batches.BatchRunner.advance
 
     def each_epoch(self: Any, coefficients: np.ndarray) -> np.ndarray:
         left = np.arange(0)
@@ -88,8 +88,8 @@ def trials(trainer: ModelTrainer, params: dict[str, Any], repeat: int) -> None:
         return left
 
     cases = {
-        "1 a whole fit in one program": (batches.Chunks, "advance", each_epoch),
-        "2 folds and replicas as a batch": (runtime, "chunk_size", lambda models, folds=1: 1),
+        "1 a whole fit in one program": (batches.BatchRunner, "advance", each_epoch),
+        "2 folds and replicas as a batch": (parallel, "chunk_size", lambda models, folds=1: 1),
         "5 minimal quadrature": (batched, "_rule", many_points),
     }
     for what, (owner, name, value) in cases.items():
@@ -108,16 +108,16 @@ def programs(trainer: ModelTrainer, epochs: int) -> None:
         nets.append({**trial(epochs), **network(rng.integers(10, 46, depth).tolist())})
 
     def scan() -> float:
-        runtime._PROGRAMS.clear()
+        compile_cache._PROGRAMS.clear()
         jax.clear_caches()
         begin = time.perf_counter()
         for params in nets:
             trainer.hyperparametrizable(params)
         return time.perf_counter() - begin
 
-    padded, count = scan(), len(runtime._PROGRAMS)
+    padded, count = scan(), len(compile_cache._PROGRAMS)
     with switched(batched, "_widths", lambda architecture: [out for _, out in architecture.shapes()]):
-        exact, own = scan(), len(runtime._PROGRAMS)
+        exact, own = scan(), len(compile_cache._PROGRAMS)
     tell(f"3 padding: {_NETWORKS} networks, {count} programs for {own}", padded, exact, None)
     with TemporaryDirectory() as folder:
         jax.config.update("jax_compilation_cache_dir", folder)
@@ -137,14 +137,14 @@ def chi2(trainer: ModelTrainer, params: dict[str, Any], models: int, repeat: int
     data, full, small = setup.data, setup.convolution, setup.compressed
     used = np.ones(data.ndata, bool)
     form = reduce_points(small.matrix, data.central, data.covmat, used, used, setup.folds()[0].training[0].origin)
-    hessian, pull, constant = (jnp.asarray(each[0]) for each in stacked([form], setup.theory.kept))
-    kept = np.flatnonzero(setup.theory.kept[: small.basis.shape[1]])
+    hessian, pull, constant = (jnp.asarray(each[0]) for each in stacked([form], setup.predictions.kept))
+    kept = np.flatnonzero(setup.predictions.kept[: small.basis.shape[1]])
     basis = jnp.asarray(small.basis[:, kept], jnp.float32)
-    start = jnp.asarray(form.origin[setup.theory.kept], jnp.float32)
+    start = jnp.asarray(form.origin[setup.predictions.kept], jnp.float32)
     factor = np.linalg.cholesky(data.covmat)
     rows, target = np.linalg.solve(factor, full.matrix), np.linalg.solve(factor, data.central)
     rows32, target32 = jnp.asarray(rows, jnp.float32), jnp.asarray(target, jnp.float32)
-    values = full.features(xf, np)
+    values = full.features(xf)
     size = len(small.basis)
 
     def by_points(phi: Any) -> Any:
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
-    os.environ[runtime.CACHE_VARIABLE] = "off"
+    os.environ[compile_cache.CACHE_VARIABLE] = "off"
     card = read_runcard(CARD)
     trainer = ModelTrainer.from_runcard(card, load_fit_data(card), range(1, arguments.replicas + 1))
     trainer.set_hyperopt(True, [])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hyperparton.fit import FitResult, fit_runcard
     from hyperparton.hyperloss import ModelTrainer
     from hyperparton.nn.initializers import MetaLayer
-    from hyperparton.nn.metamodel import MetaModel
+    from hyperparton.nn.optimizers import MetaModel
     from hyperparton.runcard import Runcard, read_runcard
     from hyperparton.scan import ActivationStr, HyperScanner, hyper_scan_wrapper
     from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
@@ -54,7 +54,7 @@ __all__ = [
 #: module -> the public names that it holds
 _HOMES = {
     "nn.initializers": ("MetaLayer",),
-    "nn.metamodel": ("MetaModel",),
+    "nn.optimizers": ("MetaModel",),
     "data": ("load_fit_data",),
     "engines": ("get_engine",),
     "errors": ("HyperpartonError",),

@@ -71,7 +71,7 @@ def test_the_convolution_of_a_fit_gives_the_same(observables):
     np.testing.assert_allclose(convolution.predict(xf)[0], expected, rtol=1e-12)
     # compressed features leave what is not linear as it is
     compressed = convolution.compressed(np.diag(expected**2))
-    np.testing.assert_allclose((compressed.features(xf, np) @ compressed.matrix.T)[0], expected, rtol=1e-12)
+    np.testing.assert_allclose((compressed.features(xf) @ compressed.matrix.T)[0], expected, rtol=1e-12)
 
 
 def test_scale_of_the_tables(observables):

@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 
 from hyperparton.data import load_fit_data
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.setup import FitSetup, run_fit
+from hyperparton.fit.run import run_fit
+from hyperparton.fit.setup import FitSetup
 from hyperparton.runcard import Parameters, parse_runcard
 
 DIS_FIT = Path(__file__).parents[1] / "data" / "dis_fit.yml"

@@ -5,92 +5,36 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyperparton.catalogue import FITBASES
-from hyperparton.fit import runtime
+from hyperparton import host
+from hyperparton.fit import parallel
+from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.chi2 import reduce_points, stack
 from hyperparton.fit.compiled import _displacement, _quadratic, _split
-from hyperparton.fit.models import ModelData
-from hyperparton.fit.projection import build_maps
-from hyperparton.nn.optimizers import hyperparameters, optimizer_rule
-from hyperparton.nn.optimizers_fused import MOMENTS, first_moments, moment_update, schedule
-from hyperparton.pdf import batched
-from hyperparton.pdf.model import PDFModel
-from hyperparton.pdf.network import Architecture
-from hyperparton.pdf.preprocessing import Preprocessing
-from hyperparton.runcard import Optimizer
-
-KINDS = [
-    ("EVOL", "dense", ("tanh", "sigmoid", "linear"), False),
-    ("NN31IC", "dense_per_flavour", ("tanh", "relu", "linear"), True),
-    ("FLAVOUR", "dense", ("selu", "square_singlet", "modified_tanh"), True),
-]
-
-
-@pytest.mark.parametrize(("fitbasis", "layer_type", "activations", "scaled"), KINDS)
-def test_columns_are_the_pdf_model(fitbasis, layer_type, activations, scaled):
-    """Padded widths and points, nodes as rows: the PDFs of `PDFModel` in double precision."""
-    ranges = tuple((0.5, 0.9) for _ in range(8)), tuple((1.7, 3.4) for _ in range(8))
-    architecture = Architecture((7, 11, 8), activations, layer_type, 1 if scaled else 2)
-    preprocessing = Preprocessing(*ranges, (False,) * 8, large_x=not scaled)
-    scaling = (lambda x: 0.1 * np.log(x) + 1.0) if scaled else None
-    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, "All", scaling)
-    parameters, grid = model.start("glorot_normal", [3, 4]), np.geomspace(1e-6, 0.9, 9)
-    shape, arrays = batched.shape_of(model, grid), batched.columns(model, grid)
-    arrays = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), arrays)
-    nodes = batched.nodes_of(architecture, 2)
-    weights = batched.to_columns(architecture, parameters["layers"])
-    factor = batched.preprocessing_factor(parameters["exponents"], arrays)
-    ours, same = batched.xf(shape, arrays, nodes, weights, factor)
-    expected = np.swapaxes(model.evaluate(parameters, grid), 1, 2)
-    scale = np.abs(expected).max(axis=2, keepdims=True)
-    assert np.max(np.abs(np.asarray(ours) - expected) / scale) < 2e-5
-    np.testing.assert_array_equal(ours, same)
-    back = batched.from_columns(architecture, weights)
-    jax.tree.map(np.testing.assert_array_equal, back, parameters["layers"])
-
-
-@pytest.mark.parametrize("name", sorted(MOMENTS))
-def test_the_family_of_optimizers(name):
-    """Coefficients of the common update against the rules one by one, which are those of Keras."""
-    options = {"optimizer_name": name} | ({"momentum": 0.7, "nesterov": True} if name == "SGD" else {})
-    numbers = hyperparameters(Optimizer.model_validate(options))
-    hyper, rule = {key: jnp.float32(value) for key, value in numbers.items()}, optimizer_rule(name)
-    value = other = jnp.zeros(5)
-    slots, moments = rule.start(value), first_moments(name, np.zeros(5, np.float32))
-    rows = np.concatenate([schedule(name, numbers, first, 50) for first in (0, 50)])
-    rng = np.random.default_rng(1)
-    for step, row in enumerate(rows):
-        gradient = jnp.asarray(rng.normal(size=5) * 10.0 ** -(step % 6), jnp.float32)
-        delta, slots = rule.update(gradient, slots, jnp.float32(step + 1), hyper)
-        moved, moments = moment_update(gradient, moments, row, hyper["learning_rate"])
-        value, other = value + delta, other + moved
-    np.testing.assert_allclose(other, value, atol=2e-5 * float(jnp.abs(value).max()))
+from hyperparton.fit.projection import build_projection
 
 
 def test_chi2_in_single_precision(setup, fit):
     """The form of a program, of PDFs at the start and at the end of a fit, against all features in double precision."""
-    fold, theory = setup.full_fit()[0], setup.theory
-    maps = jax.tree.map(jnp.asarray, build_maps(theory.convolution, theory.linear, theory.positivity.convolution))
-    form = stack(fold.training, theory.kept)
-
-    class Shared:
-        origin = jnp.asarray(fold.training[0].origin[theory.kept], jnp.float32)
-
+    fold, made = setup.full_fit()[0], setup.predictions
+    arrays = build_projection(made.convolution, made.linear, made.positivity.convolution)
+    projection = jax.tree.map(jnp.asarray, arrays)
+    form = stack(fold.training, made.kept)
+    origin = jnp.asarray(fold.training[0].origin[made.kept], jnp.float32)
     for epochs in (1, 150):
         trained = fit(setup, epochs=epochs).trained
         xf = trained.model.evaluate(trained.parameters, setup.grid)
-        outputs, _ = maps(jnp.asarray(np.swapaxes(xf, 1, 2), jnp.float32))
-        ours = np.asarray(_quadratic(form, _displacement(Shared, outputs[0])))
+        outputs, _ = projection(jnp.asarray(np.swapaxes(xf, 1, 2), jnp.float32))
+        ours = np.asarray(_quadratic(form, _displacement(origin, outputs[0])))
         predictions = setup.convolution.predict(xf)
         for r, training in enumerate(fold.training):
-            features = setup.compressed.features(xf[r : r + 1], np)
+            features = setup.compressed.features(xf[r : r + 1])
             np.testing.assert_allclose(features @ setup.compressed.matrix.T, predictions[r : r + 1], rtol=1e-6)
             assert ours[r] == pytest.approx(training(features)[0], rel=1e-5)
 
 
 @pytest.fixture
 def chunks_of(monkeypatch):
-    return lambda size: monkeypatch.setattr(runtime, "chunk_size", lambda models, folds: size)
+    return lambda size: monkeypatch.setattr(parallel, "chunk_size", lambda models, folds: size)
 
 
 def test_chunks(setup, fit, leaves, chunks_of):
@@ -131,20 +75,13 @@ def test_a_fit_is_repeated_to_the_last_digit(setup, fit, leaves):
     np.testing.assert_array_equal(once.validation_chi2, again.validation_chi2)
 
 
-@pytest.mark.parametrize(("given", "expected"), [("off", None), ("/somewhere", "/somewhere/programs")])
-def test_folder_of_programs(monkeypatch, given, expected):
-    monkeypatch.setenv(runtime.CACHE_VARIABLE, given)
-    folder = runtime.cache_folder()
-    assert (folder if folder is None else str(folder)) == expected
-
-
 @pytest.mark.parametrize(("told", "expected"), [("", 6), ("2", 2), ("9", 6), ("0", 6), ("many", 6)])
 def test_workers_share_the_cores_and_chunks_stay_as_they_are(monkeypatch, told, expected):
-    monkeypatch.setattr(runtime, "cores", lambda: 6)
-    monkeypatch.setattr(runtime.jax, "default_backend", lambda: "cpu")
+    monkeypatch.setattr(host, "cores", lambda: 6)
+    monkeypatch.setattr(parallel.jax, "default_backend", lambda: "cpu")
     monkeypatch.setenv("NPROC", told)
-    assert runtime.threads() == expected
-    assert runtime.chunk_size(60) == 5
+    assert parallel.threads() == expected
+    assert parallel.chunk_size(60) == 5
 
 
 @pytest.mark.parametrize("same", [False, True])
@@ -152,8 +89,8 @@ def test_training_and_validation_from_one_matrix(setup, same):
     """Both chi2 of eigenmodes that are split, and the gradient of the first, against the forms in double precision."""
     fold = setup.full_fit()[0]
     kept = np.ones(setup.compressed.matrix.shape[1], bool)
-    data = ModelData(fold.training, fold.validation, [1, 2], [0, 0])
-    training, validation, whole = data.forms(kept)
+    data = BatchData(fold.training, fold.validation, [1, 2], [0, 0])
+    training, validation, whole = data.chi2_arrays(kept)
     assert whole is not None
     assert validation[0] is None
     rng = np.random.default_rng(4)
@@ -183,6 +120,6 @@ def test_points_that_are_split_share_no_matrix(setup, data):
     ]
     training, validation = zip(*pairs, strict=True)
     kept = np.ones(matrix.shape[1], bool)
-    _, forms, whole = ModelData(list(training), list(validation), [1, 2], [0, 0]).forms(kept)
+    _, forms, whole = BatchData(list(training), list(validation), [1, 2], [0, 0]).chi2_arrays(kept)
     assert whole is None
     np.testing.assert_allclose(forms[0][1], validation[1].hessian, rtol=1e-6)

@@ -12,7 +12,7 @@ from hyperparton.errors import TrainingError
 from hyperparton.fit import fit_runcard
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
-from hyperparton.pdf.batched import shape_of
+from hyperparton.pdf.batched import network_shape
 from hyperparton.pdf.dropout import dropout_mask
 from hyperparton.runcard import Parameters, trial_parameters
 
@@ -197,31 +197,15 @@ def test_dropout(setup, fit, last, leaves):
     np.testing.assert_array_equal(leaves(once), leaves(again))
     assert np.all(np.any(leaves(once) != leaves(without), axis=1))
     # what is reported has no dropout in it: the chi2 of the network as it is
-    features = setup.compressed.features(once.trained.model.evaluate(once.trained.parameters, setup.grid), np)
+    features = setup.compressed.features(once.trained.model.evaluate(once.trained.parameters, setup.grid))
     training = setup.full_fit()[0].training[0]
     assert once.training_chi2[0] == pytest.approx(training(features[:1])[0] / training.ndata)
-
-
-def test_dropout_in_a_network(setup, fit):
-    """Nodes of the first of three layers times a mask: outputs are those of the network without these nodes."""
-    result = fit(setup, epochs=1)
-    model, parameters = result.trained.model, result.trained.parameters
-    points = model.points(np.array([0.01, 0.3])).astype(np.float32)
-    mask = np.ones((2, len(points.x), 6), np.float32)
-    mask[:, :, [1, 4]] = 0.0
-    masked = model.unnormalised(parameters, points, jnp, mask)
-    second = np.asarray(parameters["layers"][1]["kernel"]).copy()
-    second[:, [1, 4]] = 0.0
-    layers = [parameters["layers"][0], {**parameters["layers"][1], "kernel": second}, parameters["layers"][2]]
-    np.testing.assert_allclose(
-        masked, model.unnormalised({**parameters, "layers": layers}, points, jnp), rtol=1e-5, atol=1e-6
-    )
 
 
 @pytest.mark.parametrize("rate", [0.06, 0.3])
 def test_rate_of_dropout(setup, fit, rate):
     """Masks are 0 with the probability `rate` and 1/(1 - rate) otherwise, anew for every model and epoch."""
-    shape = shape_of(fit(setup, epochs=1).trained.model, setup.grid)
+    shape = network_shape(fit(setup, epochs=1).trained.model, setup.grid)
     keys, rates = jnp.array([17, 18], jnp.uint32), jnp.full(2, rate, jnp.float32)
     masks = np.array([dropout_mask(shape, keys, rates, jnp.int32(epoch)) for epoch in range(40)])
     assert set(np.unique(masks).round(6)) == {0.0, np.float32(1 / (1 - rate)).round(6)}

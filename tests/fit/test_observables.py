@@ -8,6 +8,7 @@ import pytest
 from hyperparton.data.types import FKTable, Observable
 from hyperparton.errors import DataError
 from hyperparton.fit.observables import build_convolution, union_grid
+from hyperparton.fit.projection import build_projection
 from hyperparton.pdf.bases import working_to_evolution
 
 RNG = np.random.default_rng(1)
@@ -63,14 +64,17 @@ def test_predictions_of_all_kinds_together():
 
 
 def test_compiled_and_double_precision_agree():
+    """The projection of a program: linear features and what is not linear, of all kinds of observables."""
     convolution = build_convolution([o for o, _ in OBSERVABLES])
+    compressed = convolution.compressed(np.eye(len(convolution.matrix)))
+    linear = compressed.basis.shape[1]
     xf = RNG.normal(size=(2, len(FINE), 8)) + 2.0
-    features = jax.jit(lambda nonlinear, f: [o.predict(f, jnp) for o in nonlinear])(
-        jax.tree.map(jnp.asarray, convolution.nonlinear), jnp.asarray(xf, jnp.float32)
-    )
-    expected = [o.predict(xf, np) for o in convolution.nonlinear]
-    for a, b in zip(features, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+    projection = jax.tree.map(jnp.asarray, build_projection(compressed, linear))
+    outputs, same = jax.jit(lambda made, f: made(f))(projection, jnp.asarray(np.swapaxes(xf, 1, 2), jnp.float32))
+    expected = compressed.features(xf)
+    for each in (outputs[0], same[0]):
+        np.testing.assert_allclose(each.linear, expected[:, :linear], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(each.nonlinear, expected[:, linear:], rtol=1e-3, atol=1e-4)
 
 
 def test_union_grid_merges_equal_nodes():

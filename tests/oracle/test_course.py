@@ -12,8 +12,8 @@ import pytest
 
 from hyperparton.data import load_fit_data
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.models import build_model
-from hyperparton.fit.setup import FitSetup, run_fit
+from hyperparton.fit.run import run_fit
+from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import Quadrature
@@ -101,10 +101,8 @@ def close(ours, reference, tolerance):
 def test_chi2_of_the_start_weights(course):
     """n3fit's losses of real data, with its masks and its rotation."""
     name, setup = course
-    model = build_model(
-        Methodology.from_parameters(trial_parameters(parameters(name))), setup.fitting, setup.sum_rules, setup.xgrids
-    )
-    features = setup.compressed.features(model.evaluate(model.start(name, []), setup.grid), np)
+    model = setup.model(methodology_of(parameters(name)))
+    features = setup.compressed.features(model.evaluate(model.start(name, []), setup.grid))
     close(chi2_of(setup.full_fit()[0], features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
 
 
@@ -137,7 +135,7 @@ def test_folds_of_a_trial(trial, k):
     """Training, validation and hidden chi2 of each fold at its end: Adam, data replicas, points split."""
     setup, trained, _ = trial
     xf = trained.model.evaluate(trained.select(slice(2 * k, 2 * k + 2)), setup.grid)
-    ours = chi2_of(setup.folds()[k], setup.compressed.features(xf, np))
+    ours = chi2_of(setup.folds()[k], setup.compressed.features(xf))
     close(ours, REFERENCE[f"folds/chi2/{k}"][-1], 1e-4)
 
 

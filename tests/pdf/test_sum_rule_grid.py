@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import beta, betainc
 
-from hyperparton.pdf.sum_rule_grid import grid_rule
+from hyperparton.pdf.sum_rule_grid import grid_quadrature
 from hyperparton.pdf.sum_rules import X_MIN, gauss_panels
 
 GRIDS = {
@@ -17,7 +17,7 @@ GRIDS = {
 @pytest.fixture(params=list(GRIDS))
 def rule(request):
     grid = GRIDS[request.param]
-    rule = grid_rule(tuple(grid.tolist()))
+    rule = grid_quadrature(tuple(grid.tolist()))
     np.testing.assert_array_equal(rule.x[: len(grid)], grid)
     assert len(rule.x) % 16 == 0
     return rule
@@ -68,6 +68,6 @@ def test_weights_do_not_magnify_rounding(rule):
 
 def test_repeatable():
     grid = tuple(GRIDS["few points"].tolist())
-    first = grid_rule(grid)
-    grid_rule.cache_clear()
-    np.testing.assert_array_equal(grid_rule(grid).momentum, first.momentum)
+    first = grid_quadrature(grid)
+    grid_quadrature.cache_clear()
+    np.testing.assert_array_equal(grid_quadrature(grid).momentum, first.momentum)

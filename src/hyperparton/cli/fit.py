@@ -97,11 +97,11 @@ def fit(
 def _fitted(
     card: Runcard, data: Any, parameters: dict[int, Parameters], load: Path | None, no_training: bool, display: Any
 ) -> Any:
-    from hyperparton.fit.mixed import fit_shared
+    from hyperparton.fit.mixed import fit_mixed
     from hyperparton.interop import read_weights
 
     start = None if load is None else partial(read_weights, load)
-    return fit_shared(card, data, parameters, display.epochs, start=start, training=not no_training)
+    return fit_mixed(card, data, parameters, display.epochs, start=start, training=not no_training)
 
 
 def _chosen(

@@ -25,7 +25,7 @@ def write_fit(
 ) -> None:
     """`filter.yml` and, for each replica, `nnfit/replica_<n>/`: its numbers, its course, its PDF at `q0` in GeV.
 
-    `result` is a `SharedFit`, `parameters` are those of each replica; `save` names the file of its weights, if they
+    `result` is a `MixedFit`, `parameters` are those of each replica; `save` names the file of its weights, if they
     are asked for.
     """
     ScanFolder(folder).write_runcard(card.text)

@@ -57,7 +57,7 @@ def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
 def _fitted(setup: Any, row: Any, display: Any) -> FittedTrial:
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
-    from hyperparton.fit.setup import run_fit
+    from hyperparton.fit.run import run_fit
     from hyperparton.runcard import trial_parameters
 
     methodology = Methodology.from_parameters(trial_parameters(row.parameters))

@@ -45,7 +45,7 @@ def top_level(text: str) -> dict[str, list[str]]:
 
 
 def read_table(lines: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """A block sequence of flat mappings with the same keys and numbers as values: (keys, (rows, keys) array)."""
+    """The keys of a block sequence of flat mappings with the same keys, and an array with a row of numbers for each."""
     if not lines:
         raise NotSimpleError("an empty table")
     indent = len(lines[0]) - len(lines[0].lstrip(" "))

@@ -6,7 +6,7 @@ Metadata (which files, variants, theory tables) goes through nnpdf-data's own pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,11 +187,9 @@ def _sections(path: Path) -> dict[str, Any]:
 
 
 def _kinematics(metadata: Any) -> dict[str, np.ndarray]:
-    """The middle of each variable's bin, of the variables in the set's kinematic coverage."""
-    bins = _sections(metadata.path_kinematics)["bins"]
-    _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
-    wanted = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
-    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in wanted}
+    """(dat,) the middle of each variable's bins, for the variables in the set's kinematic coverage."""
+    bins = _bins(metadata)
+    return _middles(bins, [name for name in metadata.kinematic_coverage if not name.startswith("extra_")])
 
 
 def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
@@ -203,14 +201,24 @@ def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
     if path is None or not path.is_file():
         raise DataError(f"data set {metadata.name} has no kinematics: {path} is not there")
     try:
-        bins = _sections(path)["bins"]
-        _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
-        return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in bins[0]}
+        bins = _bins(metadata)
+        return _middles(bins, bins[0])
     except DataError:
         raise
     except Exception as error:  # whatever the YAML reader raises for a damaged file, or one that is something else
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(f"data set {metadata.name}: the kinematics {path} cannot be read: {what}") from error
+
+
+def _bins(metadata: Any) -> list[Any]:
+    """The bins of the set's kinematics file, one for each point."""
+    bins = _sections(metadata.path_kinematics)["bins"]
+    _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
+    return bins
+
+
+def _middles(bins: Sequence[Any], names: Iterable[str]) -> dict[str, np.ndarray]:
+    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in names}
 
 
 def _middle(interval: Mapping[str, float | None]) -> float:
@@ -247,7 +255,7 @@ def _uncertainties(paths: Sequence[Path], central: np.ndarray, metadata: Any) ->
 
 
 def _uncertainty_file(path: Path) -> tuple[dict[str, tuple[str, str]], np.ndarray]:
-    """(uncertainty -> (treatment, type), (dat, uncertainty) values)."""
+    """Treatment and type of each uncertainty by its name, and their values (dat, unc)."""
     try:
         sections = top_level(path.read_text(encoding="utf-8"))
         definitions: Any = read_block(sections["definitions"])

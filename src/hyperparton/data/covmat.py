@@ -12,7 +12,14 @@ import numpy as np
 
 from hyperparton.data.types import DataSet, Uncertainties
 
-__all__ = ["INTERNAL_TYPES", "UNCORRELATED_TYPES", "absolute_uncertainties", "covariance", "keep_groups"]
+__all__ = [
+    "INTERNAL_TYPES",
+    "UNCORRELATED_TYPES",
+    "absolute_uncertainties",
+    "correlations",
+    "covariance",
+    "keep_groups",
+]
 
 UNCORRELATED_TYPES = frozenset({"UNCORR", "THEORYUNCORR"})
 INTERNAL_TYPES = UNCORRELATED_TYPES | {"CORR", "THEORYCORR"}
@@ -50,7 +57,7 @@ def covariance(
 def absolute_uncertainties(
     uncertainties: Uncertainties, values: np.ndarray, additive_only: bool = False
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """((dat, systematic) in the units of the data, their types)."""
+    """Uncertainties (dat, unc) in the units of the data, and their types."""
     if additive_only:
         return uncertainties.additive, uncertainties.additive_types
     scaled = uncertainties.multiplicative * values[:, None] / 100
@@ -74,6 +81,12 @@ def _numbered(types: Sequence[str], special: np.ndarray) -> dict[tuple[str, int]
         columns[kind, seen.get(kind, 0)] = len(columns)
         seen[kind] = seen.get(kind, 0) + 1
     return columns
+
+
+def correlations(covmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(dat,) standard deviations and (dat, dat) correlations: the entries of `covmat` differ by orders of magnitude."""
+    sigma = np.sqrt(np.diag(covmat))
+    return sigma, covmat / np.multiply.outer(sigma, sigma)
 
 
 def keep_groups(covmat: np.ndarray, datasets: Sequence[DataSet]) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from hyperparton.data.covmat import correlations
 from hyperparton.data.types import DataSet, FitData
 from hyperparton.errors import DataError, nearest
 from hyperparton.files import checksum
@@ -146,15 +147,14 @@ def diagonalise(covmat: np.ndarray) -> Diagonalisation:
     Data that are correlated with no others outside their block are treated block by block, which is exact.  The sign of
     an eigenvector, and the choice among those of equal eigenvalues, are arbitrary.
     """
-    sigma = np.sqrt(np.diag(covmat))
-    correlations = covmat / np.multiply.outer(sigma, sigma)
-    count, labels = connected_components(correlations != 0.0, directed=False)
-    eigenvalues, vectors = np.zeros(len(sigma)), np.zeros_like(correlations)
+    sigma, correlated = correlations(covmat)
+    count, labels = connected_components(correlated != 0.0, directed=False)
+    eigenvalues, vectors = np.zeros(len(sigma)), np.zeros_like(correlated)
     at = 0
     for label in range(count):
         rows = np.flatnonzero(labels == label)
         modes = slice(at, at + len(rows))
-        eigenvalues[modes], block = np.linalg.eigh(correlations[np.ix_(rows, rows)])
+        eigenvalues[modes], block = np.linalg.eigh(correlated[np.ix_(rows, rows)])
         vectors[modes, rows] = block.T
         at += len(rows)
     order = np.argsort(eigenvalues, kind="stable")

@@ -99,7 +99,7 @@ def _inside(value: float, low: float, high: float, what: str) -> float:
 
 
 def _rotate(by_pid: dict[int, np.ndarray], size: int) -> np.ndarray:
-    """Flavours to the evolution basis: V_n and T_n compare the first flavours with the n-th (u, d, s, c, b, t)."""
+    """Flavours to the evolution basis: V_n and T_n compare the first flavours with the n-th of u, d, s, c, b, t."""
     zero = np.zeros(size)
     plus = [by_pid.get(pid, zero) + by_pid.get(-pid, zero) for pid in _QUARKS]
     minus = [by_pid.get(pid, zero) - by_pid.get(-pid, zero) for pid in _QUARKS]
@@ -130,7 +130,7 @@ def _check_grid(path: Path) -> None:
 
 
 def _is_grid(block: str) -> bool:
-    """Three lines (rising x, rising q, flavours), then one line per (x, q) with one finite number per flavour."""
+    """Three lines (rising x, rising q, flavours), then a line for each pair of x and q: a finite number per flavour."""
     lines = block.strip().split("\n")
     if len(lines) < 4:
         return False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from hyperparton.data.covmat import correlations
 from hyperparton.data.operations import operate
 from hyperparton.data.types import FitData, FKTable, Observable
 from hyperparton.errors import DataError
@@ -21,7 +22,7 @@ PDFValues = Callable[[np.ndarray, float], np.ndarray] | Sequence[np.ndarray]
 
 
 def predict(observable: Observable, xf: PDFValues) -> np.ndarray:
-    """(..., dat) predictions for x f in the evolution basis; leading dimensions (members, replicas) are kept."""
+    """(..., dat) predictions for x f in the evolution basis; leading axes (member, rep) are kept."""
     if callable(xf):
         values = [xf(table.xgrid, table.q0) for table in observable.tables]
     else:
@@ -44,14 +45,11 @@ def convolve(table: FKTable, xf: np.ndarray) -> np.ndarray:
 
 
 def chi2(data: np.ndarray, predictions: np.ndarray, covmat: np.ndarray) -> np.ndarray:
-    """χ² (not divided by the number of points) of (..., dat) predictions; one number for each of their rows.
-
-    The covariance matrix is factorized as correlations, since its entries differ by many orders of magnitude.
-    """
-    sigma = np.sqrt(np.diag(covmat))
+    """χ² (not divided by the number of points) of (..., dat) predictions; one number for each of their rows."""
+    sigma, correlated = correlations(covmat)
     residuals = np.atleast_2d((np.asarray(predictions) - data) / sigma)
     rows = residuals.reshape(-1, residuals.shape[-1])
-    factor = cho_factor(covmat / np.multiply.outer(sigma, sigma), lower=True)
+    factor = cho_factor(correlated, lower=True)
     values = np.einsum("rd,dr->r", rows, cho_solve(factor, rows.T))
     return values.reshape(np.shape(predictions)[:-1])
 

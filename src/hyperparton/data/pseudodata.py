@@ -64,7 +64,7 @@ class _GroupSampler:
         self._name_seed = group_seed("-".join(dataset.seedname for dataset in self._datasets))
 
     def sample(self, seed: int) -> np.ndarray:
-        """(point,) one replica."""
+        """(dat,) one replica."""
         rng = np.random.default_rng(self._name_seed + seed)
         for _ in range(_MOST_TRIES):
             factors = [] if self._special is None else [_factors(rng, dataset) for dataset in self._datasets]
@@ -101,7 +101,7 @@ def _columns(dataset: DataSet, kind: str) -> np.ndarray:
 
 
 def _special_columns(datasets: Sequence[DataSet]) -> np.ndarray:
-    """(point, name) multiplicative uncertainties shared between sets, in the order of their names."""
+    """(dat, unc) multiplicative uncertainties shared between sets, in the order of their names."""
     names = sorted({kind for d in datasets for kind in d.uncertainties.multiplicative_types} - INTERNAL_TYPES)
     blocks = []
     for dataset in datasets:

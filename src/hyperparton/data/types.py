@@ -61,10 +61,10 @@ class Uncertainties:
     stat: np.ndarray
     """(dat,) statistical, absolute"""
     additive: np.ndarray
-    """(dat, add) absolute"""
+    """(dat, unc) absolute"""
     additive_types: tuple[str, ...]
     multiplicative: np.ndarray
-    """(dat, mult) fractions of the value that they multiply, in per cent"""
+    """(dat, unc) fractions of the value that they multiply, in per cent"""
     multiplicative_types: tuple[str, ...]
 
     def take(self, points: np.ndarray) -> Uncertainties:

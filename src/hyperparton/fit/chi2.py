@@ -1,6 +1,6 @@
 """The chi2 of a subset of the data as a quadratic form of the features of a PDF.
 
-With predictions ``T phi`` (see `pdf.convolution`) and residuals r = T phi - d, a chi2 is |W r|^2 with some
+With predictions ``T phi`` (see `fit.observables`) and residuals r = T phi - d, a chi2 is |W r|^2 with some
 whitening W of the chosen points, so it is a quadratic form of phi with a matrix of the size of the features, and an
 epoch costs the same for 300 or 30,000 points.
 
@@ -20,7 +20,7 @@ from scipy import linalg
 from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
 
-__all__ = ["ReducedChi2", "cholesky", "reduce_eigenmodes", "reduce_points", "reduce_rows", "split_eigenmodes", "stack"]
+__all__ = ["ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "split_eigenmodes", "stack"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class ReducedChi2:
 
 
 def reduce_rows(rows: np.ndarray, target: np.ndarray, origin: np.ndarray, ndata: int) -> ReducedChi2:
-    """|rows phi - target|^2 for whitened rows (row, feature) and target (row,)."""
+    """|rows phi - target|^2 for whitened rows (dat, feature) and target (dat,), of points or of eigenmodes."""
     residual = target - rows @ origin
     return ReducedChi2(rows.T @ rows, rows.T @ residual, float(residual @ residual), origin, ndata)
 
@@ -97,28 +97,12 @@ def _whitening(modes: Diagonalisation) -> np.ndarray:
     return modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
 
 
-def reduce_eigenmodes(
-    matrix: np.ndarray,
-    central: np.ndarray,
-    modes: Diagonalisation,
-    used: np.ndarray,
-    origin: np.ndarray | None = None,
-) -> ReducedChi2:
-    """chi2 of the eigenmodes `used` (mode,); matrix (dat, feature), central (dat,).
-
-    Raises DataError for an eigenvalue that is not positive.
-    """
-    whitening = _whitening(modes)[used]
-    origin = np.zeros(matrix.shape[1]) if origin is None else origin
-    return reduce_rows(whitening @ matrix, whitening @ central, origin, int(used.sum()))
-
-
 def split_eigenmodes(
     matrix: np.ndarray, centrals: np.ndarray, modes: Diagonalisation, masks: Sequence[np.ndarray], origin: np.ndarray
 ) -> list[tuple[ReducedChi2, ReducedChi2]]:
-    """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (mask, dat).
+    """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (rep, dat).
 
-    As `reduce_eigenmodes` of a mask and of its complement, at a fraction of the cost.
+    Raises DataError for an eigenvalue that is not positive.
     """
     whitening = _whitening(modes)
     rows, targets = whitening @ matrix, centrals @ whitening.T
@@ -136,12 +120,12 @@ def split_eigenmodes(
 
 
 def stack(reduced: Sequence[ReducedChi2], kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """H (model, kept, kept), g (model, kept) and c (model,) of several models in single precision.
+    """H (fit, feature, feature), g (fit, feature) and c (fit,) of several fits in single precision.
 
-    Features that are not `kept` (feature,) are taken to be zero, their terms go into g and c.
+    They act on the features `kept`, booleans (feature,); the others are taken to be zero, and their terms go into g
+    and c.
     """
-    forms = [_restricted(each, kept) for each in reduced]
-    hessians, pulls, constants = zip(*forms, strict=True)
+    hessians, pulls, constants = zip(*(_restricted(each, kept) for each in reduced), strict=True)
     return np.stack(hessians), np.stack(pulls), np.array(constants, np.float32)
 
 

@@ -1,13 +1,25 @@
-"""The compiled fit: several models trained at once, with stopping inside.
+"""The compiled epoch: several models trained at once, with early stopping inside.
 
 One call of `advance` runs up to `PUSH_EACH` epochs of a few models without returning to Python.  What differs between
 trials of like shape (optimizer of one family, learning rate, clipnorm, dropout rate, epochs, patience, multipliers,
 initial weights, data) is data of the program, not part of it, so that trials share compilations.
 
-Axes: `form` = some folds and replicas, `model` = those of each trial, the trials of a form following each other;
-`feature` = combinations of PDF values and non-linear observables.  With several trials the matrices of a form are read
-from memory once for all of them.  What a model becomes does not depend on what it is trained with: a product with one
-row, which rounds otherwise than one with several, is avoided.
+Notation (the axes are those of `hyperparton.axes`)
+
+| symbol | shape | meaning | source |
+|---|---|---|---|
+| x f | (model, working, x) | PDFs at Q0, normalised by the sum rules | `pdf.batched.xf`; arXiv:2109.02653, eq. 3.7 |
+| phi | (model, feature) | combinations of x f, then non-linear predictions | `fit.projection` |
+| e | (model, feature) | phi - origin; the origin (feature,) has the least chi2 of all data | `fit.chi2` |
+| H, g, c | (fit, feature, feature), (fit, feature), (fit,) | chi2 = e H e - 2 g e + c | `fit.chi2` |
+| whole | (feature, feature) | H of training and validation together | `Chi2Arrays` |
+| lambda | (model, dat) | Lagrange multipliers of positivity and integrability | arXiv:1907.05075, sec. 3.1 |
+| loss | (model,) | chi2 of training + sum elu(-lambda P) + sum (lambda I)^2 + regularization | arXiv:1907.05075 |
+| m, v | as a weight | moments of its gradient | `nn.optimizers` |
+
+The models of a fit (fold and replica) are those of several trials, one after the other.  The matrices of a fit are then
+read from memory once for all of them.  What a model becomes does not depend on what it is trained with: a product with
+one row, which rounds otherwise than one with several, is avoided.
 """
 
 from __future__ import annotations
@@ -18,44 +30,43 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hyperparton.fit.positivity import PUSH_EACH, elu
-from hyperparton.fit.projection import Maps, Outputs
+from hyperparton.fit.positivity import PUSH_EACH, Multipliers, elu
+from hyperparton.fit.projection import Outputs, Projection
 from hyperparton.fit.stopping import Criteria, StoppingState, monitor
-from hyperparton.nn.optimizers import clip_by_norm, optimizer_rule
-from hyperparton.nn.optimizers_fused import moment_update
+from hyperparton.nn.optimizers import RULES, Rule, clip_by_norm, moment_update
 from hyperparton.pdf import batched
-from hyperparton.pdf.batched import Columns, Nodes, Shape
+from hyperparton.pdf.batched import NetworkShape, NodeMasks, PointArrays
 from hyperparton.pdf.dropout import dropout_mask
+from hyperparton.pdf.model import ModelParameters
 from hyperparton.pdf.preprocessing import Preprocessing
 
-__all__ = ["FAMILY", "Constraint", "FitState", "Forms", "Models", "Program", "Settings", "Shared", "advance"]
+__all__ = ["MOMENTS", "Chi2Arrays", "CompileKey", "FitState", "HyperArrays", "ModelArrays", "ProblemArrays", "advance"]
 
 Array = Any
-Parameters = dict[str, Any]
 Quadratic = tuple[Array, Array, Array]
-#: what `Program.optimizer` is for the optimizers of `backend.moments`
-FAMILY = "moments"
+#: what `CompileKey.optimizer` is for all optimizers of the family `MomentRule`
+MOMENTS = "moments"
 _DATA, _POSITIVITY, _INTEGRABILITY = 0, 1, 2
 
 
-class Program(NamedTuple):
-    """What is compiled in; equal ones, with arrays of equal shapes, share a compilation."""
+class CompileKey(NamedTuple):
+    """What is compiled in; equal keys, with arrays of equal shapes, share a compilation."""
 
-    shape: Shape
+    shape: NetworkShape
     optimizer: str
     use_dropout: bool
     use_regularizer: bool
     preprocessing: Preprocessing | None
     """where exponents are trained"""
     split: bool = False
-    """whether training and validation of all models of a call are parts of the same whole, `Forms.whole`"""
+    """whether training and validation of all models of a call are parts of the same whole, `Chi2Arrays.whole`"""
 
 
-class Shared(NamedTuple):
-    """Arrays that all models share."""
+class ProblemArrays(NamedTuple):
+    """Arrays that all models of a problem share."""
 
-    columns: Columns
-    maps: Maps
+    points: PointArrays
+    projection: Projection
     origin: Array
     """(feature,)"""
     positivity_sets: Array
@@ -63,43 +74,18 @@ class Shared(NamedTuple):
     """(set, dat): 1 where a point belongs to a set"""
 
 
-class Constraint(NamedTuple):
-    """Lagrange multipliers, (model, set): the first and the factor of each push."""
-
-    initial: Array
-    multiplier: Array
-
-    def at(self, push: Array, sets: Array) -> Array:
-        """Multipliers (model, dat) after `push` pushes."""
-        return (self.initial * self.multiplier**push) @ sets
-
-
-class Forms(NamedTuple):
-    """The chi2 of folds and replicas, whatever is trained on them, as `train.chi2.stack` gives them (form, ...)."""
+class Chi2Arrays(NamedTuple):
+    """The chi2 of fits, whatever trial is trained on them, as `fit.chi2.stack` returns them, each (fit, ...)."""
 
     training: Quadratic
     validation: Quadratic
     """without H where it is `whole` less that of the training"""
     whole: Array | None = None
-    """(feature, feature): H of training and validation together, the same for all forms of a call"""
+    """(feature, feature): H of training and validation together, the same for all fits of a call"""
 
 
-class Models(NamedTuple):
-    """Arrays with a leading axis `model` that do not change in a fit."""
-
-    nodes: Nodes
-    validation_ndata: Array
-    """(model,)"""
-    positivity: Constraint
-    integrability: Constraint
-    fixed: Parameters
-    """exponents that are not trained"""
-    keys: Array
-    """(model,) uint32: seeds of dropout"""
-
-
-class Settings(NamedTuple):
-    """Hyperparameters that are data, each (model,)."""
+class HyperArrays(NamedTuple):
+    """Hyperparameters that are data of the program, each (model,)."""
 
     optimizer: dict[str, Array]
     dropout: Array
@@ -108,13 +94,28 @@ class Settings(NamedTuple):
     criteria: Criteria
 
 
+class ModelArrays(NamedTuple):
+    """Arrays with a leading axis `model` that do not change in a fit."""
+
+    masks: NodeMasks
+    validation_ndata: Array
+    """(model,)"""
+    positivity: Multipliers
+    integrability: Multipliers
+    fixed: ModelParameters
+    """exponents that are not trained"""
+    keys: Array
+    """(model,) uint32: seeds of dropout"""
+    hyper: HyperArrays
+
+
 class FitState(NamedTuple):
     """Everything that changes in a fit; all but `epoch` have a leading axis `model`."""
 
     epoch: Array
-    parameters: Parameters
+    parameters: ModelParameters
     slots: list[Any]
-    best: Parameters
+    best: ModelParameters
     stopping: StoppingState
     training_loss: Array
     """(model,) chi2 and Lagrange terms at the current parameters"""
@@ -135,7 +136,7 @@ class _Constants(NamedTuple):
 
 
 def _times(hessian: Array, *rows: Array) -> list[Array]:
-    """For each of `rows` (model, feature) its product with H of its form, all in one pass over `hessian`."""
+    """For each of `rows` (model, feature) its product with H of its fit, all in one pass over `hessian`."""
     shape = (len(hessian), -1, hessian.shape[-1])
     stacked = jnp.concatenate([jnp.reshape(each, shape) for each in rows], axis=1)
     count = stacked.shape[1]
@@ -145,9 +146,9 @@ def _times(hessian: Array, *rows: Array) -> list[Array]:
     return [jnp.reshape(each, (-1, shape[-1])) for each in jnp.split(product, len(rows), axis=1)]
 
 
-def _of_models(form: Array, models: int) -> Array:
-    """What belongs to forms (form, ...), for each of the models."""
-    return jnp.repeat(form, models // len(form), axis=0)
+def _of_models(of_fits: Array, models: int) -> Array:
+    """What belongs to fits (fit, ...), for each of the models."""
+    return jnp.repeat(of_fits, models // len(of_fits), axis=0)
 
 
 def _value(product: Array, pull: Array, constant: Array, e: Array) -> Array:
@@ -160,21 +161,21 @@ def _slope(product: Array, pull: Array) -> Array:
 
 
 @jax.custom_vjp
-def _quadratic(form: Quadratic, e: Array) -> Array:
+def _quadratic(chi2: Quadratic, e: Array) -> Array:
     """e H e - 2 g e + c, (model,)."""
-    return _quadratic_forward(form, e)[0]
+    return _quadratic_forward(chi2, e)[0]
 
 
-def _quadratic_forward(form: Quadratic, e: Array) -> tuple[Array, tuple[Quadratic, Array]]:
+def _quadratic_forward(chi2: Quadratic, e: Array) -> tuple[Array, tuple[Quadratic, Array]]:
     # value and gradient share the one product, in which the matrix is read from memory
-    hessian, pull, constant = form
+    hessian, pull, constant = chi2
     (product,) = _times(hessian, e)
-    return _value(product, pull, constant, e), (form, _slope(product, pull))
+    return _value(product, pull, constant, e), (chi2, _slope(product, pull))
 
 
 def _quadratic_backward(saved: tuple[Quadratic, Array], cotangent: Array) -> tuple[Quadratic, Array]:
-    form, slope = saved
-    zeros: Quadratic = jax.tree.map(jnp.zeros_like, form)
+    chi2, slope = saved
+    zeros: Quadratic = jax.tree.map(jnp.zeros_like, chi2)
     return zeros, cotangent[:, None] * slope
 
 
@@ -185,7 +186,7 @@ _quadratic.defvjp(_quadratic_forward, _quadratic_backward)
 def _split(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
     """`_quadratic` of `training` at e and of `validation`, whose H is `whole` less that of `training`, at `fixed`.
 
-    `same` says that both are at e.  No gradient flows through the second.  The matrices of the forms, all of which an
+    `same` says that both are at e.  No gradient flows through the second.  The matrices of the fits, all of which an
     epoch reads from memory, are read once for both; `whole` stays in the cache.
     """
     return _split_forward(same, training, validation, whole, e, fixed)[0]
@@ -214,58 +215,55 @@ def _split_backward(same: bool, saved: Any, cotangents: tuple[Array, Array]):
 _split.defvjp(_split_forward, _split_backward)
 
 
-def _displacement(shared: Shared, outputs: Outputs) -> Array:
+def _displacement(origin: Array, outputs: Outputs) -> Array:
     """Features (model, feature) minus the origin."""
     if outputs.nonlinear is None:
-        return outputs.linear - shared.origin
-    return jnp.concatenate([outputs.linear, outputs.nonlinear], axis=1) - shared.origin
+        return outputs.linear - origin
+    return jnp.concatenate([outputs.linear, outputs.nonlinear], axis=1) - origin
 
 
-def _chi2(program: Program, forms: Forms, shared: Shared, outputs: Outputs, fixed: Outputs) -> tuple[Array, Array]:
+def _chi2(key: CompileKey, chi2: Chi2Arrays, origin: Array, outputs: Outputs, fixed: Outputs) -> tuple[Array, Array]:
     """chi2 of the training at `outputs` and of the validation at `fixed`, each (model,)."""
-    e = _displacement(shared, outputs)
-    other = jax.lax.stop_gradient(_displacement(shared, fixed))
-    if program.split:
-        return _split(not program.use_dropout, *forms, e, other)
-    return _quadratic(forms.training, e), _quadratic(forms.validation, other)
+    e = _displacement(origin, outputs)
+    other = jax.lax.stop_gradient(_displacement(origin, fixed))
+    if key.split:
+        return _split(not key.use_dropout, *chi2, e, other)
+    return _quadratic(chi2.training, e), _quadratic(chi2.validation, other)
 
 
-def _regularization(program: Program, parameters: Parameters, settings: Settings) -> Array:
+def _regularization(key: CompileKey, parameters: ModelParameters, hyper: HyperArrays) -> Array:
     """n3fit regularizes the kernels of dense networks only."""
-    if program.shape.per_flavour or not program.use_regularizer:
-        return jnp.zeros_like(settings.l1)
+    if key.shape.per_flavour or not key.use_regularizer:
+        return jnp.zeros_like(hyper.l1)
     kernels = [layer["kernel"] for layer in parameters["layers"]]
-    return sum(
-        settings.l1 * jnp.sum(jnp.abs(k), axis=(1, 2)) + settings.l2 * jnp.sum(k * k, axis=(1, 2)) for k in kernels
-    )
+    return sum(hyper.l1 * jnp.sum(jnp.abs(k), axis=(1, 2)) + hyper.l2 * jnp.sum(k * k, axis=(1, 2)) for k in kernels)
 
 
 def _losses(
-    program: Program,
-    shared: Shared,
-    forms: Forms,
-    models: Models,
-    settings: Settings,
+    key: CompileKey,
+    problem: ProblemArrays,
+    chi2_arrays: Chi2Arrays,
+    models: ModelArrays,
     constants: _Constants,
     epoch,
     trained,
 ):
     """Training loss summed over models, with what the stopping needs as auxiliary values."""
-    shape = program.shape
-    mask = dropout_mask(shape, models.keys, settings.dropout, epoch) if program.use_dropout else None
+    projection = problem.projection
+    mask = dropout_mask(key.shape, models.keys, models.hyper.dropout, epoch) if key.use_dropout else None
     factor = constants.factor
     if factor is None:
-        factor = batched.preprocessing_factor(trained["exponents"], shared.columns)
-    dropped, plain = batched.xf(shape, shared.columns, models.nodes, trained["layers"], factor, mask)
-    outputs, fixed = shared.maps(dropped, plain if program.use_dropout else None)
-    chi2, validation = _chi2(program, forms, shared, outputs[_DATA], fixed[_DATA])
-    predicted = shared.maps.predictions(outputs[_POSITIVITY], _POSITIVITY)
-    positivity = elu(-constants.positivity * predicted, jnp)
-    integrated = constants.integrability * shared.maps.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
+        factor = batched.preprocessing_factor(trained["exponents"], problem.points)
+    dropped, plain = batched.xf(key.shape, problem.points, models.masks, trained["layers"], factor, mask)
+    outputs, fixed = projection(dropped, plain if key.use_dropout else None)
+    chi2, validation = _chi2(key, chi2_arrays, problem.origin, outputs[_DATA], fixed[_DATA])
+    predicted = projection.predictions(outputs[_POSITIVITY], _POSITIVITY)
+    positivity = elu(-constants.positivity * predicted)
+    integrated = constants.integrability * projection.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
     loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrated * integrated, axis=1)
-    loss += _regularization(program, trained, settings)
-    predicted = shared.maps.predictions(fixed[_POSITIVITY], _POSITIVITY)
-    judged = elu(-constants.first_positivity * predicted, jnp) @ shared.positivity_sets.T
+    loss += _regularization(key, trained, models.hyper)
+    predicted = projection.predictions(fixed[_POSITIVITY], _POSITIVITY)
+    judged = elu(-constants.first_positivity * predicted) @ problem.positivity_sets.T
     return jnp.sum(loss), (loss, chi2, validation, judged)
 
 
@@ -286,30 +284,40 @@ def _per_model(values: Array, like: Array) -> Array:
 
 
 def _step(
-    optimizer: str, settings: Settings, coefficients, epoch, parameters: Parameters, gradients: Parameters, slots
+    optimizer: str,
+    hyper_arrays: HyperArrays,
+    coefficients: Array,
+    epoch: Array,
+    parameters: ModelParameters,
+    gradients: ModelParameters,
+    slots: list[Any],
 ):
-    """Parameters and slots after one step of the optimizer."""
+    """ModelParameters and slots after one step of the optimizer."""
     step = epoch.astype(jnp.float32) + 1.0
     flat, tree = jax.tree_util.tree_flatten_with_path(parameters)
     stepped, new_slots = [], []
     for (path, value), gradient, slot in zip(flat, jax.tree.leaves(gradients), slots, strict=True):
-        hyper = {key: _per_model(number, value) for key, number in settings.optimizer.items()}
+        hyper = {key: _per_model(number, value) for key, number in hyper_arrays.optimizer.items()}
         clipped = clip_by_norm(gradient, _norm(path, gradient), hyper["clipnorm"])
-        if optimizer == FAMILY:
+        if optimizer == MOMENTS:
             row = [_per_model(number, value) for number in coefficients.T]
             delta, slot = moment_update(clipped, slot, row, hyper["learning_rate"])
         else:
-            delta, slot = optimizer_rule(optimizer).update(clipped, slot, step, hyper)
+            rule = RULES[optimizer]
+            assert isinstance(rule, Rule)
+            delta, slot = rule.update(clipped, slot, step, hyper)
         stepped.append(value + delta)
         new_slots.append(slot)
     return jax.tree_util.tree_unflatten(tree, stepped), new_slots
 
 
-def _select(choose: Array, new: Parameters, old: Parameters) -> Parameters:
+def _select(choose: Array, new: ModelParameters, old: ModelParameters) -> ModelParameters:
     return jax.tree.map(lambda a, b: jnp.where(_per_model(choose, a), a, b), new, old)
 
 
-def _constrain(preprocessing: Preprocessing | None, parameters: Parameters, before: Parameters) -> Parameters:
+def _constrain(
+    preprocessing: Preprocessing | None, parameters: ModelParameters, before: ModelParameters
+) -> ModelParameters:
     """Exponents back in their ranges, those that are not trainable as before."""
     if preprocessing is None:
         return parameters
@@ -319,22 +327,22 @@ def _constrain(preprocessing: Preprocessing | None, parameters: Parameters, befo
     return {**parameters, "exponents": kept}
 
 
-def _epoch(program: Program, losses, models: Models, settings: Settings, coefficients: Array, state: FitState):
+def _epoch(key: CompileKey, losses, models: ModelArrays, coefficients: Array, state: FitState) -> FitState:
     """One epoch: losses at the current parameters, stopping for the epoch that led to them, next step."""
     (_, aux), gradients = jax.value_and_grad(partial(losses, state.epoch), has_aux=True)(state.parameters)
     loss, training, validation, positivity = aux
     chi2 = validation / jnp.maximum(models.validation_ndata, 1)
     total = validation + jnp.sum(positivity, axis=1)
     alive = state.stopping.running
-    stopping, passed = monitor(state.stopping, settings.criteria, state.epoch - 1, total, chi2, positivity)
+    stopping, passed = monitor(state.stopping, models.hyper.criteria, state.epoch - 1, total, chi2, positivity)
     running = stopping.running & jnp.isfinite(loss)
     stopping = stopping._replace(
         running=running, stop_epoch=jnp.where(stopping.running & ~running, state.epoch, stopping.stop_epoch)
     )
     stepped, slots = _step(
-        program.optimizer, settings, coefficients, state.epoch, state.parameters, gradients, state.slots
+        key.optimizer, models.hyper, coefficients, state.epoch, state.parameters, gradients, state.slots
     )
-    stepped = _constrain(program.preprocessing, stepped, state.parameters)
+    stepped = _constrain(key.preprocessing, stepped, state.parameters)
     return FitState(
         epoch=state.epoch + 1,
         parameters=_select(running, stepped, state.parameters),
@@ -350,35 +358,33 @@ def _epoch(program: Program, losses, models: Models, settings: Settings, coeffic
 def advance(
     state: FitState,
     coefficients: Array,
-    shared: Shared,
-    forms: Forms,
-    models: Models,
-    settings: Settings,
+    problem: ProblemArrays,
+    chi2_arrays: Chi2Arrays,
+    models: ModelArrays,
     *,
-    program: Program,
+    key: CompileKey,
 ) -> FitState:
     """Run one epoch per row of `coefficients` (epoch, model, coefficient), or until every model has stopped.
 
-    They come from `backend.moments.schedule` and are read for its family only.  `state.epoch` is a multiple of
+    The coefficients are those of `MomentRule.schedule`, read for its family only.  `state.epoch` is a multiple of
     `PUSH_EACH`, and there are at most that many rows.
     """
     first = state.epoch
     push = first // PUSH_EACH
+    fixed = None if key.preprocessing else batched.preprocessing_factor(models.fixed["exponents"], problem.points)
     constants = _Constants(
-        factor=None
-        if program.preprocessing
-        else batched.preprocessing_factor(models.fixed["exponents"], shared.columns),
-        positivity=models.positivity.at(push, shared.positivity_sets),
-        first_positivity=models.positivity.at(jnp.zeros_like(push), shared.positivity_sets),
-        integrability=models.integrability.at(push, shared.integrability_sets),
+        factor=fixed,
+        positivity=models.positivity.at(push, problem.positivity_sets),
+        first_positivity=models.positivity.at(jnp.zeros_like(push), problem.positivity_sets),
+        integrability=models.integrability.at(push, problem.integrability_sets),
     )
-    losses = partial(_losses, program, shared, forms, models, settings, constants)
+    losses = partial(_losses, key, problem, chi2_arrays, models, constants)
 
     def unfinished(now: FitState) -> Array:
         return (now.epoch < first + len(coefficients)) & jnp.any(now.stopping.running)
 
     def step(now: FitState) -> FitState:
         row = jax.lax.dynamic_index_in_dim(coefficients, now.epoch - first, keepdims=False)
-        return _epoch(program, losses, models, settings, row, now)
+        return _epoch(key, losses, models, row, now)
 
     return jax.lax.while_loop(unfinished, step, state)

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from hyperparton.data.types import FitData
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.setup import FitNumbers, FitResult, FitSetup, central_chi2, evaluate_fit, run_fit
-from hyperparton.fit.train import Progress
-from hyperparton.pdf.model import PDFModel
+from hyperparton.fit.result import FitNumbers, FitResult
+from hyperparton.fit.run import central_chi2, evaluate_fit, run_fit
+from hyperparton.fit.setup import FitSetup
+from hyperparton.fit.train import ProgressCallback
+from hyperparton.pdf.model import ModelParameters, PDFModel
 from hyperparton.runcard import Parameters, Runcard
 
-__all__ = ["SharedFit", "fit_shared"]
+__all__ = ["MixedFit", "fit_mixed"]
 
-Start = Callable[[PDFModel, int], dict[str, Any]]
+Start = Callable[[PDFModel, int], ModelParameters]
 
 
 @dataclass(frozen=True, eq=False)
-class SharedFit(FitNumbers):
+class MixedFit(FitNumbers):
     """A fit of all data whose replicas come from several batches."""
 
     parts: tuple[FitResult, ...]
 
     @classmethod
-    def of(cls, parts: Sequence[FitResult], replicas: Sequence[int], central_chi2: float) -> SharedFit:
+    def of(cls, parts: Sequence[FitResult], replicas: Sequence[int], central_chi2: float) -> MixedFit:
         """The parts put together in the order of `replicas`."""
         names = ("training_chi2", "validation_chi2", "experimental_chi2", "best_epoch", "stop_epoch", "passed")
         order = _order(parts, replicas)
@@ -45,15 +46,15 @@ def _order(parts: Sequence[FitResult], replicas: Sequence[int]) -> list[int]:
     return [numbers.index(number) for number in replicas]
 
 
-def fit_shared(
+def fit_mixed(
     card: Runcard,
     data: FitData,
     parameters: Mapping[int, Parameters],
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     *,
     start: Start | None = None,
     training: bool = True,
-) -> SharedFit:
+) -> MixedFit:
     """One fit of a runcard in which replica `number` has the methodology `parameters[number]`.
 
     Replicas with equal parameters are fitted as one batch; each has the seeds of its number, as in any other fit.
@@ -83,4 +84,4 @@ def fit_shared(
         setups.append(part)
     xf = np.concatenate([part.trained.model.evaluate(part.trained.parameters, setup.grid) for part in parts])
     # the measured data are the same in the full fit of any part, so none is built for all replicas
-    return SharedFit.of(parts, numbers, central_chi2(setup, setups[0].full_fit(), xf))
+    return MixedFit.of(parts, numbers, central_chi2(setup, setups[0].full_fit(), xf))

@@ -29,7 +29,6 @@ __all__ = [
     "Nonlinear",
     "bilinear_prediction",
     "build_convolution",
-    "features",
     "linear_matrix",
     "union_grid",
 ]
@@ -83,25 +82,27 @@ class Nonlinear:
     tables: tuple[Any, ...]
     ndata: int
 
-    def predict(self, xf: Array, xp: Any) -> Array:
+    def predict(self, xf: np.ndarray) -> np.ndarray:
         """(model, dat) for `xf` (model, x, working) on the grid."""
-        return operate(self.operation, [_contract(table, xf, xp) for table in self.tables])
+        return operate(self.operation, [_contract(table, xf) for table in self.tables])
 
 
-# both travel through compiled programs as arguments, so that their tables are data and not constants
+# it travels through compiled programs as an argument, so that its table is data and not a constant
 jax.tree_util.register_dataclass(Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
-jax.tree_util.register_dataclass(Nonlinear, data_fields=["tables"], meta_fields=["name", "operation", "ndata"])
 
 
-def _contract(table: Any, xf: Array, xp: Any) -> Array:
+def _contract(table: Any, xf: np.ndarray) -> np.ndarray:
     if not isinstance(table, Bilinear):
-        flat = xp.reshape(xf, (xf.shape[0], -1))
-        return flat @ xp.asarray(table, xf.dtype).T
-    return bilinear_prediction(table, xp.swapaxes(xf, 1, 2), xp)
+        flat = np.reshape(xf, (xf.shape[0], -1))
+        return flat @ np.asarray(table, xf.dtype).T
+    return bilinear_prediction(table, np.swapaxes(xf, 1, 2), np)
 
 
 def bilinear_prediction(table: Bilinear, xf: Array, xp: Any = jnp) -> Array:
-    """Predictions (model, dat) of a hadronic table for `xf` (model, working, x) on the grid of the fit."""
+    """Predictions (model, dat) of a hadronic table for `xf` (model, working, x) on the grid of the fit.
+
+    `xp` is the module of the arrays, numpy or jax.numpy.
+    """
     values = xp.asarray(table.values, xf.dtype)
     on_table = xf[:, :, table.x]
     left = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.left, xf.dtype))
@@ -125,9 +126,8 @@ def _prepare(table: FKTable, grid: np.ndarray) -> Any:
 def _folded(channels: np.ndarray, values: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Channels (chan, 2) and values (dat, chan, x, x) without those that add nothing.
 
-    Both protons have the same PDF, so the channel (b, a) is that of (a, b) with the protons exchanged and is added to
-    it.  A channel with a flavour that is not `alive` (flav,), zero at Q0 as the photon is, or without values, is left
-    out.
+    Both protons have the same PDF, so the channel b, a is that of a, b with the protons exchanged and is added to it.
+    A channel with a flavour that is not `alive` (evol,), zero at Q0 as the photon is, or without values, is left out.
     """
     kept: dict[tuple[int, int], np.ndarray] = {}
     for (a, b), value in zip(channels.tolist(), np.swapaxes(values, 0, 1), strict=True):
@@ -148,19 +148,21 @@ class Convolution:
     matrix: np.ndarray
     nonlinear: tuple[Nonlinear, ...]
     basis: np.ndarray | None = None
-    """(x*working, linear): the combinations of PDF values that the linear features are; None for the values"""
+    """(x*working, feature): the combinations of PDF values that the linear features are; None for the values"""
 
     @property
     def nonlinear_size(self) -> int:
         return sum(o.ndata for o in self.nonlinear)
 
-    def features(self, xf: Array, xp: Any) -> Array:
+    def features(self, xf: np.ndarray) -> np.ndarray:
         """phi (model, feature) for `xf` (model, x, working) on the grid."""
-        return features(xf, self.basis, self.nonlinear, xp)
+        flat = np.reshape(xf, (xf.shape[0], -1))
+        linear = flat if self.basis is None else flat @ self.basis
+        return np.concatenate([linear, *(o.predict(xf) for o in self.nonlinear)], axis=1)
 
     def predict(self, xf: np.ndarray) -> np.ndarray:
         """Predictions (model, dat) in double precision."""
-        return self.features(np.asarray(xf, np.float64), np) @ self.matrix.T
+        return self.features(np.asarray(xf, np.float64)) @ self.matrix.T
 
     def compressed(self, covmat: np.ndarray, cut: float = 1e-5) -> Convolution:
         """The same predictions from fewer features, scaled so that the chi2 of all data has Hessians near one.
@@ -199,13 +201,6 @@ def _whitened(covmat: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """L^-1 rows with L L^T = covmat (dat, dat), for `rows` (dat, ...)."""
     factor = linalg.cholesky(covmat, lower=True, check_finite=False)
     return linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
-
-
-def features(xf: Array, basis: Array | None, nonlinear: tuple[Any, ...], xp: Any) -> Array:
-    """phi (model, feature): PDF values or their combinations `basis`, then the non-linear predictions."""
-    flat = xp.reshape(xf, (xf.shape[0], -1))
-    linear = flat if basis is None else flat @ basis
-    return xp.concatenate([linear, *(o.predict(xf, xp) for o in nonlinear)], axis=1)
 
 
 def _is_linear(observable: Observable) -> bool:

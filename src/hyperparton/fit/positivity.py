@@ -1,15 +1,23 @@
-"""Positivity and integrability: Lagrange multipliers pushed up every 100 epochs (arXiv:1907.05075, sec. 3.1)."""
+"""Positivity and integrability: Lagrange multipliers pushed up every 100 epochs (arXiv:1907.05075, sec. 3.1).
+
+`fit.compiled` adds the terms to the training loss: elu(-multiplier * prediction) of each point of a positivity set,
+(multiplier * prediction)^2 of each point of an integrability set.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
+from hyperparton.data.types import Observable
+from hyperparton.fit.observables import Convolution, build_convolution
 from hyperparton.runcard import LagrangeOptions
 
-__all__ = ["ELU_ALPHA", "PUSH_EACH", "elu", "multipliers", "start_and_multiplier"]
+__all__ = ["ELU_ALPHA", "PUSH_EACH", "ConstraintSets", "Multipliers", "elu", "start_and_multiplier"]
 
 Array = Any
 PUSH_EACH = 100
@@ -33,13 +41,43 @@ def start_and_multiplier(
     return float(initial), float(multiplier)
 
 
-def multipliers(options: LagrangeOptions, largest: Sequence[float], epochs: int) -> tuple[np.ndarray, np.ndarray]:
-    """First values and factors (set,) for sets with the given largest multipliers."""
-    pairs = [start_and_multiplier(options.initial, options.multiplier, m, epochs) for m in largest]
-    table = np.array(pairs, np.float32).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+class Multipliers(NamedTuple):
+    """Lagrange multipliers, each (model, set): the first value and the factor of each push."""
+
+    initial: Array
+    factor: Array
+
+    def at(self, push: Array, sets: Array) -> Array:
+        """Multipliers (model, dat) after `push` pushes; `sets` (set, dat) says which points belong to a set."""
+        return (self.initial * self.factor**push) @ sets
 
 
-def elu(y: Array, xp: Any) -> Array:
+@dataclass(frozen=True, eq=False)
+class ConstraintSets:
+    """Positivity or integrability sets on the grid of the fit."""
+
+    observables: tuple[Observable, ...]
+    convolution: Convolution
+
+    @classmethod
+    def build(cls, observables: Sequence[Observable], grid: np.ndarray) -> ConstraintSets:
+        return cls(tuple(observables), build_convolution(observables, grid))
+
+    def membership(self) -> np.ndarray:
+        """(set, dat): 1 where a point belongs to a set."""
+        counts = np.array([o.ndata for o in self.observables], int)
+        sets = np.repeat(np.arange(len(counts)), counts)
+        return (np.arange(len(counts))[:, None] == sets).astype(np.float32)
+
+    def multipliers(self, options: LagrangeOptions, epochs: int, models: int) -> Multipliers:
+        """The Lagrange multipliers of `models` models, the same for each, from a trial's `positivity` options."""
+        pairs = [
+            start_and_multiplier(options.initial, options.multiplier, o.maxlambda, epochs) for o in self.observables
+        ]
+        table = np.array(pairs, np.float32).reshape(-1, 2)
+        return Multipliers(*(np.tile(column, (models, 1)) for column in table.T))
+
+
+def elu(y: Array) -> Array:
     """y where positive, a small negative exponential elsewhere: a constraint without a kink in its gradient."""
-    return xp.where(y > 0, y, ELU_ALPHA * xp.expm1(xp.minimum(y, 0.0)))
+    return jnp.where(y > 0, y, ELU_ALPHA * jnp.expm1(jnp.minimum(y, 0.0)))

@@ -1,4 +1,4 @@
-"""Everything that a program computes from x f on the grid by shared matrices, as one product.
+"""Predictions of data and constraints from x f on the grid, for the compiled epoch: one product with one matrix.
 
 The data's linear features, the FK tables of observables that are not linear, positivity and integrability sets are
 columns of one matrix acting on the PDF values of all models at once, which is one large product per epoch in place
@@ -8,6 +8,7 @@ of many small ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -16,19 +17,15 @@ import numpy as np
 
 from hyperparton.data.operations import operate
 from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, bilinear_prediction
+from hyperparton.fit.positivity import ConstraintSets
 
-__all__ = ["Maps", "Outputs", "build_maps"]
+__all__ = ["Outputs", "Predictions", "Projection", "build_projection", "to_device"]
 
 Array = Any
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Columns `start` to `stop` of the product, or the bilinear table with this index."""
-
-    start: int
-    stop: int
-    bilinear: int | None = None
+#: columns `start` to `stop` of the product, or the index of a bilinear table
+_Table = tuple[int, int] | int
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class _Group:
 
 
 @dataclass(frozen=True, eq=False)
-class Maps:
+class Projection:
     """The shared matrices of a problem: `matrix` (x f, column), x f ordered as (working, x), and its transpose."""
 
     matrix: Array
@@ -58,10 +55,10 @@ class Maps:
         """
         flat = jnp.reshape(xf, (xf.shape[0], -1))
         if other is None:
-            outputs = self._all(_shared(flat, flat[:0], self.matrix, self.transposed), xf)
+            outputs = self._all(_product(flat, flat[:0], self.matrix, self.transposed), xf)
             return outputs, jax.lax.stop_gradient(outputs)
         fixed: Array = jax.lax.stop_gradient(other)
-        product = _shared(flat, jnp.reshape(fixed, flat.shape), self.matrix, self.transposed)
+        product = _product(flat, jnp.reshape(fixed, flat.shape), self.matrix, self.transposed)
         first, second = product[: len(flat)], jax.lax.stop_gradient(product[len(flat) :])
         return self._all(first, xf), self._all(second, fixed)
 
@@ -70,9 +67,9 @@ class Maps:
 
     def _outputs(self, group: _Group, product: Array, xf: Array) -> Outputs:
         def table(t: _Table) -> Array:
-            if t.bilinear is None:
-                return product[:, t.start : t.stop]
-            return bilinear_prediction(self.bilinear[t.bilinear], xf)
+            if isinstance(t, int):
+                return bilinear_prediction(self.bilinear[t], xf)
+            return product[:, t[0] : t[1]]
 
         predictions = [operate(operation, [table(t) for t in tables]) for operation, tables in group.observables]
         nonlinear = jnp.concatenate(predictions, axis=1) if predictions else None
@@ -86,39 +83,41 @@ class Maps:
 
 
 jax.tree_util.register_dataclass(
-    Maps, data_fields=["matrix", "transposed", "bilinear", "spread"], meta_fields=["groups"]
+    Projection, data_fields=["matrix", "transposed", "bilinear", "spread"], meta_fields=["groups"]
 )
 
 
 class Outputs(NamedTuple):
-    """Linear features or predictions (model, linear), predictions of non-linear observables (model, dat) or None."""
+    """What a convolution gives for the PDFs of models."""
 
     linear: Array
+    """(model, feature) the linear features, or (model, dat) the linear part of predictions"""
     nonlinear: Array | None
+    """(model, dat) the predictions of the observables that are not linear"""
 
 
 @jax.custom_vjp
-def _shared(flat: Array, other: Array, matrix: Array, transposed: Array) -> Array:
+def _product(flat: Array, other: Array, matrix: Array, transposed: Array) -> Array:
     """Products of the rows of `flat`, then of those of `other`, through which no gradient flows."""
     return jnp.concatenate([flat, other]) @ matrix
 
 
-def _shared_forward(flat: Array, other: Array, matrix: Array, transposed: Array) -> tuple[Array, tuple[Array, ...]]:
-    return _shared(flat, other, matrix, transposed), (other, matrix, transposed)
+def _product_forward(flat: Array, other: Array, matrix: Array, transposed: Array) -> tuple[Array, tuple[Array, ...]]:
+    return _product(flat, other, matrix, transposed), (other, matrix, transposed)
 
 
-def _shared_backward(saved: tuple[Array, ...], gradient: Array) -> tuple[Array, ...]:
+def _product_backward(saved: tuple[Array, ...], gradient: Array) -> tuple[Array, ...]:
     other, matrix, transposed = saved
     # with the transpose kept beside the matrix no product reads a matrix against its order in memory
     rows = gradient[: len(gradient) - len(other)] @ transposed
     return rows, jnp.zeros_like(other), jnp.zeros_like(matrix), jnp.zeros_like(transposed)
 
 
-_shared.defvjp(_shared_forward, _shared_backward)
+_product.defvjp(_product_forward, _product_backward)
 
 
-def build_maps(data: Convolution, linear: int, *constraints: Convolution) -> Maps:
-    """The maps of the data's features (`Convolution.compressed`) and of the predictions of constraints.
+def build_projection(data: Convolution, linear: int, *constraints: Convolution) -> Projection:
+    """The projection onto the data's features (`Convolution.compressed`) and the predictions of constraints.
 
     Of the linear features the first `linear` are kept.
     """
@@ -131,7 +130,7 @@ def build_maps(data: Convolution, linear: int, *constraints: Convolution) -> Map
         groups.append(builder.group(convolution.matrix[:, :size].T, convolution.nonlinear))
         spread.append(convolution.matrix[:, size:])
     matrix = np.concatenate(builder.blocks, axis=1).astype(np.float32)
-    return Maps(
+    return Projection(
         matrix,
         np.ascontiguousarray(matrix.T),
         tuple(builder.bilinear),
@@ -157,11 +156,50 @@ class _Builder:
     def table(self, table: Any) -> _Table:
         if isinstance(table, Bilinear):
             self.bilinear.append(table)
-            return _Table(0, 0, len(self.bilinear) - 1)
-        return _Table(*self.block(table.T))
+            return len(self.bilinear) - 1
+        return self.block(table.T)
 
     def block(self, columns: np.ndarray) -> tuple[int, int]:
         by_x = columns.reshape(self.grid, len(columns) // self.grid, columns.shape[1])  # there may be no columns
         self.blocks.append(np.swapaxes(by_x, 0, 1).reshape(columns.shape))
         start, self.columns = self.columns, self.columns + columns.shape[1]
         return start, self.columns
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What predicts data, positivity and integrability from PDFs, the same for all trials of a runcard."""
+
+    convolution: Convolution
+    """in the features of the chi2"""
+    positivity: ConstraintSets
+    integrability: ConstraintSets
+    linear: int
+    """how many of the linear features matter in training; those behind them are for what is reported"""
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """(feature,): the features of the training."""
+        size = self.convolution.matrix.shape[1]
+        index = np.arange(size)
+        return (index < self.linear) | (index >= size - self.convolution.nonlinear_size)
+
+    @cached_property
+    def arrays(self) -> dict[str, Any]:
+        """The arrays of `compiled.ProblemArrays` that do not depend on the trial, on the device."""
+        constraints = self.positivity.convolution, self.integrability.convolution
+        return {
+            "projection": to_device(build_projection(self.convolution, self.linear, *constraints)),
+            "positivity_sets": to_device(self.positivity.membership()),
+            "integrability_sets": to_device(self.integrability.membership()),
+        }
+
+
+def to_device(tree: Any) -> Any:
+    """Arrays of a tree in single precision on the device; integer arrays (indices) stay integers."""
+
+    def convert(a: Any) -> Any:
+        a = np.asarray(a)
+        return jnp.asarray(a, jnp.float32 if a.dtype.kind == "f" else jnp.int32)
+
+    return jax.tree.map(convert, tree)

@@ -1,9 +1,8 @@
-"""Fits of one runcard: what they share (`FitSetup`), one fit of all data (`run_fit`), its result."""
+"""What all fits of a runcard share: data, predictions, folds, seeds (`FitSetup`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,51 +12,27 @@ from hyperparton.data.masks import replica_seeds
 from hyperparton.data.pseudodata import make_replicas
 from hyperparton.data.types import FitData
 from hyperparton.errors import TrainingError
+from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.folds import Fold, SplitSettings, build_folds
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.models import Constraints, ModelData, Theory, TrainedModels, build_model, untrained_models
 from hyperparton.fit.observables import Convolution, build_convolution, union_grid
-from hyperparton.fit.train import Member, Progress, train_together
-from hyperparton.pdf.model import PDFModel
+from hyperparton.fit.positivity import ConstraintSets
+from hyperparton.fit.projection import Predictions
+from hyperparton.fit.result import TrainedModels
+from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
+from hyperparton.pdf.feature_scaling import feature_scaling
+from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
 from hyperparton.pdf.sum_rules import sum_rule_mode
-from hyperparton.runcard import Parameters, Runcard
+from hyperparton.runcard import Runcard
 
-__all__ = ["FitNumbers", "FitResult", "FitSetup", "central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
+__all__ = ["FitSetup"]
 
 #: features with smaller singular values are left out of the training: its chi2 then agrees to 2e-6
 _TRAINING_CUT = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
-class FitNumbers:
-    """What came of a fit of all data; arrays are (rep,), chi2 per point."""
-
-    replicas: tuple[int, ...]
-    training_chi2: np.ndarray
-    validation_chi2: np.ndarray
-    experimental_chi2: np.ndarray
-    """of the measured data, with the covariance matrix of the fit"""
-    best_epoch: np.ndarray
-    stop_epoch: np.ndarray
-    passed: np.ndarray
-    """whether any epoch passed positivity and the chi2 threshold"""
-    central_chi2: float
-    """of the mean PDF of all replicas"""
-
-
-@dataclass(frozen=True, eq=False)
-class FitResult(FitNumbers):
-    """A fit of all data whose replicas were trained as one batch."""
-
-    trained: TrainedModels
-
-    def xf(self, x: np.ndarray) -> np.ndarray:
-        """x f (rep, x, evol) at Q0."""
-        return self.trained.model.evaluate_evolution(self.trained.parameters, x)
-
-
 class FitSetup:
-    """What all fits of a runcard share: data, convolutions, splits, seeds.  Built once, used for every trial."""
+    """What all fits of a runcard share: data, predictions, splits, seeds.  Built once, used for every trial."""
 
     def __init__(
         self,
@@ -77,7 +52,7 @@ class FitSetup:
         self.split = split
         self.partitions = partitions
         self.sum_rules = sum_rule_mode(sum_rules)
-        self._last_data: tuple[list[Fold], ModelData] | None = None
+        self._last_data: tuple[list[Fold], BatchData] | None = None
         self.fitted_values = np.tile(data.central, (len(self.replicas), 1)) if fitted_values is None else fitted_values
 
     @classmethod
@@ -102,7 +77,7 @@ class FitSetup:
 
         Nothing of it may have been used before.
         """
-        for name in ("grid", "convolution", "compressed", "theory"):
+        for name in ("grid", "convolution", "compressed", "predictions"):
             other.__dict__[name] = getattr(self, name)
         return other
 
@@ -125,12 +100,12 @@ class FitSetup:
         return self.convolution.compressed(self.data.covmat)
 
     @cached_property
-    def theory(self) -> Theory:
+    def predictions(self) -> Predictions:
         """What the programs of all trials share."""
-        return Theory(
+        return Predictions(
             self.compressed,
-            Constraints.build(self.data.positivity, self.grid),
-            Constraints.build(self.data.integrability, self.grid),
+            ConstraintSets.build(self.data.positivity, self.grid),
+            ConstraintSets.build(self.data.integrability, self.grid),
             self.compressed.leading(_TRAINING_CUT),
         )
 
@@ -171,30 +146,38 @@ class FitSetup:
 
     def model(self, methodology: Methodology) -> PDFModel:
         """The PDF model of a methodology."""
-        return build_model(methodology, self.fitting, self.sum_rules, self.xgrids)
+        points = methodology.feature_scaling_points
+        return build_model(
+            self.fitting,
+            methodology.nodes,
+            methodology.activations,
+            methodology.layer_type,
+            sum_rules=self.sum_rules,
+            scaling=None if points is None else feature_scaling(self.xgrids, points),
+        )
 
     def train(
         self,
         methodology: Methodology,
         folds: Sequence[Fold],
-        progress: Progress | None,
-        start: dict[str, Any] | None = None,
+        progress: ProgressCallback | None,
+        start: ModelParameters | None = None,
     ) -> TrainedModels:
         """All folds and replicas as one batch, fold by fold; `start` are the parameters to begin with."""
-        member = Member(self.model(methodology), methodology, start=start)
-        (trained,) = train_together([member], self.model_data(folds), self.theory, progress)
-        assert isinstance(trained, TrainedModels), "nothing looks, so nothing is ended"
+        job = FitJob(self.model(methodology), methodology, start=start)
+        (trained,) = train_batch([job], self.batch_data(folds), self.predictions, progress)
+        assert isinstance(trained, TrainedModels), "without a checkpoint nothing is pruned"
         return trained
 
-    def untrained(self, methodology: Methodology, folds: Sequence[Fold], parameters: dict[str, Any]) -> TrainedModels:
+    def untrained(self, methodology: Methodology, folds: Sequence[Fold], parameters: ModelParameters) -> TrainedModels:
         """The same batch with these parameters as they are."""
-        return untrained_models(self.model(methodology), self.model_data(folds), self.theory, parameters)
+        return TrainedModels.evaluated(self.model(methodology), self.batch_data(folds), self.compressed, parameters)
 
-    def model_data(self, folds: Sequence[Fold]) -> ModelData:
+    def batch_data(self, folds: Sequence[Fold]) -> BatchData:
         """The data of all models; kept for the next trial with the same folds."""
         kept = self._last_data
         if kept is None or len(kept[0]) != len(folds) or any(a is not b for a, b in zip(kept[0], folds, strict=True)):
-            data = ModelData(
+            data = BatchData(
                 training=[chi2 for fold in folds for chi2 in fold.training],
                 validation=[chi2 for fold in folds for chi2 in fold.validation],
                 seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
@@ -202,61 +185,3 @@ class FitSetup:
             )
             self._last_data = kept = (list(folds), data)
         return kept[1]
-
-
-def run_fit(
-    setup: FitSetup,
-    methodology: Methodology,
-    full_fit: Sequence[Fold],
-    progress: Progress | None = None,
-    start: dict[str, Any] | None = None,
-) -> FitResult:
-    """One fit of all replicas of `setup` to all its data.
-
-    `start`: parameters of the model, one per replica, to begin with; without, they are drawn from the replicas' seeds.
-    """
-    return _result(setup, setup.train(methodology, full_fit, progress, start=start), full_fit)
-
-
-def evaluate_fit(
-    setup: FitSetup, methodology: Methodology, full_fit: Sequence[Fold], parameters: dict[str, Any]
-) -> FitResult:
-    """What these parameters, one set per replica, give without any training."""
-    return _result(setup, setup.untrained(methodology, full_fit, parameters), full_fit)
-
-
-def _result(setup: FitSetup, trained: TrainedModels, full_fit: Sequence[Fold]) -> FitResult:
-    experimental = full_fit[0].experimental
-    xf = trained.model.evaluate(trained.parameters, setup.grid)
-    features = setup.compressed.features(xf, np)
-    return FitResult(
-        replicas=setup.replicas,
-        training_chi2=trained.training_chi2,
-        validation_chi2=trained.validation_chi2,
-        experimental_chi2=experimental(features) / experimental.ndata,
-        best_epoch=trained.best_epoch,
-        stop_epoch=trained.stop_epoch,
-        passed=trained.best_epoch >= 0,
-        central_chi2=central_chi2(setup, full_fit, xf),
-        trained=trained,
-    )
-
-
-def central_chi2(setup: FitSetup, full_fit: Sequence[Fold], xf: np.ndarray) -> float:
-    """chi2 per point of the mean of the PDFs xf (rep, x, working) on the grid of the setup."""
-    experimental = full_fit[0].experimental
-    mean = setup.compressed.features(xf.mean(axis=0, keepdims=True), np)
-    return float(experimental(mean)[0] / experimental.ndata)
-
-
-def fit_runcard(
-    card: Runcard,
-    data: FitData,
-    replicas: Sequence[int] = (1,),
-    parameters: Parameters | None = None,
-    progress: Progress | None = None,
-) -> FitResult:
-    """One fit of a runcard with its own `parameters`, or with others (a scan's best)."""
-    setup = FitSetup.from_runcard(card, data, replicas)
-    methodology = Methodology.from_parameters(card.parameters if parameters is None else parameters)
-    return run_fit(setup, methodology, setup.full_fit(), progress)

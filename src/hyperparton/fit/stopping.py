@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 __all__ = ["Criteria", "StoppingState", "monitor", "start"]
 
@@ -42,12 +43,12 @@ class StoppingState(NamedTuple):
     stop_epoch: Array
 
 
-def start(criteria: Criteria, xp: Any = jnp) -> StoppingState:
-    """The state before the first epoch, as arrays of the module `xp` (jax.numpy or numpy)."""
+def start(criteria: Criteria) -> StoppingState:
+    """The state before the first epoch, as arrays of numpy."""
     epochs = criteria.epochs
-    zeros = xp.zeros_like(epochs)
+    zeros = np.zeros_like(epochs)
     return StoppingState(
-        best_loss=xp.full(epochs.shape, _INITIAL, xp.float32),
+        best_loss=np.full(epochs.shape, _INITIAL, np.float32),
         best_epoch=zeros - 1,
         since_best=zeros,
         running=epochs > 0,
@@ -58,7 +59,7 @@ def start(criteria: Criteria, xp: Any = jnp) -> StoppingState:
 def monitor(
     state: StoppingState, criteria: Criteria, epoch: Array, loss: Array, chi2: Array, positivity: Array
 ) -> tuple[StoppingState, Array]:
-    """The state after `epoch` and which models have just found their best parameters.
+    """The state after `epoch`, and for which models (model,) that epoch is the best so far.
 
     `loss` (model,) is the validation loss (chi2 and positivity, not divided by the number of points), `chi2`
     (model,) the validation chi2 per point, `positivity` (model, set) the positivity losses.

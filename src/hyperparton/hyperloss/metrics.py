@@ -17,7 +17,7 @@ from scipy import linalg
 
 from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_rows
 
-__all__ = ["Metrics", "ReducedMetrics", "hyperopt_metrics"]
+__all__ = ["Metrics", "ReducedMetrics"]
 
 
 @dataclass(frozen=True)
@@ -34,32 +34,9 @@ def _whitened(factor: np.ndarray, residuals: np.ndarray) -> np.ndarray:
     return linalg.solve_triangular(factor, residuals, lower=True)
 
 
-def hyperopt_metrics(
-    central_prediction: np.ndarray, predictions: np.ndarray, data: np.ndarray, covmat: np.ndarray
-) -> Metrics:
-    """Metrics of the prediction of the mean PDF (dat,) and of each replica (rep, dat) for `data` (dat,)."""
-    ndata = len(data)
-    residual = central_prediction - data
-    factor = linalg.cholesky(covmat, lower=True)
-    chi2exp = float(np.sum(_whitened(factor, residual) ** 2))
-    total = covmat if len(predictions) == 1 else covmat + np.cov(predictions, rowvar=False)
-    chi2 = float(np.sum(_whitened(linalg.cholesky(total, lower=True), residual) ** 2))
-    relative = linalg.cholesky(total / np.outer(data, data), lower=True)
-    log_det = 2.0 * float(np.sum(np.log(np.diag(relative))))
-    spread = _whitened(factor, (predictions - data).T)
-    phi2 = np.mean(np.sum(spread**2, axis=0)) - np.sum(spread.mean(axis=1) ** 2)
-    return Metrics(
-        chi2=chi2 / ndata,
-        # rounding can leave a tiny negative number when the replicas agree
-        phi2=float(np.sqrt(max(phi2, 0.0) / ndata)),
-        logp=0.5 * (np.log(2.0 * np.pi) + (log_det + chi2) / ndata),
-        chi2exp=chi2exp / ndata,
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class ReducedMetrics:
-    """`hyperopt_metrics` of one set of points from the features of PDFs, at a cost that the points do not enter.
+    """The metrics of one set of points from the features of PDFs, at a cost that the points do not enter.
 
     With the replicas' deviations U from their mean, divided by sqrt(rep - 1), C_pdf = U U^T has the rank of the
     replicas, so its inverse and determinant beside C are those of 1 + U^T C^-1 U (rep, rep).

@@ -11,11 +11,12 @@ import numpy as np
 
 from hyperparton.data.types import FitData
 from hyperparton.errors import TrialPrunedError
-from hyperparton.fit import runtime
+from hyperparton.fit import parallel
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.models import TrainedModels
-from hyperparton.fit.setup import FitResult, FitSetup, run_fit
-from hyperparton.fit.train import Member, Progress, alike, train_together
+from hyperparton.fit.result import FitResult, TrainedModels
+from hyperparton.fit.run import run_fit
+from hyperparton.fit.setup import FitSetup
+from hyperparton.fit.train import FitJob, ProgressCallback, batch_key, train_batch
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss, TrialLoss
 from hyperparton.hyperloss.metrics import ReducedMetrics
 from hyperparton.hyperloss.penalties import PENALTY_FUNCTIONS, FoldFit
@@ -44,7 +45,7 @@ class ModelTrainer:
         penalties: Sequence[str] = (),
         hyper_loss: HyperLoss | None = None,
         threshold: float = 50.0,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ):
         self.setup = setup
         self.penalties = tuple(penalties)
@@ -56,7 +57,7 @@ class ModelTrainer:
 
     @classmethod
     def from_runcard(
-        cls, card: Runcard, data: FitData, replicas: Sequence[int] = (1,), progress: Progress | None = None
+        cls, card: Runcard, data: FitData, replicas: Sequence[int] = (1,), progress: ProgressCallback | None = None
     ) -> ModelTrainer:
         """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold."""
         setup = FitSetup.from_runcard(card, data, replicas)
@@ -111,30 +112,30 @@ class ModelTrainer:
         raises.  `reports` takes the place of `report`, one for each trial.
         """
         results: dict[int, dict[str, Any] | Exception] = {}
-        groups: dict[Any, list[tuple[int, Member]]] = {}
-        data, theory = self.setup.model_data(self.setup.folds()), self.setup.theory
+        groups: dict[Any, list[tuple[int, FitJob]]] = {}
+        data, predictions = self.setup.batch_data(self.setup.folds()), self.setup.predictions
         for k, params in enumerate(trials):
             try:
-                member = self._member(params, None if reports is None else reports[k])
-                groups.setdefault(alike(member, data, theory), []).append((k, member))
+                job = self._job(params, None if reports is None else reports[k])
+                groups.setdefault(batch_key(job, data, predictions), []).append((k, job))
             except Exception as fault:  # whatever is wrong with one trial, the others go on
                 results[k] = fault
         for group in groups.values():
-            trained = train_together([member for _, member in group], data, theory, self.progress)
-            for (k, member), outcome in zip(group, trained, strict=True):
-                results[k] = outcome if isinstance(outcome, Exception) else self._finished(outcome, member.methodology)
+            trained = train_batch([job for _, job in group], data, predictions, self.progress)
+            for (k, job), outcome in zip(group, trained, strict=True):
+                results[k] = outcome if isinstance(outcome, Exception) else self._finished(outcome, job.methodology)
         return [results[k] for k in range(len(trials))]
 
-    def _member(self, params: Mapping[str, Any], report: Callable[..., None] | None) -> Member:
+    def _job(self, params: Mapping[str, Any], report: Callable[..., None] | None) -> FitJob:
         methodology = Methodology.from_parameters(trial_parameters(params, self._keys))
-        look = None if report is None else partial(self._look, methodology, report)
-        return Member(self.setup.model(methodology), methodology, look)
+        checkpoint = None if report is None else partial(self._checkpoint, methodology, report)
+        return FitJob(self.setup.model(methodology), methodology, checkpoint)
 
     def _finished(self, trained: TrainedModels, methodology: Methodology) -> dict[str, Any]:
         results = self._fold_results(trained, methodology, self.penalties)
         return self._trial_result(results, self.hyper_loss.trial_loss(results, self.threshold))
 
-    def _look(
+    def _checkpoint(
         self,
         methodology: Methodology,
         report: Callable[..., None],
@@ -156,7 +157,7 @@ class ModelTrainer:
         self, trained: TrainedModels, methodology: Methodology, penalties: Sequence[str]
     ) -> list[FoldResult]:
         folds = range(len(self.fold_metrics))
-        return runtime.run_all([partial(self._fold_result, trained, methodology, k, penalties) for k in folds])
+        return parallel.run_all([partial(self._fold_result, trained, methodology, k, penalties) for k in folds])
 
     def _fold_result(
         self,
@@ -172,20 +173,20 @@ class ModelTrainer:
         xf = model.evaluate(parameters, self.setup.grid)
         best = trained.best_epoch[rows]
         validation = trained.validation_chi2[rows]
-        look = FoldFit(
+        judged = FoldFit(
             xf=lambda x: model.evaluate_evolution(parameters, x),
             best_epoch=np.where(best >= 0, best, trained.stop_epoch[rows]),
             epochs=methodology.epochs,
             patience=methodology.patience,
             validation_chi2=validation,
         )
-        features = self.setup.compressed.features(xf, np)
+        features = self.setup.compressed.features(xf)
         hidden, fitted = self.fold_metrics[k]
         chosen = self.hyper_loss.best_replicas(validation)
         return FoldResult(
             validation=validation,
             experimental=fold.experimental(features) / fold.experimental.ndata,
-            penalties={name: PENALTY_FUNCTIONS[name](look) for name in penalties},
+            penalties={name: PENALTY_FUNCTIONS[name](judged) for name in penalties},
             hidden=hidden(self._mean(xf[chosen]), features[chosen]),
             fitted=fitted(self._mean(xf), features),
             weight=fold.weight,
@@ -193,7 +194,7 @@ class ModelTrainer:
 
     def _mean(self, xf: np.ndarray) -> np.ndarray:
         """Features (feature,) of the mean PDF of replicas (rep, x, working)."""
-        return self.setup.compressed.features(xf.mean(axis=0, keepdims=True), np)[0]
+        return self.setup.compressed.features(xf.mean(axis=0, keepdims=True))[0]
 
     def _trial_result(self, folds: list[FoldResult], trial: TrialLoss) -> dict[str, Any]:
         """The result in the layout of n3fit's tries.json.

@@ -76,7 +76,7 @@ assert set(MetaLayer.initializers) == set(INITIALIZERS)
 
 
 def initialize(name: str, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
-    """One kernel of shape (fan_in, fan_out) in float32 from the initializer `name`.
+    """One kernel (in, out) in float32 from the initializer `name`.
 
     Raises TrainingError for an unknown name.
     """

@@ -1,27 +1,45 @@
 """The eight optimizers of a runcard, with the update rules and defaults of Keras 3.
 
+RMSprop, Adam, Adagrad, Nadam and SGD are one family (`MomentRule`).  With g the gradient and m and v moments of it,
+
+    m <- a1 m + b1 g,   v <- a2 v + b2 g^2,   step = -learning_rate (c1 m + c2 g) / (sqrt(c3 v + d1) + d2)
+
+with coefficients that depend on the epoch alone.  They are computed beforehand, in double precision, so that trials
+with different optimizers of the family share one compiled program.  Adadelta, Adamax and Amsgrad have an update of
+their own (`Rule`).
+
 optax has optimizers of the same names, but with other places for epsilon (Adam, Adamax, Amsgrad) and another
 momentum schedule (Nadam).  With a clipnorm of 1e-6, as PDF fits use it, gradients are of the size of epsilon
 and these differences change the fit; so the rules are written out here and tested against Keras.
 
-A parameter array has the shape (model, ...).  Hyperparameters are arrays of shape (model,), so that one compiled
-program serves models with different learning rates.
+To add an optimizer, enter it in `catalogue.OPTIMIZERS` (its arguments and defaults) and in `RULES` below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from hyperparton.catalogue import OPTIMIZERS
 from hyperparton.errors import TrainingError, nearest
 from hyperparton.runcard import Optimizer
 
-__all__ = ["RULES", "Rule", "clip_by_norm", "hyperparameters", "optimizer_rule"]
+__all__ = [
+    "COEFFICIENTS",
+    "RULES",
+    "MetaModel",
+    "MomentRule",
+    "Rule",
+    "clip_by_norm",
+    "hyperparameters",
+    "moment_update",
+    "optimizer_rule",
+]
 
 Array = Any
 Slots = tuple[Array, ...]
@@ -31,55 +49,104 @@ EPSILON = 1e-7
 BETA_1, BETA_2 = 0.9, 0.999
 #: learning rate of the optimizers to which a runcard cannot give one (Keras's default)
 _FIXED_RATE = 1e-3
+#: names of the coefficients of the family, in the order in which `MomentRule.schedule` returns them
+COEFFICIENTS = ("a1", "b1", "a2", "b2", "c1", "c2", "c3", "d1", "d2")
+_OFF = {"a1": 0.0, "b1": 0.0, "a2": 0.0, "b2": 0.0, "c1": 0.0, "c2": 1.0, "c3": 1.0, "d1": 0.0, "d2": 0.0}
+_ADAM = {**_OFF, "a1": BETA_1, "b1": 1.0 - BETA_1, "a2": BETA_2, "b2": 1.0 - BETA_2, "d2": EPSILON}
+
+
+@dataclass(frozen=True)
+class MomentRule:
+    """An optimizer of the family: its coefficients by the number of the step, counted from 1.
+
+    `coefficients(steps, numbers)` maps steps (epoch,) and the optimizer's hyperparameters to coefficients by name,
+    each a number or (epoch,).
+    """
+
+    coefficients: Callable[[np.ndarray, Mapping[str, float]], dict[str, Any]]
+    first_v: float = 0.0
+
+    def schedule(self, numbers: Mapping[str, float], first: int, count: int) -> np.ndarray:
+        """Coefficients (epoch, coefficient) in single precision for the epochs `first` to first + count - 1."""
+        values = self.coefficients(np.arange(first + 1, first + count + 1, dtype=float), numbers)
+        table = np.stack([np.broadcast_to(values[key], count) for key in COEFFICIENTS], axis=1)
+        return table.astype(np.float32)
+
+    def start(self, parameter: np.ndarray) -> Slots:
+        """The moments m and v before the first step, of the parameter's shape."""
+        return np.zeros_like(parameter), np.full_like(parameter, self.first_v)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One optimizer: how its slots start and how gradient and slots give a step.
+    """An optimizer with an update of its own and `slots` arrays to remember, which start at zero.
 
     `update(gradient, slots, step, hyper)` returns (what is added to the parameter, new slots); `step` counts
     updates from 1; `hyper` holds arrays that broadcast against the gradient.
     """
 
-    start: Callable[[Array], Slots]
+    slots: int
     update: Callable[[Array, Slots, Array, Hyper], tuple[Array, Slots]]
 
+    def start(self, parameter: np.ndarray) -> Slots:
+        """The slots before the first step, of the parameter's shape."""
+        return tuple(np.zeros_like(parameter) for _ in range(self.slots))
 
-def _zeros(count: int) -> Callable[[Array], Slots]:
-    return lambda parameter: tuple(jnp.zeros_like(parameter) for _ in range(count))
+
+def _rmsprop(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
+    return {**_OFF, "a2": 0.9, "b2": 0.1, "d1": EPSILON}
+
+
+def _adagrad(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
+    return {**_OFF, "a2": 1.0, "b2": 1.0, "d1": EPSILON}
+
+
+def _adam(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
+    return {**_ADAM, "c1": np.sqrt(1.0 - BETA_2**steps) / (1.0 - BETA_1**steps), "c2": 0.0}
+
+
+def _nadam(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
+    # Dozat, "Incorporating Nesterov momentum into Adam" (2016), with Keras's schedule 0.96^t
+    momentum = BETA_1 * (1.0 - 0.5 * 0.96 ** np.arange(1, steps[-1] + 2))
+    product = np.cumprod(momentum)
+    first = steps.astype(int) - 1
+    now, following = momentum[first], momentum[first + 1]
+    return {
+        **_ADAM,
+        "c1": following / (1.0 - product[first + 1]),
+        "c2": (1.0 - now) / (1.0 - product[first]),
+        "c3": 1.0 / (1.0 - BETA_2**steps),
+    }
+
+
+def _sgd(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
+    momentum = numbers.get("momentum", 0.0)
+    nesterov = numbers.get("nesterov", 0.0) > 0
+    step = {"c1": momentum, "c2": 1.0} if nesterov else {"c1": 1.0, "c2": 0.0}
+    return {**_OFF, "a1": momentum, "b1": 1.0, "c3": 0.0, "d1": 1.0, **step}
+
+
+def moment_update(
+    gradient: Array, moments: Slots, coefficients: Iterable[Array], learning_rate: Array
+) -> tuple[Array, Slots]:
+    """What is added to the parameter, and the new moments, with one row of `MomentRule.schedule`."""
+    a1, b1, a2, b2, c1, c2, c3, d1, d2 = coefficients
+    m, v = moments
+    m = a1 * m + b1 * gradient
+    v = a2 * v + b2 * gradient * gradient
+    return -learning_rate * (c1 * m + c2 * gradient) / (jnp.sqrt(c3 * v + d1) + d2), (m, v)
 
 
 def _towards(old: Array, new: Array, beta: float) -> Array:
     return old + (new - old) * (1.0 - beta)
 
 
-def _rmsprop(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, Slots]:
-    (v,) = slots
-    v = 0.9 * v + 0.1 * g * g
-    return -hyper["learning_rate"] * g / jnp.sqrt(v + EPSILON), (v,)
-
-
-def _adam_rate(step: Array, hyper: Hyper) -> Array:
-    return hyper["learning_rate"] * jnp.sqrt(1.0 - BETA_2**step) / (1.0 - BETA_1**step)
-
-
-def _adam(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, Slots]:
-    m, v = slots
-    m, v = _towards(m, g, BETA_1), _towards(v, g * g, BETA_2)
-    return -_adam_rate(step, hyper) * m / (jnp.sqrt(v) + EPSILON), (m, v)
-
-
 def _amsgrad(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, Slots]:
     m, v, largest = slots
     m, v = _towards(m, g, BETA_1), _towards(v, g * g, BETA_2)
     largest = jnp.maximum(largest, v)
-    return -_adam_rate(step, hyper) * m / (jnp.sqrt(largest) + EPSILON), (m, v, largest)
-
-
-def _adagrad(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, Slots]:
-    (total,) = slots
-    total = total + g * g
-    return -hyper["learning_rate"] * g / jnp.sqrt(total + EPSILON), (total,)
+    rate = hyper["learning_rate"] * jnp.sqrt(1.0 - BETA_2**step) / (1.0 - BETA_1**step)
+    return -rate * m / (jnp.sqrt(largest) + EPSILON), (m, v, largest)
 
 
 def _adadelta(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, Slots]:
@@ -96,45 +163,30 @@ def _adamax(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, S
     return -hyper["learning_rate"] * m / ((1.0 - BETA_1**step) * (u + EPSILON)), (m, u)
 
 
-def _nadam_momentum(step: Array) -> Array:
-    # Dozat, "Incorporating Nesterov momentum into Adam" (2016), with Keras's schedule 0.96^t
-    return BETA_1 * (1.0 - 0.5 * 0.96**step)
-
-
-def _nadam(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, Slots]:
-    m, v, product = slots
-    now, following = _nadam_momentum(step), _nadam_momentum(step + 1.0)
-    product = product * now
-    m, v = _towards(m, g, BETA_1), _towards(v, g * g, BETA_2)
-    m_hat = following * m / (1.0 - product * following) + (1.0 - now) * g / (1.0 - product)
-    v_hat = v / (1.0 - BETA_2**step)
-    return -hyper["learning_rate"] * m_hat / (jnp.sqrt(v_hat) + EPSILON), (m, v, product)
-
-
-def _sgd(g: Array, slots: Slots, step: Array, hyper: Hyper) -> tuple[Array, Slots]:
-    (velocity,) = slots
-    pull = -hyper["learning_rate"] * g
-    velocity = hyper["momentum"] * velocity + pull
-    return jnp.where(hyper["nesterov"] > 0, hyper["momentum"] * velocity + pull, velocity), (velocity,)
-
-
-RULES: Mapping[str, Rule] = MappingProxyType(
+RULES: Mapping[str, MomentRule | Rule] = MappingProxyType(
     {
-        "RMSprop": Rule(_zeros(1), _rmsprop),
-        "Adam": Rule(_zeros(2), _adam),
-        "Adagrad": Rule(lambda p: (jnp.full_like(p, 0.1),), _adagrad),
-        "Adadelta": Rule(_zeros(2), _adadelta),
-        "Adamax": Rule(_zeros(2), _adamax),
-        # the running product of momenta is one number for all parameters: a scalar slot
-        "Nadam": Rule(lambda p: (*_zeros(2)(p), jnp.ones((), p.dtype)), _nadam),
-        "Amsgrad": Rule(_zeros(3), _amsgrad),
-        "SGD": Rule(_zeros(1), _sgd),
+        "RMSprop": MomentRule(_rmsprop),
+        "Adam": MomentRule(_adam),
+        "Adagrad": MomentRule(_adagrad, first_v=0.1),
+        "Adadelta": Rule(2, _adadelta),
+        "Adamax": Rule(2, _adamax),
+        "Nadam": MomentRule(_nadam),
+        "Amsgrad": Rule(3, _amsgrad),
+        "SGD": MomentRule(_sgd),
     }
 )
 assert set(RULES) == set(OPTIMIZERS)
 
 
-def optimizer_rule(name: str) -> Rule:
+class MetaModel:
+    """Optimizers that a runcard can name: name -> (rule, {argument: default}); the class has n3fit's name."""
+
+    accepted_optimizers: Mapping[str, tuple[MomentRule | Rule, Mapping[str, float | bool]]] = {
+        name: (RULES[name], OPTIMIZERS[name]) for name in OPTIMIZERS
+    }
+
+
+def optimizer_rule(name: str) -> MomentRule | Rule:
     """The rule called `name`; raises TrainingError for an unknown name."""
     try:
         return RULES[name]

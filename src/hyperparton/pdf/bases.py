@@ -2,7 +2,10 @@
 
 At Q0, above charm and below bottom and without an intrinsic charm asymmetry, the 14 evolution-basis flavours of an
 FK table are combinations of eight: Sigma, g, V, V3, V8, T3, T8, T15 (arXiv:2109.02653, eqs. 3.4-3.6).  The fit
-works in these eight; every fitbasis is a linear map onto them.
+works in these eight, the working basis; every fit basis is a linear map onto them.
+
+To add a fit basis, list its elements in `catalogue.FITBASES`; an element that no basis had before is a line of
+`_CONTENT` below.
 """
 
 from __future__ import annotations
@@ -17,18 +20,25 @@ __all__ = ["WORKING_BASIS", "fit_to_working", "working_to_evolution"]
 
 WORKING_BASIS = ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15")
 
-_QUARKS = ("u", "ubar", "d", "dbar", "s", "sbar", "c")
-
-# element of the working basis -> coefficients of (u, ubar, d, dbar, s, sbar, c); c = cbar, so c+ = 2 c
-_FLAVOUR_CONTENT = {
-    "sng": (1, 1, 1, 1, 1, 1, 2),
-    "v": (1, -1, 1, -1, 1, -1, 0),
-    "v3": (1, -1, -1, 1, 0, 0, 0),
-    "v8": (1, -1, 1, -1, -2, 2, 0),
-    "t3": (1, 1, -1, -1, 0, 0, 0),
-    "t8": (1, 1, 1, 1, -2, -2, 0),
-    "t15": (1, 1, 1, 1, 1, 1, -6),
-}
+#: what an element is made of: coefficients of u, ubar, d, dbar, s, sbar, c, g; c = cbar, so c+ = 2 c
+_CONTENT = {
+    "sng": (1, 1, 1, 1, 1, 1, 2, 0),
+    "v": (1, -1, 1, -1, 1, -1, 0, 0),
+    "v3": (1, -1, -1, 1, 0, 0, 0, 0),
+    "v8": (1, -1, 1, -1, -2, 2, 0, 0),
+    "t3": (1, 1, -1, -1, 0, 0, 0, 0),
+    "t8": (1, 1, 1, 1, -2, -2, 0, 0),
+    "t15": (1, 1, 1, 1, 1, 1, -6, 0),
+    "cp": (0, 0, 0, 0, 0, 0, 2, 0),
+    "u": (1, 0, 0, 0, 0, 0, 0, 0),
+    "ubar": (0, 1, 0, 0, 0, 0, 0, 0),
+    "d": (0, 0, 1, 0, 0, 0, 0, 0),
+    "dbar": (0, 0, 0, 1, 0, 0, 0, 0),
+    "s": (0, 0, 0, 0, 1, 0, 0, 0),
+    "sbar": (0, 0, 0, 0, 0, 1, 0, 0),
+    "c": (0, 0, 0, 0, 0, 0, 1, 0),
+    "g": (0, 0, 0, 0, 0, 0, 0, 1),
+}  # fmt: skip
 
 # the working element that each of the 14 evolution flavours equals at Q0; the photon is zero
 _EVOLUTION_CONTENT = {
@@ -37,19 +47,8 @@ _EVOLUTION_CONTENT = {
 }  # fmt: skip
 
 
-def _row(element: str, fitbasis: str) -> dict[str, float]:
-    """`element` of the working basis as a combination of the elements of `fitbasis`."""
-    if fitbasis == "FLAVOUR":
-        if element == "g":
-            return {"g": 1.0}
-        return dict(zip(_QUARKS, map(float, _FLAVOUR_CONTENT[element]), strict=True))
-    if fitbasis == "NN31IC" and element == "t15":
-        return {"sng": 1.0, "cp": -4.0}
-    return {element: 1.0}
-
-
 def fit_to_working(fitbasis: str, elements: tuple[str, ...]) -> np.ndarray:
-    """Matrix (working, fit) from the network's outputs, in the runcard's order `elements`, to the working basis.
+    """Matrix (working, flav) from the network's outputs, in the runcard's order `elements`, to the working basis.
 
     Raises TrainingError for an unknown fitbasis or elements that are not its own.
     """
@@ -60,11 +59,9 @@ def fit_to_working(fitbasis: str, elements: tuple[str, ...]) -> np.ndarray:
     known = FITBASES[fitbasis]
     if sorted(elements) != sorted(known):
         raise TrainingError(f"the basis of fitbasis {fitbasis} needs {', '.join(known)}, given: {', '.join(elements)}")
-    matrix = np.zeros((len(WORKING_BASIS), len(elements)))
-    for i, element in enumerate(WORKING_BASIS):
-        for name, coefficient in _row(element, fitbasis).items():
-            matrix[i, elements.index(name)] = coefficient
-    return matrix
+    fitted, working = (np.array([_CONTENT[name] for name in basis], float) for basis in (elements, WORKING_BASIS))
+    # the coefficients are ratios of small integers: rounding takes away what the solution of the equations adds
+    return np.ascontiguousarray(np.round(np.linalg.solve(fitted.T, working.T).T, 12) + 0.0)
 
 
 def working_to_evolution() -> np.ndarray:

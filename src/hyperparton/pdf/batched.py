@@ -20,21 +20,21 @@ import numpy as np
 from hyperparton.nn.activations import activation
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture, dropout_layer
-from hyperparton.pdf.sum_rule_grid import POINT_STEP, grid_rule
+from hyperparton.pdf.sum_rule_grid import POINT_STEP, grid_quadrature
 from hyperparton.pdf.sum_rules import Quadrature, normalisation
 
 __all__ = [
     "WIDTH_STEP",
-    "Columns",
-    "Nodes",
-    "Shape",
+    "NetworkShape",
+    "NodeMasks",
+    "PointArrays",
     "beside",
-    "columns",
-    "from_columns",
-    "nodes_of",
+    "network_shape",
+    "node_masks",
+    "pad_weights",
+    "point_arrays",
     "preprocessing_factor",
-    "shape_of",
-    "to_columns",
+    "unpad_weights",
     "xf",
 ]
 
@@ -42,11 +42,11 @@ Array = Any
 Weights = list[dict[str, Array]]
 WIDTH_STEP = 16
 
-#: activations a + b tanh(c x), which one program serves: name -> (a, b, c)
+#: activations a + b tanh(c x), which one program serves: name -> a, b, c
 _TANH_LIKE = {"tanh": (0.0, 1.0, 1.0), "sigmoid": (0.5, 0.5, 0.5)}
 
 
-class Columns(NamedTuple):
+class PointArrays(NamedTuple):
     """Arrays of a program that belong to the points."""
 
     rows: Array
@@ -60,17 +60,17 @@ class Columns(NamedTuple):
     """(x, 2): weights of the integrals of x f and of f"""
 
 
-class Nodes(NamedTuple):
+class NodeMasks(NamedTuple):
     """What tells the networks of a program apart, of each model."""
 
-    masks: list[Array]
+    nodes: list[Array]
     """per layer (model, node, 1): 1 for nodes, 0 for padding"""
     activations: Array
     """(model, layer, 3): a, b, c of activations a + b tanh(c x)"""
 
 
 @dataclass(frozen=True)
-class Shape:
+class NetworkShape:
     """What of a PDF model is compiled into a program; equal ones share it."""
 
     widths: tuple[int, ...]
@@ -102,7 +102,7 @@ def _widths(architecture: Architecture) -> list[int]:
 def _rule(model: PDFModel, grid: np.ndarray) -> Quadrature:
     """A rule for the sum rules whose first nodes are `grid`."""
     if model.scaling is None:
-        return grid_rule(tuple(grid.tolist()))
+        return grid_quadrature(tuple(grid.tolist()))
     # weights fitted to networks of x and log x are not good for those of scaled inputs
     return beside(grid, model.rule)
 
@@ -113,13 +113,13 @@ def beside(grid: np.ndarray, own: Quadrature) -> Quadrature:
     return Quadrature(*(np.concatenate(pair) for pair in ((grid, own.x), (none, own.momentum), (none, own.valence))))
 
 
-def shape_of(model: PDFModel, grid: np.ndarray) -> Shape:
+def network_shape(model: PDFModel, grid: np.ndarray) -> NetworkShape:
     """The shape of `model` on the x values `grid` (x,)."""
     architecture = model.architecture
     rule = _rule(model, grid)
     rotation = model.rotation
     names = ("tanh-like" if name in _TANH_LIKE else name for name in architecture.activations)
-    return Shape(
+    return NetworkShape(
         widths=tuple(_widths(architecture)),
         activations=tuple(names),
         per_flavour=architecture.per_flavour,
@@ -134,9 +134,9 @@ def shape_of(model: PDFModel, grid: np.ndarray) -> Shape:
     )
 
 
-def columns(model: PDFModel, grid: np.ndarray) -> Columns:
+def point_arrays(model: PDFModel, grid: np.ndarray) -> PointArrays:
     """The arrays of `model` on `grid` (x,) and the nodes of its sum rules; padding repeats the last point's inputs."""
-    shape = shape_of(model, grid)
+    shape = network_shape(model, grid)
     rule = _rule(model, grid)
     points = model.points_at(rule.x)
     used = len(points.inputs)
@@ -151,7 +151,7 @@ def columns(model: PDFModel, grid: np.ndarray) -> Columns:
     integrals = np.zeros((shape.points, 2))
     integrals[: len(rule.x)] = np.stack([rule.momentum, rule.valence], axis=1)
     assert used <= shape.points
-    return Columns(
+    return PointArrays(
         rows=rows,
         log_x=padded(points.log_x, 0.0),
         log_1mx=padded(np.where(np.isfinite(points.log_1mx), points.log_1mx, 0.0), 0.0),
@@ -160,17 +160,17 @@ def columns(model: PDFModel, grid: np.ndarray) -> Columns:
     )
 
 
-def nodes_of(architecture: Architecture, models: int) -> Nodes:
+def node_masks(architecture: Architecture, models: int) -> NodeMasks:
     """What tells networks of `architecture` from others of the same shape, `models` times."""
     masks = [
         (np.arange(width) < out).astype(np.float32)[:, None]
         for width, (_, out) in zip(_widths(architecture), architecture.shapes(), strict=True)
     ]
     numbers = [_TANH_LIKE.get(name, (0.0, 1.0, 1.0)) for name in architecture.activations]
-    return Nodes([np.tile(mask, (models, 1, 1)) for mask in masks], np.tile(np.array(numbers), (models, 1, 1)))
+    return NodeMasks([np.tile(mask, (models, 1, 1)) for mask in masks], np.tile(np.array(numbers), (models, 1, 1)))
 
 
-def to_columns(architecture: Architecture, weights: Weights) -> Weights:
+def pad_weights(architecture: Architecture, weights: Weights) -> Weights:
     """Weights of `pdf.network` as padded arrays: kernels (model, [flav,] out, in), biases (model, [flav,] out)."""
     layers, fan_in = [], architecture.inputs
     for layer, width in zip(weights, _widths(architecture), strict=True):
@@ -183,8 +183,8 @@ def to_columns(architecture: Architecture, weights: Weights) -> Weights:
     return layers
 
 
-def from_columns(architecture: Architecture, weights: Weights) -> Weights:
-    """The inverse of `to_columns`."""
+def unpad_weights(architecture: Architecture, weights: Weights) -> Weights:
+    """The inverse of `pad_weights`."""
     layers = []
     for layer, (fan_in, fan_out) in zip(weights, architecture.shapes(), strict=True):
         kernel = np.asarray(layer["kernel"])[..., :fan_out, :fan_in]
@@ -194,7 +194,7 @@ def from_columns(architecture: Architecture, weights: Weights) -> Weights:
 
 @jax.custom_vjp
 def _product(kernel: Array, h: Array) -> Array:
-    """(batch, out, in) times (batch, in, x)."""
+    """(model, out, in) times (model, in, x); per flavour, the networks of a model follow each other."""
     return jnp.einsum("moi,mix->mox", kernel, h)
 
 
@@ -241,13 +241,13 @@ def _first_backward(rows: Array, gradient: Array) -> tuple[Array, Array, Array]:
 _first.defvjp(lambda kernel, bias, rows: (_first(kernel, bias, rows), rows), _first_backward)
 
 
-def _activate(shape: Shape, nodes: Nodes, layer: int, z: Array) -> Array:
+def _activate(shape: NetworkShape, masks: NodeMasks, layer: int, z: Array) -> Array:
     name = shape.activations[layer]
     # per flavour, the networks of a model follow each other
-    copies = len(z) // len(nodes.activations)
-    mask = jnp.repeat(nodes.masks[layer], copies, axis=0)
+    copies = len(z) // len(masks.activations)
+    mask = jnp.repeat(masks.nodes[layer], copies, axis=0)
     if name == "tanh-like":
-        a, b, c = jnp.repeat(nodes.activations[:, layer], copies, axis=0).T[:, :, None, None]
+        a, b, c = jnp.repeat(masks.activations[:, layer], copies, axis=0).T[:, :, None, None]
         return (a + b * jnp.tanh(c * z)) * mask
     if name == "square_singlet":
         return jnp.concatenate([z[:, :2] ** 2, z[:, 2:]], axis=1) * mask
@@ -255,19 +255,19 @@ def _activate(shape: Shape, nodes: Nodes, layer: int, z: Array) -> Array:
 
 
 def _layers(
-    shape: Shape, arrays: Columns, nodes: Nodes, weights: Weights, h: Array | None, layers: Sequence[int]
+    shape: NetworkShape, points: PointArrays, masks: NodeMasks, weights: Weights, h: Array | None, layers: Sequence[int]
 ) -> Array:
     for i in layers:
         kernel = jnp.reshape(weights[i]["kernel"], (-1, *weights[i]["kernel"].shape[-2:]))
         bias = jnp.reshape(weights[i]["bias"], (-1, weights[i]["bias"].shape[-1]))
-        z = _first(kernel, bias, arrays.rows) if h is None else _add_bias(bias, _product(kernel, h), arrays.rows[0])
-        h = z if shape.activations[i] == "linear" and i + 1 == len(shape.widths) else _activate(shape, nodes, i, z)
+        z = _first(kernel, bias, points.rows) if h is None else _add_bias(bias, _product(kernel, h), points.rows[0])
+        h = z if shape.activations[i] == "linear" and i + 1 == len(shape.widths) else _activate(shape, masks, i, z)
     assert h is not None
     return h
 
 
 def _network(
-    shape: Shape, arrays: Columns, nodes: Nodes, weights: Weights, dropout: Array | None
+    shape: NetworkShape, points: PointArrays, masks: NodeMasks, weights: Weights, dropout: Array | None
 ) -> tuple[Array, Array]:
     """Outputs (model, flav, x) with dropout, and without it (no gradient flows there)."""
     depth = len(shape.widths)
@@ -277,24 +277,24 @@ def _network(
         return jnp.reshape(h, (-1, shape.flavours, shape.points))
 
     if dropout is None:
-        plain = outputs(_layers(shape, arrays, nodes, weights, None, range(depth)))
+        plain = outputs(_layers(shape, points, masks, weights, None, range(depth)))
         return plain, plain
     assert shape.dropout_layer is not None
     before, after = range(shape.dropout_layer + 1), range(shape.dropout_layer + 1, depth)
-    h = _layers(shape, arrays, nodes, weights, None, before)
-    dropped = outputs(_layers(shape, arrays, nodes, weights, h * jnp.reshape(dropout, h.shape), after))
+    h = _layers(shape, points, masks, weights, None, before)
+    dropped = outputs(_layers(shape, points, masks, weights, h * jnp.reshape(dropout, h.shape), after))
     fixed = jax.lax.stop_gradient((weights, h))
-    return dropped, outputs(_layers(shape, arrays, nodes, *fixed, after))
+    return dropped, outputs(_layers(shape, points, masks, *fixed, after))
 
 
-def preprocessing_factor(exponents: Mapping[str, Array], arrays: Columns) -> Array:
+def preprocessing_factor(exponents: Mapping[str, Array], points: PointArrays) -> Array:
     """x^(1-alpha) (1-x)^beta (model, flav, x); at x = 1 it is 0 for beta > 0, 1 for beta = 0."""
     alpha, beta = exponents["alpha"][:, :, None], exponents["beta"][:, :, None]
-    power = jnp.exp((1.0 - alpha) * arrays.log_x + beta * arrays.log_1mx)
-    return jnp.where((arrays.below_one == 0) & (beta > 0), 0.0, power)
+    power = jnp.exp((1.0 - alpha) * points.log_x + beta * points.log_1mx)
+    return jnp.where((points.below_one == 0) & (beta > 0), 0.0, power)
 
 
-def _normalised(shape: Shape, arrays: Columns, network: Array, factor: Array) -> Array:
+def _normalised(shape: NetworkShape, points: PointArrays, network: Array, factor: Array) -> Array:
     if shape.subtracted:
         # the last point is x = 1: it comes after the nodes of the sum rules, and padding repeats it
         network = network - network[:, :, shape.points - 1 :]
@@ -303,21 +303,26 @@ def _normalised(shape: Shape, arrays: Columns, network: Array, factor: Array) ->
         raw = jnp.einsum("mfx,fw->mwx", raw, jnp.asarray(shape.rotation, raw.dtype))
     if shape.sum_rules is None:
         return raw[:, :, : shape.grid]
-    integrals = jnp.einsum("mwx,xk->mwk", raw, arrays.integrals)
+    integrals = jnp.einsum("mwx,xk->mwk", raw, points.integrals)
     scale = normalisation(integrals[:, :, 0], integrals[:, :, 1], shape.sum_rules, jnp)
     return raw[:, :, : shape.grid] * scale[:, :, None]
 
 
 def xf(
-    shape: Shape, arrays: Columns, nodes: Nodes, weights: Weights, factor: Array, dropout: Array | None = None
+    shape: NetworkShape,
+    points: PointArrays,
+    masks: NodeMasks,
+    weights: Weights,
+    factor: Array,
+    dropout: Array | None = None,
 ) -> tuple[Array, Array]:
     """Normalised x f (model, working, x) on the grid, with `dropout` and without it.
 
-    `factor` is `preprocessing_factor`; `dropout` multiplies the layer `Shape.dropout_layer`.  Without `dropout` both
-    are the same array; with it no gradient flows through the second.
+    `factor` is `preprocessing_factor`; `dropout` multiplies the layer `NetworkShape.dropout_layer`.  Without
+    `dropout` both are the same array; with it no gradient flows through the second.
     """
-    dropped, plain = _network(shape, arrays, nodes, weights, dropout)
-    first = _normalised(shape, arrays, dropped, factor)
+    dropped, plain = _network(shape, points, masks, weights, dropout)
+    first = _normalised(shape, points, dropped, factor)
     if dropout is None:
         return first, first
-    return first, _normalised(shape, arrays, plain, jax.lax.stop_gradient(factor))
+    return first, _normalised(shape, points, plain, jax.lax.stop_gradient(factor))

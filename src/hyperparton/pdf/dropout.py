@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from hyperparton.pdf.batched import Shape
+from hyperparton.pdf.batched import NetworkShape
 
 __all__ = ["dropout_mask", "mix"]
 
@@ -30,7 +30,7 @@ def mix(x: Array) -> Array:
     return x ^ (x >> 16)
 
 
-def dropout_mask(shape: Shape, keys: Array, rate: Array, epoch: Array) -> Array:
+def dropout_mask(shape: NetworkShape, keys: Array, rate: Array, epoch: Array) -> Array:
     """What multiplies the outputs of the dropout layer, (model, [flav,] node, x): 0 or 1/(1 - rate).
 
     keys (model,) uint32, rate (model,), epoch ().

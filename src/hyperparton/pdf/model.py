@@ -1,7 +1,8 @@
 """The PDF model: x f_k(x, Q0) = A_k x^(1-alpha_k) (1-x)^beta_k NN_k(x, log x) in the working basis.
 
 `PDFModel` holds what does not change in a fit (architecture, bases, the points where it is evaluated);
-`Parameters` are nested dictionaries of arrays with a leading axis `model`.
+`ModelParameters` are what a fit changes: nested dictionaries of arrays with a leading axis `model`.  Everything here is
+numpy in double precision, for what is reported; `pdf.batched` is the same for what is compiled and trained.
 """
 
 from __future__ import annotations
@@ -19,24 +20,22 @@ from hyperparton.pdf.network import Architecture, forward, initial_weights
 from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.pdf.sum_rules import Quadrature, normalisation, quadrature
 
-__all__ = ["PDFModel", "Points"]
+__all__ = ["ModelParameters", "PDFModel", "Points", "build_model"]
 
-Array = Any
-Parameters = dict[str, Any]
+#: `layers` as in `pdf.network`, `exponents` as `Preprocessing.draw` returns them
+ModelParameters = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """x values with what is derived from them, in double precision; the last point is x = 1 if `subtract`."""
+    """What a model needs of the x values at which it is evaluated."""
 
     inputs: np.ndarray
     """(x, in): what the network sees"""
-    x: np.ndarray
     log_x: np.ndarray
+    """(x,)"""
     log_1mx: np.ndarray
-
-    def astype(self, dtype: Any) -> Points:
-        return Points(*(np.asarray(a, dtype) for a in (self.inputs, self.x, self.log_x, self.log_1mx)))
+    """(x,), -inf at x = 1"""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class PDFModel:
 
     @cached_property
     def rotation(self) -> np.ndarray:
-        """(fit, working)"""
+        """(flav, working)"""
         return fit_to_working(self.fitbasis, self.elements).T
 
     @cached_property
@@ -73,7 +72,7 @@ class PDFModel:
         # the interpolated scaling has jumps in its second derivative, so it needs more nodes for the same accuracy
         return quadrature() if self.scaling is None else quadrature(40, 40)
 
-    def start(self, initializer: str, seeds: Sequence[int]) -> Parameters:
+    def start(self, initializer: str, seeds: Sequence[int]) -> ModelParameters:
         """Initial parameters, one model per seed: `layers` as in `pdf.network`, exponents `alpha` and `beta`."""
         layers = initial_weights(self.architecture, initializer, seeds)
         return {"layers": layers, "exponents": self.preprocessing.draw(seeds)}
@@ -86,38 +85,62 @@ class PDFModel:
         """The points `x` (x,) alone; with feature scaling the inputs end with those of x = 1."""
         inputs = np.stack([x, np.log(x)], axis=-1) if self.scaling is None else self.scaling(np.append(x, 1.0))[:, None]
         with np.errstate(divide="ignore"):
-            return Points(inputs, x, np.log(x), np.log1p(-x))
+            return Points(inputs, np.log(x), np.log1p(-x))
 
-    def unnormalised(self, parameters: Parameters, points: Points, xp: Any, dropout: Array | None = None) -> Array:
+    def unnormalised(self, parameters: ModelParameters, points: Points) -> np.ndarray:
         """x f before the sum rules in the working basis: (model, x, working)."""
-        network = forward(self.architecture, parameters["layers"], points.inputs, xp, dropout)
+        network = forward(self.architecture, parameters["layers"], points.inputs)
         if self.scaling is not None:
             network = network[:, :-1] - network[:, -1:]
-        factor = Preprocessing.factor(parameters["exponents"], points.x, points.log_x, points.log_1mx, xp)
-        return xp.einsum("mxf,fw->mxw", factor * network, xp.asarray(self.rotation, network.dtype))
+        factor = Preprocessing.factor(parameters["exponents"], points.log_x, points.log_1mx)
+        return np.einsum("mxf,fw->mxw", factor * network, np.asarray(self.rotation, network.dtype))
 
-    def integrals(self, xf: Array, xp: Any) -> tuple[Array, Array]:
+    def integrals(self, xf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Integrals of x f and of f, each (model, working), of values on the nodes of the sum rules."""
-        momentum = xp.einsum("mxw,x->mw", xf, xp.asarray(self.rule.momentum, xf.dtype))
-        return momentum, xp.einsum("mxw,x->mw", xf, xp.asarray(self.rule.valence, xf.dtype))
+        momentum = np.einsum("mxw,x->mw", xf, np.asarray(self.rule.momentum, xf.dtype))
+        return momentum, np.einsum("mxw,x->mw", xf, np.asarray(self.rule.valence, xf.dtype))
 
-    def xf(self, parameters: Parameters, points: Points, xp: Any, dropout: Array | None = None) -> Array:
-        """Normalised x f (model, x, working) at the x given to `points`."""
-        raw = self.unnormalised(parameters, points, xp, dropout)
+    def xf(self, parameters: ModelParameters, points: Points) -> np.ndarray:
+        """Normalised x f (model, x, working) at the x that `points` was called with."""
+        raw = self.unnormalised(parameters, points)
         wanted = raw.shape[1] - len(self.rule.x)
         if self.sum_rules is None:
             return raw[:, :wanted]
-        scale = normalisation(*self.integrals(raw[:, wanted:], xp), self.sum_rules, xp)
+        scale = normalisation(*self.integrals(raw[:, wanted:]), self.sum_rules, np)
         return raw[:, :wanted] * scale[:, None, :]
 
-    def evaluate(self, parameters: Parameters, x: np.ndarray) -> np.ndarray:
+    def evaluate(self, parameters: ModelParameters, x: np.ndarray) -> np.ndarray:
         """x f (model, x, working) in double precision with numpy."""
         double = _map(parameters, lambda a: np.asarray(a, np.float64))
-        return self.xf(double, self.points(x), np)
+        return self.xf(double, self.points(x))
 
-    def evaluate_evolution(self, parameters: Parameters, x: np.ndarray) -> np.ndarray:
+    def evaluate_evolution(self, parameters: ModelParameters, x: np.ndarray) -> np.ndarray:
         """x f (model, x, evol) in the 14-flavour evolution basis, double precision."""
         return self.evaluate(parameters, x) @ working_to_evolution().T
+
+
+def build_model(
+    fitting: Any,
+    nodes: Sequence[int],
+    activations: Sequence[str],
+    layer_type: str = "dense",
+    *,
+    sum_rules: str | None = "All",
+    scaling: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> PDFModel:
+    """The model of a runcard's section `fitting` with a network of these layers.
+
+    With `scaling` (see `pdf.feature_scaling`) the network sees the scaled x alone, and there is no factor (1-x)^beta.
+    """
+    preprocessing = Preprocessing(
+        smallx=tuple(tuple(e.smallx) for e in fitting.basis),
+        largex=tuple(tuple(e.largex) for e in fitting.basis),
+        trainable=tuple(bool(e.trainable) for e in fitting.basis),
+        large_x=scaling is None,
+    )
+    architecture = Architecture(tuple(nodes), tuple(activations), layer_type, 2 if scaling is None else 1)
+    elements = tuple(e.fl for e in fitting.basis)
+    return PDFModel(architecture, fitting.fitbasis, elements, preprocessing, sum_rules, scaling)
 
 
 def _map(tree: Any, function: Callable[[Any], Any]) -> Any:

@@ -1,9 +1,8 @@
 """The neural network: fully connected, one for all flavours (`dense`) or one for each (`dense_per_flavour`).
 
-Weights carry a leading axis `model` (folds times replicas), so that all fits of a trial are one batch:
-`dense` kernels are (model, in, out), `dense_per_flavour` kernels (model, flav, in, out).
-The forward pass takes the array module as an argument: jax.numpy while training, numpy in double precision for
-what is reported.
+Weights carry a leading axis `model`, so that all fits of a trial are one batch: `dense` kernels are (model, in, out),
+`dense_per_flavour` kernels (model, flav, in, out).  The pass forward here is that of what is reported, in numpy;
+`pdf.batched` has the one that is compiled and trained.
 """
 
 from __future__ import annotations
@@ -88,29 +87,10 @@ def _initial_layer(architecture: Architecture, initializer: str, seeds: Sequence
     return {"kernel": kernel, "bias": np.zeros((*kernel.shape[:-2], fan_out), np.float32)}
 
 
-def forward(
-    architecture: Architecture, weights: Weights, inputs: Array, xp: Any, dropout: Array | None = None
-) -> Array:
-    """Network outputs (model, x, flav) for `inputs` (x, in), the same points for every model.
-
-    `dropout`, if given, multiplies the layer `dropout_layer` and has its shape.
-    """
-    if architecture.per_flavour:
-        return _forward_per_flavour(architecture, weights, inputs, xp, dropout)
+def forward(architecture: Architecture, weights: Weights, inputs: Array) -> Array:
+    """Network outputs (model, x, flav) in numpy for `inputs` (x, in), the same points for every model."""
     h = inputs
-    for index, (layer, name) in enumerate(zip(weights, architecture.activations, strict=True)):
-        h = activation(name)(xp, h @ layer["kernel"] + layer["bias"][:, None, :])
-        if dropout is not None and index == dropout_layer(architecture):
-            h = h * dropout
-    return h
-
-
-def _forward_per_flavour(
-    architecture: Architecture, weights: Weights, inputs: Array, xp: Any, dropout: Array | None
-) -> Array:
-    h = inputs
-    for index, (layer, name) in enumerate(zip(weights, architecture.activations, strict=True)):
-        h = activation(name)(xp, h @ layer["kernel"] + layer["bias"][:, :, None, :])
-        if dropout is not None and index == dropout_layer(architecture):
-            h = h * dropout
-    return xp.swapaxes(h[..., 0], -1, -2)
+    for layer, name in zip(weights, architecture.activations, strict=True):
+        bias = layer["bias"][:, :, None, :] if architecture.per_flavour else layer["bias"][:, None, :]
+        h = activation(name)(np, h @ layer["kernel"] + bias)
+    return np.swapaxes(h[..., 0], -1, -2) if architecture.per_flavour else h

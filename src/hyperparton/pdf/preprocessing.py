@@ -44,20 +44,19 @@ class Preprocessing:
         return {"alpha": drawn[:, :n], "beta": beta}
 
     def clamp(self, exponents: dict[str, Array], xp: Any) -> dict[str, Array]:
-        """Exponents moved back into their ranges."""
+        """Exponents moved back into their ranges; `xp` is the module of the arrays, numpy or jax.numpy."""
         alpha, beta = (np.array(r, np.float32).T for r in (self.smallx, self.largex))
         clamped = {"alpha": xp.clip(exponents["alpha"], alpha[0], alpha[1])}
         clamped["beta"] = xp.clip(exponents["beta"], beta[0], beta[1]) if self.large_x else exponents["beta"]
         return clamped
 
     @staticmethod
-    def factor(exponents: dict[str, Array], x: Array, log_x: Array, log_1mx: Array, xp: Any) -> Array:
-        """x^(1-alpha) (1-x)^beta, shape (model, x, flav).
+    def factor(exponents: dict[str, Array], log_x: Array, log_1mx: Array) -> Array:
+        """x^(1-alpha) (1-x)^beta, shape (model, x, flav), from log x and log (1-x), each (x,).
 
-        Logarithms are arguments so that they are taken in double precision beforehand; at x = 1 `log_1mx` is
-        -inf and the factor is 0 for beta > 0, 1 for beta = 0.
+        At x = 1 `log_1mx` is -inf and the factor is 0 for beta > 0, 1 for beta = 0.
         """
         alpha, beta = exponents["alpha"][:, None, :], exponents["beta"][:, None, :]
-        at_one = xp.isinf(log_1mx)[None, :, None]
-        power = (1.0 - alpha) * log_x[None, :, None] + beta * xp.where(xp.isinf(log_1mx), 0.0, log_1mx)[None, :, None]
-        return xp.where(at_one & (beta > 0), 0.0, xp.exp(power))
+        at_one = np.isinf(log_1mx)[None, :, None]
+        power = (1.0 - alpha) * log_x[None, :, None] + beta * np.where(np.isinf(log_1mx), 0.0, log_1mx)[None, :, None]
+        return np.where(at_one & (beta > 0), 0.0, np.exp(power))

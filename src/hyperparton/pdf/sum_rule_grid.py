@@ -14,7 +14,7 @@ import numpy as np
 
 from hyperparton.pdf.sum_rules import X_MIN, Quadrature, gauss_panels
 
-__all__ = ["POINT_STEP", "grid_rule"]
+__all__ = ["POINT_STEP", "grid_quadrature"]
 
 #: a program's number of points is a multiple of this, the length of a vector
 POINT_STEP = 16
@@ -31,15 +31,15 @@ _SMALL_X = {"momentum": (-0.15, 0.25), "valence": (0.2, 1.0)}
 
 
 @lru_cache(maxsize=8)
-def grid_rule(grid: tuple[float, ...]) -> Quadrature:
-    """A rule whose nodes are `grid`, in its order, and further ones behind it.
+def grid_quadrature(grid: tuple[float, ...]) -> Quadrature:
+    """A quadrature whose nodes are `grid`, in its order, and further ones behind it.
 
     At least 64 nodes, a multiple of 16.  Networks with weights of a start are integrated to 5e-6 of the integral of
-    the modulus, with three times these weights to 2e-3 at worst (tests/pdf/test_gridrule.py).
+    the modulus, with three times these weights to 2e-3 at worst (tests/pdf/test_sum_rule_grid.py).
     """
-    given = np.array(grid)
-    count = max(_FEWEST, -(-(len(given) + 6) // POINT_STEP) * POINT_STEP)
-    nodes = np.concatenate([given, _between(given, count - len(given))])
+    nodes = np.array(grid)
+    count = max(_FEWEST, -(-(len(nodes) + 6) // POINT_STEP) * POINT_STEP)
+    nodes = np.concatenate([nodes, _between(nodes, count - len(nodes))])
     return Quadrature(nodes, _weights(nodes, "momentum", 1), _weights(nodes, "valence", 2))
 
 
@@ -49,8 +49,8 @@ def _stretched(x: np.ndarray | float) -> np.ndarray | float:
 
 def _between(grid: np.ndarray, count: int) -> np.ndarray:
     """The middles of the widest gaps, in log x + 15 x, one after the other."""
-    used = grid[(grid >= X_MIN) & (grid <= 1.0)]
-    known, added = np.unique([X_MIN, *used, 1.0]), []
+    inside = grid[(grid >= X_MIN) & (grid <= 1.0)]
+    known, added = np.unique([X_MIN, *inside, 1.0]), []
     for _ in range(count):
         gaps = np.diff(_stretched(known))
         gaps[-1] *= 2.0  # where (1 - x)^beta is not analytic
@@ -87,7 +87,7 @@ def _weights(nodes: np.ndarray, kind: str, seed: int) -> np.ndarray:
 
 
 def _networks(x: np.ndarray, small: tuple[float, float], seed: int) -> np.ndarray:
-    """x^a (1-x)^b NN(x, log x) of many networks and exponents, (x, function)."""
+    """x^a (1-x)^b NN(x, log x), a row for each x and a column for each of many networks and exponents."""
     rng = np.random.default_rng(seed)
     log_x, log_1mx = np.log(x)[:, None], np.log1p(-np.minimum(x, 1.0 - 1e-16))[:, None]
     columns = []

@@ -4,6 +4,9 @@
 
 with <f> the integral of x f for Sigma and g and of f for the valence combinations, from x = 1e-9 to 1 as NNPDF
 takes it (the region below is left out of the sum rules by convention).
+
+To add a sum rule, write its function below, enter it in `_FUNCTIONS` and `_MODES`, and its name in
+`catalogue.SUM_RULES`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ Array = Any
 X_MIN = 1e-9
 _SIGMA, _GLUON = WORKING_BASIS.index("sng"), WORKING_BASIS.index("g")
 _VALENCE = {"v": 3.0, "v3": 1.0, "v8": 3.0}
+#: value of `sum_rules` -> the rules that it imposes, functions of `_FUNCTIONS`
+_MODES = {"All": ("momentum", "valence"), "MSR": ("momentum",), "VSR": ("valence",)}
+assert set(_MODES) == set(SUM_RULES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +55,7 @@ def quadrature(small: int = 13, large: int = 11) -> Quadrature:
     """Gauss-Legendre in log x on [1e-9, 1e-6, 1e-3, 0.1], then in x on [0.1, 0.5, 1].
 
     The default 61 nodes integrate x^(1-alpha) (1-x)^beta NN(x, log x) to better than 1e-6 of the integral of the
-    modulus, for networks with weights well beyond those of a fit (tests/pdf/test_sumrules.py).
+    modulus, for networks with weights well beyond those of a fit (tests/pdf/test_sum_rules.py).
     """
     t, dt = gauss_panels([float(v) for v in np.log([X_MIN, 1e-6, 1e-3, 0.1])], small)
     y, dy = gauss_panels([0.1, 0.5, 1.0], large)
@@ -70,13 +76,25 @@ def sum_rule_mode(value: object) -> str | None:
     raise TrainingError(f"unknown sum_rules {value!r}, accepted: {', '.join(SUM_RULES)}, True, False")
 
 
+def _momentum(momentum: Array, valence: Array) -> dict[int, Array]:
+    return {_GLUON: (1.0 - momentum[:, _SIGMA]) / momentum[:, _GLUON]}
+
+
+def _valence(momentum: Array, valence: Array) -> dict[int, Array]:
+    return {(k := WORKING_BASIS.index(name)): number / valence[:, k] for name, number in _VALENCE.items()}
+
+
+#: rule -> function of the integrals of x f and of f, each (model, working): element -> its A_k (model,)
+_FUNCTIONS = {"momentum": _momentum, "valence": _valence}
+
+
 def normalisation(momentum: Array, valence: Array, mode: str | None, xp: Any) -> Array:
-    """A_k (model, working) from the integrals of x f and of f, each (model, working)."""
-    columns = [xp.ones_like(momentum[:, 0])] * len(WORKING_BASIS)
-    if mode in ("All", "MSR"):
-        columns[_GLUON] = (1.0 - momentum[:, _SIGMA]) / momentum[:, _GLUON]
-    if mode in ("All", "VSR"):
-        for name, number in _VALENCE.items():
-            k = WORKING_BASIS.index(name)
-            columns[k] = number / valence[:, k]
-    return xp.stack(columns, axis=-1)
+    """A_k (model, working) from the integrals of x f and of f, each (model, working).
+
+    `xp` is the module of the arrays, numpy or jax.numpy.
+    """
+    factors = [xp.ones_like(momentum[:, 0])] * len(WORKING_BASIS)
+    for rule in _MODES[mode] if mode else ():
+        for k, factor in _FUNCTIONS[rule](momentum, valence).items():
+            factors[k] = factor
+    return xp.stack(factors, axis=-1)

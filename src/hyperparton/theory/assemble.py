@@ -52,10 +52,7 @@ def dis_entries(
         if isinstance(table.kind, DISTable)
     }
     for job in jobs:
-        piece = cache.load(job.path(cache))
-        if piece is None:
-            raise TheoryError(f"the piece {job.path(cache)} is missing or damaged; run the build again")
-        coefficients = at_scale(card, job, piece["values"])
+        coefficients = at_scale(card, job, job.computed(cache)["values"])
         at_q0 = evolution.contract(job.part.nf, [row.point.q2 for row in job.rows], coefficients)
         for row, values in zip(job.rows, at_q0, strict=True):
             entries[row.table][row.index] += values

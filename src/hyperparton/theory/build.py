@@ -24,7 +24,7 @@ from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, batches
 from hyperparton.theory.manifest import write_manifest
 from hyperparton.theory.observables import DISTable, DrellYanTable, IntegrabilityTable
-from hyperparton.theory.optional import require
+from hyperparton.theory.optional import require_extra
 from hyperparton.theory.plan import KinematicLimits, PlannedTable, expand_datasets, plan_tables
 from hyperparton.theory.pool import BuildProgress, run_jobs
 from hyperparton.theory.tables import empty_rows, linear_table, write
@@ -77,8 +77,7 @@ def build(
     if workers < 1:
         raise TheoryError(f"a build needs at least one process, given {workers}")
     tables = plan_tables(request.datasets, request.limits)
-    for module in ("yadism.runner", "eko.runner.parts"):
-        require(module)
+    require_extra()
     with _alone(request):
         _sweep(request)
         started = time.monotonic()
@@ -145,7 +144,8 @@ def _write_tables(
     evolution_jobs: Sequence[EvolutionJob],
     coefficient_jobs: Sequence[CoefficientJob],
 ) -> list[str]:
-    evolution = Evolution(request.card, request.limits.q2min, _factors(request, evolution_jobs))
+    factors = {job.segment: job.computed(request.pieces)["operator"] for job in evolution_jobs}
+    evolution = Evolution(request.card, request.limits.q2min, factors)
     entries = dis_entries(request.card, tables, coefficient_jobs, request.pieces, evolution)
     metadata = {"theory": request.card.full, "made_by": "hyperparton theory build"}
     for table in tables:
@@ -160,16 +160,6 @@ def _write_tables(
         nf0 = int(request.card.full["nf0"]) if isinstance(table.kind, DrellYanTable) else None
         write(content, request.folder / "fastkernel" / f"{table.name}{TABLE_SUFFIX}", metadata, nf0)
     return [table.name for table in tables]
-
-
-def _factors(request: BuildRequest, jobs: Iterable[EvolutionJob]) -> dict[Segment, Any]:
-    factors = {}
-    for job in jobs:
-        piece = request.pieces.load(job.path(request.pieces))
-        if piece is None:
-            raise TheoryError(f"the piece {job.path(request.pieces)} is missing or damaged; run the build again")
-        factors[job.segment] = piece["operator"]
-    return factors
 
 
 def _write_card(request: BuildRequest) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.errors import TheoryError
 from hyperparton.files import checksum, replacing
 
 __all__ = ["SECONDS", "PieceCache"]
@@ -40,6 +41,13 @@ class PieceCache:
                 return {name: arrays[name] for name in arrays.files}
         except (FileNotFoundError, ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError):
             return None
+
+    def computed(self, path: Path) -> dict[str, np.ndarray]:
+        """The arrays of a piece that was computed before; raises `TheoryError` if it is not there or is damaged."""
+        piece = self.load(path)
+        if piece is None:
+            raise TheoryError(f"the piece {path} is missing or damaged; run the same command again")
+        return piece
 
     def seconds(self, path: Path) -> float:
         """How long the piece took to compute."""

@@ -28,7 +28,7 @@ from hyperparton.theory.jobs import Row
 from hyperparton.theory.listing import datasets_of_tables
 from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.observables import known_datasets
-from hyperparton.theory.optional import require
+from hyperparton.theory.optional import require_extra
 from hyperparton.theory.plan import KinematicLimits, PlannedTable, plan_tables
 from hyperparton.theory.pool import BuildProgress, run_jobs
 from hyperparton.theory.tables import coordinates
@@ -224,8 +224,7 @@ def compare_directly(
     What is computed is kept in the folder `pieces`, so that a comparison that was stopped goes on.
     """
     card = read_card(folder / "theory_card.yaml")
-    for module in ("yadism.runner", "eko.runner.parts"):
-        require(module)
+    require_extra()
     pdf, cache = find_pdfset(pdfset), PieceCache(pieces)
     run_jobs(direct_jobs(card, rows), cache, workers, report)
     theory = DirectTheory(card, pdf.evolution_basis(np.array(x_grid()), card.q0, [0])[0], cache)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.errors import TheoryError
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard
 from hyperparton.theory.coefficients import Point, YadismObservable, observable_card, silence
@@ -36,7 +35,7 @@ def plain_coefficients(
 ) -> dict[int, np.ndarray]:
     """Order -> (pid, x): what yadism's own quadrature gives for one part of FONLL."""
     silence()
-    theory = card.yadism(part.scheme, part.nf, part.parts, part.order, observable.tmc)
+    theory = card.yadism(*part.calculation, observable.tmc)
     runner = require("yadism.runner").Runner(theory, observable_card(observable, [point]))
     result = runner.observables[observable.name].elements[0].get_result()
     return {order[0]: values for order, (values, _) in result.orders.items() if order[1:] == (0, 0, 0)}
@@ -62,9 +61,12 @@ class PlainJob(Job):
         return each if self.point.x < 0.1 else 0.35 * each  # a target-mass integral has the fewer nodes, the larger x
 
     def depends_on(self) -> dict[str, Any]:
-        part = [self.part.scheme, self.part.nf, self.part.parts, self.part.order]
         row = [asdict(self.observable), asdict(self.point)]
-        return {"plain": part, "row": row, **self._common(("yadism", "eko", "LeProHQ", "adani", "scipy"))}
+        return {
+            "plain": self.part.calculation,
+            "row": row,
+            **self._common(("yadism", "eko", "LeProHQ", "adani", "scipy")),
+        }
 
     def compute(self) -> Mapping[str, np.ndarray]:
         by_order = plain_coefficients(self.card, self.part, self.observable, self.point)
@@ -122,7 +124,7 @@ class DirectTheory:
 
     def _part(self, part: FonllPart, observable: YadismObservable, point: Point) -> float:
         """One part's share, with its sign."""
-        piece = self._load(PlainJob(self.card, part, observable, point))
+        piece = PlainJob(self.card, part, observable, point).computed(self.pieces)
         powers = coupling(self.card, part.nf, point.q2) ** piece["orders"]
         return part.sign * float(np.einsum("o,opx,px->", powers, piece["values"], self.evolved(part.nf, point.q2)))
 
@@ -132,12 +134,6 @@ class DirectTheory:
             rotation: Any = require("eko.basis_rotation")
             pdf = np.linalg.inv(rotation.rotate_flavor_to_evolution) @ (self.xf / np.array(x_grid()))
             for segment in segments_to(self.card, nf, q2):
-                pdf = np.einsum("pxby,by->px", self._load(EvolutionJob(self.card, segment))["operator"], pdf)
+                pdf = np.einsum("pxby,by->px", EvolutionJob(self.card, segment).computed(self.pieces)["operator"], pdf)
             self._evolved[nf, q2] = pdf
         return self._evolved[nf, q2]
-
-    def _load(self, job: Job) -> dict[str, np.ndarray]:
-        piece = self.pieces.load(job.path(self.pieces))
-        if piece is None:
-            raise TheoryError(f"the piece {job.path(self.pieces)} is missing or damaged")
-        return piece

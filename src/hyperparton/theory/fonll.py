@@ -37,6 +37,11 @@ class FonllPart:
     high: float = float("inf")
     """GeV²: counts up to here"""
 
+    @property
+    def calculation(self) -> tuple[str, int, str, int]:
+        """What yadism computes: scheme, number of flavours, parts, order."""
+        return self.scheme, self.nf, self.parts, self.order
+
     def counts(self, q2: float) -> bool:
         """Whether the part is in the sum at this Q² in GeV²."""
         return self.low < q2 <= self.high

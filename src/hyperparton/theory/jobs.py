@@ -64,7 +64,12 @@ class Job(ABC):
         """The arrays of the piece."""
 
     def path(self, cache: PieceCache) -> Path:
+        """The file of the piece."""
         return cache.path(self.label, self.depends_on())
+
+    def computed(self, cache: PieceCache) -> dict[str, np.ndarray]:
+        """The arrays of the piece, computed before.  Raises `TheoryError` if it is not there or is damaged."""
+        return cache.computed(self.path(cache))
 
     def _common(self, packages: Sequence[str]) -> dict[str, Any]:
         card = {key: value for key, value in self.card.full.items() if key not in _IRRELEVANT}
@@ -113,15 +118,14 @@ class CoefficientJob(Job):
 
     def depends_on(self) -> dict[str, Any]:
         rows = [[asdict(row.observable), asdict(row.point)] for row in self.rows]
-        part = [self.part.scheme, self.part.nf, self.part.parts, self.part.order]
-        return {"part": part, "rows": rows, **self._common(("yadism", "eko", "LeProHQ", "adani"))}
+        return {"part": self.part.calculation, "rows": rows, **self._common(("yadism", "eko", "LeProHQ", "adani"))}
 
     def compute(self) -> Mapping[str, np.ndarray]:
         values = np.zeros(())
         for tmc in (True, False):
             places = [place for place, row in enumerate(self.rows) if row.observable.tmc is tmc]
             if places:
-                theory = self.card.yadism(self.part.scheme, self.part.nf, self.part.parts, self.part.order, tmc)
+                theory = self.card.yadism(*self.part.calculation, tmc)
                 some = coefficients(theory, [(self.rows[place].observable, self.rows[place].point) for place in places])
                 values = np.zeros((len(self.rows), *some.shape[1:])) if values.ndim == 0 else values
                 values[places] = some

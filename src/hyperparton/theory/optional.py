@@ -9,7 +9,7 @@ from types import ModuleType
 
 from hyperparton.errors import TheoryError
 
-__all__ = ["PACKAGES", "have_extra", "require", "single_thread", "versions"]
+__all__ = ["PACKAGES", "have_extra", "require", "require_extra", "single_thread", "versions"]
 
 PACKAGES = ("yadism", "eko")
 """what the extra brings"""
@@ -27,6 +27,12 @@ def require(module: str) -> ModuleType:
             f"computing FK tables needs the package {package}, which is not installed; "
             "install it with: pip install 'hyperparton[theory]'"
         ) from error
+
+
+def require_extra() -> None:
+    """Imports yadism and eko, so that a missing one is an error before anything is computed; raises `TheoryError`."""
+    for module in ("yadism.runner", "eko.runner.parts"):
+        require(module)
 
 
 def have_extra() -> bool:

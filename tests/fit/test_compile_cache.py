@@ -1,10 +1,11 @@
-"""How often the training program is compiled: once for the first trial of a shape, never again for its like."""
+"""The compile cache: a program for the first trial of a shape and none for the next; where programs are kept."""
 
 import logging
 
 import jax
 import pytest
 
+from hyperparton.fit import compile_cache
 from hyperparton.hyperloss import ModelTrainer
 
 PROGRAM = "advance"
@@ -60,3 +61,10 @@ def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, co
     # the counting itself: another network is another program
     assert trainer.hyperparametrizable({**first, "nodes_per_layer": [20, 33, 8], "epochs": 1})["status"] == "ok"
     assert len(programs(compiled())) == 1
+
+
+@pytest.mark.parametrize(("given", "expected"), [("off", None), ("/somewhere", "/somewhere/programs")])
+def test_folder_of_programs(monkeypatch, given, expected):
+    monkeypatch.setenv(compile_cache.CACHE_VARIABLE, given)
+    folder = compile_cache.cache_folder()
+    assert (folder if folder is None else str(folder)) == expected

@@ -48,10 +48,10 @@ def test_together_as_alone(trainer, make_card, replicas):
 def test_trials_of_like_kind_share_a_call(trainer, make_card, monkeypatch):
     made, trials = trainer(1), parameters(make_card().scan_parameters(), CHANGES)
     calls = []
-    whole = train.train_together
+    whole = train.train_batch
     monkeypatch.setattr(
-        "hyperparton.hyperloss.trainer.train_together",
-        lambda members, *rest: calls.append(len(members)) or whole(members, *rest),
+        "hyperparton.hyperloss.trainer.train_batch",
+        lambda jobs, *rest: calls.append(len(jobs)) or whole(jobs, *rest),
     )
     made.hyperparametrizable_batch(trials)
     assert calls == [4, 2, 1]

@@ -1,0 +1,53 @@
+"""The data of a batch: for each fold and replica the chi2 that trains, the chi2 that stops, and the network's seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hyperparton.fit.chi2 import ReducedChi2, stack
+from hyperparton.fit.compiled import Chi2Arrays
+
+__all__ = ["BatchData"]
+
+
+@dataclass(frozen=True, eq=False)
+class BatchData:
+    """What the models of a trial are fitted to, one entry per fit (fold and replica)."""
+
+    training: list[ReducedChi2]
+    validation: list[ReducedChi2]
+    seeds: list[int]
+    folds: list[int]
+    """number of each entry's fold, from 0; the replicas of a fold follow each other"""
+    _stacked: list[Chi2Arrays] = field(default_factory=list)
+
+    def chi2_arrays(self, kept: np.ndarray) -> Chi2Arrays:
+        """Training and validation chi2 in single precision, in the features `kept`, booleans (feature,).
+
+        Where the matrices H of training and validation add up to the same in all replicas of a fold (eigenmodes are
+        split), `whole` is that sum (fold, feature, feature), and the validation comes without H; else it is None.
+        All trials share what is returned.
+        """
+        if not self._stacked:
+            training, validation, whole = stack(self.training, kept), stack(self.validation, kept), self._whole(kept)
+            own = validation if whole is None else (None, *validation[1:])
+            self._stacked.append(Chi2Arrays(training, own, whole))
+        return self._stacked[0]
+
+    def _whole(self, kept: np.ndarray) -> np.ndarray | None:
+        first = {fold: i for i, fold in reversed(list(enumerate(self.folds)))}
+        if len(first) == len(self.folds):
+            return None  # one replica: nothing is shared
+        pairs = list(zip(self.training, self.validation, strict=True))
+        wholes = [pairs[first[fold]][0].hessian + pairs[first[fold]][1].hessian for fold in sorted(first)]
+        for (training, validation), fold in zip(pairs, self.folds, strict=True):
+            if not np.allclose(training.hessian + validation.hessian, wholes[fold], rtol=0.0, atol=1e-9):
+                return None
+        return np.stack([whole[np.ix_(kept, kept)] for whole in wholes]).astype(np.float32)
+
+    @property
+    def origin(self) -> np.ndarray:
+        """(feature,): the features around which the chi2 of all models are written."""
+        return self.training[0].origin

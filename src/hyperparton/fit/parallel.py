@@ -1,0 +1,75 @@
+"""How the models of a batch share the machine: chunks of models, and the threads that run them.
+
+Products of small matrices do not gain from several threads within one product, so on a CPU every chunk of models
+runs on one thread and the chunks run side by side.  On an accelerator all models are one chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import jax
+
+from hyperparton import host
+
+__all__ = ["chunk_size", "cores", "run_all", "threads", "trials_per_chunk"]
+
+#: most models of a chunk on one core: more of them leave the core's own cache
+_LARGEST_CHUNK = 5
+#: fewest chunks of a batch with so many models
+_LEAST_CHUNKS = 2
+#: most models of a chunk with several trials, on a CPU: larger ones gain nothing and leave free places when some stop
+_MOST_ROWS = 4
+
+
+def cores() -> int:
+    """Cores that this process may use, 1 on an accelerator (which needs no second thread)."""
+    return host.cores() if jax.default_backend() == "cpu" else 1
+
+
+def threads() -> int:
+    """Chunks that run side by side: as many as cores, or fewer where NPROC, XLA's own variable, says so.
+
+    The size of chunks does not depend on it, so neither do results: the workers of a scan share the cores by it.
+    """
+    return min(cores(), host.threads())
+
+
+def chunk_size(models: int, folds: int = 1) -> int:
+    """How many models to put into one chunk: equal shares, none larger than is fast, and work for two cores at least.
+
+    The `models` are those of `folds` folds, which do not share chunks.  The size does not depend on the cores of the
+    machine: sums are rounded otherwise in products of another size, and a trial is to be the same on all machines that
+    join a scan.
+    """
+    if jax.default_backend() != "cpu":
+        return -(-models // folds)
+    least, each = -(-_LEAST_CHUNKS // folds), -(-models // folds)
+    rounds = -(-each // (least * _LARGEST_CHUNK))
+    return -(-each // (least * rounds))
+
+
+def trials_per_chunk(fits: int, trials: int) -> int:
+    """How many of `trials` trials to train in one chunk that has `fits` of their folds and replicas.
+
+    On a CPU so few that each result is what it is alone, to the last digit: products with very many rows, or with
+    one, are other routines, which round otherwise.
+    """
+    if jax.default_backend() != "cpu":
+        return trials
+    return 1 if fits == 1 else min(max(_MOST_ROWS // fits, 1), trials)
+
+
+@cache
+def _pool(size: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(size, thread_name_prefix="chunks")
+
+
+def run_all(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Results of all calls, as many at a time as `threads`; the first exception of any is raised."""
+    if len(calls) == 1 or threads() == 1:
+        return [jax.block_until_ready(call()) for call in calls]
+    return list(_pool(threads()).map(lambda call: jax.block_until_ready(call()), calls))

@@ -1,0 +1,93 @@
+"""What comes of a fit: the trained models of a batch, and the numbers of a fit of all data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from hyperparton.fit import parallel
+from hyperparton.fit.batch_data import BatchData
+from hyperparton.fit.chi2 import ReducedChi2
+from hyperparton.fit.observables import Convolution
+from hyperparton.pdf.model import ModelParameters, PDFModel
+
+__all__ = ["FitNumbers", "FitResult", "TrainedModels"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModels:
+    """A trained batch: the parameters of the best epoch (or the last, where none passed), each (model, ...)."""
+
+    model: PDFModel
+    parameters: ModelParameters
+    best_epoch: np.ndarray
+    """(model,), -1 where no epoch passed"""
+    stop_epoch: np.ndarray
+    """(model,)"""
+    history: np.ndarray
+    """(push, model, 2): the learning curve, training and validation chi2 per point every 100 epochs"""
+    validation_chi2: np.ndarray
+    """(model,) per point at `parameters`, double precision"""
+    training_chi2: np.ndarray
+    """(model,)"""
+
+    @classmethod
+    def evaluated(
+        cls,
+        model: PDFModel,
+        data: BatchData,
+        convolution: Convolution,
+        parameters: ModelParameters,
+        course: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    ) -> TrainedModels:
+        """Models with these parameters, one for each entry of `data`, and their chi2 in double precision.
+
+        `course` holds best epoch, stop epoch and history; without it the parameters are taken as they are, not
+        trained, and no epoch of theirs passed.
+        """
+        none = np.zeros(len(data.seeds), int)
+        best_epoch, stop_epoch, history = course or (none - 1, none, np.zeros((0, len(none), 2)))
+        features = convolution.features(model.evaluate(parameters, convolution.grid))
+
+        def chi2(reduced: Sequence[ReducedChi2]) -> np.ndarray:
+            return np.array([r(features[i : i + 1])[0] / max(r.ndata, 1) for i, r in enumerate(reduced)])
+
+        validation, training = parallel.run_all([partial(chi2, data.validation), partial(chi2, data.training)])
+        return cls(model, parameters, best_epoch, stop_epoch, history, validation, training)
+
+    def select(self, models: slice | np.ndarray) -> dict[str, Any]:
+        """Parameters of some of the models."""
+        return jax.tree.map(lambda a: a[models], self.parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class FitNumbers:
+    """What came of a fit of all data; arrays are (rep,), chi2 per point."""
+
+    replicas: tuple[int, ...]
+    training_chi2: np.ndarray
+    validation_chi2: np.ndarray
+    experimental_chi2: np.ndarray
+    """of the measured data, with the covariance matrix of the fit"""
+    best_epoch: np.ndarray
+    stop_epoch: np.ndarray
+    passed: np.ndarray
+    """whether any epoch passed positivity and the chi2 threshold"""
+    central_chi2: float
+    """of the mean PDF of all replicas"""
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult(FitNumbers):
+    """A fit of all data whose replicas were trained as one batch."""
+
+    trained: TrainedModels
+
+    def xf(self, x: np.ndarray) -> np.ndarray:
+        """x f (rep, x, evol) at Q0."""
+        return self.trained.model.evaluate_evolution(self.trained.parameters, x)

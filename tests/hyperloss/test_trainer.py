@@ -1,0 +1,124 @@
+"""The trainer: the result of a trial of several folds, and what it takes from a runcard."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hyperparton.data.predictions import chi2, predict
+from hyperparton.fit.methodology import Methodology
+from hyperparton.fit.setup import FitSetup
+from hyperparton.hyperloss import ModelTrainer
+from hyperparton.hyperloss.loss import HyperLoss
+from hyperparton.runcard import trial_parameters
+
+RATIO, PROTON, CHARGED, CHARM = (
+    "NMC_NC_NOTFIXED_EM-F2",
+    "SLAC_NC_NOTFIXED_P_EM-F2",
+    "HERA_CC_318GEV_EM-SIGMARED",
+    "HERA_NC_318GEV_EAVG_CHARM-SIGMARED",
+)
+PARTITIONS = [
+    {"datasets": [RATIO, CHARM]},
+    {"datasets": [PROTON], "weight": 2.5},
+    {"datasets": [CHARGED], "overfit": True},
+    {"datasets": []},
+]
+KFOLD = {"partitions": PARTITIONS, "penalties": ["saturation", "patience", "integrability"], "threshold": 1e9}
+
+
+@pytest.fixture(scope="module")
+def folded(make_card, data):
+    return FitSetup.from_runcard(make_card(kfold=KFOLD), data, (1, 2))
+
+
+@pytest.fixture(scope="module")
+def trial(folded, parameters):
+    """A trial of four folds with two replicas, and the PDFs that it fitted."""
+    trainer = ModelTrainer(folded, KFOLD["penalties"], HyperLoss(), KFOLD["threshold"])
+    trainer.set_hyperopt(True, ["epochs"])
+    params = {**parameters, "epochs": 120}
+    result = trainer.hyperparametrizable(params)
+    trained = trainer.setup.train(Methodology.from_parameters(trial_parameters(params)), trainer.setup.folds(), None)
+    return trainer, trained, result
+
+
+def fold_predictions(trainer, trained, k):
+    """Predictions (rep, dat) of a fold's PDFs, and of their mean, by the reference convolution."""
+    model, parameters = trained.model, trained.select(slice(2 * k, 2 * k + 2))
+
+    def xf(x, q0):
+        return np.swapaxes(model.evaluate_evolution(parameters, x), 1, 2)
+
+    observables = [d.observable for d in trainer.setup.data.datasets]
+    each = np.concatenate([predict(o, xf) for o in observables], axis=-1)
+    return each, np.concatenate([predict(o, lambda x, q0: xf(x, q0).mean(axis=0)) for o in observables])
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_losses_of_a_trial(trial, k):
+    """Hidden and fitted data of each fold, from the PDFs by way of the data layer alone."""
+    trainer, trained, result = trial
+    data, fold, meta = trainer.setup.data, trainer.setup.folds()[k], result["kfold_meta"]
+    each, mean = fold_predictions(trainer, trained, k)
+    residual = np.where(fold.hidden, each - data.central, 0.0)
+    hidden = np.einsum("rd,rd->r", residual, np.linalg.solve(data.covmat, residual.T).T) / fold.hidden.sum()
+    np.testing.assert_allclose(meta["experimental_losses"][k], hidden, rtol=1e-6)
+    fitted = fold.fitted
+    covmat = data.experimental_covmat[np.ix_(fitted, fitted)]
+    expected = chi2(data.central[fitted], mean[fitted], covmat) / fitted.sum()
+    assert meta["trvl_losses_chi2exp"][k] == pytest.approx(expected, rel=1e-6)
+    total = covmat + np.cov(each[:, fitted], rowvar=False)
+    expected = chi2(data.central[fitted], mean[fitted], total) / fitted.sum()
+    assert meta["trvl_losses_chi2"][k] == pytest.approx(expected, rel=1e-6)
+
+
+def test_result_of_a_trial(trial):
+    """Its loss from what it reports, the layout of n3fit's files, and nothing but plain numbers."""
+    _, _, result = trial
+    meta = result["kfold_meta"]
+    validation, experimental = np.array(meta["validation_losses"]), np.array(meta["experimental_losses"])
+    # 85% of two replicas are two, 15% are one: the best one
+    folds = validation.mean(axis=1) + np.maximum(experimental.min(axis=1), 2.0) - 2.0
+    penalty = np.mean(meta["trvl_losses_chi2exp"]) - 1.2
+    expected = np.mean(folds * [1, 2.5, 1, 1]) + (100 * penalty if penalty > 0 else 0.0)
+    assert result["loss"] == pytest.approx(expected, rel=1e-9)
+    assert result["status"] == "ok"
+    assert result["validation_loss"] == pytest.approx(validation.mean())
+    assert result["experimental_loss"] == pytest.approx(experimental.mean())
+    assert set(meta["penalties"]) == {"saturation", "patience", "integrability"}
+    assert np.shape(list(meta["penalties"].values())) == (3, 4, 2)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_a_trial_over_its_threshold(trial, parameters):
+    """Later folds do not count, and the losses are multiplied by the number of folds left."""
+    trainer, _, passed = trial
+    meta = passed["kfold_meta"]
+    folds = np.mean(meta["validation_losses"], axis=1) + np.maximum(np.min(meta["experimental_losses"], axis=1), 2) - 2
+    folds *= [1, 2.5, 1, 1]
+    over = int(np.argmax(folds[:3]))
+    strict = ModelTrainer(trainer.setup, trainer.penalties, trainer.hyper_loss, threshold=0.999 * folds[over])
+    strict.set_hyperopt(True)
+    result = strict.hyperparametrizable({**parameters, "epochs": 120})
+    assert result["status"] == "fail"
+    assert f"of fold {over + 1} is above the threshold" in result["reason"]
+    assert len(result["kfold_meta"]["validation_losses"]) == over + 1
+    assert len(result["kfold_meta"]["beyond_threshold"]["validation_losses"]) == 3 - over
+    penalty = max(np.mean(meta["trvl_losses_chi2exp"][: over + 1]) - 1.2, 0.0)
+    assert result["loss"] == pytest.approx((4 - over) * np.mean(folds[: over + 1]) + 100 * penalty, rel=1e-6)
+
+
+def test_the_trainer_of_a_runcard(make_card, data):
+    """Takes over what the card says of folds and losses."""
+    said = {"loss_type": "logp", "fold_statistic": "std", "replica_statistic": "best_worst", "reduce_proportion": 0.5}
+    trainer = ModelTrainer.from_runcard(make_card(kfold={**KFOLD, **said, "penalties_in_loss": True}), data, (1, 2))
+    assert trainer.hyper_loss == HyperLoss(**said, penalties_in_loss=True)
+    assert (trainer.threshold, trainer.penalties) == (1e9, tuple(KFOLD["penalties"]))
+    assert [list(p.datasets) for p in trainer.setup.partitions] == [p["datasets"] for p in PARTITIONS]
+
+
+def test_without_hyperopt_the_trainer_fits_all_data(setup, fit, parameters, leaves):
+    result = ModelTrainer(setup).hyperparametrizable(parameters)
+    assert result["status"] == "ok"
+    np.testing.assert_array_equal(leaves(result["fit"]), leaves(fit(setup)))
