@@ -1,7 +1,11 @@
-# make install | scan | docs | test | test-oracle | lint | clean
-# PYTHON names the interpreter that makes .venv; CARD, TRIALS and OUT are those of make scan.
-# make test-oracle runs the tests with the real n3fit in an environment of its own, N3FIT_ENV (Python 3.12; 3 GB).
-# An environment that is there already is used as it is: make test-oracle N3FIT_ENV=/path/to/environment
+# make install | scan | docs | test | test-theory | test-oracle | lint | clean
+# CARD, TRIALS and OUT are those of make scan. Each kind of tests has an environment of its own:
+#   make test         .venv         everything but the tests that need yadism or n3fit
+#   make test-theory  .venv-theory  tests/theory, with yadism and eko
+#   make test-oracle  .venv-n3fit   tests/n3fit, with n3fit, validphys and evolven3fit (Python 3.12; 3 GB)
+# PYTHON names the interpreter that makes .venv and .venv-theory, N3FIT_PYTHON that of .venv-n3fit; without them PATH and
+# the versions of pyenv are searched. An environment that has n3fit already is used as it is:
+#   make test-oracle N3FIT_ENV=/path/to/environment
 
 CARD = examples/dis.yml
 TRIALS = 10
@@ -9,25 +13,34 @@ OUT = scans/$(basename $(notdir $(CARD)))
 
 N3FIT_OWN = .venv-n3fit
 N3FIT_ENV = $(N3FIT_OWN)
-N3FIT_PYTHON = python3.12
 
 BIN = .venv/bin
-STAMP = .venv/.installed
-# runs with -c of an interpreter: is it new enough, and can it make a virtual environment
-USABLE = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+THEORY_BIN = .venv-theory/bin
+PIP_INSTALL = -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: install scan docs test test-oracle lint clean
+# pyenv's python3.12 on PATH fails unless that version is chosen, so its versions are tried themselves
+pyenv = $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/$(1)*/bin/python)
+PYTHONS = $(or $(PYTHON),python3 $(foreach version,3.13 3.12 3.11,python$(version) $(call pyenv,$(version))))
+N3FIT_PYTHONS = $(or $(N3FIT_PYTHON),python3.12 $(call pyenv,3.12))
 
-install: $(STAMP)
+# $(call environment,FOLDER,VERSION,CONDITION,VARIABLE): unless FOLDER holds a Python of such a version, the first
+# interpreter of VARIABLE's that is one makes a virtual environment there
+define environment
+	@for python in $(1)/bin/python $($(4)S); do \
+	  if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not sys.version_info$(3))' >/dev/null 2>&1; then \
+	    if test "$$python" != $(1)/bin/python; then "$$python" -m venv --clear $(1); fi; exit; \
+	  fi; \
+	done; \
+	echo "$(1) needs Python $(2) with venv; name one: make $(MAKECMDGOALS) $(4)=/path/to/python3" >&2; exit 1
+endef
 
-$(STAMP): pyproject.toml constraints.txt
-	@$(BIN)/python -c '$(USABLE)' 2>/dev/null || { \
-	  for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
-	    if "$$python" -c '$(USABLE)' 2>/dev/null; then exec "$$python" -m venv --clear .venv; fi; \
-	  done; \
-	  echo "make install needs Python 3.11 or newer with venv; name one: make install PYTHON=/path/to/python3" >&2; \
-	  exit 1; }
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[test,docs]'
+.PHONY: install scan docs test test-theory test-oracle lint clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(call environment,.venv,3.11 or newer, >= (3, 11),PYTHON)
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[test,docs]'
 	@touch $@
 
 scan: install
@@ -44,20 +57,28 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint docs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not theory and not n3fit'
 
-test-oracle: $(N3FIT_ENV)/bin/n3fit
-	PYTHONPATH=$(CURDIR)/src $(N3FIT_ENV)/bin/python -m pytest -rsP tests/n3fit
+test-theory: .venv-theory/.installed
+	$(THEORY_BIN)/python -m pytest tests/theory
+
+.venv-theory/.installed: pyproject.toml constraints-theory.txt
+	$(call environment,.venv-theory,3.11 or newer, >= (3, 11),PYTHON)
+	$(THEORY_BIN)/python $(PIP_INSTALL) -c constraints-theory.txt -e '.[theory]' pytest hypothesis
+	@touch $@
+
+test-oracle: $(if $(filter $(N3FIT_OWN),$(N3FIT_ENV)),$(N3FIT_OWN)/.installed)
+	PYTHONPATH=$(CURDIR)/src $(N3FIT_ENV)/bin/python -m pytest -rP tests/n3fit
 
 # nnpdf: n3fit, validphys and evolven3fit. pdfflow and lhapdf-management read PDF sets where LHAPDF is not installed;
 # pypandoc_binary brings the pandoc of vp-hyperoptplot
-$(N3FIT_ENV)/bin/n3fit:
-	@$(N3FIT_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || { \
-	  echo "make test-oracle needs Python 3.12; name it: make test-oracle N3FIT_PYTHON=/path/to/python3.12" >&2; exit 1; }
-	$(N3FIT_PYTHON) -m venv --clear $(N3FIT_ENV)
-	$(N3FIT_ENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
-	  -e '.[n3fit]' nnpdf==4.1.5 lhapdf-management pdfflow pypandoc_binary pytest
+$(N3FIT_OWN)/.installed: pyproject.toml constraints-n3fit.txt
+	$(call environment,$(N3FIT_OWN),3.12,[:2] == (3, 12),N3FIT_PYTHON)
+	$(N3FIT_OWN)/bin/python $(PIP_INSTALL) -c constraints-n3fit.txt \
+	  -e '.[n3fit]' nnpdf lhapdf-management pdfflow pypandoc_binary pytest
+	@touch $@
 
 clean:
-	rm -rf .venv $(N3FIT_OWN) build dist src/hyperparton.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-theory $(N3FIT_OWN) build dist src/hyperparton.egg-info
+	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -160,14 +160,7 @@ def main() -> None:
     print(f"{'store':10s}{'passed, median':>24s}{'passed, mean':>24s}{'computed, mean':>24s}")
     for name in arguments.stores:
         with tempfile.TemporaryDirectory() as folder, servers(Path(folder)) as running:
-            store = None
-            if name == "sqlite":
-                store = f"sqlite:///{folder}/shared.sqlite"
-            elif name == "postgres":
-                store = running.postgres("scan")
-            elif name == "mongo":
-                host, port, database = running.mongo("scan")
-                store = f"mongodb://{host}:{port}/{database}"
+            store = running.store_url(name, Path(folder)) or None
             scan = Path(folder) / "scan"
             first = measure(scan, store, early + half)[max(early - half, 1) :]
             fill(scan, store, late - arguments.window - 1)

@@ -144,18 +144,6 @@ class Storm:
                 raise SystemExit(f"{folder}: DIFFERENT: {len(found)} trials, {len(expected)} expected")
 
 
-def url_of(kind: str, servers: Any, folder: Path) -> str:
-    """The store of one scan."""
-    if kind == "file":
-        return ""
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/shared.sqlite"
-    if kind == "postgres":
-        return servers.postgres(str(folder))
-    host, port, name = servers.mongo(str(folder))
-    return f"mongodb://{host}:{port}/{name}"
-
-
 def main() -> None:
     """The script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -182,7 +170,7 @@ def main() -> None:
                 break
             folder = Path(name) / f"scan{turn}"
             folder.mkdir()
-            storm = Storm(folder, url_of(kind, running, folder), workers, 1 if kind == "file" else 2, rng, log)
+            storm = Storm(folder, running.store_url(kind, folder), workers, 1 if kind == "file" else 2, rng, log)
             try:
                 storm.run(min(arguments.per_scan, arguments.kills - killed), arguments.seconds)
                 storm.check(expected)

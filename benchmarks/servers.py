@@ -92,6 +92,17 @@ class Servers:
         runner = self._mongo[genuine]
         return runner.host, runner.db_port, "s" + hashlib.md5(name.encode()).hexdigest()
 
+    def store_url(self, kind: str, folder: Path) -> str:
+        """The `--store` of a scan in `folder`: one of sqlite, postgres and mongo; empty for file, which needs none."""
+        if kind == "file":
+            return ""
+        if kind == "sqlite":
+            return f"sqlite:///{folder}/shared.sqlite"
+        if kind == "postgres":
+            return self.postgres(str(folder))
+        host, port, name = self.mongo(str(folder))
+        return f"mongodb://{host}:{port}/{name}"
+
     @staticmethod
     def has_mongod() -> bool:
         """Whether a genuine mongod is on PATH."""

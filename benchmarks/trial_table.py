@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.space import Choice, LogUniform, QUniform, samplers_by_label
+from hyperparton.space import Choice, QUniform, samplers_by_label
 
 __all__ = ["Course", "Pool", "Surrogate", "Table", "course_of"]
 
@@ -97,9 +97,9 @@ class Table:
             return -1.0 if math.isnan(value) else value
         if math.isnan(value):
             return 0.5
-        if isinstance(sampler, LogUniform):
-            return math.log(value / sampler.lower) / math.log(sampler.upper / sampler.lower)
-        return (value - sampler.lower) / (sampler.upper - sampler.lower)
+        if isinstance(sampler, QUniform):
+            return (value - sampler.lower) / (sampler.upper - sampler.lower)
+        return sampler.share(value)
 
     def point(self, vals: Mapping[str, Sequence[Any]]) -> np.ndarray:
         """(label,) as `unit`."""
@@ -119,7 +119,7 @@ class Table:
             elif isinstance(sampler, Choice):
                 held[label] = [int(value)]
             elif isinstance(sampler, QUniform):
-                held[label] = [sampler.point(round((value - sampler.lower) / sampler.step))]
+                held[label] = [sampler.point(sampler.index(value))]
             else:
                 held[label] = [min(max(value, sampler.lower), sampler.upper)]
         return held

@@ -1,14 +1,51 @@
-"""Servers that several parts of the suite use, started once when the first test asks for one."""
+"""Which tests may be skipped, and the servers that several parts of the suite use."""
 
 import runpy
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+#: marker -> the package that its tests need, and what runs them where that package is
+NEEDED = {"theory": ("yadism", "make test-theory"), "n3fit": ("n3fit", "make test-oracle")}
+
+#: tests that `--no-skips` lets be skipped, and why
+MAY_BE_SKIPPED = {"test_a_genuine_mongod_takes_part": "mongod is in neither the package index nor Debian"}
+
 # a shell starts what it puts into the background with SIGINT ignored, and so would what the tests start and interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser):
+    reason = f"A skipped test is a failure, but for {', '.join(MAY_BE_SKIPPED)}."
+    parser.addoption("--no-skips", action="store_true", help=reason)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for marker, (package, command) in NEEDED.items():
+            if item.get_closest_marker(marker) and find_spec(package) is None:
+                item.add_marker(pytest.mark.skip(reason=f"NOT TESTED: needs {package}; {command} has it"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    return report if item.name in MAY_BE_SKIPPED else _failed_if_skipped(report, item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _failed_if_skipped((yield), collector.config)
+
+
+def _failed_if_skipped(report, config):
+    if report.skipped and config.getoption("no_skips"):
+        report.outcome = "failed"
+        report.longrepr = f"with --no-skips this may not be skipped: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

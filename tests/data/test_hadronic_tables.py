@@ -1,7 +1,8 @@
 """Observables of two protons from table files written with pineappl, against validphys and against plain sums."""
 
-import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +17,7 @@ from hyperparton.fit.observables import build_convolution, union_grid
 from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
 
 ORACLE = Path(__file__).parents[1] / "oracle"
-_SPEC = importlib.util.spec_from_file_location("make_hadronic_reference", ORACLE / "make_hadronic_reference.py")
-script = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(script)
+script = SimpleNamespace(**runpy.run_path(str(ORACLE / "make_hadronic_reference.py")))
 REFERENCE = np.load(ORACLE / "data" / "hadronic_reference.npz")
 
 

@@ -13,9 +13,8 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.engines import gp as module
 from hyperparton.engines.base import normal_scores
-from hyperparton.engines.coordinates import Tree, share_of
-from hyperparton.engines.quasirandom import value_at
-from hyperparton.space import freeze, hp_choice, hp_loguniform, hp_quniform, hp_uniform, samplers_by_label
+from hyperparton.engines.coordinates import UnitCube
+from hyperparton.space import freeze, hp_choice, hp_loguniform, hp_quniform, hp_uniform
 from hyperparton.trials import Outcome
 
 SPACE = freeze(
@@ -44,25 +43,28 @@ def test_the_posterior_is_that_of_a_regression_with_the_same_covariance():
     spread = np.hypot(spread, math.exp(0.5 * found.theta[-1]))
     z = (y.min() - y.mean() - mean) / spread
     expected = spread * (stats.norm.pdf(z) + z * stats.norm.cdf(z))
-    assert np.exp(found.improvement(at)) == pytest.approx(expected, rel=1e-5, abs=1e-12)
+    assert np.exp(found.log_expected_improvement(at)) == pytest.approx(expected, rel=1e-5, abs=1e-12)
 
 
 def test_the_expected_improvement_is_the_integral_of_improvements():
     found, _, y = model()
     at = np.array([[0.9, 0.4, 0.1, 0.2]])
-    mean, spread = found.predicted(at)
+    mean, spread = found.score(at)
     expected = integrate.quad(
         lambda value: (y.min() - value) * stats.norm.pdf(value, mean, spread), mean - 12 * spread, y.min()
     )[0]
-    assert math.exp(found.improvement(at)[0]) == pytest.approx(expected, rel=1e-6)
+    assert math.exp(found.log_expected_improvement(at)[0]) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_gradient_is_that_of_the_posterior():
     found, _, _ = model()
     theta = found.theta + 0.3 * np.random.default_rng(2).standard_normal(len(found.theta))
     steps = 1e-5 * np.eye(len(theta))
-    by_difference = [(found._loss(theta + h)[0] - found._loss(theta - h)[0]) / 2e-5 for h in steps]
-    assert found._loss(theta)[1] == pytest.approx(by_difference, abs=1e-6)
+    by_difference = [
+        (found._negative_log_posterior(theta + h)[0] - found._negative_log_posterior(theta - h)[0]) / 2e-5
+        for h in steps
+    ]
+    assert found._negative_log_posterior(theta)[1] == pytest.approx(by_difference, abs=1e-6)
 
 
 def test_improvements_that_are_hardly_possible_keep_their_order():
@@ -73,24 +75,14 @@ def test_improvements_that_are_hardly_possible_keep_their_order():
     assert module._log_improvement(z) == pytest.approx(expected, rel=2e-3)
 
 
-def test_shares_are_the_inverse_of_values():
-    rng = np.random.default_rng(3)
-    for sampler in samplers_by_label(SPACE).values():
-        for u in rng.random(20):
-            value = value_at(sampler, u)
-            assert value_at(sampler, share_of(sampler, value)) == pytest.approx(value, rel=1e-12)
-        assert (
-            0.0 <= share_of(sampler, value_at(sampler, 0.0)) <= share_of(sampler, value_at(sampler, 1 - 1e-12)) <= 1.0
-        )
-
-
 def test_rows_of_shares_are_those_of_the_trials_that_they_make():
     """A settled row gives values whose own shares are that row, with 0.5 for labels that do not apply."""
-    tree = Tree(SPACE)
-    rows = tree.settled(np.random.default_rng(4).random((200, len(tree.labels))))
-    trials = [Outcome(n, tree.vals(row), "ok", 0.0) for n, row in enumerate(rows)]
-    assert tree.points([trial.vals for trial in trials]) == pytest.approx(rows, abs=1e-9)
-    applies = np.array([[bool(trial.vals[label]) for label in tree.labels] for trial in trials])
+    cube = UnitCube(SPACE)
+    rows, coordinates = cube.settled(np.random.default_rng(4).random((200, len(cube.labels))))
+    assert np.all(coordinates == cube.coordinates(rows))
+    trials = [Outcome(n, cube.vals(row), "ok", 0.0) for n, row in enumerate(rows)]
+    assert cube.points([trial.vals for trial in trials]) == pytest.approx(rows, abs=1e-9)
+    applies = np.array([[bool(trial.vals[label]) for label in cube.labels] for trial in trials])
     assert np.all(rows[~applies] == 0.5)
     assert 0 < applies.mean() < 1
 
@@ -98,15 +90,15 @@ def test_rows_of_shares_are_those_of_the_trials_that_they_make():
 def test_what_is_learned_with_one_optimizer_counts_for_the_other():
     """Equal rates of two optimizers with other ranges have one coordinate, on the range that holds both."""
     rates = hp_loguniform("A", 1e-4, 1e-2), hp_loguniform("B", 1e-3, 1e-1)
-    tree = Tree(freeze(hp_choice("optimizer", [{"rate": rate} for rate in rates])))
+    cube = UnitCube(freeze(hp_choice("optimizer", [{"rate": rate} for rate in rates])))
     trials = [
         Outcome(n, {"optimizer": [k], label: [rate], other: []}, "ok", 0.0)
         for n, (k, label, other, rate) in enumerate(
             [(0, "A", "B", 1e-3), (1, "B", "A", 1e-3), (1, "B", "A", 1e-1), (0, "A", "B", 1e-4)]
         )
     ]
-    found, owners = tree.coordinates(tree.points([trial.vals for trial in trials]))
-    assert owners.tolist() == [0, 0, 1]
+    found = cube.coordinates(cube.points([trial.vals for trial in trials]))
+    assert cube.parameters.tolist() == [0, 0, 1]
     assert found[:, 2] == pytest.approx([1 / 3, 1 / 3, 1.0, 0.0])
 
 

@@ -6,7 +6,6 @@ import pytest
 from scipy.stats import qmc
 
 from hyperparton.engines import get_engine, trial_seed
-from hyperparton.engines.quasirandom import value_at
 from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform
 from hyperparton.trials import Outcome
 
@@ -56,10 +55,3 @@ def test_after_the_start_the_engine_suggests():
         assert engine.start == start
         assert engine.suggest(SPACE, history[:start], 99) == own.suggest(SPACE, history[:start], 99)
         assert engine.suggest(SPACE, history[: start - 1], 99) != own.suggest(SPACE, history[: start - 1], 99)
-
-
-def test_ends_of_ranges():
-    assert value_at(SPACE["q"], 0.0) == 0
-    assert value_at(SPACE["q"], 1 - 1e-12) == 7
-    assert value_at(SPACE["l"], 0.5) == pytest.approx(256)
-    assert value_at(SPACE["c"], 0.5) == 1

@@ -3,9 +3,10 @@
 n3fit's sum rules are a sum over 2,000 points, so the comparison is made with these points in place of ours.
 """
 
-import importlib.util
 import json
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,9 +21,7 @@ from hyperparton.pdf.sum_rules import Quadrature
 from hyperparton.runcard import parse_runcard, trial_parameters
 
 HERE = Path(__file__).parent
-_SPEC = importlib.util.spec_from_file_location("make_course_reference", HERE / "make_course_reference.py")
-script = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(script)
+script = SimpleNamespace(**runpy.run_path(str(HERE / "make_course_reference.py")))
 REFERENCE = np.load(HERE / "data" / "course_reference.npz")
 FITS = ("fit", "exponents")
 

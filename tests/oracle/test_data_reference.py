@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,12 +50,7 @@ def _card(fracs=None, **settings) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("make_data_reference", HERE / "make_data_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(HERE / "make_data_reference.py")))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from cheap import Trainer, recipe, scanner
 
@@ -105,20 +107,24 @@ def test_time_is_that_of_all_starts(tmp_path):
     assert len(entries(tmp_path)) == 5
 
 
-def test_what_the_engine_expects_ends_the_scan(tmp_path):
-    """The Gaussian process can tell after its ten random trials, and expects less than a million."""
+@pytest.mark.parametrize(("engine", "start"), [("gp", 10), ("gp+sobol", 10), ("gp+halton14", 14)])
+def test_what_the_engine_expects_ends_the_scan(tmp_path, engine, start):
+    """The Gaussian process can tell after its first trials, and expects less than a million."""
     events = []
-    scan(tmp_path / "ends", engine="gp", ending=Ending(min_improvement=1e6), progress=events.append)
-    assert len(entries(tmp_path / "ends")) == 10
+    scan(tmp_path / "ends", engine=engine, ending=Ending(min_improvement=1e6), progress=events.append)
+    assert len(entries(tmp_path / "ends")) == start
     assert "the next trial is expected to improve the loss by " in events[-1]["reason"]
-    scan(tmp_path / "goes on", trials=12, engine="gp", ending=Ending(min_improvement=1e-300), progress=events.append)
-    assert len(entries(tmp_path / "goes on")) == 12
+    ending = Ending(min_improvement=1e-300)
+    scan(tmp_path / "goes on", trials=start + 2, engine=engine, ending=ending, progress=events.append)
+    assert len(entries(tmp_path / "goes on")) == start + 2
     assert events[-1]["event"] == "trial_finished"
 
 
-def test_only_engines_that_can_tell_are_asked(tmp_path):
-    with pytest.raises(EngineError, match="the engine random cannot tell what improvement it expects"):
-        scan(tmp_path, ending=Ending(min_improvement=0.1))
+@pytest.mark.parametrize("engine", ["random", "random+sobol", "optuna"])
+def test_only_engines_that_can_tell_are_asked(tmp_path, engine):
+    told = re.escape(f"the engine {engine} cannot tell what improvement it expects")
+    with pytest.raises(EngineError, match=told):
+        scan(tmp_path, engine=engine, ending=Ending(min_improvement=0.1))
 
 
 @pytest.mark.parametrize("settings", [{"patience": 0}, {"max_time": -1}, {"target_loss": float("nan")}])

@@ -237,6 +237,14 @@ def test_another_scan_is_refused(tmp_path):
     assert len(entries(tmp_path)) == 6
 
 
+def test_a_scan_of_an_engine_that_is_gone_is_refused(tmp_path):
+    with FileTrials(tmp_path) as trials:
+        trials.attach_first("scan", {"settings": {"engine": "optuna:gp"}})
+    for engine in ("optuna:gp", "random"):
+        with pytest.raises(EngineError, match=r"'optuna:gp' is gone .*\(--from\); accepted: gp, hyperopt, optuna, "):
+            scan(tmp_path, engine=engine)
+
+
 def test_a_folder_in_use_is_refused(tmp_path):
     with FileTrials(tmp_path), pytest.raises(StoreError, match="another scan works in this folder"):
         scan(tmp_path)

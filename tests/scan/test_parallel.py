@@ -206,18 +206,9 @@ def test_a_dask_cluster_of_the_user(tmp_path, calm):
     assert (best, entries(tmp_path)) == calm
 
 
-def store_url(kind, servers, folder):
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/shared.sqlite"
-    if kind == "postgres":
-        return servers.postgres(str(folder))
-    host, port, name = servers.mongo(str(folder))
-    return f"mongodb://{host}:{port}/{name}"
-
-
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "mongo"])
 def test_jobs_join_a_scan_and_one_of_them_dies(tmp_path, servers, calm, kind):
-    url = store_url(kind, servers, tmp_path)
+    url = servers.store_url(kind, tmp_path)
 
     def job(name):
         command = [sys.executable, HERE / "cheap.py", tmp_path / name, url, "26", "0.1", "4", "1.5"]

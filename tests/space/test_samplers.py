@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hyperparton.errors import SpaceError
@@ -144,3 +144,112 @@ def test_a_choice_cannot_be_changed_from_outside():
         choice.label = "y"
     with pytest.raises(TypeError):
         choice.options[0]["name"] = "b"
+
+
+LOG, LINEAR = hp_loguniform("l", 1e-300, 1e300), hp_uniform("u", -1e308, 1e308)
+GRID = hp_quniform("g", -1e308, 1e308, steps=4)
+FINE = hp_quniform("f", 1, 1e300, step_size=1)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "share", "value"),
+    [
+        (hp_uniform("x", -1, 3), 0.25, 0.0),
+        (hp_loguniform("x", 1.0, 2.0**16), 0.5, 256.0),
+        (hp_quniform("x", 0, 7, step_size=1), 2.5 / 8, 2.0),
+        (hp_choice("x", ["a", 1, 2, 3]), 0.625, 2),
+        (LOG, 0.0, 1e-300),
+        (LOG, 0.5, 1.0),
+        (LOG, 0.75, 1e150),
+        (LOG, 1.0, 1e300),
+        (hp_loguniform("x", 5e-324, 1.0), 1.0, 1.0),
+        (LINEAR, 0.0, -1e308),
+        (LINEAR, 0.25, -5e307),
+        (LINEAR, 0.5, 0.0),
+        (LINEAR, 1.0, 1e308),
+        (hp_uniform("x", 1e-300, 3e-300), 0.5, 2e-300),
+        (GRID, 0.1, -1e308),
+        (GRID, 0.3, -5e307),
+        (GRID, 0.5, 0.0),
+        (GRID, 0.7, 5e307),
+        (GRID, 0.9, 1e308),
+        (FINE, 0.25, 2.5e299),
+        (FINE, 1.0, 1e300),
+    ],
+)
+def test_shares_and_values_in_closed_form(sampler, share, value):
+    assert sampler.value_at(share) == pytest.approx(value, rel=1e-12, abs=0.0 if value else 1e-15)
+    assert sampler.share(value) == pytest.approx(share, abs=1e-12)
+
+
+@pytest.mark.parametrize("sampler", [hp_quniform("q", 0, 7, step_size=1), hp_choice("c", list(range(8)))])
+def test_cells_are_equally_wide(sampler):
+    assert sampler.cells == 8
+    assert [sampler.value_at(share) for share in (0.0, 0.1249, 0.125, 0.9999, 1.0)] == [0, 0, 1, 7, 7]
+
+
+@st.composite
+def ranges(draw):
+    """Any range that is accepted, ordinary and extreme ones."""
+    kind = draw(st.sampled_from(["linear", "log", "steps", "step"]))
+    if kind == "log":
+        ends = [10.0 ** draw(st.floats(-307.5, 307.5)) for _ in range(2)]
+    else:
+        size = draw(st.sampled_from([1.0, 1e-300, 1e-9, 1e6, 1e300, 1.7e308]))
+        ends = [size * draw(st.floats(-1.0, 1.0)) for _ in range(2)]
+    low, high = min(ends), max(ends)
+    # of bounds that agree in most digits there are few values
+    assume(high / 2 - low / 2 > 1e-6 * max(abs(low), abs(high)) and high / 2 - low / 2 > 1e-310)
+    if kind == "log":
+        return hp_loguniform("x", low, high)
+    if kind == "linear":
+        return hp_uniform("x", low, high)
+    if kind == "steps":
+        return hp_quniform("x", low, high, steps=draw(st.integers(2, 5000)))
+    step = 2.0 * (high / 2 - low / 2) * draw(st.floats(1e-9, 0.5))
+    return hp_quniform("x", low, high, step_size=min(step, 1.7e308))
+
+
+@given(sampler=ranges(), shares=st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6), seed=st.integers(0, 2**32))
+def test_shares_are_the_inverse_of_values(sampler, shares, seed):
+    shares = sorted([0.0, *shares, 1.0])
+    values = [sampler.value_at(share) for share in shares]
+    assert values == sorted(values)
+    assert values[0] == pytest.approx(sampler.lower, rel=1e-12, abs=0.0)
+    drawn = sampler.draw(np.random.default_rng(seed))
+    assert all(sampler.lower <= value <= sampler.upper for value in [*values, drawn])
+    back = [sampler.share(value) for value in values]
+    assert back == sorted(back)
+    assert all(0.0 <= share <= 1.0 for share in [*back, sampler.share(drawn)])
+    cell = 0.5 / sampler.cells if sampler.cells else 0.0
+    assert back == pytest.approx(shares, abs=cell + 1e-8)
+
+
+@given(sampler=ranges())
+def test_grid_points_are_those_of_their_numbers(sampler):
+    if not isinstance(sampler, QUniform):
+        return
+    for k in {0, 1, sampler.count // 2, sampler.count - 1, sampler.count}:
+        assert sampler.index(sampler.point(k)) == k
+    assert sampler.point(0) == sampler.lower
+    assert sampler.point(sampler.count) == sampler.last <= sampler.upper
+
+
+def test_a_step_that_nearly_divides_the_range_does_not_pass_its_end():
+    """A million steps of 1.0000000005e-6 are longer than the range by a thousandth of a step less than is seen."""
+    sampler = hp_quniform("x", 0, 1, step_size=1.0000000005e-6)
+    assert sampler.point(sampler.count) == sampler.last == 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: hp_quniform("x", -1e308, 1e308, steps=1), "1 steps from -1e.308 to 1e.308 have a length"),
+        (lambda: hp_quniform("x", 0, 5e-324, steps=3), "3 steps from 0 to 4.94066e-324 have a length"),
+        (lambda: hp_quniform("x", 0, 1e308, step_size=1e-10), "too many steps of 1e-10"),
+        (lambda: hp_quniform("x", 0, 1, steps=10**400), "steps must be a whole number from 1 to"),
+    ],
+)
+def test_grids_that_no_float_can_hold_are_refused(call, message):
+    with pytest.raises(SpaceError, match=message):
+        call()

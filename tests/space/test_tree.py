@@ -127,6 +127,12 @@ def test_the_fingerprint_is_that_of_the_content():
     assert len({fingerprint(space) for space in [one, *others]}) == 4
 
 
+def test_the_fingerprint_of_a_space_stays(space):
+    """Stores hold it, so that a scan begun earlier continues."""
+    every = {**space, "l": hp_loguniform("l", 1e-5, 1), "q": hp_quniform("q", 0.3, 1, steps=7)}
+    assert fingerprint(every) == "963f24411c225fb3574ea1074f457fd5b3f29f4cf20c32ce0b68e7c32a525fd6"
+
+
 def test_description_and_readable_values_are_strict_json(space):
     assert describe(space)["kind"]["choice"] == "kind"
 

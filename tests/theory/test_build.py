@@ -20,12 +20,8 @@ from hyperparton.theory.coefficients import Point, YadismObservable
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.jobs import CoefficientJob, Row, batches
 from hyperparton.theory.manifest import read_manifest
-from hyperparton.theory.optional import have_extra
 from hyperparton.theory.pool import run_jobs
 
-needs_extra = pytest.mark.skipif(
-    not have_extra(), reason="NOT TESTED: needs yadism and eko; install them with pip install 'hyperparton[theory]'"
-)
 INTEGRABILITY = ("XV", "XV3", "XV8", "XT3", "XT8")
 
 
@@ -33,9 +29,7 @@ INTEGRABILITY = ("XV", "XV3", "XV8", "XT3", "XT8")
 def test_a_missing_extra_is_named(monkeypatch, tmp_path, package):
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
-    for other in ("yadism", "eko"):
-        if other == package or not have_extra():
-            monkeypatch.setitem(sys.modules, other, None)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(TheoryError, match=r"not installed; install it with: pip install 'hyperparton\[theory\]'"):
         build("40000000", ["NNPDF_INTEG_3GEV_XV"], tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -79,7 +73,7 @@ def test_batches_keep_rows_of_one_scale_together():
     assert max(map(len, found)) <= 150
 
 
-@needs_extra
+@pytest.mark.theory
 def test_integrability_tables_from_nothing(tmp_path):
     folder = build("40000000", ["integrability"], tmp_path)
     report = check_theory(folder)
@@ -101,7 +95,7 @@ def job():
     return CoefficientJob(card, part, 0, (row,))
 
 
-@needs_extra
+@pytest.mark.theory
 def test_pieces_are_computed_once(tmp_path, job):
     store, told = PieceCache(tmp_path), []
     seconds = run_jobs([job], store, 1, told.append)
@@ -116,7 +110,7 @@ def test_pieces_are_computed_once(tmp_path, job):
     np.testing.assert_array_equal(store.load(job.path(store))["values"], first)
 
 
-@needs_extra
+@pytest.mark.theory
 def test_a_job_that_fails_says_which(tmp_path, job):
     row = Row("T", 0, YadismObservable("F2_light", "EM", tmc=False), Point(1e-9, 5.0))
     with pytest.raises(TheoryError, match="massless4-em-00 could not be computed: ValueError: x outside"):

@@ -20,12 +20,8 @@ from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import CoefficientJob, EvolutionJob, Row
 from hyperparton.theory.observables import DISTable
-from hyperparton.theory.optional import have_extra
 from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
 
-needs_extra = pytest.mark.skipif(
-    not have_extra(), reason="NOT TESTED: needs yadism and eko; install them with pip install 'hyperparton[theory]'"
-)
 F2 = YadismObservable("F2_light", "EM", tmc=False)
 
 
@@ -67,7 +63,7 @@ def test_a_missing_extra_is_named(monkeypatch):
     assert "needs the package yadism, which is not installed" in str(shown.exception)
 
 
-@needs_extra
+@pytest.mark.theory
 def test_each_factor_and_each_part_is_computed_once():
     card = read_card("40000000")
     rows = [Row("A", 0, F2, Point(0.1, 30.0)), Row("B", 7, F2, Point(0.1, 30.0)), Row("A", 1, F2, Point(0.2, 10.0))]
@@ -82,7 +78,7 @@ def test_each_factor_and_each_part_is_computed_once():
     assert sorted(steps) == [(nf, pytest.approx(q2)) for nf, q2 in sorted(expected)]
 
 
-@needs_extra
+@pytest.mark.theory
 @pytest.mark.filterwarnings("ignore")  # numba's and scipy's, inside yadism
 def test_plain_coefficients_are_those_of_the_common_quadrature():
     card, point = read_card("208"), Point(0.3, 5.0)
@@ -93,7 +89,7 @@ def test_plain_coefficients_are_those_of_the_common_quadrature():
     np.testing.assert_allclose(plain["values"], common["values"][0], rtol=1e-6, atol=1e-9)
 
 
-@needs_extra
+@pytest.mark.theory
 def test_a_prediction_needs_its_pieces(tmp_path):
     card = read_card("208")
     direct = DirectTheory(card, np.zeros((14, len(x_grid()))), PieceCache(tmp_path))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,26 +13,18 @@ import pytest
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import CoefficientCache, coefficients
 from hyperparton.theory.fonll import parts_of
-from hyperparton.theory.optional import have_extra
 
 HERE = Path(__file__).parent
 
 pytestmark = [
-    pytest.mark.skipif(
-        not have_extra(), reason="NOT TESTED: needs yadism and eko; install them with pip install 'hyperparton[theory]'"
-    ),
+    pytest.mark.theory,
     pytest.mark.filterwarnings("ignore"),  # numba's, inside yadism and eko
 ]
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("make_yadism_reference", HERE / "make_yadism_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(HERE / "make_yadism_reference.py")))
 
 
 @pytest.fixture(scope="module")

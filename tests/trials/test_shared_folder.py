@@ -90,13 +90,8 @@ def test_urls_that_are_no_store(url):
 @pytest.mark.parametrize("kind", ["postgres", "mongo"])
 def test_leases_end_by_the_servers_clock(kind, servers, monkeypatch, tmp_path):
     """Workers an hour fast or slow neither lose their trials nor keep them longer."""
-    if kind == "postgres":
-        url = servers.postgres(str(tmp_path))
-        stores = [SqlStore(url), SqlStore(url)]
-    else:
-        host, port, name = servers.mongo(str(tmp_path))
-        stores = [MongoStore(f"mongodb://{host}:{port}/{name}") for _ in range(2)]
-    slow, fast = stores
+    make_store = SqlStore if kind == "postgres" else MongoStore
+    slow, fast = (make_store(servers.store_url(kind, tmp_path)) for _ in range(2))
     now = time.time()
     with monkeypatch.context() as shifted:
         shifted.setattr(time, "time", lambda: now - 3600)
@@ -108,7 +103,7 @@ def test_leases_end_by_the_servers_clock(kind, servers, monkeypatch, tmp_path):
         shifted.setattr(time, "time", lambda: now - 3600)
         assert fast.lease("fast", seconds=30).number == 0
         assert not slow.complete(0, "slow", {"status": "ok", "loss": 1.0})
-    for store in stores:
+    for store in (slow, fast):
         store.close()
 
 

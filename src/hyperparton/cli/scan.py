@@ -38,7 +38,7 @@ _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
     callback=lambda context, option, name: _known_engine(name),
     default="gp",
     show_default=True,
-    help="gp, hyperopt, optuna, optuna:gp, optuna:cmaes or random; NAME+sobol starts with a Sobol sequence.",
+    help="gp, hyperopt, optuna, optuna:cmaes or random; NAME+sobol starts with a Sobol sequence.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
 @click.option(

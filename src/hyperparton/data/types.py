@@ -1,7 +1,7 @@
-"""The data of a fit: frozen containers of numpy arrays in double precision.
+"""The data of a fit: frozen containers of numpy arrays in double precision; `hyperparton.axes` names their axes.
 
-Axes: `dat` data points, `chan` channels of one FK table, `x` nodes of its grid in x, `flav` the 14 flavours of
-`EVOLUTION_BASIS` (photon, Sigma, g, V, V3, V8, V15, V24, V35, T3, T8, T15, T24, T35), `rep` replicas.
+The axis `evol` has the flavours of `EVOLUTION_BASIS`: photon, Sigma, g, V, V3, V8, V15, V24, V35, T3, T8, T15, T24 and
+T35.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ would draw at random, from a Sobol sequence; `hyperopt+sobol32` the first 32. `r
 from __future__ import annotations
 
 import re
+from importlib import import_module
 
 from hyperparton.engines.base import Engine, trial_seed
 from hyperparton.engines.quasirandom import SEQUENCES, QuasiRandomStart
@@ -14,8 +15,17 @@ from hyperparton.errors import EngineError, nearest
 
 __all__ = ["ENGINES", "Engine", "check_engine", "get_engine", "trial_seed"]
 
-#: names of engines, each of which takes a quasi-random start too
-ENGINES = ("gp", "hyperopt", "optuna", "optuna:gp", "optuna:cmaes", "random")
+#: name, module and class of each engine; the name is what `--engine` accepts, alone or with a quasi-random start
+ENGINES = {
+    "gp": ("gp", "GaussianProcessEngine"),
+    "hyperopt": ("hyperopt", "HyperoptEngine"),
+    "optuna": ("optuna", "TPEEngine"),
+    "optuna:cmaes": ("cmaes", "CmaEsEngine"),
+    "random": ("random", "RandomEngine"),
+}
+
+#: names that older scans may have -> why there is no such engine any more
+_GONE = {"optuna:gp": "it needed torch"}
 
 _START = re.compile(rf"({'|'.join(SEQUENCES)})([1-9]\d{{0,4}})?")
 
@@ -28,46 +38,31 @@ def check_engine(name: str) -> None:
 def get_engine(name: str, scan_seed: int = 0) -> Engine:
     """A new engine by its name; a quasi-random start is scrambled from `scan_seed`.
 
-    Raises EngineError for a name that is not known, or an engine whose library is not installed.
+    Raises EngineError for a name that is not known.
     """
     base, sequence, start = _parse(name)
-    engine = _engine(base)
+    module, class_name = ENGINES[base]
+    engine = getattr(import_module(f"{__name__}.{module}"), class_name)()
     return engine if sequence is None else QuasiRandomStart(engine, sequence, start or engine.start, scan_seed)
 
 
 def _parse(name: str) -> tuple[str, str | None, int | None]:
+    """(engine, sequence, trials of the sequence) of a name."""
     base, plus, start = name.partition("+")
+    if base in _GONE:
+        raise EngineError(
+            f"the engine {base!r} is gone ({_GONE[base]}): a scan begun with it cannot be continued, but a scan in "
+            f"another folder can learn from its trials (--from); accepted: {', '.join(ENGINES)}"
+        )
     if base not in ENGINES:
         raise EngineError(f"unknown engine {base!r}{nearest(base, ENGINES)}, accepted: {', '.join(ENGINES)}")
     if not plus:
         return base, None, None
-    found = _START.fullmatch(start)
-    if found is None:
+    match = _START.fullmatch(start)
+    if match is None:
         accepted = ", ".join(f"{base}+{sequence}" for sequence in SEQUENCES)
         raise EngineError(
             f"unknown start {start!r} of an engine{nearest(start, SEQUENCES)}, accepted: {accepted}, "
             f"with or without a number of trials"
         )
-    return base, found[1], int(found[2]) if found[2] else None
-
-
-def _engine(base: str) -> Engine:
-    if base == "hyperopt":
-        from hyperparton.engines.hyperopt import HyperoptEngine
-
-        return HyperoptEngine()
-    if base == "random":
-        from hyperparton.engines.random import RandomEngine
-
-        return RandomEngine()
-    if base == "gp":
-        from hyperparton.engines.gp import GaussianProcessEngine
-
-        return GaussianProcessEngine()
-    if base == "optuna:cmaes":
-        from hyperparton.engines.cmaes import CmaEsEngine
-
-        return CmaEsEngine()
-    from hyperparton.engines.optuna import GPEngine, TPEEngine
-
-    return TPEEngine() if base == "optuna" else GPEngine()
+    return base, match[1], int(match[2]) if match[2] else None

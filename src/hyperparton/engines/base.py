@@ -1,4 +1,4 @@
-"""What an engine is: it names the next point of a search space.
+"""What an engine is: it suggests the next point of a search space.
 
 The contract
 ------------
@@ -7,46 +7,62 @@ The contract
 
 - It is a pure function: the same space, history, seed and number give the same vals, in any process, after any number
   of other calls. An engine may remember what it computed, never what it decided.
-- `history` holds the finished trials, failed ones too, ordered by number; what an engine learns from a failure is its
-  own affair and said in its docstring. With trials that run at once it ends before `number` - 1.
+- `history` holds the finished trials, failed ones too, ordered by number. Each engine's docstring says what it learns
+  from a failure. Where several trials run at once, the history ends before `number` - 1.
 - Values lie in the range that their sampler declares; a label has a value exactly if the choices above it were made.
-- It never touches the trial store and never evaluates a trial.
+- An engine never touches the trial store and never evaluates a trial.
 
-So a scan is settled by its space, its seed and the trials' results, whoever runs them and however often it is stopped.
+So the space, the seed and the results determine a scan, whoever runs the trials and however often it is stopped.
+
+`expected_improvement` is optional: an engine that can predict it says so by `tells_expected_improvement`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from operator import is_
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from hyperparton.errors import EngineError
-from hyperparton.space import Sampler, samplers_by_label
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, freeze, samplers_by_label
 from hyperparton.trials.trial import Outcome
 
 __all__ = [
     "Engine",
-    "Follower",
+    "HistoryTracker",
+    "PerSpace",
     "best_and_latest",
     "counted_loss",
+    "is_extreme",
+    "next_number",
     "normal_scores",
     "samplers_to_scan",
     "scores_of_ranks",
     "trial_seed",
 ]
 
+T = TypeVar("T")
 
-class Engine(Protocol):
+#: widths of linear ranges, and bounds of logarithmic ones, whose squares and products libraries compute without
+#: overflow; grids of more points are continuous to them
+_LEAST, _GREATEST, _MOST_POINTS = 1e-100, 1e100, 2**50
+
+
+class Engine(ABC):
     """Suggests trials; the contract is this module's docstring."""
 
     name: str
+    """as `--engine` takes it"""
     start: int
-    """trials at the beginning that it draws without looking at others"""
+    """trials at the beginning that it draws without a look at others"""
+    tells_expected_improvement: bool = False
+    """whether `expected_improvement` gives a number once there are enough trials"""
 
+    @abstractmethod
     def suggest(
         self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
     ) -> dict[str, list[Any]]:
@@ -54,32 +70,69 @@ class Engine(Protocol):
 
         Raises EngineError if the space cannot be used.
         """
-        ...
+
+    def expected_improvement(
+        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
+    ) -> float | None:
+        """By how much the trial that `suggest` gives is expected to lower the best loss; None if that is unknown."""
+        return None
 
 
-class Follower:
-    """Tells what is new in a history that mostly grows, so that what was made of its beginning can be kept."""
+class PerSpace(Generic[T]):
+    """What an engine computes from a space, kept as long as the space is the same."""
+
+    def __init__(self, build: Callable[[Any], T]) -> None:
+        """`build` gets the frozen space."""
+        self._build = build
+        self._space: Any = None
+        self._built: T | None = None
+
+    def __call__(self, space: Any) -> T:
+        """What `build` gives for this space."""
+        frozen = freeze(space)
+        if self._built is None or self._space != frozen:
+            self._space, self._built = frozen, self._build(frozen)
+        return self._built
+
+
+class HistoryTracker:
+    """Tells what is new in a history that mostly grows, so that work on its beginning can be kept."""
 
     def __init__(self) -> None:
         self._seen: list[Outcome] = []
 
-    def news(self, history: Sequence[Outcome]) -> tuple[bool, Sequence[Outcome]]:
-        """(whether to forget what was made so far, the outcomes to add)."""
+    def update(self, history: Sequence[Outcome]) -> tuple[bool, Sequence[Outcome]]:
+        """(whether the earlier work is void, the outcomes to add)."""
         kept = len(self._seen)
-        again = kept > len(history) or not all(map(is_, self._seen, history))
-        if again:
+        void = kept > len(history) or not all(map(is_, self._seen, history))
+        if void:
             self._seen, kept = [], 0
         added = history[kept:]
         self._seen.extend(added)
-        return again, added
+        return void, added
+
+
+def next_number(history: Sequence[Outcome]) -> int:
+    """The number after those of the history."""
+    return max((outcome.number for outcome in history), default=-1) + 1
+
+
+def is_extreme(sampler: Sampler) -> bool:
+    """Whether the formulae of libraries overflow or vanish for values of this range: they are given its shares then."""
+    if isinstance(sampler, Choice):
+        return False
+    if isinstance(sampler, LogUniform):
+        return not (sampler.lower >= _LEAST and sampler.upper <= _GREATEST)
+    many = isinstance(sampler, QUniform) and sampler.cells > _MOST_POINTS
+    return many or not _LEAST <= sampler.upper - sampler.lower <= _GREATEST
 
 
 def samplers_to_scan(space: Any) -> dict[str, Sampler]:
     """The samplers of a space by their labels; raises EngineError if there is none."""
-    found = samplers_by_label(space)
-    if not found:
+    samplers = samplers_by_label(space)
+    if not samplers:
         raise EngineError("the space holds no sampler: there is nothing to scan")
-    return found
+    return samplers
 
 
 def counted_loss(outcome: Outcome) -> float:

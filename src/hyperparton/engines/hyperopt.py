@@ -3,7 +3,8 @@
 The space is compiled to hyperopt once. Grids need a word: hyperopt's `quniform(low, high, q)` rounds to whole multiples
 of q, which for a range that does not start at one misses the lower end and passes the upper. So a grid whose points are
 multiples of its step is `quniform(low, high, q)`, draw by draw what hyperopt and n3fit give, and any other grid is
-`low + quniform(0, high - low, q)`. A draw that rounding carried past the last point is moved to it.
+`low + quniform(0, high - low, q)`. A draw that rounding carried past the last point is moved to it. Of a range too wide
+or too narrow for hyperopt's formulae, hyperopt draws the share.
 
 Failures count as in hyperopt: a trial with status fail counts with its loss, or as the worst if it has none; a trial
 that raised, or whose loss is NaN, is left out of what TPE looks at.
@@ -19,9 +20,9 @@ from hyperopt import hp, tpe
 from hyperopt.base import Domain
 from hyperopt.pyll.base import scope
 
-from hyperparton.engines.base import Follower, samplers_to_scan
+from hyperparton.engines.base import Engine, HistoryTracker, PerSpace, is_extreme, next_number, samplers_to_scan
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform, freeze
+from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["HyperoptEngine"]
@@ -30,24 +31,20 @@ __all__ = ["HyperoptEngine"]
 _KEPT_FAILURES = (None, "InfiniteLoss")
 
 
-class HyperoptEngine:
+class HyperoptEngine(Engine):
     """TPE with hyperopt's own settings: 20 random trials first, then 24 candidates per trial."""
 
     name = "hyperopt"
     start = 20
 
     def __init__(self) -> None:
-        self._space: Any = None
-        self._compiled: _Compiled | None = None
+        self._compiled = PerSpace(_Compiled)
 
     def suggest(
         self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
     ) -> dict[str, list[Any]]:
         """What `hyperopt.tpe.suggest` gives for these trials and this seed; EngineError if there is nothing to scan."""
-        frozen = freeze(space)
-        if self._compiled is None or frozen != self._space:
-            self._space, self._compiled = frozen, _Compiled(frozen)
-        return self._compiled.suggest(history, seed)
+        return self._compiled(space).suggest(history, seed)
 
 
 class _Documents:
@@ -69,20 +66,19 @@ class _Compiled:
     def __init__(self, space: Any) -> None:
         self._samplers = samplers_to_scan(space)
         self._domain = Domain(_never_called, _compile(space, {}))
-        self._follower = Follower()
+        self._tracker = HistoryTracker()
         self._documents = _Documents()
 
     def suggest(self, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
         self._follow(history)
-        new_id = max((outcome.number for outcome in history), default=-1) + 1
-        found = tpe.suggest([new_id], self._domain, self._documents, seed, verbose=False)
-        vals = found[0]["misc"]["vals"]
-        return {label: [_settled(self._samplers[label], value) for value in vals[label]] for label in sorted(vals)}
+        documents = tpe.suggest([next_number(history)], self._domain, self._documents, seed, verbose=False)
+        vals = documents[0]["misc"]["vals"]
+        return {label: [_from_hyperopt(self._samplers[label], v) for v in vals[label]] for label in sorted(vals)}
 
     def _follow(self, history: Sequence[Outcome]) -> None:
         """Bring the documents in line with `history`: usually one is added; anything else starts them again."""
-        again, added = self._follower.news(history)
-        if again:
+        void, added = self._tracker.update(history)
+        if void:
             self._documents = _Documents()
         for outcome in added:
             if outcome.failure in _KEPT_FAILURES:
@@ -90,7 +86,7 @@ class _Compiled:
 
     def _document(self, outcome: Outcome) -> dict[str, Any]:
         tid = outcome.number
-        vals = {label: [_drawn(s, v) for v in outcome.vals.get(label, [])] for label, s in self._samplers.items()}
+        vals = {label: [_to_hyperopt(s, v) for v in outcome.vals.get(label, [])] for label, s in self._samplers.items()}
         misc = {"tid": tid, "idxs": {label: [tid] if held else [] for label, held in vals.items()}, "vals": vals}
         return {"tid": tid, "result": {"status": outcome.status, "loss": outcome.loss}, "misc": misc}
 
@@ -117,27 +113,37 @@ def _compile(node: Any, made: dict[str, Any]) -> Any:
 def _expression(sampler: Sampler, made: dict[str, Any]) -> Any:
     if isinstance(sampler, Choice):
         return hp.choice(sampler.label, [_compile(option, made) for option in sampler.options])
+    if is_extreme(sampler):
+        return hp.uniform(sampler.label, 0.0, 1.0)
     if isinstance(sampler, Uniform):
         return hp.uniform(sampler.label, sampler.lower, sampler.upper)
     if isinstance(sampler, LogUniform):
         return hp.loguniform(sampler.label, float(np.log(sampler.lower)), float(np.log(sampler.upper)))
-    shift = 0.0 if sampler.aligned else sampler.lower
+    shift = _shift(sampler)
     grid = hp.quniform(sampler.label, sampler.lower - shift, sampler.upper - shift, sampler.step)
     return scope.int(grid) if sampler.make_int else grid
 
 
-def _settled(sampler: Sampler, drawn: Any) -> float | int:
+def _shift(sampler: QUniform) -> float:
+    """What is added to hyperopt's multiples of the step."""
+    return 0.0 if sampler.aligned else sampler.lower
+
+
+def _from_hyperopt(sampler: Sampler, drawn: Any) -> float | int:
     """hyperopt's number as the sampler's value."""
     if isinstance(sampler, Choice):
         return int(drawn)
+    if is_extreme(sampler):
+        return sampler.value_at(float(drawn))
     if isinstance(sampler, QUniform):
-        return sampler.snap(float(drawn) + (0.0 if sampler.aligned else sampler.lower))
+        return sampler.snap(float(drawn) + _shift(sampler))
     return min(max(float(drawn), sampler.lower), sampler.upper)
 
 
-def _drawn(sampler: Sampler, value: Any) -> float | int:
-    """The sampler's value as the number that hyperopt drew, bit for bit."""
+def _to_hyperopt(sampler: Sampler, value: Any) -> float | int:
+    """The sampler's value as the number that hyperopt drew, bit for bit; of an extreme range its share."""
+    if is_extreme(sampler):
+        return sampler.share(value)
     if isinstance(sampler, QUniform):
-        shift = 0.0 if sampler.aligned else sampler.lower
-        return round((value - shift) / sampler.step) * sampler.step
+        return round((value - _shift(sampler)) / sampler.step) * sampler.step
     return value

@@ -1,8 +1,7 @@
-"""Engines of Optuna: its tree-structured Parzen estimator and its Gaussian process.
+"""Optuna's tree-structured Parzen estimator as an engine.
 
-Conditional labels stay conditional: the engine walks the space's tree and asks for the labels that apply. The Parzen
-estimator looks at labels in groups that always occur together (`group`), jointly within each (`multivariate`). Optuna's
-Gaussian process knows no conditions: for it a label that does not apply has the middle of its range.
+Conditional labels stay conditional: the engine walks the space's tree and draws the labels that apply. The Parzen
+estimator draws labels that always occur together in one group (`group`), jointly (`multivariate`).
 
 Grids are whole numbers for Optuna, so every point of a grid can be drawn. A study is kept in memory and each new
 outcome is added to it; each suggestion is made by a sampler of its own, started with the trial's seed, so nothing but
@@ -16,46 +15,62 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hyperparton.engines.base import Follower, best_and_latest, counted_loss, normal_scores, samplers_to_scan
-from hyperparton.engines.quasirandom import value_at
-from hyperparton.errors import EngineError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, freeze
+from hyperparton.engines.base import (
+    Engine,
+    HistoryTracker,
+    PerSpace,
+    best_and_latest,
+    counted_loss,
+    is_extreme,
+    samplers_to_scan,
+)
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose
 from hyperparton.trials.trial import Outcome
 
-__all__ = ["GPEngine", "Kept", "Labels", "TPEEngine"]
+__all__ = ["TPE_START", "GrowingStudy", "OptunaSpace", "TPEEngine", "tpe_sampler"]
+
+#: random trials at the beginning
+TPE_START = 10
 
 #: beyond so many trials the Parzen estimator sees the best and the latest, so that its cost does not grow
 _TPE_BEST, _TPE_LATEST = 250, 750
 
-#: the Gaussian process, whose cost grows with the third power, sees so many of the best trials and of the latest
-_GP_BEST, _GP_LATEST = 150, 150
 
-
-class Labels:
+class OptunaSpace:
     """The labels of one space in Optuna's terms."""
 
     def __init__(self, space: Any) -> None:
-        self.space = space
+        self._space = space
         self.samplers = samplers_to_scan(space)
         self.distributions = {label: _distribution(sampler) for label, sampler in self.samplers.items()}
-        self.middle = {label: self.given(label, value_at(s, 0.5)) for label, s in self.samplers.items()}
 
-    def given(self, label: str, value: Any) -> Any:
+    def to_optuna(self, label: str, value: Any) -> Any:
         """A value of ours as Optuna's."""
         sampler = self.samplers[label]
-        return round((value - sampler.lower) / sampler.step) if isinstance(sampler, QUniform) else value
+        if is_extreme(sampler):
+            return sampler.share(value)
+        return sampler.index(value) if isinstance(sampler, QUniform) else value
+
+    def from_optuna(self, label: str, value: Any) -> Any:
+        """Optuna's value as ours."""
+        sampler = self.samplers[label]
+        if is_extreme(sampler):
+            return sampler.value_at(float(value))
+        if isinstance(sampler, QUniform):
+            return sampler.point(int(value))
+        return int(value) if isinstance(sampler, Choice) else float(value)
 
     def params(self, outcome: Outcome) -> dict[str, Any]:
         """Optuna's parameters of a trial: of the labels that applied."""
-        return {label: self.given(label, outcome.vals[label][0]) for label in self.samplers if outcome.vals.get(label)}
+        applied = [label for label in self.samplers if outcome.vals.get(label)]
+        return {label: self.to_optuna(label, outcome.vals[label][0]) for label in applied}
 
     def finished(self, params: Mapping[str, Any], value: float) -> FrozenTrial:
         """A finished trial."""
@@ -63,38 +78,34 @@ class Labels:
             params=dict(params), distributions={label: self.distributions[label] for label in params}, value=value
         )
 
-    def ask(self, study: optuna.Study, sampler: BaseSampler, given: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """A point of the space: values as `given`, others as the sampler draws them for this study.
-
-        The last trial of the study, if it is not finished, is the one that is asked for.
-        """
-        last = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        trial = last[0] if last else create_trial(state=TrialState.RUNNING)
+    def ask(self, study: optuna.Study, sampler: BaseSampler, fixed: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """A point of the space: Optuna's values `fixed`, others as the sampler draws them for this study."""
+        trial = create_trial(state=TrialState.RUNNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             joint = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
+        known = {**joint, **fixed}
 
         def value_of(ours: Sampler) -> Any:
             label, distribution = ours.label, self.distributions[ours.label]
-            known = {**joint, **given}
             drawn = known[label] if label in known else sampler.sample_independent(study, trial, label, distribution)
-            if isinstance(ours, QUniform):
-                return ours.point(int(drawn))
-            return int(drawn) if isinstance(ours, Choice) else float(drawn)
+            return self.from_optuna(label, drawn)
 
-        return choose(self.space, value_of)
+        return choose(self._space, value_of)
 
 
 def _distribution(sampler: Sampler) -> BaseDistribution:
     if isinstance(sampler, Choice):
         return CategoricalDistribution(list(range(len(sampler.options))))
+    if is_extreme(sampler):
+        return FloatDistribution(0.0, 1.0)
     if isinstance(sampler, QUniform):
         return IntDistribution(0, sampler.count)
     return FloatDistribution(sampler.lower, sampler.upper, log=isinstance(sampler, LogUniform))
 
 
 def _storage() -> optuna.storages.BaseStorage:
-    """A new store in memory with one study; Optuna tells of that at length."""
+    """A new store in memory with one study; Optuna's messages about it are switched off."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.InMemoryStorage()
     optuna.create_study(storage=storage, study_name="scan")
@@ -106,89 +117,50 @@ def _study(storage: optuna.storages.BaseStorage) -> optuna.Study:
     return optuna.load_study(study_name="scan", storage=storage)
 
 
-class Kept:
-    """What an engine keeps of one space and the history seen last."""
+class GrowingStudy:
+    """A study of one space that follows a history."""
 
     def __init__(self, space: Any) -> None:
-        self.labels = Labels(space)
-        self._follower = Follower()
+        self.space = OptunaSpace(space)
+        self._tracker = HistoryTracker()
         self._storage = _storage()
 
     def follow(self, history: Sequence[Outcome]) -> None:
         """Bring the study in line with the history: usually one trial is added; a long history is shown in part."""
-        again, shown = self._follower.news(history)
+        void, shown = self._tracker.update(history)
         if len(history) > _TPE_BEST + _TPE_LATEST:
-            again, shown = True, [history[i] for i in best_and_latest(history, _TPE_BEST, _TPE_LATEST)]
-        if again:
+            void, shown = True, [history[i] for i in best_and_latest(history, _TPE_BEST, _TPE_LATEST)]
+        if void:
             self._storage = _storage()
         study = self.study()
         for outcome in shown:
-            study.add_trial(self.labels.finished(self.labels.params(outcome), counted_loss(outcome)))
+            study.add_trial(self.space.finished(self.space.params(outcome), counted_loss(outcome)))
 
     def study(self) -> optuna.Study:
+        """The study, with the trials of the history that was followed last."""
         return _study(self._storage)
 
 
-class TPEEngine:
+def tpe_sampler(seed: int) -> BaseSampler:
+    """Optuna's tree-structured Parzen estimator, multivariate and in groups."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=False, n_startup_trials=TPE_START)
+
+
+class TPEEngine(Engine):
     """Optuna's tree-structured Parzen estimator, multivariate and in groups: 10 random trials, then 24 candidates."""
 
     name = "optuna"
-    start = 10
+    start = TPE_START
 
     def __init__(self) -> None:
-        self._kept: Kept | None = None
+        self._study = PerSpace(GrowingStudy)
 
     def suggest(
         self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
     ) -> dict[str, list[Any]]:
         """A draw of `TPESampler(multivariate=True, group=True)` for these trials and this seed."""
-        kept = self._at(space)
-        kept.follow(history)
-        return kept.labels.ask(kept.study(), self._sampler(seed), {})
-
-    def _at(self, space: Any) -> Kept:
-        frozen = freeze(space)
-        if self._kept is None or self._kept.labels.space != frozen:
-            self._kept = Kept(frozen)
-        return self._kept
-
-    def _sampler(self, seed: int) -> BaseSampler:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return TPESampler(
-                seed=seed, multivariate=True, group=True, constant_liar=False, n_startup_trials=self.start
-            )
-
-
-class GPEngine:
-    """Optuna's Gaussian process with expected improvement, after 10 random trials; it needs torch (extra `gp`).
-
-    It sees the best 150 and the latest 150 trials, with normal scores of the losses' ranks as values: losses that span
-    decades are no normal numbers themselves.
-    """
-
-    name = "optuna:gp"
-    start = 10
-
-    def __init__(self) -> None:
-        if find_spec("torch") is None:
-            raise EngineError(
-                "the engine optuna:gp needs the package torch, which is not installed: "
-                "python -m pip install 'hyperparton[gp]', or choose another engine"
-            )
-        self._labels: Labels | None = None
-
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
-        """A draw of `GPSampler` for these trials and this seed."""
-        frozen = freeze(space)
-        if self._labels is None or self._labels.space != frozen:
-            self._labels = Labels(frozen)
-        labels, study = self._labels, _study(_storage())
-        scores = normal_scores(history)
-        for i in best_and_latest(history, _GP_BEST, _GP_LATEST):
-            study.add_trial(labels.finished({**labels.middle, **labels.params(history[i])}, float(scores[i])))
-        study.add_trial(create_trial(state=TrialState.RUNNING))  # the sampler writes to it
-        sampler = GPSampler(seed=seed, n_startup_trials=self.start, warn_independent_sampling=False)
-        return labels.ask(study, sampler, {})
+        study = self._study(space)
+        study.follow(history)
+        return study.space.ask(study.study(), tpe_sampler(seed), {})

@@ -14,35 +14,43 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose, samplers_by_label
+from hyperparton.engines.base import Engine, next_number
+from hyperparton.space import choose, samplers_by_label
 from hyperparton.trials.trial import Outcome
 
-__all__ = ["SEQUENCES", "QuasiRandomStart", "value_at"]
+__all__ = ["SEQUENCES", "QuasiRandomStart"]
 
 SEQUENCES = ("sobol", "halton")
 
 
-class QuasiRandomStart:
+class QuasiRandomStart(Engine):
     """`engine`, with the trials below number `start` from a sequence."""
 
     def __init__(self, engine: Engine, sequence: str, start: int, scan_seed: int) -> None:
         self.name = f"{engine.name}+{sequence}"
         self.start = start
+        self.tells_expected_improvement = engine.tells_expected_improvement
         self._engine, self._sequence, self._scan_seed = engine, sequence, scan_seed
 
     def suggest(
         self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
     ) -> dict[str, list[Any]]:
         """Point `number` of the sequence, or what the engine suggests."""
-        if number is None:
-            number = max((outcome.number for outcome in history), default=-1) + 1
+        number = next_number(history) if number is None else number
         if number >= self.start:
             return self._engine.suggest(space, history, seed, number)
         labels = sorted(samplers_by_label(space))
         size = max(4, math.ceil(math.log2(number + 1)))
-        point = dict(zip(labels, _points(self._sequence, len(labels), size, self._scan_seed)[number], strict=True))
-        return choose(space, lambda sampler: value_at(sampler, point[sampler.label]))
+        row = _points(self._sequence, len(labels), size, self._scan_seed)[number]
+        point = dict(zip(labels, row.tolist(), strict=True))
+        return choose(space, lambda sampler: sampler.value_at(point[sampler.label]))
+
+    def expected_improvement(
+        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
+    ) -> float | None:
+        """That of the engine; None for a trial of the sequence."""
+        number = next_number(history) if number is None else number
+        return None if number < self.start else self._engine.expected_improvement(space, history, seed, number)
 
 
 @lru_cache(maxsize=8)
@@ -53,15 +61,3 @@ def _points(sequence: str, dimension: int, size: int, seed: int) -> np.ndarray:
 
     maker = {"sobol": qmc.Sobol, "halton": qmc.Halton}[sequence]
     return maker(dimension, scramble=True, rng=np.random.default_rng(seed)).random(2**size)
-
-
-def value_at(sampler: Sampler, u: float) -> float | int:
-    """The sampler's value at the share `u`, from 0 to below 1, of its range."""
-    if isinstance(sampler, Choice):
-        return int(u * len(sampler.options))
-    if isinstance(sampler, QUniform):
-        return sampler.point(int(u * (sampler.count + 1)))
-    if isinstance(sampler, LogUniform):
-        low, high = math.log(sampler.lower), math.log(sampler.upper)
-        return min(max(math.exp(low + u * (high - low)), sampler.lower), sampler.upper)
-    return min(sampler.lower + u * (sampler.upper - sampler.lower), sampler.upper)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.engines.base import Engine
 from hyperparton.space import sample
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["RandomEngine"]
 
 
-class RandomEngine:
-    """Draws every trial by the space's own sampler."""
+class RandomEngine(Engine):
+    """Draws every trial by the space's own samplers."""
 
     name = "random"
     start = 2**16

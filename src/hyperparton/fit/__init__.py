@@ -1,15 +1,13 @@
-"""The fit.  The path of one trial through it:
+"""The fit.  A trial takes this path through it:
 
-1. `methodology` makes the trial's parameters a `Methodology`; `setup` holds what all trials share (`FitSetup`):
-   `observables` predict the data, `folds` and `chi2` say what is fitted and what is hidden.
-2. `train` gets a `FitJob` (the PDF model and the methodology) and trains a batch: one model for each trial, fold and
-   replica, all at once (`train_batch`).
-3. `batches` puts the models into chunks and drops those that have stopped; `parallel` runs the chunks on the cores;
-   `compile_cache` keeps the compiled programs.
-4. `compiled` is one call of a program, up to 100 epochs: x f, `projection` to features and predictions, chi2,
-   `positivity`, a step of the optimizer, `stopping`.
-5. `result` holds what comes out (`TrainedModels`); `run` makes a fit of all data of it (`FitResult`), `mixed` one whose
-   replicas have different methodologies, `hyperparton.hyperloss` the loss of a trial.
+1. `methodology` reads the trial's parameters.  `setup` holds what all trials of a runcard share (`FitSetup`): the
+   predictions (`observables`), the folds (`folds`) and their chi2 (`chi2`).
+2. `train` trains a batch: a model for each trial, fold and replica.  A trial enters it as a `FitJob`.
+3. `batches` divides the models into chunks and drops those that have stopped.  `parallel` runs the chunks on the cores.
+4. `compiled` runs up to 100 epochs of a chunk in one call, with `projection`, `positivity` and `stopping` as its parts.
+   `compile_cache` keeps the compiled program.
+5. The trained networks leave it as `TrainedModels` (`result`).  `hyperloss` computes the loss of a trial from them.
+   `run` makes a fit of all data in the same way (`FitResult`); in `mixed` each replica has a methodology of its own.
 """
 
 from __future__ import annotations

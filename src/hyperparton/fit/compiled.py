@@ -1,7 +1,7 @@
 """The compiled epoch: several models trained at once, with early stopping inside.
 
 One call of `advance` runs up to `PUSH_EACH` epochs of a few models without returning to Python.  What differs between
-trials of like shape (optimizer of one family, learning rate, clipnorm, dropout rate, epochs, patience, multipliers,
+trials of one shape (optimizer of one family, learning rate, clipnorm, dropout rate, epochs, patience, multipliers,
 initial weights, data) is data of the program, not part of it, so that trials share compilations.
 
 Notation (the axes are those of `hyperparton.axes`)
@@ -18,8 +18,8 @@ Notation (the axes are those of `hyperparton.axes`)
 | m, v | as a weight | moments of its gradient | `nn.optimizers` |
 
 The models of a fit (fold and replica) are those of several trials, one after the other.  The matrices of a fit are then
-read from memory once for all of them.  What a model becomes does not depend on what it is trained with: a product with
-one row, which rounds otherwise than one with several, is avoided.
+read from memory once for all of them.  A model does not depend on those that are trained with it: products with one
+row, which round differently from products with several, are avoided.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def _step(
     gradients: ModelParameters,
     slots: list[Any],
 ):
-    """ModelParameters and slots after one step of the optimizer."""
+    """Parameters and slots after one step of the optimizer."""
     step = epoch.astype(jnp.float32) + 1.0
     flat, tree = jax.tree_util.tree_flatten_with_path(parameters)
     stepped, new_slots = [], []

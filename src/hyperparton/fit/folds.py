@@ -126,7 +126,7 @@ def build_folds(
 ) -> list[Fold]:
     """One fold per partition, or a single one that hides nothing without `partitions`.
 
-    `convolution` gives the predictions, `fitted_values` (rep, dat) the values to fit.  A partition has
+    `convolution` makes the predictions, `fitted_values` (rep, dat) are the values to fit.  A partition has
     `datasets`, `overfit` and `weight`.  Raises DataError where a fold leaves nothing to fit.
     """
     source = _Source.build(data, convolution, fitted_values, split)

@@ -58,7 +58,7 @@ def fit_mixed(
     """One fit of a runcard in which replica `number` has the methodology `parameters[number]`.
 
     Replicas with equal parameters are fitted as one batch; each has the seeds of its number, as in any other fit.
-    `start` gives the parameters to begin with, of a model and for so many replicas; with `training` off these are
+    `start(model, count)` returns the parameters to begin with, for so many replicas; with `training` off they are
     evaluated as they are.
     """
     numbers = tuple(parameters)

@@ -142,7 +142,7 @@ def _folded(channels: np.ndarray, values: np.ndarray, alive: np.ndarray) -> tupl
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """All observables of a fit: `matrix` (dat, feature) gives predictions from the features of `features`."""
+    """All observables of a fit: predictions are `matrix` (dat, feature) times what `features` returns."""
 
     grid: np.ndarray
     matrix: np.ndarray

@@ -39,10 +39,10 @@ def threads() -> int:
 
 
 def chunk_size(models: int, folds: int = 1) -> int:
-    """How many models to put into one chunk: equal shares, none larger than is fast, and work for two cores at least.
+    """How many models one chunk has: equal shares, none larger than is fast, and chunks for two cores at least.
 
     The `models` are those of `folds` folds, which do not share chunks.  The size does not depend on the cores of the
-    machine: sums are rounded otherwise in products of another size, and a trial is to be the same on all machines that
+    machine: products of another size round their sums differently, and a trial must be the same on all machines that
     join a scan.
     """
     if jax.default_backend() != "cpu":
@@ -56,7 +56,7 @@ def trials_per_chunk(fits: int, trials: int) -> int:
     """How many of `trials` trials to train in one chunk that has `fits` of their folds and replicas.
 
     On a CPU so few that each result is what it is alone, to the last digit: products with very many rows, or with
-    one, are other routines, which round otherwise.
+    one, are other routines, which round differently.
     """
     if jax.default_backend() != "cpu":
         return trials

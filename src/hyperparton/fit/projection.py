@@ -30,7 +30,7 @@ _Table = tuple[int, int] | int
 
 @dataclass(frozen=True)
 class _Group:
-    """What one convolution gives: its linear part, then its non-linear observables."""
+    """The columns of one convolution: those of its linear part, and the tables of each non-linear observable."""
 
     start: int
     stop: int
@@ -49,9 +49,9 @@ class Projection:
     groups: tuple[_Group, ...]
 
     def __call__(self, xf: Array, other: Array | None = None) -> tuple[list[Outputs], list[Outputs]]:
-        """What each convolution gives for `xf` (model, working, x), and for `other` without gradients.
+        """The outputs of each convolution for `xf` (model, working, x), and for `other` without gradients.
 
-        Both go through the matrix together; without `other` the second is that of `xf` again.
+        One product serves both.  Without `other` the second are those of `xf` again.
         """
         flat = jnp.reshape(xf, (xf.shape[0], -1))
         if other is None:
@@ -88,7 +88,7 @@ jax.tree_util.register_dataclass(
 
 
 class Outputs(NamedTuple):
-    """What a convolution gives for the PDFs of models."""
+    """Features or predictions of one convolution."""
 
     linear: Array
     """(model, feature) the linear features, or (model, dat) the linear part of predictions"""

@@ -1,4 +1,4 @@
-"""What comes of a fit: the trained models of a batch, and the numbers of a fit of all data."""
+"""The results of a fit: the trained models of a batch, and the numbers of a fit of all data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TrainedModels:
 
 @dataclass(frozen=True, eq=False)
 class FitNumbers:
-    """What came of a fit of all data; arrays are (rep,), chi2 per point."""
+    """The numbers of a fit of all data; arrays are (rep,), chi2 per point."""
 
     replicas: tuple[int, ...]
     training_chi2: np.ndarray

@@ -35,7 +35,7 @@ def run_fit(
 def evaluate_fit(
     setup: FitSetup, methodology: Methodology, full_fit: Sequence[Fold], parameters: ModelParameters
 ) -> FitResult:
-    """What these parameters, one set per replica, give without any training."""
+    """The same result for these parameters, one set per replica, without any training."""
     return _result(setup, setup.untrained(methodology, full_fit, parameters), full_fit)
 
 

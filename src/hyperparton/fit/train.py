@@ -1,4 +1,4 @@
-"""Training: the models of one trial, or of several trials of like kind, as one batch."""
+"""Training: the models of one trial, or of several trials that share a compiled program, as one batch."""
 
 from __future__ import annotations
 

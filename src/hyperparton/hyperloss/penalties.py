@@ -1,6 +1,6 @@
 """Penalties that a scan can add to the hyper loss of a fold: saturation, patience, integrability.
 
-Each takes a `FoldFit` and gives one number per replica.  To add one, write it here, put its name into
+Each takes a `FoldFit` and returns one number per replica.  To add one, write it here, put its name into
 `catalogue.PENALTIES` and into `PENALTY_FUNCTIONS`.
 """
 

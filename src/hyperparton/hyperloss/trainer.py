@@ -29,11 +29,11 @@ class ModelTrainer:
     """Fits of one runcard with any parameters.
 
     In a scan (`set_hyperopt(True, keys)`) a call of `hyperparametrizable` fits all folds and all replicas as one
-    batch and gives the trial's result, and `hyperparametrizable_batch` does so for several trials; otherwise a call is
+    batch and returns the trial's result; `hyperparametrizable_batch` does so for several trials.  Otherwise a call is
     one fit of all the data.
 
-    A scan that prunes sets `report` before each trial. Every 100 epochs it is then called with what the trial's loss
-    would be if the fits ended there, and it may raise TrialPrunedError, which ends the trial.
+    A scan that prunes sets `report` before each trial.  It is called every 100 epochs, with the loss that the trial
+    would have if the fits ended there.  It may raise TrialPrunedError, which ends the trial.
     """
 
     #: report(epoch, loss, folds, epochs) -> None
@@ -106,10 +106,10 @@ class ModelTrainer:
     def hyperparametrizable_batch(
         self, trials: Sequence[Mapping[str, Any]], reports: Sequence[Callable[..., None] | None] | None = None
     ) -> list[dict[str, Any] | Exception]:
-        """The results of several trials of a scan; those of like kind are trained together.
+        """The results of several trials of a scan; those that share a compiled program are trained as one batch.
 
-        Each is what `hyperparametrizable` gives for it, in the place of one that has none the exception that this
-        raises.  `reports` takes the place of `report`, one for each trial.
+        Each is what `hyperparametrizable` returns for the trial, or the exception that it raises.  `reports` takes the
+        place of `report`, one for each trial.
         """
         results: dict[int, dict[str, Any] | Exception] = {}
         groups: dict[Any, list[tuple[int, FitJob]]] = {}
@@ -142,7 +142,7 @@ class ModelTrainer:
         epoch: int,
         snapshot: Callable[[], TrainedModels],
     ) -> None:
-        """Report the loss of the fits as they stand; a trial that this ends takes with it what they are."""
+        """Report the loss of the fits as they stand; a trial that is pruned here keeps the result as it stands."""
         trained = snapshot()
         results = self._fold_results(trained, methodology, self.penalties if self.hyper_loss.penalties_in_loss else ())
         # no threshold: a fold that is above it now may come down

@@ -33,7 +33,7 @@ def export_nodes() -> np.ndarray:
 
 
 def flavours(xf: np.ndarray) -> np.ndarray:
-    """x f (x, flav) in the order of `LABELS`, of `xf` (x, flav) in that of `EVOLUTION_BASIS`."""
+    """x f (x, 14) of the partons in the order of `LABELS`, for `xf` (x, evol)."""
     by_name: dict[str, np.ndarray] = dict(zip(EVOLUTION_BASIS, np.moveaxis(xf, -1, 0), strict=True))
     plus = _quarks(by_name["sigma"], [by_name[f"t{n}"] for n in (3, 8, 15, 24, 35)])
     minus = _quarks(by_name["v"], [by_name[f"v{n}"] for n in (3, 8, 15, 24, 35)])
@@ -54,7 +54,7 @@ def _quarks(total: np.ndarray, differences: list[np.ndarray]) -> list[np.ndarray
 
 
 def export_grid(replica: int, q0: float, x: np.ndarray, xf: np.ndarray) -> str:
-    """The text of an exportgrid: x f (x, flav) of replica number `replica` on the nodes `x` at `q0` in GeV."""
+    """The text of an exportgrid: x f (x, evol) of replica number `replica` on the nodes `x` at `q0` in GeV."""
     rows = "\n".join(f"- {_listed(row)}" for row in flavours(xf))
     return f"replica: {replica}\nq20: {q0**2!r}\nxgrid: {_listed(x)}\nlabels: [{', '.join(LABELS)}]\npdfgrid:\n{rows}\n"
 

@@ -23,14 +23,14 @@ PDF = Callable[[np.ndarray], np.ndarray]
 
 
 def _columns(xf: PDF, x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """(rep, flav, x) of the flavours `names`."""
+    """(rep, len(names), x) x f of the flavours `names`."""
     return np.moveaxis(xf(x), 1, 2)[:, [EVOLUTION_BASIS.index(name) for name in names]]
 
 
 def arc_lengths(xf: PDF) -> np.ndarray:
-    """(rep, flav): length of the curve x · x f(x) of Sigma, g, V, V3 and V8, as validphys takes it.
+    """(rep, 5): length of the curve x · x f(x) of Sigma, g, V, V3 and V8, as validphys takes it.
 
-    `xf` gives x f (rep, x, flav) of x (x,) at Q0.
+    `xf` gives x f (rep, x, evol) of x (x,) at Q0.
     """
     total = np.zeros(())
     for low, high in _SEGMENTS:
@@ -41,5 +41,5 @@ def arc_lengths(xf: PDF) -> np.ndarray:
 
 
 def integrability_numbers(xf: PDF) -> np.ndarray:
-    """(rep, flav): the sum of |x f| at x = 1e-9, 1e-8 and 1e-7 of V, T3, V3, T8 and V8."""
+    """(rep, 5): the sum of |x f| at x = 1e-9, 1e-8 and 1e-7 of V, T3, V3, T8 and V8."""
     return np.abs(_columns(xf, np.array([1e-9, 1e-8, 1e-7]), _INTEGRABLE)).sum(axis=2)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hyperparton.engines import get_engine
+from hyperparton.engines import check_engine, get_engine
 from hyperparton.errors import EngineError, ScanError, StoreError
 from hyperparton.scan.early_stop import Ending
 from hyperparton.scan.evaluate import Trainer
@@ -144,7 +144,7 @@ def hyper_scan_wrapper(
 
 def _engine(name: str, seed: int, ending: Ending) -> Any:
     engine = get_engine(name, seed)
-    if ending.min_improvement is not None and not hasattr(engine, "expected_improvement"):
+    if ending.min_improvement is not None and not engine.tells_expected_improvement:
         raise EngineError(f"the engine {name} cannot tell what improvement it expects")
     return engine
 
@@ -238,6 +238,7 @@ def _check_identity(
         "metadata": strict(metadata, "metadata"),
     }
     kept = store.attach_first("scan", asked)
+    check_engine(kept["settings"]["engine"])
     if settings["lag"] is None:
         asked["settings"]["lag"] = kept["settings"]["lag"]
     faults = []

@@ -176,7 +176,7 @@ class Work:
             if not self._finished_below(known):
                 return None
             seed = trial_seed(self._plan.seed, number)
-            self.ended = self._reason_to_end(known, seed)
+            self.ended = self._reason_to_end(number, known, seed)
             if self.ended is not None:
                 self.over = self._finished_below(number)
                 return None
@@ -191,8 +191,8 @@ class Work:
         self.over = self._finished_below(self._plan.total)
         return None
 
-    def _reason_to_end(self, known: int, seed: int) -> str | None:
-        """Why no trial is begun any more after the first `known` ones, the seed of the next being `seed`."""
+    def _reason_to_end(self, number: int, known: int, seed: int) -> str | None:
+        """Why trial `number`, whose seed is `seed`, is not begun any more after the first `known` ones."""
         ending, course = self._plan.ending, self._course
         for outcome in self._past[course.count : known]:
             course.add(outcome)
@@ -201,7 +201,7 @@ class Work:
             told = f"the scan worked for {worked:.0f} s, at most {ending.max_time:g} s were asked for"
         if told is None and ending.min_improvement is not None and course.best is not None:
             past = [*self._plan.prior, *self._past[:known]]
-            gain = self._plan.engine.expected_improvement(self._plan.scanner.as_dict(), past, seed)
+            gain = self._plan.engine.expected_improvement(self._plan.scanner.as_dict(), past, seed, number)
             if gain is not None and gain < ending.min_improvement:
                 told = f"the next trial is expected to improve the loss by {gain:.2g}, less than was asked for"
         return told

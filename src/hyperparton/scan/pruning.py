@@ -52,7 +52,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import scores_of_ranks
-from hyperparton.engines.coordinates import Tree
+from hyperparton.engines.coordinates import UnitCube
 from hyperparton.scan.learning_curve import LearningCurve, finite_loss, loss_scale, rounded_loss, significant
 from hyperparton.space import freeze
 
@@ -134,7 +134,7 @@ class Pruner:
         """finished trials"""
         self.whole = 0
         """of them those that were not stopped"""
-        self._tree = Tree(freeze(space))
+        self._cube = UnitCube(freeze(space))
         self._best: list[tuple[float, int, LearningCurve]] = []
         self._latest: deque[tuple[float, int, LearningCurve]] = deque(maxlen=rule.most // 2)
 
@@ -159,16 +159,16 @@ class Pruner:
         past = [by_number[number] for number in sorted(by_number) if by_number[number][0].epochs]
         if not math.isfinite(target) or not past:
             return []
-        effects = _effects(self._tree, [*(curve.vals for curve, _ in past), vals])
+        effects = _effects(self._cube, [*(curve.vals for curve, _ in past), vals])
         epochs = sorted({epoch for curve, _ in past for epoch in curve.epochs})
         thinned = epochs[:: -(-len(epochs) // _MOST_THRESHOLDS)]
         thresholds = (_threshold(past, effects, epoch, target, rule) for epoch in thinned)
         return [threshold for threshold in thresholds if threshold is not None]
 
 
-def _effects(tree: Tree, vals: Sequence[Mapping[str, Sequence[Any]]]) -> np.ndarray:
+def _effects(cube: UnitCube, vals: Sequence[Mapping[str, Sequence[Any]]]) -> np.ndarray:
     """(trial, effect) the centred coordinates, and their squares."""
-    centred = tree.coordinates(tree.points(vals))[0] - 0.5
+    centred = cube.coordinates(cube.points(vals)) - 0.5
     # 1/12 is the mean of the square over the range
     return np.hstack([centred, centred * centred - 1.0 / 12.0])
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hyperparton.space.samplers import Choice, LogUniform, QUniform, Uniform
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Range
 from hyperparton.space.tree import fill, readable, samplers_by_label
 
 __all__ = ["Misfit", "locate"]
@@ -47,7 +47,7 @@ def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[An
 def _match(node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
     if isinstance(node, Choice):
         return _match_choice(node, value, path, chosen)
-    if isinstance(node, Uniform | LogUniform | QUniform):
+    if isinstance(node, Range):
         return _match_number(node, value, path, chosen)
     if value is _ABSENT:
         return [_misfit(path, value, "a value")] if samplers_by_label(node) else []
@@ -94,13 +94,13 @@ def _named_alike(option: Any, value: Any) -> bool:
     return bool(names) and all(value.get(key) == name for key, name in names.items())
 
 
-def _match_number(
-    node: Uniform | LogUniform | QUniform, value: Any, path: tuple[str, ...], chosen: dict[str, Any]
-) -> list[Misfit]:
+def _match_number(node: Range, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     slack = _EQUAL * max(abs(node.lower), abs(node.upper))
     low = math.floor(node.lower) if isinstance(node, QUniform) and node.make_int else node.lower
-    if not number or not low - slack <= value <= node.upper + slack:
+    # of a logarithmic range the lower bound may be less than the slack of the upper
+    below = _EQUAL * low if isinstance(node, LogUniform) else slack
+    if not number or not low - below <= value <= node.upper + slack:
         return [_misfit(path, value, f"{node.lower:g} to {node.upper:g}")]
     grid = isinstance(node, QUniform)
     chosen[node.label] = _grid_point(node, value) if grid else float(min(max(value, low), node.upper))
@@ -109,7 +109,7 @@ def _match_number(
 
 def _grid_point(node: QUniform, value: float) -> float:
     """The point that is cast to the value, else the nearest one."""
-    nearest = min(max(round((value - node.lower) / node.step), 0), node.count)
+    nearest = node.index(value)
     for k in (nearest, nearest + 1, nearest - 1):
         if 0 <= k <= node.count and math.isclose(node.cast(node.point(k)), value, rel_tol=_EQUAL):
             return node.point(k)

@@ -1,7 +1,18 @@
 """The samplers of a search space: frozen values that no optimisation library has touched.
 
-A space is an ordinary structure of dictionaries, lists and constants with samplers in some places.  An engine compiles
+A space is an ordinary structure of dictionaries, lists and constants with samplers in some places. An engine compiles
 it to its own library; `hyperparton.space.tree` walks, evaluates and samples it without any.
+
+Every sampler maps its values to the unit interval, on the axis on which it draws, and back:
+
+- `share(value)`: where in the range the value lies, from 0 to 1; a point of a grid or an option of a choice lies in the
+  middle of its cell;
+- `value_at(share)`: the value at a share from 0 to 1, both included; never outside of the range;
+- `cells`: how many values there are, 0 for a continuous sampler;
+- `draw(rng)`: a random value.
+
+They hold for whatever range the sampler accepts: 1e-300 to 1e300 on a logarithmic axis, -1e308 to 1e308 on a linear
+one, whose width is more than a float can hold.
 """
 
 from __future__ import annotations
@@ -9,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +32,7 @@ __all__ = [
     "FrozenList",
     "LogUniform",
     "QUniform",
+    "Range",
     "Sampler",
     "Uniform",
     "freeze",
@@ -37,6 +49,12 @@ REAL = int | float | np.integer | np.floating
 #: relative distance below which a bound counts as lying on the grid
 _ON_GRID = 1e-9
 
+#: steps in a range beyond which that distance does not grow any more, so that it stays below one step
+_FINE = 1e8
+
+#: so many steps may be asked for: to a float the points of a finer grid are one
+_MOST_STEPS = 2**53
+
 
 @dataclass(frozen=True)
 class Uniform:
@@ -45,6 +63,19 @@ class Uniform:
     label: str
     lower: float
     upper: float
+    cells: ClassVar[int] = 0
+
+    def share(self, value: float) -> float:
+        unit = _unit(self.lower, self.upper)
+        return (value * unit - self.lower * unit) / (self.upper * unit - self.lower * unit)
+
+    def value_at(self, share: float) -> float:
+        unit = _unit(self.lower, self.upper)
+        return min((self.lower * unit + share * (self.upper * unit - self.lower * unit)) / unit, self.upper)
+
+    def draw(self, rng: np.random.Generator) -> float:
+        unit = _unit(self.lower, self.upper)
+        return min(float(rng.uniform(self.lower * unit, self.upper * unit)) / unit, self.upper)
 
 
 @dataclass(frozen=True)
@@ -54,6 +85,25 @@ class LogUniform:
     label: str
     lower: float
     upper: float
+    cells: ClassVar[int] = 0
+
+    def share(self, value: float) -> float:
+        if 1.0 < (ratio := self.upper / self.lower) < math.inf:
+            return math.log(value / self.lower) / math.log(ratio)
+        low, high = math.log(self.lower), math.log(self.upper)
+        # bounds so close that their logarithms are equal have no share but the middle
+        return (math.log(value) - low) / (high - low) if low < high else 0.5
+
+    def value_at(self, share: float) -> float:
+        low, high = math.log(self.lower), math.log(self.upper)
+        return self._exponential(low + share * (high - low), high)
+
+    def draw(self, rng: np.random.Generator) -> float:
+        low, high = math.log(self.lower), math.log(self.upper)
+        return self._exponential(rng.uniform(low, high), high)
+
+    def _exponential(self, logarithm: float, high: float) -> float:
+        return self.upper if logarithm > high else min(max(math.exp(logarithm), self.lower), self.upper)
 
 
 @dataclass(frozen=True)
@@ -69,31 +119,57 @@ class QUniform:
     @property
     def count(self) -> int:
         """Steps that fit into the range; the grid has one point more."""
-        ratio = (self.upper - self.lower) / self.step
-        return math.floor(ratio + _ON_GRID * max(1.0, ratio))
+        unit = _unit(self.lower, self.upper)
+        ratio = (self.upper * unit - self.lower * unit) / (self.step * unit)
+        return math.floor(ratio + _tolerance(ratio))
+
+    @property
+    def cells(self) -> int:
+        """Points of the grid."""
+        return self.count + 1
 
     @property
     def last(self) -> float:
         """The grid's upper end: `upper` itself where the step divides the range."""
-        end = self.lower + self.count * self.step
+        end = self._at(self.count)
         return self.upper if math.isclose(end, self.upper, rel_tol=0.0, abs_tol=2 * _ON_GRID * self.step) else end
 
     @property
     def aligned(self) -> bool:
         """Whether the grid's points are whole multiples of the step, as those of hyperopt's quniform always are."""
         ratio = self.lower / self.step
-        return abs(ratio - round(ratio)) <= _ON_GRID * max(1.0, abs(ratio))
+        return math.isfinite(ratio) and abs(ratio - round(ratio)) <= _tolerance(ratio)
+
+    def index(self, value: float) -> int:
+        """The number of the grid's point nearest to `value`, from 0 to `count`."""
+        unit = _unit(self.lower, self.upper)
+        nearest = round((value * unit - self.lower * unit) / (self.step * unit))
+        return min(max(nearest, 0), self.count)
 
     def snap(self, value: float) -> float:
         """`value` if it lies strictly between the grid's ends, else the nearer end, to the last bit."""
-        k = round((value - self.lower) / self.step)
-        if k <= 0:
+        k = self.index(value)
+        if k == 0:
             return self.lower
-        return self.last if k >= self.count else float(value)
+        return self.last if k == self.count else float(value)
 
     def point(self, k: int) -> float:
         """The grid's point number `k`, from 0 to `count`."""
-        return self.snap(self.lower + k * self.step)
+        return self.snap(self._at(k))
+
+    def _at(self, k: int) -> float:
+        unit = _unit(self.lower, self.upper)
+        return min((self.lower * unit + k * (self.step * unit)) / unit, self.upper)
+
+    def share(self, value: float) -> float:
+        return (self.index(value) + 0.5) / self.cells
+
+    def value_at(self, share: float) -> float:
+        return self.point(min(int(share * self.cells), self.count))
+
+    def draw(self, rng: np.random.Generator) -> float:
+        # numpy draws whole numbers of 64 bits
+        return self.point(int(rng.integers(self.cells))) if self.cells < 2**63 else self.value_at(rng.random())
 
     def cast(self, value: float) -> float | int:
         """What a trainer receives for a drawn `value`: with `make_int` a whole number within the bounds."""
@@ -111,8 +187,35 @@ class Choice:
     label: str
     options: tuple[Any, ...]
 
+    @property
+    def cells(self) -> int:
+        """Options to choose from."""
+        return len(self.options)
 
-Sampler = Uniform | LogUniform | QUniform | Choice
+    def share(self, value: float) -> float:
+        return (value + 0.5) / self.cells
+
+    def value_at(self, share: float) -> int:
+        return min(int(share * self.cells), self.cells - 1)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(self.cells))
+
+
+#: a sampler of a number
+Range = Uniform | LogUniform | QUniform
+
+Sampler = Range | Choice
+
+
+def _unit(lower: float, upper: float) -> float:
+    """1, or 1/2 where upper - lower overflows: a power of two, so a factor of the bounds that changes no digit."""
+    return 1.0 if math.isfinite(upper - lower) else 0.5
+
+
+def _tolerance(ratio: float) -> float:
+    """By how much a number of steps may miss a whole number that it stands for."""
+    return _ON_GRID * min(max(1.0, abs(ratio)), _FINE)
 
 
 @dataclass(frozen=True)
@@ -241,11 +344,19 @@ def _range(key: str, lower: Any, upper: Any) -> tuple[float, float]:
 
 
 def _step(key: str, low: float, high: float, step_size: Any, steps: Any) -> float:
+    unit = _unit(low, high)
+    width = high * unit - low * unit
     if steps is not None:
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-            raise SpaceError(f"{key}: steps must be a whole number of at least 1, given {steps!r}")
-        return (high - low) / int(steps)
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= _MOST_STEPS:
+            accepted = f"a whole number from 1 to {_MOST_STEPS}"
+            raise SpaceError(f"{key}: steps must be {accepted}, given {steps!r}")
+        step = width / int(steps) / unit
+        if not 0.0 < step < math.inf:
+            raise SpaceError(f"{key}: {steps} steps from {low:g} to {high:g} have a length that no float can hold")
+        return step
     step = low if step_size is None else _number(key, "the step", step_size)
-    if not 0 < step <= (high - low) * (1 + _ON_GRID):
+    if not 0 < step <= width / unit * (1 + _ON_GRID):
         raise SpaceError(f"{key}: the step must be above 0 and at most the range {high - low:g}, given {step!r}")
+    if math.isinf(width / (step * unit)):
+        raise SpaceError(f"{key}: the range from {low:g} to {high:g} has too many steps of {step!r}: use a larger step")
     return step

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from hyperparton.errors import SpaceError
 from hyperparton.files import checksum
-from hyperparton.space.samplers import REAL, Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform
+from hyperparton.space.samplers import REAL, Choice, FrozenList, LogUniform, QUniform, Range, Sampler
 
 __all__ = [
     "Condition",
@@ -86,7 +87,7 @@ def _places(node: Any, place: tuple[Any, ...]) -> list[tuple[str, tuple[Any, ...
     """(label, keys that lead to it) of each sampler; which option of a choice it is in does not count."""
     if isinstance(node, Choice):
         return [(node.label, place), *(hit for option in node.options for hit in _places(option, place))]
-    if isinstance(node, Uniform | LogUniform | QUniform):
+    if isinstance(node, Range):
         return [(node.label, place)]
     if isinstance(node, Mapping):
         return [hit for key, value in node.items() for hit in _places(value, (*place, key))]
@@ -104,7 +105,7 @@ def _walk(node: Any, path: Condition) -> list[tuple[Sampler, Condition]]:
     if isinstance(node, Choice):
         inner = [hit for i, option in enumerate(node.options) for hit in _walk(option, (*path, (node.label, i)))]
         return [(node, path), *inner]
-    if isinstance(node, Uniform | LogUniform | QUniform):
+    if isinstance(node, Range):
         return [(node, path)]
     if isinstance(node, Mapping):
         return [hit for value in node.values() for hit in _walk(value, path)]
@@ -120,7 +121,7 @@ def evaluate(space: Any, vals: Vals) -> Any:
 
 def sample(space: Any, rng: np.random.Generator) -> dict[str, list[Any]]:
     """Draw a point of the space: every branch of a choice and every point of a grid equally likely."""
-    return choose(space, lambda sampler: _draw(sampler, rng))
+    return choose(space, lambda sampler: sampler.draw(rng))
 
 
 def choose(space: Any, value_of: Callable[[Sampler], Any]) -> dict[str, list[Any]]:
@@ -146,8 +147,8 @@ def describe(node: Any) -> Any:
     """The space as plain JSON data, enough to tell whether two spaces are the same."""
     if isinstance(node, Choice):
         return {"choice": node.label, "options": [describe(option) for option in node.options]}
-    if isinstance(node, Uniform | LogUniform | QUniform):
-        return {type(node).__name__.lower(): {name: getattr(node, name) for name in node.__dataclass_fields__}}
+    if isinstance(node, Range):
+        return {type(node).__name__.lower(): asdict(node)}
     if isinstance(node, Mapping):
         return {str(key): describe(value) for key, value in node.items()}
     if isinstance(node, list | tuple):
@@ -181,10 +182,8 @@ def readable(value: Any) -> Any:
 def _resolve(node: Any, value_of: Callable[[Sampler], Any]) -> Any:
     if isinstance(node, Choice):
         return _resolve(node.options[value_of(node)], value_of)
-    if isinstance(node, QUniform):
-        return node.cast(value_of(node))
-    if isinstance(node, Uniform | LogUniform):
-        return value_of(node)
+    if isinstance(node, Range):
+        return node.cast(value_of(node)) if isinstance(node, QUniform) else value_of(node)
     if isinstance(node, Mapping):
         return {key: _resolve(value, value_of) for key, value in node.items()}
     if isinstance(node, list | FrozenList):
@@ -207,14 +206,3 @@ def _value(sampler: Sampler, vals: Vals) -> Any:
     if isinstance(value, bool) or not isinstance(value, REAL) or not math.isfinite(value):
         raise SpaceError(f"{sampler.label}: accepted is a finite number, given {value!r}")
     return float(value)
-
-
-def _draw(sampler: Sampler, rng: np.random.Generator) -> float | int:
-    if isinstance(sampler, Choice):
-        return int(rng.integers(len(sampler.options)))
-    if isinstance(sampler, QUniform):
-        return sampler.point(int(rng.integers(sampler.count + 1)))
-    if isinstance(sampler, LogUniform):
-        drawn = math.exp(rng.uniform(math.log(sampler.lower), math.log(sampler.upper)))
-        return min(max(drawn, sampler.lower), sampler.upper)
-    return float(rng.uniform(sampler.lower, sampler.upper))

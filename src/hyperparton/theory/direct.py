@@ -114,7 +114,7 @@ class DirectTheory:
 
     card: TheoryCard
     xf: np.ndarray
-    """(flav, x) x f at Q0 on the x grid, in eko's evolution basis (the order of `data.EVOLUTION_BASIS`)"""
+    """(evol, x) x f at Q0 on the x grid, in eko's evolution basis (the order of `data.EVOLUTION_BASIS`)"""
     pieces: PieceCache
     _evolved: dict[tuple[int, float], np.ndarray] = field(default_factory=dict, repr=False)
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from hyperparton.errors import TheoryError
 
-__all__ = ["PACKAGES", "have_extra", "require", "require_extra", "single_thread", "versions"]
+__all__ = ["PACKAGES", "require", "require_extra", "single_thread", "versions"]
 
 PACKAGES = ("yadism", "eko")
 """what the extra brings"""
@@ -33,11 +33,6 @@ def require_extra() -> None:
     """Imports yadism and eko, so that a missing one is an error before anything is computed; raises `TheoryError`."""
     for module in ("yadism.runner", "eko.runner.parts"):
         require(module)
-
-
-def have_extra() -> bool:
-    """Whether yadism and eko are installed (they are not imported)."""
-    return all(_version(package) is not None for package in PACKAGES)
 
 
 def versions() -> dict[str, str]:
