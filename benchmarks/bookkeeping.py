@@ -33,8 +33,8 @@ import hyperopt.base
 import pymongo
 import sqlalchemy as sa
 
-from hyperparton.scan import HyperScanner
-from hyperparton.scan import hyper_scan as scan_module
+from hyperparton import Engine, Execution, HyperScanner, ScanSettings
+from hyperparton.scan import run as scan_module
 
 LABELS = [f"p{i}" for i in range(12)]
 CONFIG = {"space": {label: {"min": 0, "max": 1} for label in LABELS}}
@@ -56,10 +56,10 @@ class Idle:
         return self.result
 
 
-class Constant:
+class Constant(Engine):
     """An engine that costs nothing."""
 
-    name = "random"
+    name, start = "random", 0
 
     def suggest(self, space: Any, history: Any, seed: int, number: int | None = None) -> dict[str, list[float]]:
         """The same vals each time."""
@@ -77,9 +77,8 @@ def measure(folder: Path, store: str | None, trials: int) -> list[tuple[float, f
             ends.append((time.perf_counter(), time.process_time()))
 
     scanner = HyperScanner(dict.fromkeys(LABELS, 0.0), CONFIG)
-    scan_module.hyper_scan_wrapper(
-        folder, Idle(), scanner, trials, engine="random", store=store, lag=1, progress=progress
-    )
+    settings, execution = ScanSettings("random", lag=1), Execution(store=store)
+    scan_module.run_scan(folder, Idle(), scanner, trials, settings=settings, execution=execution, progress=progress)
     return [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(ends)]
 
 

@@ -52,8 +52,8 @@ _MAY_DIFFER = frozenset({"book_time", "refresh_time", "owner", "version"})
 #: files that hold a copy of the card or the state to continue from
 _NOT_RESULTS = re.compile(r"filter\.yml|tries\.(sqlite|lock).*")
 
-#: epochs of the two fits whose difference gives the time of an epoch
-_SHORT, _LONG = 500, 4500
+#: replicas and epochs of the two fits whose difference gives the time of an epoch
+_REPLICAS, _SHORT, _LONG = 10, 500, 20_500
 
 
 def give_up(why: str) -> NoReturn:
@@ -67,8 +67,9 @@ class Checkout:
     def __init__(self, path: Path, work: Path) -> None:
         self.path = path.resolve()
         self.examples = self.path / "examples"
-        scripts = tomllib.loads((self.path / "pyproject.toml").read_text())["project"]["scripts"]
-        module, function = scripts["hyperparton"].split(":")
+        if not (project := self.path / "pyproject.toml").is_file():
+            give_up(f"{self.path}: no checkout: it has no pyproject.toml")
+        module, function = tomllib.loads(project.read_text())["project"]["scripts"]["hyperparton"].split(":")
         self._start = [sys.executable, "-c", f"from {module} import {function}; {function}()"]
         name = f"{self.path.name}-{hashlib.sha256(str(self.path).encode()).hexdigest()[:6]}"
         self.results = work / "results" / f"{name}-{self._digest()}"
@@ -109,8 +110,8 @@ class Checkout:
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            places = {"examples": self.examples, "fit_card": fit_card or self.examples / "dis.yml"}
-            arguments = [part.format(**places) for part in JOBS[name]]
+            card = fit_card or self.examples / "dis.yml"
+            arguments = [part.format(examples=self.examples, fit_card=card) for part in JOBS[name]]
             done.write_text(str(self.run([*arguments, "--output", str(output)])))
         return output, float(done.read_text())
 
@@ -178,21 +179,20 @@ def trial_seconds(checkout: Checkout, folder: Path) -> float:
     log = folder.with_suffix(".log")
     scan = ["scan", f"{checkout.examples}/dis.yml", "--trials", "3", "--output", f"{folder}", "--log-json", f"{log}"]
     checkout.run(scan)
-    events = map(json.loads, log.read_text().splitlines())
-    return sum(event["seconds"] for event in events if event["event"] == "trial_finished")
+    return sum(json.loads(line).get("seconds", 0.0) for line in log.read_text().splitlines())
 
 
 def epoch_seconds(checkout: Checkout, folder: Path) -> float:
-    """An epoch of a fit of dis.yml with 2 replicas, from two fits of which one has more epochs."""
+    """An epoch of a fit of dis.yml, from two fits of which one has more epochs."""
     folder.mkdir()
     spent, text = [], (checkout.examples / "dis.yml").read_text()
     for epochs in (_SHORT, _LONG):
         card, output = folder / f"{epochs}.yml", folder / "fit"
         card.write_text(re.sub(r"(?m)^  epochs: .*", f"  epochs: {epochs}", text))
-        spent.append(checkout.run(["fit", f"{card}", "--replicas", "2", "--output", f"{output}"]))
+        spent.append(checkout.run(["fit", f"{card}", "--replicas", f"{_REPLICAS}", "--output", f"{output}"]))
         stops = [json.loads(file.read_text())["stop_epoch"] for file in output.rglob("fit.json")]
-        if stops != [epochs - 1] * 2:
-            give_up(f"dis.yml: its two replicas were to run all {epochs} epochs, they stopped at {stops}")
+        if stops != [epochs - 1] * _REPLICAS:
+            give_up(f"dis.yml: its replicas were to run all {epochs} epochs, they stopped at {stops}")
     return (spent[1] - spent[0]) / (_LONG - _SHORT)
 
 

@@ -29,8 +29,8 @@ from typing import Any
 import distributed  # noqa: F401
 import psutil
 
+from hyperparton import hyper_scan_wrapper
 from hyperparton.engines import get_engine
-from hyperparton.scan import hyper_scan_wrapper
 from hyperparton.trials import FileTrials, JoinedTrials, MongoStore, SqlStore  # noqa: F401
 
 ROOT = Path(__file__).parent.parent

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton import HyperScanner, hyper_scan_wrapper
 from hyperparton.data import load_fit_data
 from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.runcard import parse_runcard
-from hyperparton.scan import HyperScanner, hyper_scan_wrapper
 from hyperparton.trials import read_tries
 from hyperparton.trials.trial import DONE
 from hyperparton.workflow.recipe import pdf_trainer

@@ -27,7 +27,7 @@ import numpy as np
 
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.scan import HyperScanner
-from hyperparton.scan import hyper_scan as scan_module
+from hyperparton.scan import run as scan_module
 from hyperparton.trials import Outcome
 
 CONFIG = {"space": {f"p{i}": {"min": 0, "max": 1} for i in range(12)}}

@@ -11,31 +11,60 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hyperparton import errors
     from hyperparton.data import load_fit_data
-    from hyperparton.engines import get_engine
+    from hyperparton.engines import Engine, get_engine
     from hyperparton.errors import HyperpartonError
     from hyperparton.fit import FitResult, fit_runcard
     from hyperparton.hyperloss import ModelTrainer
+    from hyperparton.interop import hyper_scan_wrapper
     from hyperparton.nn.initializers import MetaLayer
     from hyperparton.nn.optimizers import MetaModel
     from hyperparton.runcard import Runcard, read_runcard
-    from hyperparton.scan import ActivationStr, HyperScanner, hyper_scan_wrapper
+    from hyperparton.scan import (
+        ActivationStr,
+        BatchTrainer,
+        EarlyStopping,
+        Execution,
+        HyperScanner,
+        Limits,
+        Recipe,
+        ReportingTrainer,
+        Rule,
+        ScanSettings,
+        TellingTrainer,
+        Trainer,
+        run_scan,
+    )
     from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
-    from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, read_tries
+    from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, Trial, TrialStore, read_tries
+    from hyperparton.workflow.scan import scan_runcard
 
     __version__: str
 
 __all__ = [
     "ActivationStr",
+    "BatchTrainer",
+    "EarlyStopping",
+    "Engine",
+    "Execution",
     "FileTrials",
     "FitResult",
     "HyperScanner",
     "HyperpartonError",
+    "Limits",
     "MetaLayer",
     "MetaModel",
     "ModelTrainer",
     "MongoFileTrials",
     "MongodRunner",
+    "Recipe",
+    "ReportingTrainer",
+    "Rule",
     "Runcard",
+    "ScanSettings",
+    "TellingTrainer",
+    "Trainer",
+    "Trial",
+    "TrialStore",
     "__version__",
     "errors",
     "fit_runcard",
@@ -49,6 +78,8 @@ __all__ = [
     "optimizer_arg_wrapper",
     "read_runcard",
     "read_tries",
+    "run_scan",
+    "scan_runcard",
 ]
 
 #: module -> the public names that it holds
@@ -56,14 +87,30 @@ _HOMES = {
     "nn.initializers": ("MetaLayer",),
     "nn.optimizers": ("MetaModel",),
     "data": ("load_fit_data",),
-    "engines": ("get_engine",),
+    "engines": ("Engine", "get_engine"),
     "errors": ("HyperpartonError",),
+    "interop": ("hyper_scan_wrapper",),
     "runcard": ("Runcard", "read_runcard"),
-    "scan": ("ActivationStr", "HyperScanner", "hyper_scan_wrapper"),
+    "scan": (
+        "ActivationStr",
+        "BatchTrainer",
+        "EarlyStopping",
+        "Execution",
+        "HyperScanner",
+        "Limits",
+        "Recipe",
+        "ReportingTrainer",
+        "Rule",
+        "ScanSettings",
+        "TellingTrainer",
+        "Trainer",
+        "run_scan",
+    ),
     "space": ("hp_choice", "hp_loguniform", "hp_quniform", "hp_uniform", "optimizer_arg_wrapper"),
     "fit": ("FitResult", "fit_runcard"),
     "hyperloss": ("ModelTrainer",),
-    "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "read_tries"),
+    "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "Trial", "TrialStore", "read_tries"),
+    "workflow.scan": ("scan_runcard",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

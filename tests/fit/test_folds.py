@@ -97,7 +97,7 @@ def split_by_points(make_card, data, folded):
     half = replace(data, datasets=halves)
     partitions = [SimpleNamespace(**{"overfit": False, "weight": 1.0, **p}) for p in PARTITIONS]
     folds = build_folds(half, folded.compressed, np.tile(data.central, (2, 1)), split, partitions)
-    return training_masks(half, split, (1, 2)), folds
+    return training_masks(half, split.seeds()), folds
 
 
 @pytest.mark.parametrize("k", range(4))

@@ -120,11 +120,9 @@ import json
 from pathlib import Path
 from hyperparton.workflow.recipe import build
 from hyperparton.engines import get_engine, trial_seed
-from hyperparton.scan.foreign_trainer import as_trainer
 from hyperparton.space import evaluate
 card = Path("dropout.yml")
 trainer, scanner = build(card.read_text(), str(card), 1, None, None, "n3fit", "dropout")
-trainer = as_trainer(trainer)
 trainer.set_hyperopt(True, keys=scanner.hyper_keys)
 engine, space, losses = get_engine("hyperopt", 42), scanner.as_dict(), []
 for number in (0, 2, 0):
@@ -206,7 +204,7 @@ def test_the_space_of_n3fits_scanner_is_ours(home):
     from ruamel.yaml import YAML
 
     from hyperparton import HyperScanner
-    from hyperparton.scan.foreign import as_scanner
+    from hyperparton.interop.n3fit_space import as_scanner
     from hyperparton.space import describe, fingerprint
 
     card = YAML(typ="safe", pure=True).load((home.path / "card.yml").read_text())

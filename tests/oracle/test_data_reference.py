@@ -11,8 +11,16 @@ import pytest
 from ruamel.yaml import YAML
 
 from hyperparton.data import chi2, chi2_by_dataset, load_fit_data, predict
-from hyperparton.data.masks import diagonalise, kfold_masks, replica_seeds, training_masks
+from hyperparton.data.masks import (
+    DIAGONAL_FRACTION,
+    diagonal_mask,
+    diagonalise,
+    kfold_masks,
+    replica_seeds,
+    training_masks,
+)
 from hyperparton.data.pseudodata import make_replicas
+from hyperparton.runcard import Runcard, read_runcard
 
 HERE = Path(__file__).parent
 CARDS = HERE.parent / "data"
@@ -23,29 +31,12 @@ def _read(name: str) -> dict:
     return YAML(typ="safe").load((CARDS / name).read_text(encoding="utf-8"))
 
 
-def _card(fracs=None, **settings) -> SimpleNamespace:
-    raw = _read("dis_fit.yml")
-    sets = raw["dataset_inputs"]
-    entries = tuple(
-        SimpleNamespace(dataset=d["dataset"], frac=frac, cfac=tuple(d.get("cfac", ())), variant=d.get("variant"))
-        for d, frac in zip(sets, fracs or [1.0] * len(sets), strict=True)
-    )
-    lagrange = {
-        name: tuple(SimpleNamespace(dataset=d["dataset"], maxlambda=float(d["maxlambda"])) for d in raw[name][key])
-        for name, key in (("positivity", "posdatasets"), ("integrability", "integdatasets"))
-    }
-    card = {
-        "dataset_inputs": entries,
-        "datacuts": SimpleNamespace(**raw["datacuts"]),
-        "theoryid": raw["theory"]["theoryid"],
-        "added_filter_rules": tuple(raw["added_filter_rules"]),
-        "diagonal_basis": True,
-        "trvlseed": raw["trvlseed"],
-        "nnseed": raw["nnseed"],
-        "mcseed": raw["mcseed"],
-        "path": None,
-    }
-    return SimpleNamespace(**{**card, **lagrange, **settings})
+def _card(fracs=None, **settings) -> Runcard:
+    card = read_runcard(CARDS / "dis_fit.yml")
+    if fracs is not None:
+        entries = zip(card.dataset_inputs, fracs, strict=True)
+        settings["dataset_inputs"] = tuple(entry.model_copy(update={"frac": frac}) for entry, frac in entries)
+    return card.model_copy(update=settings)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +117,7 @@ def test_predictions_of_a_made_up_pdf(data, reference, script):
 def test_chi2_of_all_data_and_of_each_set(data, reference, name):
     matrix = data.covmat if name == "t0" else data.experimental_covmat
     total = chi2(data.central, data.t0_predictions, matrix)
-    ours = [float(total), *chi2_by_dataset(data, data.t0_predictions, matrix).values()]
+    ours = [float(total), *chi2_by_dataset(data.datasets, data.t0_predictions, matrix).values()]
     np.testing.assert_allclose(ours, reference[f"chi2_{name}"], rtol=1e-9)
 
 
@@ -136,22 +127,24 @@ def test_seeds_of_replicas(reference, name):
 
 
 def test_training_masks_in_the_diagonal_basis(data, reference):
-    np.testing.assert_array_equal(training_masks(data, _card(), REPLICAS), reference["diagonal_masks"])
-    half = training_masks(data, _card(diagonal_frac=0.5), REPLICAS)
-    np.testing.assert_array_equal(half, reference["diagonal_masks_half"])
-    np.testing.assert_array_equal(training_masks(data, _card(), (3, 1)), reference["diagonal_masks"][[2, 0]])
+    def masks(replicas, fraction):
+        return [diagonal_mask(data.ndata, seed, fraction) for seed in replica_seeds(_card().trvlseed, replicas)]
+
+    np.testing.assert_array_equal(masks(REPLICAS, DIAGONAL_FRACTION), reference["diagonal_masks"])
+    np.testing.assert_array_equal(masks(REPLICAS, 0.5), reference["diagonal_masks_half"])
+    np.testing.assert_array_equal(masks((3, 1), DIAGONAL_FRACTION), reference["diagonal_masks"][[2, 0]])
 
 
 def test_training_masks_in_the_basis_of_the_data(grouped, reference, in_group_order):
     names = dict(zip(reference["grouped_names"], reference["group_names"], strict=True))
     assert {dataset.name: dataset.group for dataset in grouped.datasets} == names
-    ours = training_masks(grouped, _card(diagonal_basis=False), REPLICAS)
+    ours = training_masks(grouped, [int(seed) for seed in replica_seeds(_card().trvlseed, REPLICAS)])
     np.testing.assert_array_equal(ours[:, in_group_order], reference["standard_masks"])
 
 
 def test_masks_of_folds(data, reference):
-    partitions = [*_read("dis_scan.yml")["kfold"]["partitions"], {"datasets": []}]
-    np.testing.assert_array_equal(kfold_masks(data, partitions), reference["kfold_masks"])
+    hidden = [*(each["datasets"] for each in _read("dis_scan.yml")["kfold"]["partitions"]), []]
+    np.testing.assert_array_equal(kfold_masks(data, hidden), reference["kfold_masks"])
 
 
 def test_replicas_of_the_data(data, reference):

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from hyperparton.scan import HyperScanner, Recipe, hyper_scan_wrapper
+from hyperparton import HyperScanner, Recipe, hyper_scan_wrapper
 from hyperparton.scan.pruning import Pruner
 
 CONFIG = {"space": {"x": {"min": -5, "max": 5}, "n": {"min": 1, "max": 9, "make_int": True}}}

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Engine
 import hyperparton.engines.hyperopt
 import hyperparton.scan.executors
 import hyperparton.trials.local
-from hyperparton.scan import HyperScanner, Rule, hyper_scan_wrapper
+from hyperparton import HyperScanner, Rule, hyper_scan_wrapper
 
 TRIALS = 24
 CONFIG = {

@@ -8,7 +8,7 @@ from test_parallel import entries, scan
 
 from hyperparton.errors import ScanError, TooManyFailuresError, TrialPrunedError
 from hyperparton.scan import Limits
-from hyperparton.scan.checkpoints import Reports
+from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.evaluate import evaluate_trials
 from hyperparton.trials import FileTrials
 
@@ -92,7 +92,7 @@ def test_pruning_in_a_batch(tmp_path):
 def test_too_long_together_is_measured_alone():
     trainer, (fast, slow) = Batching(sleep=0.0), ({"x": 1.0, "n": 1}, {"x": -1.0, "n": 2})
     trainer.habit = "hangs"
-    results = evaluate_trials(trainer, [fast, slow], 0.5, [Reports([]), None])
+    results = evaluate_trials(trainer, [fast, slow], 0.5, [Checkpoints([]), None])
     assert results[0]["loss"] == 1.0
     assert results[0]["curve"]["epochs"] == list(range(100, 1100, 100))
     assert results[1]["failure"]["type"] == "TrialTimeout"

@@ -9,7 +9,7 @@ from cheap import Trainer, recipe, scanner
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import EngineError, ScanError
-from hyperparton.scan import Ending
+from hyperparton.scan import EarlyStopping
 from hyperparton.trials import FileTrials
 
 
@@ -55,12 +55,12 @@ def test_a_target_ends_the_scan(tmp_path, whole, lag):
     target = 0.05
     place = first_place_by_target(whole, target)
     assert 3 < place < 50
-    scan(tmp_path, lag=lag, ending=Ending(target_loss=target), progress=events.append)
+    scan(tmp_path, lag=lag, early_stopping=EarlyStopping(target_loss=target), progress=events.append)
     assert entries(tmp_path) == whole[: place + lag]
     told = f"the best loss is {losses(whole)[place]:.4f} (trial {place}), at most 0.05 was asked for"
     assert events[-1] == {"event": "scan_ended", "reason": told}
     # asked again it has ended already; without the target it goes on
-    scan(tmp_path, lag=lag, ending=Ending(target_loss=target))
+    scan(tmp_path, lag=lag, early_stopping=EarlyStopping(target_loss=target))
     assert len(entries(tmp_path)) == place + lag
     scan(tmp_path, lag=lag)
     assert entries(tmp_path) == whole
@@ -70,35 +70,35 @@ def test_a_target_ends_the_scan(tmp_path, whole, lag):
 def test_patience_counts_trials_without_a_better_loss(tmp_path, whole, patience):
     events = []
     place = first_place_by_patience(whole, patience)
-    scan(tmp_path, ending=Ending(patience=patience), progress=events.append)
+    scan(tmp_path, early_stopping=EarlyStopping(patience=patience), progress=events.append)
     assert entries(tmp_path) == whole[: place + 1]
     assert events[-1]["reason"].endswith(f"{patience} trials brought nothing better")
 
 
 def test_the_end_does_not_depend_on_who_is_faster_or_stopped(tmp_path, whole):
     place = first_place_by_target(whole, 0.05)
-    ending = Ending(target_loss=0.05)
-    scan(tmp_path / "workers", recipe(sleep=0.05), lag=4, workers=3, ending=ending)
+    ending = EarlyStopping(target_loss=0.05)
+    scan(tmp_path / "workers", recipe(sleep=0.05), lag=4, workers=3, early_stopping=ending)
     for total in (2, place + 1, place + 2, 60):
-        scan(tmp_path / "parts", trials=total, lag=4, ending=ending)
+        scan(tmp_path / "parts", trials=total, lag=4, early_stopping=ending)
     assert entries(tmp_path / "workers") == entries(tmp_path / "parts") == whole[: place + 4]
 
 
 def test_a_scan_that_does_not_get_there_has_all_its_trials(tmp_path, whole):
     events = []
-    scan(tmp_path, ending=Ending(target_loss=-1.0, patience=500), progress=events.append)
+    scan(tmp_path, early_stopping=EarlyStopping(target_loss=-1.0, patience=500), progress=events.append)
     assert entries(tmp_path) == whole
     assert events[-1]["event"] == "trial_finished"
 
 
 def test_time_is_that_of_all_starts(tmp_path):
-    ending, events = Ending(max_time=1e5), []
-    scan(tmp_path, trials=4, ending=ending)
+    ending, events = EarlyStopping(max_time=1e5), []
+    scan(tmp_path, trials=4, early_stopping=ending)
     with FileTrials(tmp_path) as store:
         (worked,) = (value for key, value in store.metadata().items() if key.startswith("worked "))
         assert 0 < worked < 1e5
         store.attach("worked another process", 1e5)
-    scan(tmp_path, ending=ending, progress=events.append)
+    scan(tmp_path, early_stopping=ending, progress=events.append)
     assert len(entries(tmp_path)) == 4
     assert events == [
         {"event": "scan_ended", "reason": "the scan worked for 100000 s, at most 100000 s were asked for"}
@@ -111,11 +111,11 @@ def test_time_is_that_of_all_starts(tmp_path):
 def test_what_the_engine_expects_ends_the_scan(tmp_path, engine, start):
     """The Gaussian process can tell after its first trials, and expects less than a million."""
     events = []
-    scan(tmp_path / "ends", engine=engine, ending=Ending(min_improvement=1e6), progress=events.append)
+    scan(tmp_path / "ends", engine=engine, early_stopping=EarlyStopping(min_improvement=1e6), progress=events.append)
     assert len(entries(tmp_path / "ends")) == start
     assert "the next trial is expected to improve the loss by " in events[-1]["reason"]
-    ending = Ending(min_improvement=1e-300)
-    scan(tmp_path / "goes on", trials=start + 2, engine=engine, ending=ending, progress=events.append)
+    ending = EarlyStopping(min_improvement=1e-300)
+    scan(tmp_path / "goes on", trials=start + 2, engine=engine, early_stopping=ending, progress=events.append)
     assert len(entries(tmp_path / "goes on")) == start + 2
     assert events[-1]["event"] == "trial_finished"
 
@@ -124,10 +124,10 @@ def test_what_the_engine_expects_ends_the_scan(tmp_path, engine, start):
 def test_only_engines_that_can_tell_are_asked(tmp_path, engine):
     told = re.escape(f"the engine {engine} cannot tell what improvement it expects")
     with pytest.raises(EngineError, match=told):
-        scan(tmp_path, engine=engine, ending=Ending(min_improvement=0.1))
+        scan(tmp_path, engine=engine, early_stopping=EarlyStopping(min_improvement=0.1))
 
 
 @pytest.mark.parametrize("settings", [{"patience": 0}, {"max_time": -1}, {"target_loss": float("nan")}])
 def test_what_cannot_end_a_scan(settings):
     with pytest.raises(ScanError, match=f"{next(iter(settings))} must be"):
-        Ending(**settings)
+        EarlyStopping(**settings)

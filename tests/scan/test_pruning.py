@@ -8,10 +8,10 @@ from cheap import Trainer, recipe, scanner, thresholds
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError, TrialPrunedError
 from hyperparton.scan import Limits, Rule, evaluate_trial
-from hyperparton.scan.checkpoints import Reports
+from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.learning_curve import LearningCurve
-from hyperparton.scan.loop import Plan, Work
 from hyperparton.scan.pruning import Threshold, reason_to_prune
+from hyperparton.scan.thresholds import Thresholds
 from hyperparton.trials import FileTrials
 
 RULE = Rule(warmup=10)
@@ -99,13 +99,12 @@ def test_a_trial_that_was_left_is_judged_as_if_it_had_not_been(tmp_path):
     """Trial 30 was handed back and runs after 33 was begun: it is still judged by the trials up to 26."""
     scan(tmp_path, trials=40, lag=4)
     with FileTrials(tmp_path) as store:
-        plan = Plan(scanner(), None, 42, 40, 4, None, Limits(), pruning=RULE)
-        work = Work(store, plan)
-        in_order = {number: work.pruning_limits(store.get(number)) for number in range(40)}
+        limits = Thresholds(RULE, scanner().as_dict(), 4, store)
+        in_order = {number: limits.of(store.get(number)) for number in range(40)}
         assert in_order[12] == []  # nine of the trials before it were finished whole at most
         assert in_order[39]
         for number in (33, 30, 5, 34):
-            assert work.pruning_limits(store.get(number)) == in_order[number]
+            assert limits.of(store.get(number)) == in_order[number]
 
 
 def test_another_rule_is_another_scan(tmp_path):
@@ -157,7 +156,7 @@ def test_what_goes_wrong_after_a_report_keeps_the_curve():
         raise RuntimeError("the fit broke")
 
     trainer = Reporting(breaks)
-    result = evaluate_trial(trainer, {}, reports=Reports([]))
+    result = evaluate_trial(trainer, {}, checkpoints=Checkpoints([]))
     assert result["failure"]["type"] == "RuntimeError"
     assert result["curve"] == {"epochs": [5], "loss": [3.12346], "folds": [[None]]}
     assert trainer.report is None
@@ -168,7 +167,7 @@ def test_checkpoints_come_in_order():
         report(5, 3.0)
         report(5, 2.0)
 
-    result = evaluate_trial(Reporting(backwards), {}, reports=Reports([]))
+    result = evaluate_trial(Reporting(backwards), {}, checkpoints=Checkpoints([]))
     assert result["failure"]["message"] == "checkpoints come in order: epoch 5 is reported after 5"
 
 
@@ -181,7 +180,7 @@ def test_a_trainer_adds_what_it_knows_of_a_trial_that_is_stopped():
             raise
 
     found = [Threshold(1, 1.25, 1.0)]
-    result = evaluate_trial(Reporting(adds), {}, reports=Reports(found))
+    result = evaluate_trial(Reporting(adds), {}, checkpoints=Checkpoints(found))
     assert (result["validation_loss"], result["loss"], result["status"]) == (7.0, 3.0, "fail")
     assert result["pruned"] == {
         "reason": "loss 3 is above 1.25, from which it would hardly come below 1",

@@ -44,7 +44,7 @@ def earlier(tmp_path_factory):
 def test_the_engine_knows_the_earlier_trials(tmp_path, earlier):
     """The first trials are what TPE suggests from thirty others, not the random ones of a scan from nothing."""
     told = []
-    scan(tmp_path / "warm", 2, prior=[earlier], progress=told.append)
+    scan(tmp_path / "warm", 2, warm_start=[earlier], progress=told.append)
     scan(tmp_path / "cold", 2)
     assert vals(tmp_path / "warm") != vals(tmp_path / "cold")
     scanner = HyperScanner(PARAMETERS, CONFIG)
@@ -72,10 +72,10 @@ def test_a_restart_does_not_need_them_any_more(tmp_path, earlier):
     moved = tmp_path / "old"
     moved.mkdir()
     (moved / "tries.json").write_bytes((earlier / "tries.json").read_bytes())
-    scan(tmp_path / "whole", prior=[moved])
-    scan(tmp_path / "parts", 3, prior=[moved])
+    scan(tmp_path / "whole", warm_start=[moved])
+    scan(tmp_path / "parts", 3, warm_start=[moved])
     (moved / "tries.json").unlink()
-    scan(tmp_path / "parts", prior=[moved])
+    scan(tmp_path / "parts", warm_start=[moved])
     assert vals(tmp_path / "parts") == vals(tmp_path / "whole")
     with pytest.raises(StoreError, match=r"another prior \(\['old'\], asked for None\)"):
         scan(tmp_path / "parts")
@@ -160,13 +160,13 @@ class PlainSets(Trainer):
 def test_beside_ranges_the_scanner_names_them(tmp_path, earlier):
     scanner = HyperScanner(PARAMETERS, {**CONFIG, "use_tries_from": [str(earlier)]})
     hyper_scan_wrapper(tmp_path / "named", Trainer(), scanner, 3)
-    scan(tmp_path / "asked", 3, prior=[earlier])
+    scan(tmp_path / "asked", 3, warm_start=[earlier])
     assert vals(tmp_path / "named") == vals(tmp_path / "asked")
 
 
 def test_what_is_not_there(tmp_path):
     with pytest.raises(StoreError, match="holds no trials"):
-        scan(tmp_path / "new", prior=[tmp_path / "nowhere"])
+        scan(tmp_path / "new", warm_start=[tmp_path / "nowhere"])
     scan(tmp_path / "new", 1)  # nothing was begun
     with pytest.raises((StoreError, SpaceError), match="holds no trials"):
         HyperScanner(PARAMETERS, {"use_tries_from": str(tmp_path / "nowhere")})

@@ -42,8 +42,10 @@ class Display:
         click.echo(text, err=True)
 
     def scan(self, event: dict[str, Any]) -> None:
-        """An event of `hyper_scan_wrapper`."""
-        if event["event"] == "trial_started":
+        """An event of `scan_runcard`."""
+        if event["event"] == "note":
+            self.say(event["text"])
+        elif event["event"] == "trial_started":
             self._current = f"trial {event['tid']} of {event['total']}"
             if self._verbose:
                 self.say(f"{self._current} starts: {json.dumps(event['params'], ensure_ascii=False, default=str)}")
@@ -53,7 +55,7 @@ class Display:
                 self.say(line)
         elif event["event"] == "scan_ended":
             self.say(f"the scan ends: {event['reason']}; it can be continued")
-        elif event["event"] == "trial_progress":
+        elif event["event"] in ("trial_progress", "fit_progress"):
             if "epochs" in event:
                 self.epochs(event)
         else:

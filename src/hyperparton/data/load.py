@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from hyperparton.data.commondata import CommonData, find_metadata, load_commondata, operands_of
+from hyperparton.data.commondata import find_metadata, load_commondata, operands_of
 from hyperparton.data.covmat import covariance, keep_groups
 from hyperparton.data.cuts import CutRule, CutSettings, added_rules, kept_points
 from hyperparton.data.fktables import load_observable
@@ -17,32 +17,12 @@ from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.predictions import predict
 from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theory, missing_tables
 from hyperparton.data.types import DataSet, FitData, Observable
-from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
-from hyperparton.runcard import KeyPath, dotted
+from hyperparton.errors import DataError, HyperpartonError, PDFSetError, RuncardError, TheoryError
+from hyperparton.runcard import DataCuts, DatasetInput, KeyPath, LagrangeSet, Runcard
 
-__all__ = ["load_fit_data"]
+__all__ = ["DatasetLoader", "central_predictions", "load_fit_data"]
 
 _Result = TypeVar("_Result")
-
-#: attribute of a card that lists data sets -> where the list stands in the file
-_SECTIONS: Mapping[str, KeyPath] = {
-    "dataset_inputs": ("dataset_inputs",),
-    "positivity": ("positivity", "posdatasets"),
-    "integrability": ("integrability", "integdatasets"),
-}
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """What the names of a runcard stand for: metadata of the data sets, theory, t0 set and cuts."""
-
-    datasets: tuple[Any, ...]
-    positivity: tuple[Any, ...]
-    integrability: tuple[Any, ...]
-    theory: TheoryFolder
-    t0: PDFSet | None
-    cuts: CutSettings
-    rules: tuple[CutRule, ...]
 
 
 class _Faults:
@@ -61,25 +41,64 @@ class _Faults:
     def add(self, path: KeyPath, error: HyperpartonError) -> None:
         self.errors.append((path, error))
 
-    def raise_all(self, card: Any) -> None:
+    def raise_all(self, card: Runcard) -> None:
         """The error itself if all are of one kind, a `RuncardError` otherwise; nothing if there are none."""
         if not self.errors:
             return
-        faults = [_fault(card, path, str(error)) for path, error in self.errors]
+        faults = [card.fault(path, str(error)) for path, error in self.errors]
         for kind in (DataError, TheoryError, PDFSetError):
             if all(type(error) is kind for _, error in self.errors):
                 raise kind("\n".join(map(str, faults)))
         raise RuncardError(faults)
 
 
-def _fault(card: Any, path: KeyPath, message: str) -> Fault:
-    """With its place where the card knows it: cards made in Python have none."""
-    if hasattr(card, "fault"):
-        return card.fault(path, message)
-    return Fault(message, path=dotted(path))
+@dataclass(frozen=True)
+class DatasetLoader:
+    """Loads data sets after cuts, with their FK tables of one theory."""
+
+    theory: TheoryFolder
+    cuts: CutSettings = field(default_factory=CutSettings)
+    rules: tuple[CutRule, ...] = ()
+    """cuts beside NNPDF's own"""
+    by_experiment: bool = False
+    """whether the groups of the data sets are experiments; else all are in one group"""
+
+    def dataset(self, entry: DatasetInput, metadata: Any) -> DataSet:
+        """The measured data set of an entry of `dataset_inputs` and its metadata."""
+        data = load_commondata(metadata)
+        kept = kept_points(data, self.theory.card, self.cuts, self.rules)
+        return DataSet(
+            name=data.name,
+            variant=data.variant,
+            frac=entry.frac,
+            observable=load_observable(data.name, data.theory, self.theory, entry.cfac, kept),
+            central=data.central[kept],
+            kept=kept,
+            uncertainties=data.uncertainties.take(kept),
+            process=data.process,
+            group=data.experiment if self.by_experiment else "ALL",
+            seedname=data.legacy_names[0] if data.legacy_names else data.name,
+        )
+
+    def lagrange_set(self, entry: LagrangeSet, metadata: Any) -> Observable:
+        """The positivity or integrability set of an entry of `posdatasets` or `integdatasets` and its metadata."""
+        data = load_commondata(metadata)
+        kept = kept_points(data, self.theory.card, self.cuts, self.rules)
+        return load_observable(data.name, data.theory, self.theory, kept=kept, maxlambda=entry.maxlambda)
 
 
-def load_fit_data(card: Any, theory: str | Path | None = None, t0pdfset: str | None = None) -> FitData:
+@dataclass(frozen=True)
+class _Inputs:
+    """What the names of a runcard stand for: metadata of the data sets, theory, t0 set and cuts."""
+
+    datasets: tuple[Any, ...]
+    positivity: tuple[Any, ...]
+    integrability: tuple[Any, ...]
+    loader: DatasetLoader
+    t0: PDFSet | None
+
+
+def load_fit_data(card: Runcard, theory: str | Path | None = None, t0pdfset: str | None = None) -> FitData:
     """The data, covariance matrices and FK tables of a runcard.
 
     `theory` is the user's folder of FK tables (before HYPERPARTON_THEORY and the tables that ship), `t0pdfset` the t0
@@ -87,69 +106,64 @@ def load_fit_data(card: Any, theory: str | Path | None = None, t0pdfset: str | N
     are all checked before anything is read, and everything that is wrong is raised at once: as `DataError`,
     `TheoryError` or `PDFSetError` if it is of one kind, as `RuncardError` if it is not.
     """
-    inputs = _check(card, theory, t0pdfset)
-    diagonal = bool(getattr(card, "diagonal_basis", True))
-    datasets = tuple(
-        _dataset(entry, metadata, inputs, diagonal)
-        for entry, metadata in zip(card.dataset_inputs, inputs.datasets, strict=True)
-    )
+    inputs = _find_inputs(card, theory, t0pdfset)
+    loader = inputs.loader
+    datasets = tuple(map(loader.dataset, card.dataset_inputs, inputs.datasets))
     experimental = covariance(datasets)
-    predictions = None if inputs.t0 is None else _t0_predictions(datasets, inputs.t0)
+    predictions = None if inputs.t0 is None else central_predictions(datasets, inputs.t0)
     covmat = experimental if predictions is None else covariance(datasets, predictions)
     return FitData(
         datasets=datasets,
-        positivity=_lagrange_sets(card.positivity, inputs.positivity, inputs),
-        integrability=_lagrange_sets(card.integrability, inputs.integrability, inputs),
+        positivity=tuple(map(loader.lagrange_set, card.positivity, inputs.positivity)),
+        integrability=tuple(map(loader.lagrange_set, card.integrability, inputs.integrability)),
         central=np.concatenate([dataset.central for dataset in datasets]) if datasets else np.zeros(0),
-        covmat=covmat if diagonal else keep_groups(covmat, datasets),
+        covmat=keep_groups(covmat, datasets) if loader.by_experiment else covmat,
         experimental_covmat=experimental,
-        group="ALL" if diagonal else "experiment",
-        theory=inputs.theory.source,
+        group="experiment" if loader.by_experiment else "ALL",
+        theory=loader.theory.source,
         t0pdfset=None if inputs.t0 is None else inputs.t0.name,
         t0_predictions=predictions,
     )
 
 
-def _check(card: Any, folder: str | Path | None, t0pdfset: str | None) -> _Inputs:
+def _find_inputs(card: Runcard, folder: str | Path | None, t0pdfset: str | None) -> _Inputs:
     """Finds everything that the card names, or raises everything that is wrong with it."""
     faults = _Faults()
-    metadata: dict[str, list[Any]] = {}
-    for section in _SECTIONS:
-        metadata[section] = [
-            faults.attempt(
-                (*_SECTIONS[section], place),
-                lambda entry=entry: find_metadata(entry.dataset, getattr(entry, "variant", None)),
-            )
-            for place, entry in enumerate(getattr(card, section) or ())
-        ]
-    theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(int(card.theoryid), folder))
+    entries: dict[KeyPath, Sequence[DatasetInput | LagrangeSet]] = {
+        ("dataset_inputs",): card.dataset_inputs,
+        ("positivity", "posdatasets"): card.positivity,
+        ("integrability", "integdatasets"): card.integrability,
+    }
+    metadata = {
+        path: tuple(
+            faults.attempt((*path, place), lambda entry=entry: find_metadata(entry.dataset, entry.variant))
+            for place, entry in enumerate(listed)
+        )
+        for path, listed in entries.items()
+    }
+    theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(card.theoryid, folder))
     if theory is not None:
-        _check_tables(card, metadata, theory, faults)
+        pairs = [pair for path in entries for pair in zip(entries[path], metadata[path], strict=True)]
+        _check_tables([(entry, each) for entry, each in pairs if each is not None], theory, faults)
     name = t0pdfset or card.datacuts.t0pdfset
     t0 = faults.attempt(("datacuts", "t0pdfset"), lambda: find_pdfset(name)) if name else None
     rules = faults.attempt(("added_filter_rules",), lambda: added_rules(card.added_filter_rules))
     faults.raise_all(card)
     assert theory is not None
     assert rules is not None
-    return _Inputs(
-        datasets=tuple(metadata["dataset_inputs"]),
-        positivity=tuple(metadata["positivity"]),
-        integrability=tuple(metadata["integrability"]),
-        theory=theory,
-        t0=t0,
-        cuts=_cut_settings(card.datacuts),
-        rules=rules,
-    )
+    loader = DatasetLoader(theory, _cut_settings(card.datacuts), rules, by_experiment=not card.diagonal_basis)
+    return _Inputs(*metadata.values(), loader=loader, t0=t0)
 
 
-def _check_tables(card: Any, metadata: dict[str, list[Any]], theory: TheoryFolder, faults: _Faults) -> None:
-    wanted = [
-        (each.name, operands_of(each), tuple(getattr(entry, "cfac", None) or ()))
-        for section, sets in metadata.items()
-        for entry, each in zip(getattr(card, section) or (), sets, strict=True)
-        if each is not None
+def _check_tables(
+    wanted: Sequence[tuple[DatasetInput | LagrangeSet, Any]], theory: TheoryFolder, faults: _Faults
+) -> None:
+    """Adds a fault if FK tables or C-factors of the entries, each with its metadata, are not in the theory."""
+    files = [
+        (metadata.name, operands_of(metadata), entry.cfac if isinstance(entry, DatasetInput) else ())
+        for entry, metadata in wanted
     ]
-    absent = missing_tables(theory, wanted)
+    absent = missing_tables(theory, files)
     if absent:
         folders = ", ".join(str(path / "fastkernel") for path in theory.searched)
         message = (
@@ -161,48 +175,19 @@ def _check_tables(card: Any, metadata: dict[str, list[Any]], theory: TheoryFolde
         faults.add(("theory",), TheoryError(message))
 
 
-def _cut_settings(datacuts: Any) -> CutSettings:
-    values = {name: getattr(datacuts, name, None) for name in ("q2min", "w2min", "maxTau")}
-    return CutSettings(**{name: float(value) for name, value in values.items() if value is not None})
+def _cut_settings(datacuts: DataCuts) -> CutSettings:
+    other = {} if datacuts.maxTau is None else {"maxTau": datacuts.maxTau}
+    return CutSettings(q2min=datacuts.q2min, w2min=datacuts.w2min, **other)
 
 
-def _dataset(entry: Any, metadata: Any, inputs: _Inputs, diagonal: bool) -> DataSet:
-    data = load_commondata(metadata)
-    kept = kept_points(data, inputs.theory.card, inputs.cuts, inputs.rules)
-    cfactors = tuple(getattr(entry, "cfac", None) or ())
-    return DataSet(
-        name=data.name,
-        variant=data.variant,
-        frac=float(entry.frac),
-        observable=load_observable(data.name, data.theory, inputs.theory, cfactors, kept),
-        central=data.central[kept],
-        kept=kept,
-        uncertainties=data.uncertainties.take(kept),
-        process=data.process,
-        group="ALL" if diagonal else data.experiment,
-        seedname=data.legacy_names[0] if data.legacy_names else data.name,
-    )
-
-
-def _lagrange_sets(entries: Sequence[Any] | None, metadata: Sequence[Any], inputs: _Inputs) -> tuple[Observable, ...]:
-    """Positivity or integrability sets."""
-    observables = []
-    for entry, each in zip(entries or (), metadata, strict=True):
-        data: CommonData = load_commondata(each)
-        kept = kept_points(data, inputs.theory.card, inputs.cuts, inputs.rules)
-        maxlambda = float(entry.maxlambda)
-        observables.append(load_observable(data.name, data.theory, inputs.theory, kept=kept, maxlambda=maxlambda))
-    return tuple(observables)
-
-
-def _t0_predictions(datasets: Sequence[DataSet], t0: PDFSet) -> np.ndarray:
-    """(dat,) predictions of the set's central member."""
+def central_predictions(datasets: Sequence[DataSet], pdfset: PDFSet) -> np.ndarray:
+    """(dat,) predictions of the central member of a PDF set for all points."""
     known: dict[tuple[bytes, float], np.ndarray] = {}
 
     def xf(x: np.ndarray, q: float) -> np.ndarray:
         key = x.tobytes(), q
         if key not in known:
-            known[key] = t0.evolution_basis(x, q, members=[0])[0]
+            known[key] = pdfset.evolution_basis(x, q, members=[0])[0]
         return known[key]
 
     return np.concatenate([predict(dataset.observable, xf) for dataset in datasets])

@@ -6,9 +6,8 @@ that their covariance matrix is diagonal, a fraction of all eigenmodes does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
@@ -63,26 +62,19 @@ def grouped(datasets: Sequence[DataSet]) -> dict[str, list[int]]:
     return groups
 
 
-def training_masks(data: FitData, settings: Any, replicas: Sequence[int]) -> np.ndarray:
-    """(rep, dat) True where a point (in the diagonal basis an eigenmode) trains; the others validate.
+def training_masks(data: FitData, seeds: Sequence[int]) -> np.ndarray:
+    """(rep, dat) True where a point trains, for the seed of each replica; the other points validate.
 
-    `settings` has `trvlseed`, `diagonal_basis` and, where the runcard gives them, `diagonal_frac` and
-    `same_trvl_per_replica`.  A data set with a fraction too small for one point gets one with that probability.
-    Eigenmodes are numbered by increasing eigenvalue, as `diagonalise` gives them.
+    A data set with a fraction too small for one point gets one with that probability.
     """
-    same = bool(getattr(settings, "same_trvl_per_replica", False))
-    seeds = replica_seeds(settings.trvlseed, [1] * len(replicas) if same else replicas)
-    if settings.diagonal_basis:
-        fraction = getattr(settings, "diagonal_frac", None)
-        fraction = DIAGONAL_FRACTION if fraction is None else fraction
-        masks = [diagonal_mask(data.ndata, int(seed), fraction) for seed in seeds]
-    else:
-        masks = [_standard_mask(data, int(seed)) for seed in seeds]
-    return np.array(masks, dtype=bool).reshape(len(replicas), data.ndata)
+    return np.array([_standard_mask(data, seed) for seed in seeds], dtype=bool).reshape(len(seeds), data.ndata)
 
 
 def diagonal_mask(ndata: int, seed: int, fraction: float) -> np.ndarray:
-    """(mode,) of one replica with the seed `seed`: True for the fraction of `ndata` eigenmodes that trains."""
+    """(mode,) of one replica with the seed `seed`: True for the fraction of `ndata` eigenmodes that trains.
+
+    Eigenmodes are numbered by increasing eigenvalue, as `diagonalise` orders them.
+    """
     rng = np.random.Generator(np.random.PCG64(group_seed("ALL") + seed))
     return _shuffled(rng, ndata, int(ndata * fraction))
 
@@ -107,28 +99,19 @@ def _shuffled(rng: np.random.Generator, size: int, chosen: int) -> np.ndarray:
     return mask
 
 
-def kfold_masks(data: FitData, partitions: Iterable[Any]) -> np.ndarray:
-    """(fold, dat) False for the points of the data sets that the fold hides.
+def kfold_masks(data: FitData, hidden: Sequence[Iterable[str]]) -> np.ndarray:
+    """(fold, dat) False for the points of the data sets that the fold hides: `hidden` has their names for each fold.
 
-    A partition is a list of data-set names or has such a list as its `datasets`.  Raises `DataError` for a name that is
-    not among the data sets.
+    Raises `DataError` for a name that is not among the data sets.
     """
     slices = data.slices()
-    masks = []
-    for partition in partitions:
-        mask = np.ones(data.ndata, dtype=bool)
-        for name in _hidden(partition):
+    masks = np.ones((len(hidden), data.ndata), dtype=bool)
+    for mask, names in zip(masks, hidden, strict=True):
+        for name in names:
             if name not in slices:
                 raise DataError(f"a fold hides the data set {name!r}, which is not fitted{nearest(name, slices)}")
             mask[slices[name]] = False
-        masks.append(mask)
-    return np.array(masks, dtype=bool).reshape(-1, data.ndata)
-
-
-def _hidden(partition: Any) -> Sequence[str]:
-    if isinstance(partition, Mapping):
-        return partition.get("datasets") or ()
-    return getattr(partition, "datasets", partition) or ()
+    return masks
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from hyperparton.data.covmat import correlations
 from hyperparton.data.operations import operate
-from hyperparton.data.types import FitData, FKTable, Observable
+from hyperparton.data.types import DataSet, FKTable, Observable, dataset_rows
 from hyperparton.errors import DataError
 
 __all__ = ["PDFValues", "chi2", "chi2_by_dataset", "convolve", "predict"]
@@ -54,9 +54,10 @@ def chi2(data: np.ndarray, predictions: np.ndarray, covmat: np.ndarray) -> np.nd
     return values.reshape(np.shape(predictions)[:-1])
 
 
-def chi2_by_dataset(data: FitData, predictions: np.ndarray, covmat: np.ndarray) -> dict[str, float]:
-    """Data set -> its χ² alone (its own block of the covariance matrix) for (dat,) predictions."""
+def chi2_by_dataset(datasets: Sequence[DataSet], predictions: np.ndarray, covmat: np.ndarray) -> dict[str, float]:
+    """Data set -> its χ² alone (its own block of the covariance matrix) for (dat,) predictions of all."""
+    rows = dataset_rows(datasets)
     return {
-        name: float(chi2(data.central[rows], predictions[rows], covmat[rows, rows]))
-        for name, rows in data.slices().items()
+        each.name: float(chi2(each.central, predictions[rows[each.name]], covmat[rows[each.name], rows[each.name]]))
+        for each in datasets
     }

@@ -6,12 +6,22 @@ T35.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["EVOLUTION_BASIS", "DataSet", "FKTable", "FitData", "Observable", "TheorySource", "Uncertainties"]
+__all__ = [
+    "EVOLUTION_BASIS",
+    "DataSet",
+    "FKTable",
+    "FitData",
+    "Observable",
+    "TheorySource",
+    "Uncertainties",
+    "dataset_rows",
+]
 
 EVOLUTION_BASIS = (
     "photon", "sigma", "g", "v", "v3", "v8", "v15", "v24", "v35", "t3", "t8", "t15", "t24", "t35",
@@ -142,5 +152,10 @@ class FitData:
 
     def slices(self) -> dict[str, slice]:
         """data-set name -> its rows in `central` and in the covariance matrices."""
-        ends = np.cumsum([dataset.ndata for dataset in self.datasets])
-        return {d.name: slice(int(end) - d.ndata, int(end)) for d, end in zip(self.datasets, ends, strict=True)}
+        return dataset_rows(self.datasets)
+
+
+def dataset_rows(datasets: Sequence[DataSet]) -> dict[str, slice]:
+    """data-set name -> its rows in arrays of all sets, one set after another."""
+    ends = np.cumsum([dataset.ndata for dataset in datasets])
+    return {d.name: slice(int(end) - d.ndata, int(end)) for d, end in zip(datasets, ends, strict=True)}

@@ -89,7 +89,7 @@ class _Source:
     def of_points(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """Training and validation chi2 of each replica with points split; residuals outside `rows` are zero."""
         matrix, covmat = self.convolution.matrix, self.data.covmat
-        masks = training_masks(self.data, self.split, self.split.replicas)
+        masks = training_masks(self.data, self.split.seeds())
         return [
             (
                 reduce_points(matrix, values, covmat, mask, rows, self.origin),
@@ -134,7 +134,8 @@ def build_folds(
     if partitions is None:
         return [_fold(source, everything, everything, everything, 1.0)]
     folds = []
-    for partition, kept in zip(partitions, kfold_masks(data, partitions), strict=True):
+    masks = kfold_masks(data, [partition.datasets for partition in partitions])
+    for partition, kept in zip(partitions, masks, strict=True):
         if not kept.any():
             raise DataError(f"the partition {list(partition.datasets)} hides all {data.ndata} points: nothing to fit")
         hidden = everything if kept.all() else ~kept

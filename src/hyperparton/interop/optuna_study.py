@@ -154,6 +154,8 @@ def _whole_grid(sampler: QUniform) -> IntDistribution | None:
 
 def _grid(sampler: QUniform) -> FloatDistribution | None:
     """None if the step does not divide the range as Optuna asks for: in decimals, of which we give it twelve."""
+    if sampler.cells > 10**12:
+        return None
     low, high, step = (f"{number:.12g}" for number in (sampler.lower, sampler.last, sampler.step))
     if (Decimal(high) - Decimal(low)) % Decimal(step):
         return None

@@ -86,8 +86,5 @@ def _points(column: Column) -> tuple[tuple[float | str, ...], np.ndarray]:
     """Where the dependence is evaluated, and the features of each: (point,), (point, feature)."""
     if not column.numeric:
         return column.categories, np.eye(len(column.categories))
-    numbers = column.numbers()
-    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
-    scaled = np.linspace(0.0, 1.0, _POINTS)
-    at = low * (high / low) ** scaled if column.logarithmic else low + scaled * (high - low)
-    return tuple(float(value) for value in at), scaled[:, None]
+    axis, scaled = column.axis, np.linspace(0.0, 1.0, _POINTS)
+    return tuple(axis.value_at(share) for share in scaled.tolist()), scaled[:, None]

@@ -10,6 +10,7 @@ import numpy as np
 
 from hyperparton.report.flatten import is_number, shown, varied
 from hyperparton.report.rows import Row
+from hyperparton.space import LogUniform, Uniform
 
 __all__ = ["Column", "columns", "told_values"]
 
@@ -21,6 +22,9 @@ _FEW = 6
 
 #: greatest over smallest above which positive numbers are drawn on a logarithmic axis
 _WIDE = 10.0
+
+#: bounds of a logarithmic axis, and widths of a linear one, that figures can show
+_LEAST, _GREATEST = 1e-100, 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +51,27 @@ class Column:
         place = {name: float(i) for i, name in enumerate(self.categories)}
         return np.array([np.nan if value is None else place[shown(value)] for value in self.values])
 
+    @property
+    def axis(self) -> Uniform | LogUniform:
+        """The range of the numbers, on the axis on which they are drawn."""
+        numbers = self.numbers()
+        ends = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+        return LogUniform(self.name, *ends) if self.logarithmic else Uniform(self.name, *ends)
+
+    @property
+    def extreme(self) -> bool:
+        """Whether the numbers differ by more, or by less, than a figure can show."""
+        axis = self.axis
+        if self.logarithmic:
+            return axis.lower < _LEAST or axis.upper > _GREATEST
+        return axis.lower < axis.upper and not _LEAST < axis.upper - axis.lower < _GREATEST
+
     def scaled(self) -> np.ndarray:
         """(trial,) numbers from 0 to 1 along the axis on which they are drawn; NaN where it does not apply."""
-        numbers = self.numbers()
-        if self.logarithmic:
-            numbers = np.log(numbers)
-        low, high = np.nanmin(numbers), np.nanmax(numbers)
-        return np.full_like(numbers, 0.5) if high == low else (numbers - low) / (high - low)
+        numbers, axis = self.numbers(), self.axis
+        if axis.lower == axis.upper:
+            return np.full_like(numbers, 0.5)
+        return np.array([np.nan if np.isnan(number) else axis.share(number) for number in numbers.tolist()])
 
 
 def told_values(row: Row, names: Sequence[str] | None = None) -> str:

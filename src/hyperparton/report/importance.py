@@ -65,7 +65,7 @@ def _importance(column: Column, losses: np.ndarray) -> Importance | None:
     if count < _FEWEST:
         return None
     best = max(round(_BEST * count), 3)
-    binnings = _binnings(column.numbers()[applies], column.numeric, best)
+    binnings = _binnings((column.scaled() if column.numeric else column.numbers())[applies], column.numeric, best)
     order = np.argsort(losses[applies], kind="stable")
     told = _mean_divergence(order[:best], binnings)
     rng = np.random.default_rng(_SEED)

@@ -58,6 +58,8 @@ def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
         return MarginalRange(shares=tuple((column.categories[i], float(of_best[i]), float(shares[i])) for i in order))
     chosen = np.sort(numbers[best])
     along = np.log(chosen) if column.logarithmic else chosen
+    if column.extreme:
+        along = np.sort(column.scaled()[best])
     count = max(int(np.ceil(_HELD * len(chosen))), 1)
     lengths = along[count - 1 :] - along[: len(along) - count + 1]
     start = int(np.argmin(lengths))

@@ -1,4 +1,4 @@
-"""What a trainer reports at its checkpoints: the curve of the trial is kept, and a trial without a prospect is stopped.
+"""The checkpoints of one trial: its learning curve is kept, and a trial without a prospect is stopped.
 
 A trainer that has an attribute `report`, None at first, takes part. In a scan that prunes, the attribute is a function
 during each trial:
@@ -18,14 +18,14 @@ from hyperparton.errors import TrialPrunedError
 from hyperparton.scan.learning_curve import rounded_loss
 from hyperparton.scan.pruning import Threshold, reason_to_prune
 
-__all__ = ["Reports"]
+__all__ = ["Checkpoints"]
 
 
-class Reports:
-    """The reports of one trial, judged by `found`; what a trainer's `report` is."""
+class Checkpoints:
+    """The function `report` of one trial: it keeps the learning curve and compares it with the trial's thresholds."""
 
-    def __init__(self, found: Sequence[Threshold]) -> None:
-        self._found = tuple(found)
+    def __init__(self, thresholds: Sequence[Threshold]) -> None:
+        self._thresholds = tuple(thresholds)
         self._epochs: list[int] = []
         self._losses: list[float | None] = []
         self._folds: list[list[float | None]] = []
@@ -37,7 +37,7 @@ class Reports:
         self._epochs.append(int(epoch))
         self._losses.append(rounded_loss(loss))
         self._folds.append([rounded_loss(value) for value in folds])
-        reason = reason_to_prune(self._found, epoch, self._losses[-1])
+        reason = reason_to_prune(self._thresholds, epoch, self._losses[-1])
         if reason is None:
             return
         of = "" if epochs is None else f" of {epochs}"
@@ -47,17 +47,17 @@ class Reports:
             "epochs": None if epochs is None else int(epochs),
             "epochs_saved": None if epochs is None else max(int(epochs) - int(epoch), 0),
         }
-        told = f"pruned at epoch {epoch}{of}: {reason}"
+        text = f"pruned at epoch {epoch}{of}: {reason}"
         raise TrialPrunedError(
-            told, {"status": "fail", "loss": rounded_loss(loss, 17), "reason": told, "pruned": pruned}
+            text, {"status": "fail", "loss": rounded_loss(loss, 17), "reason": text, "pruned": pruned}
         )
 
-    def anew(self) -> Reports:
-        """The reports of the same trial from its beginning."""
-        return Reports(self._found)
+    def anew(self) -> Checkpoints:
+        """Those of the same trial from its beginning."""
+        return Checkpoints(self._thresholds)
 
-    def kept_with(self, result: dict[str, Any]) -> dict[str, Any]:
-        """The trial's result with its curve: {epochs, loss, folds}, None for what was not finite."""
+    def add_curve(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The trial's result with its learning curve: {epochs, loss, folds}, None for what was not finite."""
         curve: dict[str, Any] = {"epochs": self._epochs, "loss": self._losses}
         if any(self._folds):
             curve["folds"] = self._folds

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import ScanError
-from hyperparton.scan.evaluate import Trainer
+from hyperparton.scan.trainer import Trainer, missing_method
 
 __all__ = ["load_trainer"]
 
@@ -33,21 +33,20 @@ def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = No
         beside = f" (looked in {folder} first)" if folder is not None else ""
         raise ScanError(f"trainer {name}: {fault}{beside}") from fault
     except Exception as fault:
-        raise ScanError(f"trainer {name}: importing {module_name} raised {_told(fault)}") from fault
+        raise ScanError(f"trainer {name}: importing {module_name} raised {_with_place(fault)}") from fault
     factory = getattr(module, factory_name, None)
     if not callable(factory):
         raise ScanError(f"trainer {name}: {module_name} has no function {factory_name!r}")
     try:
         trainer: Any = factory(dict(content))
     except Exception as fault:
-        raise ScanError(f"trainer {name}: {factory_name} raised {_told(fault)}") from fault
-    for method in ("set_hyperopt", "hyperparametrizable"):
-        if not callable(getattr(trainer, method, None)):
-            raise ScanError(f"trainer {name}: {factory_name} returned a {type(trainer).__name__} without {method}")
+        raise ScanError(f"trainer {name}: {factory_name} raised {_with_place(fault)}") from fault
+    if (method := missing_method(trainer)) is not None:
+        raise ScanError(f"trainer {name}: {factory_name} returned a {type(trainer).__name__} without {method}")
     return trainer
 
 
-def _told(fault: Exception) -> str:
+def _with_place(fault: Exception) -> str:
     """The exception with its place."""
     frames = traceback.extract_tb(fault.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

@@ -11,98 +11,71 @@ import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from hyperparton.errors import ScanError, TrialPrunedError
-from hyperparton.scan.checkpoints import Reports
+from hyperparton.errors import TrialPrunedError
+from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.limits import TrialTimeoutError, alarm
+from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
 from hyperparton.trials.trial import STATUSES, strict
 
-__all__ = ["Trainer", "evaluate_trial", "evaluate_trials", "require_reports"]
+__all__ = ["evaluate_trial", "evaluate_trials"]
 
 _LOG = logging.getLogger(__name__)
 _FRAMES = 6
 _MESSAGE = 2000
 
 
-class Trainer(Protocol):
-    """All that a scan knows of what it scans; n3fit's ModelTrainer is one.
-
-    A trainer that has an attribute `report`, None at first, can be pruned: see `reports`.
-    """
-
-    def set_hyperopt(self, hyperopt_on: bool, keys: Any = None) -> None:
-        """Told once, before the first trial, with the keys that are scanned."""
-        ...
-
-    def hyperparametrizable(self, params: dict[str, Any]) -> Mapping[str, Any]:
-        """Try one set of parameters; the result has at least `status` (ok or fail) and `loss`."""
-        ...
-
-
-def require_reports(trainer: Any) -> None:
-    """Raise ScanError for a trainer that does not report how its trials come along, so that none can be pruned."""
-    if not hasattr(trainer, "report"):
-        raise ScanError(
-            f"pruning needs a trainer that reports at checkpoints: {type(trainer).__name__} has no attribute `report`"
-        )
-
-
 def evaluate_trial(
-    trainer: Trainer, params: dict[str, Any], seconds: float | None = None, reports: Reports | None = None
+    trainer: Trainer | AdaptedTrainer,
+    params: dict[str, Any],
+    seconds: float | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> dict[str, Any]:
     """The trial's result in strict JSON data, with status fail and `failure` {type, message, traceback} if it failed.
 
-    A trial that takes longer than `seconds` is interrupted as `alarm` can. With `reports` the trainer reports to them;
-    the result holds its `curve`, and `pruned` if they stopped it. Only exceptions that end the process
+    A trial that takes longer than `seconds` is interrupted as `alarm` can. With `checkpoints` the trainer reports to
+    them; the result holds its `curve`, and `pruned` if they stopped it. Only exceptions that end the process
     (KeyboardInterrupt, SystemExit) pass.
     """
-    if reports is None:
-        return _evaluated(partial(trainer.hyperparametrizable, params), seconds)
-    attended: Any = trainer
-    attended.report = reports
-    try:
-        return reports.kept_with(_evaluated(partial(trainer.hyperparametrizable, params), seconds))
-    finally:
-        attended.report = None
+    return _with_curve(_evaluated(partial(adapted(trainer).run, params, checkpoints), seconds), checkpoints)
 
 
 def evaluate_trials(
-    trainer: Trainer,
+    trainer: Trainer | AdaptedTrainer,
     each: Sequence[dict[str, Any]],
     seconds: float | None = None,
-    reports: Sequence[Reports | None] | None = None,
+    checkpoints: Sequence[Checkpoints | None] | None = None,
 ) -> list[dict[str, Any]]:
-    """What `evaluate_trial` gives for each of several trials, computed together by a trainer that can.
+    """What `evaluate_trial` gives for each of several trials, computed together by a trainer that can (`BatchTrainer`).
 
-    One that can has `hyperparametrizable_batch(params, reports)`, which gives for each of `params` what
-    `hyperparametrizable` would, or the exception that this would raise; `reports` has an entry for each, None where
-    nothing is pruned. `seconds` is the time of one trial: together they may take as long as one after the other. Where
-    they take longer, or the batch raises, they are computed one after the other, so that each counts for itself.
+    `seconds` is the time of one trial: together they may take as long as one after the other. Where they take longer,
+    or the batch raises, they are computed one after the other, so that each counts for itself.
     """
-    given = [None] * len(each) if reports is None else list(reports)
-    batch = getattr(trainer, "hyperparametrizable_batch", None)
-    if batch is not None and len(each) > 1:
+    trainer = adapted(trainer)
+    reports = [None] * len(each) if checkpoints is None else list(checkpoints)
+    if trainer.batches and len(each) > 1:
         whole = None if seconds is None else seconds * len(each)
         try:
             with alarm(whole, TrialTimeoutError("the trials took longer together than they may one after the other")):
-                found = list(zip(batch(each, given), given, strict=True))
-            return [_kept(_evaluated(partial(_given, outcome)), report) for outcome, report in found]
+                outcomes = list(zip(trainer.run_batch(each, reports), reports, strict=True))
+            return [_with_curve(_evaluated(partial(_outcome, outcome)), report) for outcome, report in outcomes]
         except Exception as fault:
-            told = f"{type(fault).__name__}: {fault}"
-            _LOG.warning("%d trials together: %s; they are run one after the other", len(each), told)
-            given = [None if report is None else report.anew() for report in given]
-    return [evaluate_trial(trainer, params, seconds, report) for params, report in zip(each, given, strict=True)]
+            text = f"{type(fault).__name__}: {fault}"
+            _LOG.warning("%d trials together: %s; they are run one after the other", len(each), text)
+            reports = [None if report is None else report.anew() for report in reports]
+    return [evaluate_trial(trainer, params, seconds, report) for params, report in zip(each, reports, strict=True)]
 
 
-def _given(outcome: Any) -> Any:
+def _outcome(outcome: Any) -> Any:
+    """A trial's part of a batch, raised if it is an exception."""
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
-def _kept(result: dict[str, Any], report: Reports | None) -> dict[str, Any]:
-    return result if report is None else report.kept_with(result)
+def _with_curve(result: dict[str, Any], checkpoints: Checkpoints | None) -> dict[str, Any]:
+    return result if checkpoints is None else checkpoints.add_curve(result)
 
 
 def _evaluated(call: Callable[[], Any], seconds: float | None = None) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Who runs the trials: this process, one process beside it, or the workers of a Dask cluster.
 
-All take as many trials at a time as the scan computes together, one if it does not.
+Each takes batches of trials, of one trial unless the scan computes several together.
 
-On a Dask cluster each worker starts processes of its own for the trials (see `process`), so a trial can be ended. What
-goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs them with
-pickle, as it does with everything. The cluster of `--workers` lives inside this process and listens on no port.
+On a Dask cluster each worker starts processes of its own for the trials (see `worker_process`), so that a trial can be
+ended. What goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs
+them with pickle, as it does with everything. The cluster of `--workers` lives inside this process and listens on no
+port.
 """
 
 from __future__ import annotations
@@ -12,157 +13,213 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from hyperparton import host
 from hyperparton.errors import ScanError
-from hyperparton.scan.checkpoints import Reports
-from hyperparton.scan.evaluate import Trainer, evaluate_trials, require_reports
-from hyperparton.scan.limits import alarm
-from hyperparton.scan.loop import Work
-from hyperparton.scan.worker_process import Recipe, TrainerProcess, close_processes, run_task
+from hyperparton.scan.checkpoints import Checkpoints
+from hyperparton.scan.evaluate import evaluate_trials
+from hyperparton.scan.events import Events
+from hyperparton.scan.limits import Deadline, Limits, alarm
+from hyperparton.scan.pruning import Threshold
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.trainer import Trainer, adapted
+from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, close_processes, run_task
 from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials import Trial
 
-__all__ = ["Executor", "InProcess", "InThisProcess", "OnCluster", "local_cluster", "remote_cluster"]
+__all__ = ["Executor", "InProcess", "InThisProcess", "Job", "OnCluster", "Task", "local_cluster", "remote_cluster"]
 
 #: how long, in seconds, to wait for what runs before the next look for a trial that others left
 _LOOK = 0.5
 
 
-class Executor(Protocol):
-    """Runs the trials of a scan; `slots` is how many batches of them at once."""
+@dataclass(frozen=True)
+class Job:
+    """What an executor has to know of the scan."""
 
-    slots: int
+    scanner: HyperScanner
+    prune: bool
+    limits: Limits
+    deadline: Deadline
+    events: Events
 
-    def run(self, work: Work) -> None:
-        """Run trials until the scan is over."""
-        ...
+    def recipe_text(self, recipe: Recipe, threads: int | None = None) -> str:
+        """The recipe for a process, with the fingerprint of the space that it has to build."""
+        return recipe.text(fingerprint(self.scanner.as_dict()), threads, reports=self.prune)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A trial to run, and its thresholds at checkpoints: None in a scan that does not prune."""
+
+    trial: Trial
+    thresholds: Sequence[Threshold] | None
+
+    def plain(self) -> dict[str, Any]:
+        """What a process is told of it, as plain data."""
+        plain = None if self.thresholds is None else [threshold.as_list() for threshold in self.thresholds]
+        return {"vals": dict(self.trial.vals), "pruning": plain}
+
+
+class Executor(ABC):
+    """Runs batches of trials. A scan enters `at_work`, and there calls `start` and `answers` by turns."""
+
+    slots: int = 1
+    """how many batches it can run at once"""
+
+    @contextlib.contextmanager
+    def at_work(self, job: Job) -> Iterator[None]:
+        """Run the trials of a scan in the body; what still runs at its end is ended."""
+        self.begin(job)
+        try:
+            yield
+        finally:
+            self.close()
+
+    @abstractmethod
+    def begin(self, job: Job) -> None:
+        """Prepare to run the trials of a scan."""
+
+    @property
+    @abstractmethod
+    def running(self) -> int:
+        """How many batches were started and are not answered."""
+
+    @abstractmethod
+    def start(self, tasks: Sequence[Task]) -> None:
+        """Take a batch of trials, to be run together; there must be a free slot."""
+
+    @abstractmethod
+    def answers(self) -> list[tuple[list[Trial], Answer]]:
+        """Batches that are done, and what came of them (see `TrainerProcess.ask`); it may wait a while for one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what still runs."""
+
+
+class _OneByOne(Executor):
+    """One batch after the other: `answers` runs the batch that was started."""
+
+    def __init__(self) -> None:
+        self._tasks: Sequence[Task] = ()
+
+    @property
+    def running(self) -> int:
+        return 1 if self._tasks else 0
+
+    def start(self, tasks: Sequence[Task]) -> None:
+        self._tasks = tasks
+
+    def answers(self) -> list[tuple[list[Trial], Answer]]:
+        tasks, self._tasks = self._tasks, ()
+        trials = [task.trial for task in tasks]
+        return [(trials, self._run(tasks, trials))]
+
+    @abstractmethod
+    def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
+        """What comes of the batch."""
 
 
 class _OutOfTime(BaseException):
     """The scan's time is over; no Exception, since that would make the trial a failed one."""
 
 
-class InThisProcess:
+class InThisProcess(_OneByOne):
     """One batch after the other, here. A limit on the time of a trial or a scan interrupts Python code alone."""
 
-    slots = 1
-
     def __init__(self, trainer: Trainer) -> None:
-        self._trainer = trainer
+        super().__init__()
+        self._trainer = adapted(trainer)
 
-    def run(self, work: Work) -> None:
-        """Run trials until the scan is over."""
-        self._trainer.set_hyperopt(True, keys=work.plan.scanner.hyper_keys)
-        if work.plan.pruning is not None:
-            require_reports(self._trainer)
-        limit = work.plan.limits.trial_timeout
-        for batch in _batches(work):
-            each = [evaluate(work.plan.scanner.as_dict(), trial.vals) for trial in batch]
-            found = [work.pruning_limits(trial) for trial in batch]
-            reports = [None if limits is None else Reports(limits) for limits in found]
-            left = work.time_left()
-            try:
-                if left is not None and (limit is None or left < limit * len(batch)):
-                    with alarm(left, _OutOfTime()):
-                        results = evaluate_trials(self._trainer, each, reports=reports)
-                else:
-                    results = evaluate_trials(self._trainer, each, limit, reports)
-            except _OutOfTime:
-                raise work.time_is_over() from None
-            work.settle(batch, {"results": results})
+    def begin(self, job: Job) -> None:
+        self._job = job
+        self._trainer.begin(job.scanner.hyper_keys, job.prune)
+
+    def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
+        each = [evaluate(self._job.scanner.as_dict(), trial.vals) for trial in trials]
+        checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
+        limit, left = self._job.limits.trial_timeout, self._job.deadline.left()
+        if left is None or (limit is not None and left >= limit * len(each)):
+            return {"results": evaluate_trials(self._trainer, each, limit, checkpoints)}
+        try:
+            with alarm(left, _OutOfTime()):
+                return {"results": evaluate_trials(self._trainer, each, checkpoints=checkpoints)}
+        except _OutOfTime:
+            raise self._job.deadline.error() from None
+
+    def close(self) -> None:
+        """Nothing runs beside this process."""
 
 
-class InProcess:
+class InProcess(_OneByOne):
     """One batch after the other, in one process beside this one, which can be ended."""
 
-    slots = 1
-
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
         self._recipe = recipe
 
-    def run(self, work: Work) -> None:
-        """Run trials until the scan is over."""
-        process = TrainerProcess(_recipe_text(self._recipe, work))
-        limits = work.plan.limits
-        try:
-            for batch in _batches(work):
-                answer = process.ask(
-                    _tasks(work, batch),
-                    seconds=limits.trial_timeout,
-                    memory=limits.worker_memory,
-                    progress=work.tell_of(batch),
-                    watch=work.check_time,
-                )
-                work.settle(batch, answer)
-        finally:
-            process.close()
+    def begin(self, job: Job) -> None:
+        self._job = job
+        self._process = TrainerProcess(job.recipe_text(self._recipe))
+
+    def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
+        return self._process.ask(
+            [task.plain() for task in tasks],
+            seconds=self._job.limits.trial_timeout,
+            memory=self._job.limits.worker_memory,
+            progress=self._job.events.of_trainer(trials),
+            watch=self._job.deadline.check,
+        )
+
+    def close(self) -> None:
+        self._process.close()
 
 
-def _recipe_text(recipe: Recipe, work: Work, threads: int | None = None) -> str:
-    space = fingerprint(work.plan.scanner.as_dict())
-    return recipe.text(space, threads, reports=work.plan.pruning is not None)
-
-
-def _tasks(work: Work, batch: Sequence[Trial]) -> list[dict[str, Any]]:
-    """What a process is told of each trial, as plain data."""
-    limits = [work.pruning_limits(trial) for trial in batch]
-    plain = [None if found is None else [limit.as_list() for limit in found] for found in limits]
-    return [{"vals": dict(trial.vals), "pruning": held} for trial, held in zip(batch, plain, strict=True)]
-
-
-def _batches(work: Work) -> Iterator[list[Trial]]:
-    """Batch after batch, with pauses where others have to finish theirs first."""
-    while True:
-        batch = work.next_batch()
-        if batch:
-            yield batch
-        elif work.over:
-            return
-        else:
-            work.wait()
-
-
-class OnCluster:
+class OnCluster(Executor):
     """`slots` batches of trials at once on the Dask cluster of `client`, each in a process with `threads` threads."""
 
     def __init__(self, client: Any, recipe: Recipe, slots: int, threads: int, remote: bool) -> None:
         self.slots = slots
         self._client, self._recipe, self._threads, self._remote = client, recipe, threads, remote
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._flying: dict[str, tuple[Any, list[Trial]]] = {}
 
-    def run(self, work: Work) -> None:
-        """Run trials until the scan is over."""
-        recipe = _recipe_text(self._recipe, work, self._threads)
-        limits = (work.plan.limits.trial_timeout, work.plan.limits.worker_memory)
-        ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        flying: dict[str, tuple[Any, list[Trial]]] = {}
+    @property
+    def running(self) -> int:
+        return len(self._flying)
+
+    def begin(self, job: Job) -> None:
+        self._text = job.recipe_text(self._recipe, self._threads)
+        self._limits = (job.limits.trial_timeout, job.limits.worker_memory)
+
+    def start(self, tasks: Sequence[Task]) -> None:
+        plain = [task.plain() for task in tasks]
+        future = self._client.submit(run_task, self._text, plain, *self._limits, pure=False, retries=0)
+        self._flying[future.key] = (future, [task.trial for task in tasks])
+        future.add_done_callback(self._done.put)
+
+    def answers(self) -> list[tuple[list[Trial], Answer]]:
         try:
-            while True:
-                while len(flying) < self.slots and (batch := work.next_batch()):
-                    future = self._client.submit(run_task, recipe, _tasks(work, batch), *limits, pure=False, retries=0)
-                    flying[future.key] = (future, batch)
-                    future.add_done_callback(ready.put)
-                if not flying:
-                    if work.over:
-                        return
-                    work.wait()
-                    continue
-                work.check_time()
-                with contextlib.suppress(queue.Empty):
-                    key = ready.get(timeout=_LOOK).key
-                    future, batch = flying.pop(key)
-                    work.settle(batch, _answer(future))
-        finally:
-            # those at work too: nobody waits for their results any more
-            close_processes(recipe)
-            if self._remote:
-                with contextlib.suppress(Exception):  # workers that are gone have ended theirs
-                    self._client.run(close_processes, recipe)
+            key = self._done.get(timeout=_LOOK).key
+        except queue.Empty:
+            return []
+        future, trials = self._flying.pop(key)
+        return [(trials, _answer(future))]
+
+    def close(self) -> None:
+        # those at work too: nobody waits for their results any more
+        close_processes(self._text)
+        if self._remote:
+            with contextlib.suppress(Exception):  # workers that are gone have ended theirs
+                self._client.run(close_processes, self._text)
 
 
-def _answer(future: Any) -> dict[str, Any]:
+def _answer(future: Any) -> Answer:
     from distributed.scheduler import KilledWorker
 
     if future.status == "finished":

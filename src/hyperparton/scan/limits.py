@@ -1,16 +1,21 @@
-"""What a scan may take: time of a trial, memory of a worker, failures in a row, time in all."""
+"""What a scan may take: time of a trial, memory of a process, failures in a row, time in all."""
 
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 
-from hyperparton.errors import ScanError
+from hyperparton.errors import ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.trials import Trial
 
-__all__ = ["Limits", "TrialTimeoutError", "alarm", "limit_failure"]
+__all__ = ["Deadline", "FailureCount", "Limits", "TrialTimeoutError", "alarm", "limit_failure"]
+
+#: the next trial is taken to need this much more time than the longest so far
+_RESERVE = 1.1
 
 
 class TrialTimeoutError(Exception):
@@ -19,7 +24,7 @@ class TrialTimeoutError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a scan; None is none."""
+    """Limits of a scan; None is no limit. Raises ScanError for one that is not above 0."""
 
     trial_timeout: float | None = None
     """seconds that one trial may take; one that takes longer is a failed trial"""
@@ -28,12 +33,63 @@ class Limits:
     max_consecutive_failures: int | None = None
     """so many failed trials one after the other end the scan"""
     walltime: float | None = None
-    """seconds after which the scan hands back what is running and ends; no trial is begun that would not be done"""
+    """seconds after which the scan releases what is running and ends; no trial is begun that would not be done"""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if value is not None and not value > 0:
                 raise ScanError(f"{name} must be above 0, given {value!r}")
+
+    def after(self, seconds: float) -> Limits:
+        """The limits once so many seconds of the walltime have passed."""
+        return self if self.walltime is None else replace(self, walltime=max(self.walltime - seconds, 1e-3))
+
+
+class Deadline:
+    """When a scan has to end: a walltime, in seconds from now on, or never for None."""
+
+    def __init__(self, walltime: float | None) -> None:
+        self._walltime = walltime
+        self._end = None if walltime is None else time.monotonic() + walltime
+
+    def left(self) -> float | None:
+        """Seconds until then; None if it is never."""
+        return None if self._end is None else self._end - time.monotonic()
+
+    def at_most(self, seconds: float) -> float:
+        """So many seconds, or fewer if it comes earlier."""
+        left = self.left()
+        return seconds if left is None else max(0.0, min(seconds, left))
+
+    def leaves_time_for(self, seconds: float) -> bool:
+        """Whether a trial can still be done, if it takes so long and a bit more."""
+        left = self.left()
+        return left is None or left > _RESERVE * seconds
+
+    def check(self) -> None:
+        """Raise WalltimeError if it has passed."""
+        left = self.left()
+        if left is not None and left < 0.0:
+            raise self.error()
+
+    def error(self) -> WalltimeError:
+        """The error that ends the scan."""
+        return WalltimeError(
+            f"the walltime of {self._walltime:g} s is over, trials are left; the same command continues"
+        )
+
+
+class FailureCount:
+    """Counts failed trials in a row; `most` of them are too many. A pruned trial is no failure."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most, self._count = most, 0
+
+    def add(self, trial: Trial) -> None:
+        """One more finished trial; raises TooManyFailuresError."""
+        self._count = 0 if trial.status == "ok" or trial.pruned else self._count + 1
+        if self._count == self._most:
+            raise TooManyFailuresError(f"{self._count} trials failed one after the other, the last with {trial.reason}")
 
 
 def limit_failure(kind: str, message: str) -> dict[str, object]:

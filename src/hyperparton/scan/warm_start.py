@@ -32,7 +32,7 @@ def tries_of(source: str | Path) -> list[Path]:
     return several or [ScanFolder.find_tries(path)]
 
 
-def prior_of(store: TrialStore, sources: Sequence[str], space: Mapping[str, Any]) -> dict[str, Any]:
+def prior_of(store: TrialStore, sources: Sequence[str | Path], space: Mapping[str, Any]) -> dict[str, Any]:
     """The earlier trials of a scan, {trials, notes}: as they were at its first start, or read now; empty for none."""
     if not sources:
         return {}
@@ -99,7 +99,7 @@ def _told(outside: Sequence[tuple[Any, list[Misfit]]]) -> str:
     groups: dict[tuple[str, str], list[tuple[Any, str]]] = defaultdict(list)
     for number, misfits in outside:
         for misfit in misfits:
-            groups[misfit.parameter, misfit.accepted].append((number, misfit.given))
+            groups[misfit.parameter, misfit.accepted].append((number, misfit.value))
     if not groups:
         return ""
     told = [

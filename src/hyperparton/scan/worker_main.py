@@ -1,6 +1,6 @@
 """The process that runs trials for another: `python -m hyperparton.scan.worker_main`, started by `TrainerProcess`.
 
-It speaks lines of JSON. First it is told a recipe and answers `{"ready": true}` or `{"broken": why}`; then each line
+It speaks lines of JSON. First it reads a recipe and answers `{"ready": true}` or `{"broken": why}`; then each line
 `{"trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"results": [...]}`, with `{"progress": ...}` lines
 before it where the trainer tells any.
 It ends when its input does, in the middle of a trial too: no worker outlives the one who started it.
@@ -19,10 +19,11 @@ from importlib import import_module
 from typing import IO, Any
 
 from hyperparton.errors import HyperpartonError
-from hyperparton.scan.checkpoints import Reports
-from hyperparton.scan.evaluate import evaluate_trials, require_reports
-from hyperparton.scan.foreign_trainer import as_trainer
+from hyperparton.scan.checkpoints import Checkpoints
+from hyperparton.scan.evaluate import evaluate_trials
 from hyperparton.scan.pruning import Threshold
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.trainer import AdaptedTrainer, adapted
 from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials.trial import encode, strict
 
@@ -51,17 +52,16 @@ def main() -> None:
         _say(answers, {"broken": f"{type(fault).__name__}: {fault}"})
         raise
     _say(answers, {"ready": True})
-    if hasattr(trainer, "progress"):
-        trainer.progress = _Progress(answers)
+    trainer.tell(_Progress(answers))
     while True:
         tasks = json.loads(lines.get())["trials"]
         each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
-        reports = [_reports(task["pruning"]) for task in tasks]
-        _say(answers, {"results": evaluate_trials(trainer, each, reports=reports)})
+        checkpoints = [_checkpoints(task["pruning"]) for task in tasks]
+        _say(answers, {"results": evaluate_trials(trainer, each, checkpoints=checkpoints)})
 
 
-def _reports(pruning: list[Any] | None) -> Reports | None:
-    return None if pruning is None else Reports([Threshold.from_list(held) for held in pruning])
+def _checkpoints(pruning: list[Any] | None) -> Checkpoints | None:
+    return None if pruning is None else Checkpoints([Threshold.from_list(data) for data in pruning])
 
 
 def _listen(source: IO[str], lines: queue.Queue[str]) -> None:
@@ -70,7 +70,7 @@ def _listen(source: IO[str], lines: queue.Queue[str]) -> None:
     os._exit(0)
 
 
-def _build(recipe: dict[str, Any]) -> tuple[Any, Any]:
+def _build(recipe: dict[str, Any]) -> tuple[AdaptedTrainer, HyperScanner]:
     sys.path[:0] = [folder for folder in recipe["folders"] if folder not in sys.path]
     module, _, name = recipe["builder"].partition(":")
     trainer, scanner = getattr(import_module(module), name)(**recipe["arguments"])
@@ -78,11 +78,9 @@ def _build(recipe: dict[str, Any]) -> tuple[Any, Any]:
         raise HyperpartonError(
             "the space that this process builds is not that of the scan: is another version of hyperparton here?"
         )
-    if recipe.get("reports"):
-        require_reports(trainer)
-    own = as_trainer(trainer)
-    own.set_hyperopt(True, keys=scanner.hyper_keys)
-    return own, scanner
+    made = adapted(trainer)
+    made.begin(scanner.hyper_keys, bool(recipe.get("reports")))
+    return made, scanner
 
 
 class _Progress:

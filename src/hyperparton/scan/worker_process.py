@@ -23,14 +23,15 @@ from hyperparton.host import resident_memory
 from hyperparton.scan.limits import limit_failure
 from hyperparton.trials.trial import encode
 
-__all__ = ["Recipe", "TrainerProcess", "close_processes", "run_task"]
+__all__ = ["Answer", "Recipe", "TrainerProcess", "close_processes", "run_task"]
 
 #: how often, in seconds, a process at work is looked at
 _LOOK = 0.2
 
+#: what a process answers: see `TrainerProcess.ask`
 Answer = dict[str, Any]
 
-#: (what is told of a trainer's progress, what is called now and then)
+#: (what hears of a trainer's progress, what is called now and then)
 _Listeners = tuple[Callable[[dict[str, Any]], None] | None, Callable[[], None] | None]
 
 

@@ -29,7 +29,8 @@ class Misfit:
 
     parameter: str
     """dotted"""
-    given: str
+    value: str
+    """as text"""
     accepted: str
 
 
@@ -37,7 +38,7 @@ def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[An
     """The `vals` whose evaluation is `parameters` (readable ones), or None and what does not fit.
 
     A number between the points of a grid counts as the nearest point. Parameters that the space holds fixed must have
-    that value, where they are told; those that it does not know must not be set.
+    that value, if the record has them; parameters that the space does not know must not be set.
     """
     chosen: dict[str, Any] = {}
     misfits = _match(space, parameters, (), chosen)
@@ -57,16 +58,18 @@ def _match(node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any])
         if not isinstance(value, list | tuple) or len(value) != len(node):
             return [_misfit(path, value, f"a list of {len(node)}")]
         pairs = zip(node, value, strict=True)
-        return [hit for i, (one, given) in enumerate(pairs) for hit in _match(one, given, (*path, str(i)), chosen)]
+        return [misfit for i, pair in enumerate(pairs) for misfit in _match(*pair, (*path, str(i)), chosen)]
     return [] if _same(node, value) else [_misfit(path, value, _shown(readable(node)))]
 
 
 def _match_mapping(node: Mapping[str, Any], value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
     if not isinstance(value, Mapping):
         return [_misfit(path, value, f"keys {', '.join(node)}")]
-    found = [hit for key, one in node.items() for hit in _match(one, value.get(key, _ABSENT), (*path, key), chosen)]
-    unknown = [key for key, given in value.items() if key not in node and given is not None]
-    return found + [_misfit((*path, key), value[key], "not set") for key in unknown]
+    misfits: list[Misfit] = []
+    for key, one in node.items():
+        misfits += _match(one, value.get(key, _ABSENT), (*path, key), chosen)
+    unknown = [key for key, entry in value.items() if key not in node and entry is not None]
+    return misfits + [_misfit((*path, key), value[key], "not set") for key in unknown]
 
 
 def _match_choice(node: Choice, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:

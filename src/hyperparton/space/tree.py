@@ -41,12 +41,12 @@ Condition = tuple[tuple[str, int], ...]
 
 def samplers_by_label(space: Any) -> dict[str, Sampler]:
     """Every sampler of the space by its label; raises SpaceError if two different ones share a label."""
-    found: dict[str, Sampler] = {}
+    by_label: dict[str, Sampler] = {}
     for sampler, _ in _walk(space, ()):
-        known = found.setdefault(sampler.label, sampler)
+        known = by_label.setdefault(sampler.label, sampler)
         if known != sampler:
             raise SpaceError(f"the label {sampler.label!r} names two different samplers: {known} and {sampler}")
-    return found
+    return by_label
 
 
 def conditions(space: Any) -> dict[str, tuple[Condition, ...]]:

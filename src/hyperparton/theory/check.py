@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from hyperparton.data import SHIPPED_SET, chi2_by_dataset, find_pdfset, load_fit_data, predict
+from hyperparton.data import SHIPPED_SET, chi2_by_dataset, find_pdfset, predict
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
+from hyperparton.data.covmat import covariance
 from hyperparton.data.fktables import load_observable, read_fktable
+from hyperparton.data.load import DatasetLoader, central_predictions
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.files import checksum
+from hyperparton.runcard import DatasetInput
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs
@@ -172,32 +174,23 @@ def dataset_chi2(folder: Path, datasets: Iterable[str], pdfset: str = SHIPPED_SE
     measured = [name for name in datasets if name in known_datasets()["dis"]]
     if not measured:
         return ()
-    data = load_fit_data(_runcard(folder, measured, pdfset), theory=folder)
-    assert data.t0_predictions is not None
-    t0 = chi2_by_dataset(data, data.t0_predictions, data.covmat)
-    experimental = chi2_by_dataset(data, data.t0_predictions, data.experimental_covmat)
-    points = {each.name: each.ndata for each in data.datasets}
+    loader = DatasetLoader(find_theory(read_card(folder / "theory_card.yaml").theoryid, folder))
+    sets = [loader.dataset(*_as_in_nnpdf40(name)) for name in measured]
+    predictions = central_predictions(sets, find_pdfset(pdfset))
+    t0 = chi2_by_dataset(sets, predictions, covariance(sets, predictions))
+    experimental = chi2_by_dataset(sets, predictions, covariance(sets))
     return tuple(
-        DatasetChi2(name, number, t0[name] / number, experimental[name] / number) for name, number in points.items()
+        DatasetChi2(each.name, each.ndata, t0[each.name] / each.ndata, experimental[each.name] / each.ndata)
+        for each in sets
     )
 
 
-def _runcard(folder: Path, datasets: Sequence[str], pdfset: str) -> SimpleNamespace:
-    """The part of a runcard that the data are loaded by, with NNPDF4.0's variants."""
-    entries = []
-    for name in datasets:
-        cfactors = ("MAS",) if name.startswith("NUTEV") else ()
-        entries.append(SimpleNamespace(dataset=name, variant=_variant(name), cfac=cfactors, frac=1.0))
-    return SimpleNamespace(
-        dataset_inputs=tuple(entries),
-        positivity=(),
-        integrability=(),
-        datacuts=SimpleNamespace(t0pdfset=pdfset, q2min=3.49, w2min=12.5),
-        theoryid=read_card(folder / "theory_card.yaml").theoryid,
-        added_filter_rules=(),
-        diagonal_basis=True,
-        path=None,
-    )
+def _as_in_nnpdf40(dataset: str) -> tuple[DatasetInput, Any]:
+    """The set as NNPDF4.0 fits it, and its metadata: with its C-factors and its variant."""
+    variant = _variant(dataset)
+    cfactors = ("MAS",) if dataset.startswith("NUTEV") else ()
+    entry = DatasetInput(dataset=dataset, variant=None if variant is None else (variant,), cfac=cfactors)
+    return entry, find_metadata(dataset, variant)
 
 
 def _variant(dataset: str) -> str | None:

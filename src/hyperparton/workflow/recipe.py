@@ -1,61 +1,75 @@
-"""How a process of its own makes the trainer of a runcard: from the card's text and a few names, never from objects."""
+"""The trainer of a runcard: made in this process, or by a recipe in another one.
+
+A recipe holds the card's text and a few names, never objects.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard, parse_runcard
+from hyperparton.scan import HyperScanner, Recipe, Trainer, load_trainer
+from hyperparton.workflow.cards import scanner_of
 
-__all__ = ["build", "card_recipe", "make_n3fit_trainer", "pdf_trainer"]
+__all__ = ["TrainerRequest", "build"]
 
 
-def card_recipe(
-    card: Runcard | TrainerRuncard, replicas: int, theory: Path | None, t0pdfset: str | None, output: Path
-) -> Any:
-    """The `Recipe` of a card; relative paths are made absolute, so that it may be followed in any folder."""
-    from hyperparton.scan import Recipe
+@dataclass(frozen=True)
+class TrainerRequest:
+    """Which trainer is asked for: that of `card`, with `replicas` fitted at once in each fold."""
 
-    arguments = {
-        "text": card.text,
-        "path": str(Path(card.path).resolve()),
-        "replicas": replicas,
-        "theory": None if theory is None else str(theory.resolve()),
-        "t0pdfset": t0pdfset,
-        "trainer": card.trainer if isinstance(card, TrainerRuncard) else None,
-        "output": str(output.resolve()),
-    }
-    return Recipe("hyperparton.workflow.recipe:build", arguments)
+    card: Runcard | TrainerRuncard
+    replicas: int
+    output: Path
+    """the scan's folder"""
+    theory: Path | None = None
+    """folder of FK tables, in the place of where hyperparton looks for them"""
+    t0pdfset: str | None = None
+    """PDF set of the t0 covariance matrix, in the place of the card's"""
+
+    def recipe(self) -> Recipe:
+        """How another process makes the trainer; paths are absolute, so that it may run in any folder."""
+        arguments = {
+            "text": self.card.text,
+            "path": str(Path(self.card.path).resolve()),
+            "replicas": self.replicas,
+            "theory": None if self.theory is None else str(self.theory.resolve()),
+            "t0pdfset": self.t0pdfset,
+            "trainer": self.card.trainer if isinstance(self.card, TrainerRuncard) else None,
+            "output": str(self.output.resolve()),
+        }
+        return Recipe(f"{__name__}:{build.__name__}", arguments)
+
+    def load_data(self) -> Any:
+        """The data of a card of PDF fits, with their theory."""
+        from hyperparton.data import load_fit_data
+
+        return load_fit_data(self.card, self.theory, self.t0pdfset)
+
+    def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:
+        """The trainer, made here. `data` and `progress` are for PDF fits: what `load_data` gave, who hears of fits."""
+        card = self.card
+        if isinstance(card, Runcard):
+            from hyperparton.hyperloss import ModelTrainer
+
+            return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), progress)
+        from hyperparton.interop.n3fit_isolation import as_trainer
+
+        if card.trainer != N3FIT:
+            return as_trainer(load_trainer(card.trainer, card.raw, Path(card.path).resolve().parent))
+        from hyperparton.interop.n3fit_trainer import build_n3fit_trainer
+
+        return as_trainer(build_n3fit_trainer(card.text, card.path, self.replicas, self.output))
 
 
 def build(
     text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None, trainer: str | None, output: str
-) -> tuple[Any, Any]:
+) -> tuple[Trainer, HyperScanner]:
     """(trainer, HyperScanner) of a runcard's text; `path` is where it was read, and modules beside it are found."""
-    from hyperparton.scan import load_trainer
-    from hyperparton.workflow.cards import scanner_of
-
     card = parse_runcard(text, Path(path), trainer)
+    request = TrainerRequest(card, replicas, Path(output), None if theory is None else Path(theory), t0pdfset)
     scanner = scanner_of(card)
-    if isinstance(card, Runcard):
-        from hyperparton.data import load_fit_data
-
-        data = load_fit_data(card, None if theory is None else Path(theory), t0pdfset)
-        return pdf_trainer(card, data, replicas), scanner
-    if card.trainer == N3FIT:
-        return make_n3fit_trainer(card, replicas, Path(output)), scanner
-    return load_trainer(card.trainer, card.raw, Path(path).parent), scanner
-
-
-def pdf_trainer(card: Runcard, data: Any, replicas: int, progress: Any = None) -> Any:
-    """The trainer of PDF fits of a card with its data."""
-    from hyperparton.hyperloss import ModelTrainer
-
-    return ModelTrainer.from_runcard(card, data, range(1, replicas + 1), progress)
-
-
-def make_n3fit_trainer(card: TrainerRuncard, replicas: int, output: Path) -> Any:
-    """n3fit's own trainer of a card; `output` is the scan's folder."""
-    from hyperparton.interop.n3fit_trainer import build_n3fit_trainer
-
-    return build_n3fit_trainer(card.text, card.path, replicas, output)
+    return request.trainer(request.load_data() if isinstance(card, Runcard) else None), scanner

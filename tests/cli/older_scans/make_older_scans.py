@@ -61,9 +61,9 @@ OWN = "nnfit/replica_1/tries.sqlite"
 JOINED = ("--engine", "hyperopt", "--lag", "2", "--store", "sqlite:///{folder}/scan.sqlite")
 
 SCANS = {
-    # with a lag of 4 all the new trials are suggested from those that are kept
-    "folder": Scan("dis.yml", ("--lag", "4"), 8, 12, signal.SIGKILL, OWN),
-    "joined": Scan("diabetes.yml", JOINED, 8, 12, signal.SIGKILL, "scan.sqlite"),
+    # each has more trials than its engine draws at random; with a lag of 4 all the new ones follow from those kept
+    "folder": Scan("dis.yml", ("--lag", "4"), 16, 20, signal.SIGKILL, OWN),
+    "joined": Scan("diabetes.yml", JOINED, 24, 28, signal.SIGKILL, "scan.sqlite"),
     "pruned": Scan("diabetes.yml", ("--engine", "optuna", "--prune"), 22, 30, signal.SIGINT, OWN),
 }
 

@@ -58,7 +58,7 @@ def plot_dependence(entry: Dependence, label: str, limits: tuple[float, float]) 
     """A partial dependence: a line with its band for numbers, points with bars for categories; losses in `limits`."""
     figure, axes = new_figure(*_SMALL)
     if entry.column.numeric:
-        at = np.asarray(entry.at, dtype=float)
+        at = _places(entry.column, np.asarray(entry.at, dtype=float))
         axes.fill_between(at, entry.low, entry.high, color=SKY, alpha=0.35, linewidth=0)
         axes.plot(at, entry.loss, color=BLUE, linewidth=1.8)
         _number_axis(axes, entry.column)
@@ -73,8 +73,17 @@ def plot_dependence(entry: Dependence, label: str, limits: tuple[float, float]) 
     return figure
 
 
+def _places(column: Column, numbers: np.ndarray) -> np.ndarray:
+    """Where numbers are drawn: as they are, or their shares if no axis of matplotlib holds them."""
+    axis = column.axis
+    return np.array([axis.share(number) for number in numbers.tolist()]) if column.extreme else numbers
+
+
 def _number_axis(axes: Any, column: Column) -> None:
-    if column.logarithmic:
+    if column.extreme:
+        shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+        axes.set_xticks(shares, [f"{column.axis.value_at(share):.3g}" for share in shares])
+    elif column.logarithmic:
         log_axis(axes.xaxis)
     elif all(float(value).is_integer() for value in column.values if value is not None):
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
@@ -139,7 +148,7 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
     """Losses (trial,) against a number, with a colour and a marker per group of trials."""
     figure, axes = new_figure(*_SMALL)
     axis = LossAxis.of(losses)
-    numbers = column.numbers()
+    numbers = _places(column, column.numbers())
     usable = np.isfinite(numbers) & np.isfinite(losses)
     names = groups.categories if groups is not None else ("",)
     place = groups.numbers() if groups is not None else np.zeros(len(numbers))

@@ -7,9 +7,9 @@ import pytest
 from hyperopt import hp
 from hyperopt.pyll.base import scope
 
+from hyperparton import ActivationStr, HyperScanner, hyper_scan_wrapper
 from hyperparton.errors import ScanError, SpaceError
-from hyperparton.scan import ActivationStr, HyperScanner, hyper_scan_wrapper
-from hyperparton.scan.foreign import as_scanner
+from hyperparton.interop.n3fit_space import as_scanner
 from hyperparton.space import describe, fingerprint
 from hyperparton.trials import read_tries
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from hyperparton.scan.evaluate import Trainer
+from hyperparton.scan import HyperScanner, Recipe, Trainer
 
-__all__ = ["as_trainer"]
+__all__ = ["as_recipe", "as_trainer", "build"]
 
 #: n3fit's class, by its name: where a trainer of it is, n3fit and what it needs are loaded already
 _THEIRS = ("n3fit.model_trainer", "ModelTrainer")
@@ -37,6 +38,19 @@ def as_trainer(given: Trainer) -> Trainer:
     """
     classes = {(each.__module__, each.__name__) for each in type(given).__mro__}
     return N3FitTrainer(given) if _THEIRS in classes else given
+
+
+def as_recipe(recipe: Recipe) -> Recipe:
+    """A recipe whose trainer is what `as_trainer` makes of that of `recipe`."""
+    arguments = {"builder": recipe.builder, "arguments": dict(recipe.arguments)}
+    return Recipe(f"{__name__}:{build.__name__}", arguments, recipe.folders)
+
+
+def build(builder: str, arguments: Mapping[str, Any]) -> tuple[Trainer, HyperScanner]:
+    """(trainer, HyperScanner) of a recipe's `builder` and `arguments`, the trainer by `as_trainer`."""
+    module, _, name = builder.partition(":")
+    trainer, scanner = getattr(import_module(module), name)(**arguments)
+    return as_trainer(trainer), scanner
 
 
 class N3FitTrainer:

@@ -1,0 +1,196 @@
+"""`run_scan`: a scan from its space to its best trial, continued if the folder holds a part of it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hyperparton.engines import Engine, get_engine
+from hyperparton.errors import EngineError, ScanError
+from hyperparton.scan.crashes import Crashes
+from hyperparton.scan.early_stop import EarlyStop
+from hyperparton.scan.events import Events, Progress
+from hyperparton.scan.executors import Executor, InProcess, InThisProcess, Job, local_cluster, remote_cluster
+from hyperparton.scan.history import History
+from hyperparton.scan.identity import agreed_lag
+from hyperparton.scan.leases import Leases
+from hyperparton.scan.limits import Deadline, FailureCount
+from hyperparton.scan.loop import Loop
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.settings import Execution, ScanSettings
+from hyperparton.scan.suggest import Suggester
+from hyperparton.scan.thresholds import Thresholds
+from hyperparton.scan.trainer import Trainer, adapted
+from hyperparton.scan.trial_queue import TrialQueue
+from hyperparton.scan.warm_start import kept_prior, prior_of
+from hyperparton.scan.worker_process import Recipe
+from hyperparton.space import samplers_by_label
+from hyperparton.trials import Outcome, Trial, TrialStore
+from hyperparton.trials.tries_export import ExportedTrials
+
+__all__ = ["run_scan"]
+
+#: the lag of a scan that many processes may join, where none is asked for
+_JOINED_LAG = 16
+
+
+def run_scan(
+    folder: str | Path,
+    trainer: Trainer | Recipe,
+    scanner: HyperScanner,
+    trials: int,
+    *,
+    settings: ScanSettings | None = None,
+    execution: Execution | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run the scan up to `trials` trials in total and return the best trial's full parameters.
+
+    `folder` holds `tries.json` and the state to continue from. The trials run one after the other in this process, or
+    in a process beside it if `trainer` is a Recipe; several at once, on this machine or a cluster, need a Recipe. The
+    seed of trial n depends on the scan's seed and n only, so a scan that was killed and continued equals one that was
+    not. A pruned trial has status fail, the loss that it had then, and `pruned` in its result.
+
+    `progress` is called with dictionaries:
+
+    - `{"event": "trial_started", tid, total, params}`;
+    - `{"event": "trial_finished", tid, total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for
+      a trial that was pruned; `done` is how many are finished, `best` the lowest loss so far, None while there is none;
+    - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one tells;
+    - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
+    - `{"event": "scan_ended", reason}` if early stopping ended the scan.
+
+    Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded, no trainer can be
+    built), TooManyFailuresError and WalltimeError by the limits, SpaceError or EngineError (nothing to scan, unknown
+    engine).
+    """
+    execution = execution or Execution()
+    _check_request(trainer, scanner, trials)
+    settings = (settings or ScanSettings()).filled_in(scanner)
+    _check_together(trainer, settings, execution)
+    engine = _engine(settings, execution)
+    with (
+        _executor(trainer, execution) as executor,
+        contextlib.closing(_open_trials(folder, execution.store, scanner)) as store,
+    ):
+        events = Events(progress, trials)
+        lag, earlier = _agree(store, scanner, settings, execution, executor.slots, events)
+        history = History(store)
+        suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier)
+        leases = Leases(store, trials, execution.lease if store.shared else None)
+        early_stop = EarlyStop(execution.early_stopping, suggester, store, leases.owner)
+        deadline, crashes = Deadline(execution.limits.walltime), Crashes()
+        queue = TrialQueue(
+            scanner, store, trials, execution.batch_trials, leases, suggester, early_stop, deadline, crashes, events
+        )
+        thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
+        failures = FailureCount(execution.limits.max_consecutive_failures)
+        loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
+        with leases, executor.at_work(Job(scanner, thresholds.prune, execution.limits, deadline, events)):
+            loop.run()
+        if queue.stop_reason is not None:
+            events.scan_ended(queue.stop_reason)
+        return scanner.space_eval(_best(store))
+
+
+def _check_request(trainer: Any, scanner: Any, trials: Any) -> None:
+    if not isinstance(scanner, HyperScanner):
+        raise ScanError(f"a scan needs a HyperScanner, given {type(scanner).__name__}")
+    if not isinstance(trials, int) or trials < 1:
+        raise ScanError(f"the number of trials must be a whole number of at least 1, given {trials!r}")
+    if not isinstance(trainer, Recipe):
+        adapted(trainer)
+    if not samplers_by_label(scanner.as_dict()):
+        raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
+
+
+def _check_together(trainer: Trainer | Recipe, settings: ScanSettings, execution: Execution) -> None:
+    """Raise ScanError for what cannot be asked for with each other."""
+    _check_lag(settings.lag or execution.batch_trials, execution.batch_trials, "asked for")
+    if isinstance(trainer, Recipe):
+        return
+    limits = execution.limits
+    timed = limits.trial_timeout is not None or limits.walltime is not None
+    if timed and threading.current_thread() is not threading.main_thread():
+        raise ScanError("a time limit on trials of this process needs the main thread; or give a Recipe")
+    if limits.worker_memory is not None:
+        raise ScanError("a limit on memory needs a process that can be ended: give a Recipe, not a trainer")
+    if execution.workers is not None or execution.scheduler is not None:
+        raise ScanError("workers build a trainer of their own: give a Recipe, not a trainer")
+
+
+def _check_lag(lag: int, batch_trials: int, whose: str) -> None:
+    if lag < batch_trials:
+        raise ScanError(
+            "batch_trials can be at most the lag of the scan, as trial n is suggested from the trials up to n - lag; "
+            f"given {batch_trials}, the lag {whose} is {lag}"
+        )
+
+
+def _engine(settings: ScanSettings, execution: Execution) -> Engine:
+    engine = get_engine(settings.engine, settings.seed)
+    if execution.early_stopping.min_improvement is not None and not engine.tells_expected_improvement:
+        raise EngineError(f"the engine {settings.engine} cannot tell what improvement it expects")
+    return engine
+
+
+@contextlib.contextmanager
+def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Executor]:
+    if not isinstance(trainer, Recipe):
+        yield InThisProcess(trainer)
+    elif execution.scheduler is not None:
+        with remote_cluster(trainer, execution.scheduler, execution.workers) as executor:
+            yield executor
+    elif execution.workers is not None:
+        with local_cluster(trainer, execution.workers) as executor:
+            yield executor
+    else:
+        yield InProcess(trainer)
+
+
+def _open_trials(folder: str | Path, store: str | None, scanner: HyperScanner) -> ExportedTrials:
+    # here, so that reading a space does not load a database
+    from hyperparton.trials import FileTrials, JoinedTrials, open_store
+
+    if store is None:
+        return FileTrials(folder, parameters=scanner.as_dict())
+    opened = open_store(store)
+    try:
+        return JoinedTrials(opened, folder, scanner.as_dict())
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _agree(
+    store: TrialStore,
+    scanner: HyperScanner,
+    settings: ScanSettings,
+    execution: Execution,
+    slots: int,
+    events: Events,
+) -> tuple[int, tuple[Outcome, ...]]:
+    """The scan's lag and the trials of earlier scans: what was asked for, or what the scan was begun with."""
+    space = scanner.as_dict()
+    earlier = prior_of(store, settings.warm_start, space)
+    usual = slots * execution.batch_trials
+    lag = agreed_lag(store, scanner, settings, max(usual, _JOINED_LAG) if store.shared else usual)
+    _check_lag(lag, execution.batch_trials, "that the scan was begun with")
+    outcomes = kept_prior(store, earlier, space)
+    if earlier:
+        events.earlier_trials(len(outcomes), earlier["notes"])
+    return lag, tuple(outcomes)
+
+
+def _best(store: TrialStore) -> Trial:
+    """The best trial; ScanError with the reasons if all failed."""
+    best = store.best()
+    if best is None:
+        reasons = Counter(trial.reason or "unknown" for trial in store.trials())
+        listed = "\n".join(f"  {count} x {reason}" for reason, count in reasons.most_common(5))
+        raise ScanError(f"none of {reasons.total()} trials succeeded, so there is no best one; the reasons:\n{listed}")
+    return best

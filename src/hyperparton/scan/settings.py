@@ -1,0 +1,99 @@
+"""A scan's settings: `ScanSettings`, which say what it is, and `Execution`, which says how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import ScanError
+from hyperparton.scan.early_stop import EarlyStopping
+from hyperparton.scan.limits import Limits
+from hyperparton.scan.pruning import Rule
+from hyperparton.scan.scanner import HyperScanner
+
+__all__ = ["Execution", "ScanSettings"]
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """What a scan is, beside its search space and its number of trials: with the same settings it has the same trials.
+
+    They are kept with the scan. Who continues it must ask for the same, or StoreError says what differs. Raises
+    ScanError for a lag that is no whole number of at least 1.
+    """
+
+    engine: str = "gp"
+    """name of the engine that suggests the trials, as `get_engine` takes it"""
+    seed: int = 42
+    """seed of the scan; that of trial n follows from it and n"""
+    lag: int | None = None
+    """trial n is suggested from the trials up to n - lag; by default as many as run at once, at least 16 in a database
+    that many processes join, and what it was begun with for a scan that is continued"""
+    prune: bool | Rule | None = None
+    """whether trials are stopped that cannot become one of the best, or by which rule; by default what
+    `hyperscan_config` says"""
+    warm_start: Sequence[str | Path] = ()
+    """folders of earlier scans, ours or n3fit's, whose trials the engine learns from; by default those that
+    `hyperscan_config` names. They are read at the first start and kept"""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """strict JSON data that is kept with the scan: what else must be the same, and under `notes` what need not"""
+
+    def __post_init__(self) -> None:
+        if self.lag is not None:
+            _whole("lag", self.lag)
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule by which trials are pruned; None if they are not."""
+        return Rule() if self.prune is True else self.prune or None
+
+    def filled_in(self, scanner: HyperScanner) -> ScanSettings:
+        """With what the scan's `hyperscan_config` says in the place of defaults."""
+        prune = scanner.prune if self.prune is None else self.prune
+        earlier = self.warm_start or scanner.use_tries_from
+        return replace(self, prune=prune, warm_start=tuple(str(source) for source in earlier))
+
+    def identity(self) -> dict[str, Any]:
+        """What is kept and compared, beside `metadata`; what is not used is left out."""
+        kept: dict[str, Any] = {"seed": self.seed, "engine": self.engine, "lag": self.lag}
+        if self.rule is not None:
+            kept["prune"] = self.rule.as_dict()
+        if self.warm_start:
+            kept["prior"] = [Path(source).name for source in self.warm_start]
+        return kept
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a scan is run; none of this changes its trials.
+
+    Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1.
+    """
+
+    workers: int | None = None
+    """how many batches of trials run at once, each in a process of its own; by default one"""
+    scheduler: str | None = None
+    """address of a Dask scheduler whose cluster runs the trials; by default they run on this machine"""
+    store: str | None = None
+    """URL of a database that any number of processes may join: sqlite:///FILE, postgresql://… or mongodb://…; by
+    default the trials are kept in the scan's folder, for one process at a time"""
+    lease: float = 60.0
+    """seconds after which the trial of a process that does not answer any more is another's; for `store`"""
+    batch_trials: int = 1
+    """how many trials the trainer computes together (see `BatchTrainer`); at most the lag"""
+    limits: Limits = field(default_factory=Limits)
+    """what trials and the scan may take"""
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    """what ends the scan before its number of trials"""
+
+    def __post_init__(self) -> None:
+        _whole("batch_trials", self.batch_trials)
+        if self.workers is not None:
+            _whole("workers", self.workers)
+
+
+def _whole(name: str, value: Any) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise ScanError(f"{name} must be a whole number of at least 1, given {value!r}")

@@ -1,0 +1,44 @@
+"""What comes next: the engine is asked for trial n with the finished trials up to n - lag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hyperparton.engines import Engine, trial_seed
+from hyperparton.scan.history import History, seen_by
+from hyperparton.trials import Outcome
+
+__all__ = ["Suggester"]
+
+
+@dataclass(frozen=True)
+class Suggester:
+    """An engine with all that it is asked with: the space, the scan's seed and lag, and the trials before."""
+
+    engine: Engine
+    space: Any
+    seed: int
+    lag: int
+    history: History
+    earlier: tuple[Outcome, ...] = ()
+    """trials of earlier scans, before all others in what the engine sees"""
+
+    def is_ready(self, number: int) -> bool:
+        """Whether the trials are finished that trial `number` is suggested from."""
+        return self.history.reaches(seen_by(number, self.lag))
+
+    def vals(self, number: int) -> dict[str, list[Any]]:
+        """The point of the space that trial `number` tries; `is_ready` has to be true."""
+        return self.engine.suggest(self.space, self._past(number), trial_seed(self.seed, number), number)
+
+    def expected_improvement(self, number: int) -> float | None:
+        """By how much the engine expects trial `number` to lower the best loss; None if it cannot tell."""
+        seed = trial_seed(self.seed, number)
+        return self.engine.expected_improvement(self.space, self._past(number), seed, number)
+
+    def _past(self, number: int) -> Sequence[Outcome]:
+        outcomes, seen = self.history.outcomes, seen_by(number, self.lag)
+        past = outcomes if len(outcomes) == seen else outcomes[:seen]
+        return [*self.earlier, *past] if self.earlier else past

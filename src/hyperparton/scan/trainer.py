@@ -1,0 +1,122 @@
+"""What a scan asks of a trainer, and what a trainer may do besides; each ability is a protocol.
+
+`adapted` gives any trainer all abilities: those that it lacks do what a scan expects of a trainer without them. So a
+scan asks for abilities here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from hyperparton.errors import ScanError
+from hyperparton.scan.checkpoints import Checkpoints
+
+__all__ = [
+    "AdaptedTrainer",
+    "BatchTrainer",
+    "ReportingTrainer",
+    "TellingTrainer",
+    "Trainer",
+    "adapted",
+    "missing_method",
+]
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """All that a scan needs of what it scans; n3fit's ModelTrainer is one."""
+
+    def set_hyperopt(self, hyperopt_on: bool, /, keys: Any = None) -> None:
+        """Prepare for a scan: called once, before the first trial, with the keys of `parameters` that are scanned."""
+        ...
+
+    def hyperparametrizable(self, params: dict[str, Any], /) -> Mapping[str, Any]:
+        """Try one set of parameters; the result has at least `status` (ok or fail) and `loss`."""
+        ...
+
+
+@runtime_checkable
+class ReportingTrainer(Trainer, Protocol):
+    """A trainer that reports at checkpoints, so that its trials can be pruned.
+
+    In a scan that prunes, `report` is a function during each trial, otherwise None: `report(epoch, loss, folds=(),
+    epochs=None)` with the loss that the trial would have if it ended after `epoch` epochs, the same of each fold, and
+    how many epochs the trial may take. It raises TrialPrunedError to end the trial.
+    """
+
+    report: Callable[..., None] | None
+
+
+@runtime_checkable
+class BatchTrainer(Trainer, Protocol):
+    """A trainer that computes several trials together."""
+
+    def hyperparametrizable_batch(
+        self, trials: Sequence[Mapping[str, Any]], reports: Sequence[Callable[..., None] | None], /
+    ) -> Sequence[Any]:
+        """For each of `trials` what `hyperparametrizable` returns, or the exception that it would raise.
+
+        `reports` has an entry for each trial, in the place of the attribute `report`; None where nothing is pruned.
+        """
+        ...
+
+
+@runtime_checkable
+class TellingTrainer(Trainer, Protocol):
+    """A trainer that tells how far its fits are: it calls `progress` with a dictionary now and then."""
+
+    progress: Callable[[dict[str, Any]], None] | None
+
+
+class AdaptedTrainer:
+    """A trainer as a scan uses it: it has all abilities, and says which of them are the trainer's own."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.reports = isinstance(trainer, ReportingTrainer)
+        self.batches = isinstance(trainer, BatchTrainer)
+        self.tells = isinstance(trainer, TellingTrainer)
+
+    def begin(self, keys: Any, prune: bool) -> None:
+        """Prepare for a scan of `keys`; raises ScanError if its trials cannot be pruned and shall be."""
+        if prune and not self.reports:
+            name = type(self.trainer).__name__
+            raise ScanError(f"pruning needs a trainer that reports at checkpoints: {name} has no attribute `report`")
+        self.trainer.set_hyperopt(True, keys=keys)
+
+    def tell(self, progress: Callable[[dict[str, Any]], None]) -> None:
+        """Let a trainer that tells how far its fits are call `progress`."""
+        if isinstance(self.trainer, TellingTrainer):
+            self.trainer.progress = progress
+
+    def run(self, params: dict[str, Any], checkpoints: Checkpoints | None) -> Any:
+        """What the trainer returns for `params`; it reports to `checkpoints` meanwhile, if there are any."""
+        reporting: Any = self.trainer
+        if checkpoints is not None:
+            reporting.report = checkpoints
+        try:
+            return self.trainer.hyperparametrizable(params)
+        finally:
+            if checkpoints is not None:
+                reporting.report = None
+
+    def run_batch(self, trials: Sequence[dict[str, Any]], checkpoints: Sequence[Checkpoints | None]) -> Sequence[Any]:
+        """What the trainer returns for each of `trials`, computed together; for a trainer that batches."""
+        assert isinstance(self.trainer, BatchTrainer)
+        return self.trainer.hyperparametrizable_batch(trials, checkpoints)
+
+
+def missing_method(trainer: Any) -> str | None:
+    """The name of a method that every trainer needs and this one lacks; None if it has both."""
+    needed = ("set_hyperopt", "hyperparametrizable")
+    return next((name for name in needed if not callable(getattr(trainer, name, None))), None)
+
+
+def adapted(trainer: Trainer | AdaptedTrainer) -> AdaptedTrainer:
+    """The trainer as a scan uses it; raises ScanError if it lacks a method."""
+    if isinstance(trainer, AdaptedTrainer):
+        return trainer
+    if (method := missing_method(trainer)) is not None:
+        raise ScanError(f"a trainer needs the method {method}, {type(trainer).__name__} has none")
+    return AdaptedTrainer(trainer)

@@ -1,0 +1,169 @@
+"""`scan_runcard`: from a runcard to a scan in a folder. `hyperparton scan` is this function with options."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import RuncardError
+from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard
+from hyperparton.scan import Execution, HyperScanner, Recipe, ScanSettings, Trainer, run_scan
+from hyperparton.scan.events import Progress
+from hyperparton.space import readable
+from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.workflow.cards import checked_card, make_scanner, output_folder
+from hyperparton.workflow.recipe import TrainerRequest
+
+__all__ = ["scan_runcard"]
+
+#: keys of a card that change neither space nor fits
+_NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
+
+#: packages whose versions are kept with a scan
+_PACKAGES = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")
+
+
+def scan_runcard(
+    runcard: str | Path | Runcard | TrainerRuncard,
+    output: str | Path | None = None,
+    trials: int = 1,
+    replicas: int = 1,
+    *,
+    settings: ScanSettings | None = None,
+    execution: Execution | None = None,
+    progress: Progress | None = None,
+    theory: str | Path | None = None,
+    t0pdfset: str | None = None,
+    trainer: str | None = None,
+) -> dict[str, Any]:
+    """Run the scan that a runcard describes up to `trials` trials in total; return the best trial's full parameters.
+
+    `runcard` is a path, or a card that was read. `output` is the scan's folder, by default the card's stem in the
+    current one; a scan that is there is continued. `replicas` are fitted at once in each fold. `theory` is a folder of
+    FK tables and `t0pdfset` the PDF set of the t0 covariance matrix, in the place of the card's; `trainer="n3fit"`
+    takes n3fit's fits. A scan is continued with the same card, replicas and data only; they are kept beside
+    `settings.metadata`. The walltime counts from this call.
+
+    `progress` hears what `run_scan` tells. Before that it hears `{"event": "note", text}`, lines for the reader, and of
+    fits in this process `{"event": "fit_progress", epoch, epochs, running}`, `running` being how many models still run.
+
+    Raises RuncardError with all faults of the card, DataError, TheoryError or PDFSetError for data that cannot be read,
+    and what `run_scan` raises.
+    """
+    begun = time.monotonic()
+    settings, execution = settings or ScanSettings(), execution or Execution()
+    tell = progress or (lambda event: None)
+    card, scanner = _card_and_space(runcard, trainer)
+    for line in _notices(card, scanner):
+        tell({"event": "note", "text": line})
+    output = output_folder(card, None if output is None else Path(output))
+    request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
+    made, identity = _trainer_and_identity(request, _run_apart(execution), tell)
+    folder, begins = ScanFolder(output), True
+
+    def listen(event: dict[str, Any]) -> None:
+        # the folder is this scan's once its first event comes: until then nothing in it is touched
+        nonlocal begins
+        if begins:
+            folder.write_runcard(card.text)
+            folder.write_progress(trials, execution.store)
+            begins = False
+        tell(event)
+
+    return run_scan(
+        folder.replica,
+        made,
+        scanner,
+        trials,
+        settings=replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata}),
+        execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
+        progress=listen,
+    )
+
+
+def _card_and_space(
+    runcard: str | Path | Runcard | TrainerRuncard, trainer: str | None
+) -> tuple[Runcard | TrainerRuncard, HyperScanner]:
+    """The card and its search space; RuncardError if it describes no scan."""
+    faults = []
+    if isinstance(runcard, str | Path):
+        card, scanner = checked_card(Path(runcard), trainer)
+    else:
+        card, scanner = runcard, None
+        if card.hyperscan_config is not None:
+            scanner, faults = make_scanner(card)
+    if card.hyperscan_config is None:
+        faults.append(card.fault((), "a scan needs hyperscan_config"))
+    elif isinstance(card, Runcard) and card.kfold is None:
+        faults.append(card.fault((), "a scan needs kfold with partitions"))
+    if faults or scanner is None:
+        raise RuncardError(faults)
+    return card, scanner
+
+
+def _notices(card: Runcard | TrainerRuncard, scanner: HyperScanner) -> list[str]:
+    """Lines on what of the card has no effect."""
+    lines = []
+    if card.unused:
+        lines.append(f"not used by hyperparton: {', '.join(card.unused)}")
+    if scanner.parallel_hyperopt:
+        url = f"mongodb://{scanner.db_host}:{scanner.db_port}/{scanner.db_name}"
+        lines.append(f"hyperscan_config.parallel: not used; trials run at once with --workers W or --store {url}")
+    return lines
+
+
+def _run_apart(execution: Execution) -> bool:
+    """Whether the trials run in processes beside this one."""
+    limits = execution.limits
+    at_once = execution.workers is not None or execution.scheduler is not None
+    return at_once or limits.trial_timeout is not None or limits.worker_memory is not None
+
+
+def _trainer_and_identity(
+    request: TrainerRequest, apart: bool, tell: Progress
+) -> tuple[Trainer | Recipe, dict[str, Any]]:
+    """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
+    card, data, identity = request.card, None, _content(request.card)
+    if isinstance(card, Runcard):
+        from hyperparton.data.theory_folder import tables_digest
+
+        data = request.load_data()
+        for line in _summary(card, data, request.replicas):
+            tell({"event": "note", "text": line})
+        identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
+    elif card.trainer == N3FIT:
+        if request.theory is not None or request.t0pdfset is not None:
+            fault = (
+                "trainer n3fit finds theories by its own profile (NNPDF_PROFILE_PATH) and its t0 set by the card: "
+                "--theory and --t0pdfset are not for it"
+            )
+            raise RuncardError([card.fault(("trainer",), fault)])
+        identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
+    if apart:
+        return request.recipe(), identity
+    return request.trainer(data, lambda event: tell({**event, "event": "fit_progress"})), identity
+
+
+def _summary(card: Runcard, data: Any, replicas: int) -> list[str]:
+    """Lines on the data of a card of PDF fits."""
+    assert card.kfold is not None
+    return [
+        f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}",
+        f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}",
+        f"{len(card.kfold.partitions)} folds x {replicas} replicas per trial",
+    ]
+
+
+def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:
+    """What of the card must be the same when a scan is continued; the search space is compared by itself."""
+    left_out = _NOT_PHYSICS | set(card.unused)
+    return {f"runcard: {key}": readable(value) for key, value in card.raw.items() if key not in left_out}
+
+
+def _notes(card: Runcard | TrainerRuncard) -> dict[str, Any]:
+    """What is kept of the card beside that: its text, and the versions of packages."""
+    more = ("nnpdf",) if isinstance(card, TrainerRuncard) and card.trainer == N3FIT else ()
+    return {"runcard": card.text, "versions": {name: version(name) for name in (*_PACKAGES, *more)}}
