@@ -113,7 +113,7 @@ def _chosen(
     if source is None and specs is None:
         return dict.fromkeys(numbers, card.parameters), []
     from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
-    from hyperparton.trials import read_tries
+    from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 
     if source is None:
@@ -121,11 +121,11 @@ def _chosen(
         source = find_scan(specs.hyperscan, Path(card.path).resolve().parent, n3fit_results())
     path = ScanFolder.find_tries(source)
     count = top or (specs.number_of_trials if specs else 1)
-    best = best_trials(read_tries(path), count, specs.thermalization if specs else 0, path)
+    best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
     places = assigned(numbers, count, specs.seed if specs else None)
     declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
     made = [
-        _of_trial(card, methodology(trial.parameters, declared, override), f"trial {trial.number} of {path}")
+        _of_trial(card, methodology(trial.space_vals, declared, override), f"trial {trial.number} of {path}")
         for trial in best
     ]
     told = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]

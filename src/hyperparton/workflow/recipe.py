@@ -47,7 +47,7 @@ class TrainerRequest:
         """The data of a card of PDF fits, with their theory."""
         from hyperparton.data import load_fit_data
 
-        assert isinstance(self.card, Runcard), "a card with a trainer of its own has no data"
+        assert isinstance(self.card, Runcard)
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
     def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:
