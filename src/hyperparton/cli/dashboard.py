@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.report import chosen_options, parameters_of, selection_options
+from hyperparton.cli.report import chosen_options, selection_options
 from hyperparton.errors import HyperpartonError, ReportError
 
 __all__ = ["LivePage", "dashboard", "make_server"]
@@ -68,7 +68,7 @@ class LivePage:
         begun = time.monotonic()
         try:
             summary = summarise(read_scans(self._directories), self._options)
-            self._text = render(summary, block=parameters_of, now=time.time(), live=True)
+            self._text = render(summary, now=time.time(), live=True)
         except HyperpartonError as fault:
             if self._made == 0.0:
                 self._text = _waiting(str(fault))

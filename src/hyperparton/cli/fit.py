@@ -119,7 +119,7 @@ def _chosen(
         own = dict(card.raw["parameters"])
         return dict.fromkeys(numbers, own), []
     from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
-    from hyperparton.trials import read_tries
+    from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 
     if source is None:
@@ -128,10 +128,10 @@ def _chosen(
     path = ScanFolder.find_tries(source)
     raw = card.raw.get("trial_specs") or {}
     count = top or (specs.number_of_trials if specs else 1)
-    best = best_trials(read_tries(path), count, specs.thermalization if specs else 0, path)
+    best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
     places = assigned(numbers, count, specs.seed if specs else None)
     declared, override = (card.raw["parameters"], raw.get("override") or {}) if specs else ({}, {})
-    made = [methodology(trial.parameters, declared, override) for trial in best]
+    made = [methodology(trial.space_vals, declared, override) for trial in best]
     for trial, parameters in zip(best, made, strict=True):
         _check(card, parameters, f"trial {trial.number} of {path}")
     told = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]

@@ -43,7 +43,9 @@ def status_lines(now_known: Any, now: float) -> list[str]:
     stopped = f", {at.pruned} pruned" if at.pruned else ""
     lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed{stopped}; {place}"]
     if at.running:
-        told = (f"trial {row.number} for {duration(max(now - (row.begin or now), 0.0))}" for row in at.running[:6])
+        told = (
+            f"trial {trial.number} for {duration(max(now - (trial.begin or now), 0.0))}" for trial in at.running[:6]
+        )
         more = f" and {len(at.running) - 6} more" if len(at.running) > 6 else ""
         lines.append(f"running: {', '.join(told)}{more}")
     if at.waiting:

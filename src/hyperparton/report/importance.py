@@ -22,7 +22,7 @@ import numpy as np
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss
 from hyperparton.report.ranges import MarginalRange, marginal_range
-from hyperparton.report.rows import Row
+from hyperparton.trials import Trial
 
 __all__ = ["Importance", "divergence", "importances"]
 
@@ -50,10 +50,10 @@ class Importance:
     """where the best quarter lies"""
 
 
-def importances(rows: Sequence[Row], loss: Loss) -> list[Importance]:
+def importances(trials: Sequence[Trial], loss: Loss) -> list[Importance]:
     """The hyperparameters, the most important first; those with too few trials to judge are left out."""
-    finished = [row for row in rows if row.finished]
-    numbers = [loss(row) if row.ok else None for row in finished]
+    finished = [trial for trial in trials if trial.finished]
+    numbers = [loss(trial) if trial.ok else None for trial in finished]
     losses = np.array([np.inf if value is None else value for value in numbers], dtype=float)
     found = [_importance(column, losses) for column in columns(finished)]
     return sorted((entry for entry in found if entry), key=lambda entry: (entry.p_value, -entry.divergence))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.flatten import shown
+from hyperparton.report.format import shown
 from hyperparton.report.hyperparameters import Column
 
 __all__ = ["MarginalRange", "marginal_range"]

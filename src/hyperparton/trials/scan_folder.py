@@ -16,27 +16,73 @@ _LOGIN = re.compile(r"^([^:/]+://[^:/?@]*):[^/?]*@")
 
 
 class ScanFolder:
-    """`DIR/filter.yml` is the runcard as read, `DIR/nnfit/replica_1/` holds the trials."""
+    """`DIR/filter.yml` is the runcard as read, `DIR/nnfit/replica_1/` (or `tries`'s folder) holds the trials."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, tries: Path | None = None) -> None:
         self.path = Path(path)
         self.runcard = self.path / "filter.yml"
-        self.replica = self.path / "nnfit" / "replica_1"
         self.progress = self.path / "progress.json"
-        self.tries = self.replica / "tries.json"
+        self.tries = tries or self.path / "nnfit" / "replica_1" / "tries.json"
+        """what others read"""
+        self.replica = self.tries.parent
+        self.store = self.replica / "tries.sqlite"
+        """the memory of a scan on one machine"""
+        self.lock = self.replica / "tries.lock"
+        """who works in the folder"""
+
+    @classmethod
+    def of_tries(cls, tries: Path) -> ScanFolder:
+        """The scan whose `tries.json`, of this or another name, is given."""
+        replica = tries.parent
+        return cls(replica.parent.parent if replica.name.startswith("replica_") else replica, tries)
+
+    @classmethod
+    def of_replica(cls, replica: str | Path) -> ScanFolder:
+        """The scan whose trials lie in the folder `replica`, which is made; raises StoreError."""
+        try:
+            Path(replica).mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise StoreError(f"{replica}: cannot be made: {fault.strerror}") from fault
+        return cls.of_tries(Path(replica) / "tries.json")
+
+    @classmethod
+    def find(cls, given: str | Path) -> ScanFolder:
+        """The scan of a folder or of a `tries.json`, which must be there; raises StoreError."""
+        path = Path(given)
+        candidates = (cls(path).tries, path / "replica_1" / "tries.json", path / "tries.json")
+        for candidate in (path, *candidates):
+            if candidate.is_file():
+                return cls.of_tries(candidate)
+        looked = ", ".join(str(candidate) for candidate in candidates)
+        raise StoreError(f"{path}: holds no trials; looked for {looked}")
 
     @classmethod
     def find_tries(cls, given: str | Path) -> Path:
         """`tries.json` of a scan's folder, or the file itself; raises StoreError if there is none."""
+        return cls.find(given).tries
+
+    @classmethod
+    def find_all(cls, given: str | Path) -> list[ScanFolder]:
+        """The scans of a folder, one for each replica that has a `tries.json`, as parallel scans of n3fit leave them.
+
+        Otherwise it is as `find`, but for a scan whose first trial is running.
+        """
         path = Path(given)
-        if path.is_file():
-            return path
-        candidates = (cls(path).tries, path / "replica_1" / "tries.json", path / "tries.json")
-        for candidate in candidates:
-            if candidate.is_file():
-                return candidate
-        looked = ", ".join(str(candidate) for candidate in candidates)
-        raise StoreError(f"{path}: holds no trials; looked for {looked}")
+        several = sorted(path.glob("nnfit/replica_*/tries.json")) if path.is_dir() else []
+        if several:
+            return [cls.of_tries(tries) for tries in several]
+        begun = path.is_dir() and (cls(path).store.is_file() or cls(path).joined_store() is not None)
+        try:
+            return [cls.find(path)]
+        except StoreError:
+            if not begun:
+                raise
+            return [cls(path)]
+
+    def watched(self) -> list[Path]:
+        """The files that change when anything changes in the scan."""
+        wal = self.store.with_name(self.store.name + "-wal")
+        return [self.path, self.progress, self.runcard, self.tries, self.store, wal, self.lock]
 
     def write_runcard(self, text: str) -> None:
         """Keep the runcard as it was read, atomically."""

@@ -21,8 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lease_store import LeasedStore, lease_end
-from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.lease_store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.strict_json import encode
+from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
 
@@ -264,13 +265,13 @@ class SqlStore(LeasedStore):
             row = connection.execute(_GET, {"at": number}).one_or_none()
         if row is None:
             raise KeyError(f"trial {number} was never booked")
-        return _trial(row)
+        return trial_of_record(row._mapping)
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
         return [Outcome(row[0], json.loads(row[1]), *row[2:]) for row in self._rows(_HISTORY, start, stop)]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return [_trial(row) for row in self._rows(_IN_FULL, start, stop)]
+        return [trial_of_record(row._mapping) for row in self._rows(_IN_FULL, start, stop)]
 
     def _rows(self, query: Any, start: int, stop: int | None) -> Sequence[Any]:
         within = {"start": start, "last": _NO_STOP if stop is None else stop - 1}
@@ -281,7 +282,7 @@ class SqlStore(LeasedStore):
         query = sa.select(_TRIALS).where(_TRIALS.c.status == "ok").order_by(_TRIALS.c.loss, _TRIALS.c.number).limit(1)
         with self._transaction() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _trial(row)
+        return None if row is None else trial_of_record(row._mapping)
 
     def attach(self, key: str, value: Any) -> None:
         text = encode(value)
@@ -377,18 +378,3 @@ def _try_idle_connections(engine: sa.Engine) -> None:
 
 def _least(numbers: Sequence[int | None]) -> int | None:
     return min((number for number in numbers if number is not None), default=None)
-
-
-def _trial(row: Any) -> Trial:
-    return Trial(
-        number=row.number,
-        vals=json.loads(row.vals),
-        space_vals=json.loads(row.space_vals),
-        state=row.state,
-        owner=row.owner,
-        book_time=row.book_time,
-        refresh_time=row.refresh_time,
-        attempts=row.attempts,
-        result=None if row.result is None else json.loads(row.result),
-        lease_end=row.lease_end,
-    )

@@ -5,40 +5,32 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.space import evaluate, readable
+from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.trial import Outcome, Trial, encode, to_tries
+from hyperparton.trials.strict_json import encode
+from hyperparton.trials.trial import Outcome, Trial
+from hyperparton.trials.tries_entry import to_tries
 from hyperparton.trials.tries_write import TriesFile
 
-__all__ = ["ExportedTrials", "make_folder"]
+__all__ = ["ExportedTrials"]
 
 #: trials read at a time when `tries.json` is made anew
 _PAGE = 200
 
 
-def make_folder(path: str | Path) -> Path:
-    """The folder, made if it is not there; raises StoreError."""
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise StoreError(f"{folder}: cannot be made: {fault.strerror}") from fault
-    return folder
-
-
 class ExportedTrials(TrialStore):
-    """All that `store` does, and `tries.json` in `folder` after each trial that is finished.
+    """All that `store` does, and the `tries.json` of `folder` after each trial that is finished.
 
     Trials that other processes finish in the same store are written too, when one of this process is finished and at
     the end. `parameters` is the space, used to write readable parameters where `book` is not given them.
     """
 
-    def __init__(self, store: TrialStore, folder: Path, parameters: Mapping[str, Any] | None = None) -> None:
-        self.json_path = folder / "tries.json"
+    def __init__(self, store: TrialStore, folder: ScanFolder, parameters: Mapping[str, Any] | None = None) -> None:
+        self.json_path = folder.tries
         self.name = store.name
         self._store = store
         self._parameters = parameters

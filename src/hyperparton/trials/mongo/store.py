@@ -23,8 +23,9 @@ from pymongo.errors import DuplicateKeyError, InvalidName, InvalidURI, PyMongoEr
 from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lease_store import LeasedStore, lease_end
-from hyperparton.trials.trial import DONE, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.lease_store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.strict_json import encode
+from hyperparton.trials.trial import DONE, RUNNING, Outcome, Trial
 
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
 
@@ -138,7 +139,7 @@ class MongoStore(LeasedStore):
             except DuplicateKeyError:
                 return None
         self._known = max(self._known, number)
-        return _trial(document)
+        return trial_of_record(document)
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
         with self._told():
@@ -157,7 +158,7 @@ class MongoStore(LeasedStore):
                     left["lease_end"] = {"$lt": now}
                 found = self._trials.find_one_and_update(left, change, return_document=ReturnDocument.AFTER)
                 if found is not None:
-                    return _trial(found)
+                    return trial_of_record(found)
         return None
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
@@ -213,7 +214,7 @@ class MongoStore(LeasedStore):
             found = self._trials.find_one({"_id": number})
         if found is None:
             raise KeyError(f"trial {number} was never booked")
-        return _trial(found)
+        return trial_of_record(found)
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
         return [
@@ -222,7 +223,7 @@ class MongoStore(LeasedStore):
         ]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return [_trial(document) for document in self._finished(start, stop, None)]
+        return [trial_of_record(document) for document in self._finished(start, stop, None)]
 
     def _finished(self, start: int, stop: int | None, fields: Mapping[str, int] | None) -> Iterator[dict[str, Any]]:
         return (document for document in self._read(max(start, 0), stop, fields) if document["state"] == DONE)
@@ -230,7 +231,7 @@ class MongoStore(LeasedStore):
     def best(self) -> Trial | None:
         with self._told():
             found = self._trials.find_one({"status": "ok"}, sort=[("loss", ASCENDING), ("number", ASCENDING)])
-        return None if found is None else _trial(found)
+        return None if found is None else trial_of_record(found)
 
     def attach(self, key: str, value: Any) -> None:
         self._put(f"scan.{key}", {"$set": {"value": encode(value)}})
@@ -305,18 +306,3 @@ def _read_url(url: str) -> tuple[str, str, dict[str, Any]]:
     database = parsed["database"] or _DATABASE
     patience = {} if "serverselectiontimeoutms" in url.lower() else {"serverSelectionTimeoutMS": _PATIENCE}
     return f"mongodb://{hosts}/{database}", database, patience
-
-
-def _trial(document: Mapping[str, Any]) -> Trial:
-    return Trial(
-        number=document["_id"],
-        vals=json.loads(document["vals"]),
-        space_vals=json.loads(document["space_vals"]),
-        state=document["state"],
-        owner=document["owner"],
-        book_time=document["book_time"],
-        refresh_time=document["refresh_time"],
-        attempts=document["attempts"],
-        result=None if document["result"] is None else json.loads(document["result"]),
-        lease_end=document["lease_end"],
-    )

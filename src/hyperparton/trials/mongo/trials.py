@@ -9,8 +9,8 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.host import stop_processes
-from hyperparton.trials.mongo import MongoStore
-from hyperparton.trials.mongod import MongodRunner
+from hyperparton.trials.mongo.server import MongodRunner
+from hyperparton.trials.mongo.store import MongoStore
 from hyperparton.trials.shared_folder import JoinedTrials
 
 __all__ = ["MongoFileTrials"]
