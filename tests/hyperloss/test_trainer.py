@@ -12,6 +12,7 @@ from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.hyperloss.loss import HyperLoss
+from hyperparton.runcard import trial_parameters
 
 FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
 PARTITIONS = FITS["PARTITIONS"]
@@ -30,7 +31,7 @@ def trial(folded, parameters):
     trainer.set_hyperopt(True, ["epochs"])
     params = {**parameters, "epochs": 120}
     result = trainer.hyperparametrizable(params)
-    trained = trainer.setup.train(Methodology.from_parameters(params), trainer.setup.folds(), None)
+    trained = trainer.setup.train(Methodology.from_parameters(trial_parameters(params)), trainer.setup.folds(), None)
     return trainer, trained, result
 
 
