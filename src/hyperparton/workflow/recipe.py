@@ -47,6 +47,7 @@ class TrainerRequest:
         """The data of a card of PDF fits, with their theory."""
         from hyperparton.data import load_fit_data
 
+        assert isinstance(self.card, Runcard)
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
     def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:
