@@ -10,6 +10,7 @@ from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.hyperloss.loss import HyperLoss
+from hyperparton.scan.trainer import BatchTrainer, ReportingTrainer, TellingTrainer
 
 RATIO, PROTON, CHARGED, CHARM = (
     "NMC_NC_NOTFIXED_EM-F2",
@@ -115,6 +116,12 @@ def test_the_trainer_of_a_runcard(make_card, data):
     assert trainer.hyper_loss == HyperLoss(**said, penalties_in_loss=True)
     assert (trainer.threshold, trainer.penalties) == (1e9, tuple(KFOLD["penalties"]))
     assert [list(p.datasets) for p in trainer.setup.partitions] == [p["datasets"] for p in PARTITIONS]
+
+
+def test_abilities(setup):
+    """A scan may prune its trials, train several as one batch, and hear how far the fits are."""
+    for ability in (ReportingTrainer, BatchTrainer, TellingTrainer):
+        assert isinstance(ModelTrainer(setup), ability)
 
 
 def test_without_hyperopt_the_trainer_fits_all_data(setup, fit, parameters, leaves):
