@@ -59,8 +59,9 @@ def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
     from hyperparton.fit.run import run_fit
+    from hyperparton.runcard import trial_parameters
 
-    methodology = Methodology.from_parameters(trial.parameters)
+    methodology = Methodology.from_parameters(trial_parameters(trial.parameters))
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)
     x = np.geomspace(1e-4, 0.95, 80)
     history = np.array(fit.trained.history, dtype=float)
