@@ -51,7 +51,7 @@ def entry(number, vals, parameters, begin):
 def main():
     folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     card = read_runcard(CARD)
-    space = HyperScanner(card.scan_parameters(), card.raw["hyperscan_config"]).as_dict()
+    space = HyperScanner(card.scan_parameters(), card.scan_config()).as_dict()
     engine = get_engine("random")
     entries = []
     for number in range(count):

@@ -21,7 +21,7 @@ from hyperparton.fit.folds import Fold
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup
-from hyperparton.runcard import read_runcard
+from hyperparton.runcard import read_runcard, trial_parameters
 
 #: what n3fit's scan of its dis_scan.yml draws first
 FIRST_TRIAL = {
@@ -70,7 +70,7 @@ def show(name: str, values: np.ndarray) -> None:
 
 
 def fit(setup: FitSetup, parameters: dict) -> None:
-    result = run_fit(setup, Methodology.from_parameters(parameters), setup.full_fit())
+    result = run_fit(setup, Methodology.from_parameters(trial_parameters(parameters)), setup.full_fit())
     for name in ("experimental_chi2", "training_chi2", "validation_chi2", "best_epoch", "stop_epoch"):
         show(name, np.asarray(getattr(result, name), float))
     print(f"chi2 of the mean PDF: {result.central_chi2:.4f}")
@@ -78,7 +78,10 @@ def fit(setup: FitSetup, parameters: dict) -> None:
 
 def losses(setup: FitSetup, parameters: dict, folds: list[Fold]) -> dict[str, np.ndarray]:
     """Losses and best epochs (fold, replica) of a trial with these folds."""
-    trained, shape = setup.train(Methodology.from_parameters(parameters), folds, None), (len(folds), -1)
+    trained, shape = (
+        setup.train(Methodology.from_parameters(trial_parameters(parameters)), folds, None),
+        (len(folds), -1),
+    )
     features = setup.compressed.features(trained.model.evaluate(trained.parameters, setup.grid))
     each = zip(folds, features.reshape(*shape, features.shape[1]), strict=True)
     return {

@@ -38,6 +38,7 @@ from hyperparton.fit.methodology import Methodology
 from hyperparton.pdf import batched
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import Quadrature, quadrature
+from hyperparton.runcard import trial_parameters
 
 #: nodes of each panel of the sum rules, about 2,000 in all as in n3fit
 _MANY = {"small": 400, "large": 398}
@@ -131,7 +132,7 @@ def programs(trainer: ModelTrainer, epochs: int) -> None:
 def chi2(trainer: ModelTrainer, params: dict[str, Any], models: int, repeat: int) -> None:
     """Point 4: chi2 of all data and its gradient by the PDF values, of a chunk of trained models."""
     setup = trainer.setup
-    trained = setup.train(Methodology.from_parameters(params), setup.folds(), None)
+    trained = setup.train(Methodology.from_parameters(trial_parameters(params)), setup.folds(), None)
     xf = trained.model.evaluate(trained.select(slice(0, models)), setup.grid)
     data, full, small = setup.data, setup.convolution, setup.compressed
     used = np.ones(data.ndata, bool)

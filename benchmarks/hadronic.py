@@ -3,7 +3,7 @@
     python benchmarks/hadronic.py [--models 1 10 40] [--scale 1.0] [--json FILE]
 
 Made-up tables with the shapes of a global fit's: 1,500 of about 4,600 points are hadronic (the others are linear and
-are compressed, see `train.chi2`), in sets of 15 to 100 points, with 20 to 40 x and the channels of Drell-Yan, jets and
+are compressed, see `fit.chi2`), in sets of 15 to 100 points, with 20 to 40 x and the channels of Drell-Yan, jets and
 top pairs: pairs of flavours in both orders, some of them empty, with values where x1 x2 is large enough.  Prints the
 size of the tables and the time of predictions and their gradient for a batch of models, in single precision, for the
 tables as they are and for those that a fit uses, one after the other in one run.

@@ -21,7 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hyperparton.trials.mongod import MongodRunner
+from hyperparton.trials.mongo.server import MongodRunner
 
 __all__ = ["Servers", "free_port", "write_stand_in"]
 

@@ -39,6 +39,7 @@ SECTIONS = (
     ("DataCuts", "datacuts"),
     ("TheoryInput", "theory"),
     ("Parameters", "parameters"),
+    ("SharedParameters", "parameters, beside trial_specs"),
     ("Optimizer", "parameters: optimizer"),
     ("LagrangeOptions", "parameters: positivity, integrability"),
     ("RegularizerArguments", "parameters: regularizer_args"),
@@ -50,6 +51,7 @@ SECTIONS = (
     ("HyperscanConfig", "hyperscan_config"),
     ("Stopping", "hyperscan_config: stopping"),
     ("ScannedOptimizer", "hyperscan_config: optimizer"),
+    ("Range", "hyperscan_config: optimizer: a range"),
     ("ScannedLagrange", "hyperscan_config: positivity, integrability"),
     ("Architecture", "hyperscan_config: architecture"),
     ("OwnRange", "hyperscan_config: space"),
@@ -89,21 +91,19 @@ def on_files(files, config):
 
 def runcard_page():
     """The reference: a table for each section."""
-    from hyperparton.runcard.jsonschema import json_schema
+    from hyperparton.runcard.json_schema import json_schema
 
     schema = json_schema()
     sections = {"Runcard": schema, **schema["$defs"]}
     left_out = set(sections) - {name for name, _ in SECTIONS}
     assert not left_out, f"docs/hooks.py: SECTIONS lacks {left_out}"
-    # needed where there are no trial_specs
-    needed_of = {"Parameters": schema["then"]["properties"]["parameters"]["required"]}
     titles = dict(SECTIONS)
     parts = [HEAD]
     for name, title in SECTIONS:
         section = sections[name]
         rows = ["| key | accepted | default | meaning |", "|---|---|---|---|"]
         for key, entry in section["properties"].items():
-            needed = key in section.get("required", needed_of.get(name, ()))
+            needed = key in section.get("required", ())
             default = "needed" if needed else _default(entry)
             rows.append(f"| `{key}` | {_accepted(entry, titles)} | {default} | {entry['description']} |")
         parts.append(f"## {title}\n\n" + "\n".join(rows) + "\n")
@@ -123,7 +123,10 @@ def _accepted(entry, titles):
     if "$ref" in entry:
         return f"[section](#{_anchor(titles[entry['$ref'].rpartition('/')[2]])})"
     if "anyOf" in entry:
-        told = [_accepted(option, titles) for option in entry["anyOf"] if option.get("type") != "null"]
+        options = [option for option in entry["anyOf"] if option.get("type") != "null"]
+        # other spellings of what the options before say
+        spelt = [option for option in options if not option.get("pattern", "").startswith("^")]
+        told = [_accepted(option, titles) for option in spelt]
         return " or ".join(dict.fromkeys(told))
     if "enum" in entry:
         return ", ".join(f"`{name}`" for name in entry["enum"])

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         run_scan,
     )
     from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
-    from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, Trial, TrialStore, read_tries
+    from hyperparton.trials import FileTrials, MongodRunner, MongoFileTrials, Trial, TrialStore, read_trials, read_tries
     from hyperparton.workflow.scan import scan_runcard
 
     __version__: str
@@ -77,6 +77,7 @@ __all__ = [
     "load_fit_data",
     "optimizer_arg_wrapper",
     "read_runcard",
+    "read_trials",
     "read_tries",
     "run_scan",
     "scan_runcard",
@@ -109,7 +110,7 @@ _HOMES = {
     "space": ("hp_choice", "hp_loguniform", "hp_quniform", "hp_uniform", "optimizer_arg_wrapper"),
     "fit": ("FitResult", "fit_runcard"),
     "hyperloss": ("ModelTrainer",),
-    "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "Trial", "TrialStore", "read_tries"),
+    "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "Trial", "TrialStore", "read_trials", "read_tries"),
     "workflow.scan": ("scan_runcard",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

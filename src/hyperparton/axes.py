@@ -19,7 +19,7 @@ AXES: Mapping[str, str] = MappingProxyType(
         "fold": "Folds: each hides the data sets of one partition from the fit.",
         "rep": "Replicas: fits of equal hyperparameters with other seeds and, if asked for, other pseudodata.",
         "fit": "A replica of a fold: fold × rep, fold after fold; all trials fit the same data there.",
-        "model": "Networks that are trained: trial × fold × rep, trial after trial; of one trial, the axis `fit`.",
+        "model": "Networks that are trained: trial × fold × rep, trial after trial; in a chunk, fit after fit.",
         "flav": "PDFs that the network parametrises: the elements of the fit basis.",
         "working": "The eight PDFs at Q0 to which every fit basis is rotated, `pdf.bases.WORKING_BASIS`.",
         "evol": "The 14 PDFs of the evolution basis, `data.types.EVOLUTION_BASIS`.",

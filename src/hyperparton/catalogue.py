@@ -61,8 +61,7 @@ ACTIVATIONS = (
 
 LAYER_TYPES = ("dense", "dense_per_flavour")
 
-#: regularizer -> its arguments
-REGULARIZERS = _frozen({"l1_l2": {"l1": 0.0, "l2": 0.0}})
+REGULARIZERS = ("l1_l2",)
 
 LOSS_TYPES = ("chi2", "phi2", "logp", "chi2p")
 

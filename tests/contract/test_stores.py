@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hyperparton.errors import StoreError
 from hyperparton.trials import FileTrials, SqlStore, read_tries
-from hyperparton.trials.mongo_file import MongoFileTrials
+from hyperparton.trials.mongo.trials import MongoFileTrials
 from hyperparton.trials.tries_export import ExportedTrials
 
 
@@ -133,7 +133,7 @@ def test_what_is_finished_and_what_is_not(reopen):
 
 def test_a_trial_that_others_have_overtaken(reopen, monkeypatch):
     """One that is left far behind is found again, also where what a store asks for at once is less than that."""
-    monkeypatch.setattr("hyperparton.trials.mongo._PAGE", 3)
+    monkeypatch.setattr("hyperparton.trials.mongo.store._PAGE", 3)
     store = reopen()
     for number in range(14):
         store.book(number, {"x": [number]}, "a", seconds=10)

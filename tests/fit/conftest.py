@@ -11,7 +11,7 @@ from hyperparton.data import load_fit_data
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup
-from hyperparton.runcard import parse_runcard
+from hyperparton.runcard import Parameters, parse_runcard
 
 DIS_FIT = Path(__file__).parents[1] / "data" / "dis_fit.yml"
 RATIO, PROTON, CHARGED, CHARM = (
@@ -21,6 +21,12 @@ RATIO, PROTON, CHARGED, CHARM = (
     "HERA_NC_318GEV_EAVG_CHARM-SIGMARED",
 )
 SETS = (RATIO, PROTON, CHARGED, CHARM)
+PARTITIONS = [
+    {"datasets": [RATIO, CHARM]},
+    {"datasets": [PROTON], "weight": 2.5},
+    {"datasets": [CHARGED], "overfit": True},
+    {"datasets": []},
+]
 PARAMETERS = {
     "nodes_per_layer": [6, 5, 8],
     "activation_per_layer": ["tanh", "tanh", "linear"],
@@ -66,7 +72,7 @@ def fit():
     """A function that fits all data of a setup; its arguments replace parameters."""
 
     def run(setup, **parameters):
-        methodology = Methodology.from_parameters({**PARAMETERS, **parameters})
+        methodology = Methodology.from_parameters(Parameters.model_validate({**PARAMETERS, **parameters}))
         return run_fit(setup, methodology, setup.full_fit())
 
     return run

@@ -9,8 +9,9 @@ from hyperparton import host
 from hyperparton.fit import parallel
 from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.chi2 import reduce_points, stack
-from hyperparton.fit.compiled import _displacement, _quadratic, _split
+from hyperparton.fit.compiled import _displacement
 from hyperparton.fit.projection import build_projection
+from hyperparton.fit.quadratic import quadratic, split_quadratic
 
 
 def test_chi2_in_single_precision(setup, fit):
@@ -24,7 +25,7 @@ def test_chi2_in_single_precision(setup, fit):
         trained = fit(setup, epochs=epochs).trained
         xf = trained.model.evaluate(trained.parameters, setup.grid)
         outputs, _ = projection(jnp.asarray(np.swapaxes(xf, 1, 2), jnp.float32))
-        ours = np.asarray(_quadratic(form, _displacement(origin, outputs[0])))
+        ours = np.asarray(quadratic(form, _displacement(origin, outputs[0])))
         predictions = setup.convolution.predict(xf)
         for r, training in enumerate(fold.training):
             features = setup.compressed.features(xf[r : r + 1])
@@ -99,9 +100,14 @@ def test_training_and_validation_from_one_matrix(setup, same):
     arrays = [
         jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), a) for a in (training, validation, whole[0], e, other)
     ]
-    values, gradient = jax.jit(
-        lambda *given: (_split(same, *given), jax.grad(lambda x: sum(map(jnp.sum, _split(same, *given[:3], x, x))))(e))
-    )(*arrays)
+
+    def both(*forms):
+        def total(x):
+            return sum(map(jnp.sum, split_quadratic(same, *forms[:3], x, x)))
+
+        return split_quadratic(same, *forms), jax.grad(total)(e)
+
+    values, gradient = jax.jit(both)(*arrays)
     origin = fold.training[0].origin
     for r in range(2):
         expected = [form[r]((origin + at[r])[None])[0] for form, at in ((fold.training, e), (fold.validation, other))]

@@ -1,6 +1,8 @@
 """k folds: what they hide, and what they judge by."""
 
+import runpy
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,18 +14,8 @@ from hyperparton.errors import DataError, TrainingError
 from hyperparton.fit.folds import build_folds
 from hyperparton.fit.setup import FitSetup
 
-RATIO, PROTON, CHARGED, CHARM = (
-    "NMC_NC_NOTFIXED_EM-F2",
-    "SLAC_NC_NOTFIXED_P_EM-F2",
-    "HERA_CC_318GEV_EM-SIGMARED",
-    "HERA_NC_318GEV_EAVG_CHARM-SIGMARED",
-)
-PARTITIONS = [
-    {"datasets": [RATIO, CHARM]},
-    {"datasets": [PROTON], "weight": 2.5},
-    {"datasets": [CHARGED], "overfit": True},
-    {"datasets": []},
-]
+FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
+SETS, PARTITIONS = FITS["SETS"], FITS["PARTITIONS"]
 KFOLD = {"partitions": PARTITIONS, "threshold": 1e9}
 
 
@@ -117,7 +109,7 @@ def test_chi2_of_a_fold_in_the_basis_of_the_data(data, split_by_points, folded, 
 
 def test_a_fold_that_hides_everything(folded):
     """A runcard is told so when it is read; a setup made otherwise, when its folds are."""
-    everything = SimpleNamespace(datasets=[RATIO, PROTON, CHARGED, CHARM], overfit=False, weight=1.0)
+    everything = SimpleNamespace(datasets=list(SETS), overfit=False, weight=1.0)
     setup = FitSetup(folded.data, folded.fitting, folded.nnseeds, folded.split, partitions=[everything])
     with pytest.raises(DataError, match="hides all 233 points: nothing to fit"):
         setup.folds()

@@ -1,4 +1,4 @@
-"""What a runcard can ask of a fit: bases, layer types, trained exponents, feature scaling, dropout, many replicas."""
+"""What a runcard can ask of a fit: every spelling of its parameters, bases, layer types, dropout, many replicas."""
 
 import jax
 import jax.numpy as jnp
@@ -8,17 +8,21 @@ import pytest
 from hyperparton.catalogue import FITBASES
 from hyperparton.data.masks import replica_seeds
 from hyperparton.data.predictions import chi2, predict
+from hyperparton.errors import TrainingError
 from hyperparton.fit import fit_runcard
+from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
 from hyperparton.pdf.batched import network_shape
 from hyperparton.pdf.dropout import dropout_mask
+from hyperparton.runcard import Parameters, trial_parameters
 
 SMALLX, LARGEX = [0.5, 0.8], [1.7, 3.4]
 
 
-def fitting(fitbasis, trainable):
+def fitting(fitbasis, trainable, large_x=True):
     """A runcard's section with wide ranges of the exponents for every flavour."""
-    basis = [{"fl": fl, "smallx": SMALLX, "largex": LARGEX, "trainable": trainable} for fl in FITBASES[fitbasis]]
+    exponents = {"smallx": SMALLX, **({"largex": LARGEX} if large_x else {})}
+    basis = [{"fl": fl, **exponents, "trainable": trainable} for fl in FITBASES[fitbasis]]
     return {"fitbasis": fitbasis, "basis": basis}
 
 
@@ -85,6 +89,86 @@ def test_replicas_at_once_are_the_replicas_one_by_one(setup, make_card, data, fi
 def test_seeds_of_networks(setup, make_card):
     """n3fit's rule for the seed of a replica; another nnseed gives other weights."""
     np.testing.assert_array_equal(setup.nnseeds, replica_seeds(make_card().nnseed, (1, 2)))
+
+
+#: parameter -> spellings of one value; ABSENT leaves the key out
+ABSENT = object()
+SPELLINGS = {
+    "nodes_per_layer": ([6, 5, 8], [6.0, 5e0, 8]),
+    "activation_per_layer": (["tanh", "tanh", "linear"], ("tanh", "tanh", "linear")),
+    "initializer": ("he_normal", "he_normal"),
+    "optimizer": (
+        {"optimizer_name": "SGD", "learning_rate": 1, "momentum": 0},
+        {"optimizer_name": "SGD", "learning_rate": 1e0, "momentum": None, "clipnorm": 1, "nesterov": False},
+    ),
+    "epochs": (100, 1e2),
+    "stopping_patience": (1, 1.0),
+    "stopping_delta": (0, 0.0, None, ABSENT),
+    "positivity": (
+        {"initial": 100, "multiplier": 2},
+        {"initial": 1e2, "multiplier": 2.0, "threshold": None},
+        {"initial": 100, "multiplier": 2, "threshold": 1e-6},
+    ),
+    "integrability": ({}, {"initial": None, "multiplier": None}, None, ABSENT),
+    "layer_type": ("dense", None, ABSENT),
+    "dropout": (0, 0.0, None, ABSENT),
+    "regularizer": (None, ABSENT),
+    "regularizer_args": (None, ABSENT),
+    "threshold_chi2": (10, 1e1, None, ABSENT),
+    "feature_scaling_points": (10, 1e1),
+}
+
+
+@pytest.mark.parametrize("key", Parameters.model_fields)
+def test_a_parameter_means_the_same_in_every_spelling(parameters, key):
+    """In a card and in a trial, to the type of each number: 1e1 is 10 where points are counted."""
+    spelt = [{k: v for k, v in {**parameters, key: value}.items() if v is not ABSENT} for value in SPELLINGS[key]]
+    read = [
+        Methodology.from_parameters(road(each))
+        for each in spelt
+        for road in (Parameters.model_validate, trial_parameters)
+    ]
+    assert len({repr(methodology) for methodology in read}) == 1
+
+
+def test_a_regularizer_means_the_same_in_every_spelling(parameters):
+    given = ({"l1": 1}, {"l1": 1.0, "l2": None}, {"l1": 1e0, "l2": 0})
+    spelt = [{**parameters, "regularizer": "l1_l2", "regularizer_args": each} for each in given]
+    assert len({repr(Methodology.from_parameters(trial_parameters(each))) for each in spelt}) == 1
+
+
+def test_feature_scaling_with_its_points_as_1e1(make_card, data, leaves):
+    """It passed the check of a card and ended its fit."""
+    cards = [
+        make_card(fitting=fitting("EVOL", False, large_x=False), parameters={**make_card().scan_parameters(), **more})
+        for more in ({"feature_scaling_points": 10, "epochs": 3}, {"feature_scaling_points": 1e1, "epochs": 3e0})
+    ]
+    first, second = (fit_runcard(card, data, (1,)) for card in cards)
+    np.testing.assert_array_equal(leaves(first), leaves(second))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"epochs": 0, "dropout": 1.5}, "epochs: is out of range, given 0, .*dropout: is out of range, given 1.5"),
+        ({"optimizer": {"optimizer_name": "Adamm"}}, "optimizer_name: unknown optimizer .did you mean 'Adam'"),
+        ({"initializer": None}, "initializer: unknown initializer, given nothing"),
+        ({"regularizer_args": {"l1": 1}}, "regularizer_args are given, but no regularizer"),
+        ({"activation_per_layer": ["tanh"]}, "must have the same length, given 3 and 1 layers"),
+    ],
+)
+def test_what_is_wrong_with_the_parameters_of_a_trial_is_told_at_once(parameters, changed, told):
+    with pytest.raises(TrainingError, match=f"^the parameters of a fit: .*{told}"):
+        trial_parameters({**parameters, **changed})
+
+
+def test_a_trial_is_read_as_n3fit_reads_it(parameters):
+    """One activation for all layers, fractions of epochs, several parameters at once, whole sets, unknown keys."""
+    expected = trial_parameters({**parameters, "epochs": 12, "dropout": 0.25})
+    few = {"activation_per_layer": lambda depth: ["tanh"] * (depth - 1) + ["linear"], "epochs": 12.9, "unknown": 1}
+    assert trial_parameters({**parameters, **few, "both": {"dropout": 0.25}}, ["both"]) == expected
+    assert trial_parameters({"parameters": {**parameters, "epochs": 12, "dropout": 0.25}}) == expected
+    assert trial_parameters({**parameters, "activation_per_layer": "tanh", "epochs": 12, "dropout": 0.25}) == expected
 
 
 def test_fit_runcard_takes_the_parameters_of_the_card(setup, make_card, data, fit, leaves):

@@ -1,6 +1,8 @@
 """The trainer: the result of a trial of several folds, and what it takes from a runcard."""
 
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,19 +12,11 @@ from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.hyperloss.loss import HyperLoss
+from hyperparton.runcard import trial_parameters
+from hyperparton.scan.trainer import BatchTrainer, ReportingTrainer, TellingTrainer
 
-RATIO, PROTON, CHARGED, CHARM = (
-    "NMC_NC_NOTFIXED_EM-F2",
-    "SLAC_NC_NOTFIXED_P_EM-F2",
-    "HERA_CC_318GEV_EM-SIGMARED",
-    "HERA_NC_318GEV_EAVG_CHARM-SIGMARED",
-)
-PARTITIONS = [
-    {"datasets": [RATIO, CHARM]},
-    {"datasets": [PROTON], "weight": 2.5},
-    {"datasets": [CHARGED], "overfit": True},
-    {"datasets": []},
-]
+FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
+PARTITIONS = FITS["PARTITIONS"]
 KFOLD = {"partitions": PARTITIONS, "penalties": ["saturation", "patience", "integrability"], "threshold": 1e9}
 
 
@@ -38,7 +32,7 @@ def trial(folded, parameters):
     trainer.set_hyperopt(True, ["epochs"])
     params = {**parameters, "epochs": 120}
     result = trainer.hyperparametrizable(params)
-    trained = trainer.setup.train(Methodology.from_parameters(params), trainer.setup.folds(), None)
+    trained = trainer.setup.train(Methodology.from_parameters(trial_parameters(params)), trainer.setup.folds(), None)
     return trainer, trained, result
 
 
@@ -115,6 +109,12 @@ def test_the_trainer_of_a_runcard(make_card, data):
     assert trainer.hyper_loss == HyperLoss(**said, penalties_in_loss=True)
     assert (trainer.threshold, trainer.penalties) == (1e9, tuple(KFOLD["penalties"]))
     assert [list(p.datasets) for p in trainer.setup.partitions] == [p["datasets"] for p in PARTITIONS]
+
+
+def test_abilities(setup):
+    """A scan may prune its trials, train several as one batch, and hear how far the fits are."""
+    for ability in (ReportingTrainer, BatchTrainer, TellingTrainer):
+        assert isinstance(ModelTrainer(setup), ability)
 
 
 def test_without_hyperopt_the_trainer_fits_all_data(setup, fit, parameters, leaves):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -13,8 +13,8 @@ from optuna.trial import TrialState
 from hyperparton.errors import StoreError
 from hyperparton.interop.optuna_study import export_study
 from hyperparton.scan import HyperScanner
-from hyperparton.space import evaluate, readable, sample
-from hyperparton.trials import FileTrials, read_tries
+from hyperparton.space import evaluate, hp_loguniform, hp_quniform, hp_uniform, readable, sample
+from hyperparton.trials import FileTrials, read_trials
 
 PARAMETERS = {
     "nodes_per_layer": [15, 8], "activation_per_layer": ["tanh", "linear"], "optimizer": {"optimizer_name": "Adam"},
@@ -51,14 +51,14 @@ def result_of(number):
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
-    """A store with 20 finished trials, and its `tries.json` as read."""
+    """A store with 20 finished trials, and the trials of its `tries.json`."""
     folder, rng = tmp_path_factory.mktemp("scan"), np.random.default_rng(3)
     with FileTrials(folder, SPACE) as store:
         for number in range(20):
             store.book(number, sample(SPACE, rng), "me")
             result, _ = result_of(number)
             (store.complete if result["status"] == "ok" else store.fail)(number, "me", result)
-        yield store, read_tries(folder / "tries.json")
+        yield store, read_trials(folder / "tries.json")
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def url(tmp_path):
 
 
 def test_the_study_is_the_scan(scan, url):
-    store, entries = scan
-    done = export_study(entries, SPACE, url, "mine")
+    store, trials = scan
+    done = export_study(trials, SPACE, url, "mine")
     assert (done.added, done.present) == (20, 0)
     study = optuna.load_study(study_name="mine", storage=url)
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
@@ -93,8 +93,8 @@ def test_the_study_is_the_scan(scan, url):
 
 
 def test_parameters_are_those_of_the_trials(scan, url):
-    store, entries = scan
-    export_study(entries, SPACE, url, "mine")
+    store, trials = scan
+    export_study(trials, SPACE, url, "mine")
     for trial in optuna.load_study(study_name="mine", storage=url).trials:
         params = trial.params
         chosen = readable(evaluate(SPACE, store.get(trial.number).vals))
@@ -113,11 +113,11 @@ def test_parameters_are_those_of_the_trials(scan, url):
 
 
 def test_a_second_export_adds_what_is_new(scan, url):
-    _, entries = scan
-    at_work = {**entries[15], "result": {"status": "new"}}
-    done = export_study([*entries[:15], at_work], SPACE, url, "mine")
+    _, trials = scan
+    at_work = replace(trials[15], result=None)
+    done = export_study([*trials[:15], at_work], SPACE, url, "mine")
     assert (done.added, done.present, done.unfinished) == (15, 0, 1)
-    done = export_study(entries, SPACE, url, "mine")
+    done = export_study(trials, SPACE, url, "mine")
     assert (done.added, done.present, done.unfinished) == (5, 15, 0)
     study = optuna.load_study(study_name="mine", storage=url)
     assert [trial.user_attrs["hyperparton:trial"] for trial in study.trials] == list(range(20))
@@ -145,11 +145,27 @@ def test_trials_of_another_space_are_refused(scan, url):
 
 def test_values_beside_the_grid_widen_the_range(scan, url):
     """hyperopt's grids are multiples of the step, whatever the lower bound: n3fit's epochs may lie below it."""
-    entries = copy.deepcopy(scan[1][:5])
-    for entry in entries:
-        entry["misc"]["vals"] |= {"epochs": [7.0], "stopping_patience": [0.75]}
-    export_study(entries, SPACE, url, "wide")
+    outside = {"epochs": [7.0], "stopping_patience": [0.75]}
+    trials = [replace(trial, vals={**trial.vals, **outside}) for trial in scan[1][:5]]
+    export_study(trials, SPACE, url, "wide")
     (first, *_) = optuna.load_study(study_name="wide", storage=url).trials
     assert first.distributions["epochs"] == optuna.distributions.IntDistribution(7, 55)
     assert first.distributions["stopping_patience"] == optuna.distributions.FloatDistribution(0.2, 0.75)
     assert (first.params["epochs"], first.params["stopping_patience"]) == (7, 0.75)
+
+
+def test_ranges_whose_width_no_float_holds(tmp_path, url):
+    """A grid too fine for Optuna's decimals is a range without a step."""
+    space = {
+        "l": hp_loguniform("l", 1e-300, 1e300),
+        "u": hp_uniform("u", -1e308, 1e308),
+        "q": hp_quniform("q", 1, 1e300, step_size=1),
+    }
+    with FileTrials(tmp_path, space) as store:
+        store.book(0, sample(space, np.random.default_rng(0)), "me")
+        store.complete(0, "me", {"status": "ok", "loss": 1.0})
+    export_study(read_trials(tmp_path / "tries.json"), space, url, "extreme")
+    (trial,) = optuna.load_study(study_name="extreme", storage=url).trials
+    assert trial.distributions["q"] == optuna.distributions.FloatDistribution(1, 1e300)
+    assert trial.distributions["l"] == optuna.distributions.FloatDistribution(1e-300, 1e300, log=True)
+    assert all(space[label].lower <= value <= space[label].upper for label, value in trial.params.items())

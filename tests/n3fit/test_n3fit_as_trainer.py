@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from hyperparton.scan.best_trials import completed
 from hyperparton.trials import read_tries
+from hyperparton.trials.parameters import as_runcard
 
 
 def trials(home, name):
@@ -74,7 +74,7 @@ def test_a_later_trial_is_that_of_n3fit_in_a_process_of_its_own(home, scanned):
     """n3fit's second trial in one process takes multipliers and predictions from the first: see foreign_trainer."""
     (_, trial) = trials(home, scanned)
     file = home.path / "one_trial.json"
-    file.write_text(json.dumps(completed(trial["misc"]["space_vals"])))
+    file.write_text(json.dumps(as_runcard(trial["misc"]["space_vals"])))
     shutil.copy(home.path / "card.yml", home.path / "alone.yml")
     home.run("vp-setupfit", "alone.yml", "--no-eko-download", "--no-net")
     script = Path(__file__).with_name("one_trial.py")

@@ -14,14 +14,14 @@ from hyperparton.report import read_scan
 def test_a_sequential_scan(home, theirs):
     raw = home.tries(theirs)
     assert isinstance(raw[0]["result"]["kfold_meta"]["hyper_losses_chi2"], str)  # as n3fit writes it
-    rows = read_scan(home.path / theirs).rows
+    rows = read_scan(home.path / theirs).trials
     assert [row.number for row in rows] == [0, 1]
     for row, trial in zip(rows, raw, strict=True):
         result = trial["result"]
         assert row.loss == pytest.approx(float(result["loss"]), rel=1e-15)
         for name, key in (("chi2", "hyper_losses_chi2"), ("logp", "hyper_losses_logp")):
             expected = [float(word) for word in result["kfold_meta"][key].strip("[]").split()]
-            assert row.folds[name] == expected
+            assert row.fold_losses[name] == expected
         assert row.values["epochs"] == trial["misc"]["space_vals"]["epochs"]
     told = home.run("hyperparton", "best", theirs, "--format", "table")
     assert told.splitlines()[0] == "2 trials, 0 failed"

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hyperparton.catalogue import INITIALIZERS
 from hyperparton.data import load_fit_data
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
@@ -18,12 +19,20 @@ from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import Quadrature
-from hyperparton.runcard import parse_runcard
+from hyperparton.runcard import parse_runcard, trial_parameters
 
 HERE = Path(__file__).parent
 script = SimpleNamespace(**runpy.run_path(str(HERE / "make_course_reference.py")))
 REFERENCE = np.load(HERE / "data" / "course_reference.npz")
 FITS = ("fit", "exponents")
+
+#: a course's weights stand for an initializer
+INITIALIZER_OF = dict(zip(script.COURSES, INITIALIZERS, strict=False))
+COURSE_OF = {initializer: course for course, initializer in INITIALIZER_OF.items()}
+
+
+def methodology_of(params):
+    return Methodology.from_parameters(trial_parameters(params))
 
 
 def n3fit_rule():
@@ -50,8 +59,8 @@ def start_weights(course):
 def as_n3fit():
     """n3fit's start weights and quadrature in place of ours."""
     with pytest.MonkeyPatch.context() as patch:
-        # the first parameter of `start`, an initializer, is the name of the course here
-        patch.setattr(PDFModel, "start", lambda model, course, seeds: start_weights(course))
+        # the first parameter of `start`, an initializer, says the course here
+        patch.setattr(PDFModel, "start", lambda model, initializer, seeds: start_weights(COURSE_OF[initializer]))
         patch.setattr(PDFModel, "rule", n3fit_rule())
         yield
 
@@ -62,7 +71,7 @@ def load(course):
 
 
 def parameters(course, **changes):
-    return {**script.parameters(course), "initializer": course, **changes}
+    return {**script.parameters(course), "initializer": INITIALIZER_OF[course], **changes}
 
 
 @pytest.fixture(scope="module", params=FITS)
@@ -77,7 +86,7 @@ def trial():
     trainer = ModelTrainer.from_runcard(*load("folds"))
     trainer.set_hyperopt(True, [])
     setup, params = trainer.setup, parameters("folds")
-    trained = setup.train(Methodology.from_parameters(params), setup.folds(), None)
+    trained = setup.train(methodology_of(params), setup.folds(), None)
     return setup, trained, trainer.hyperparametrizable(params)
 
 
@@ -96,13 +105,13 @@ def close(ours, reference, tolerance):
 def test_chi2_of_the_start_weights(course):
     """n3fit's losses of real data, with its masks and its rotation."""
     name, setup = course
-    model = setup.model(Methodology.from_parameters(parameters(name)))
-    features = setup.compressed.features(model.evaluate(model.start(name, []), setup.grid))
+    model = setup.model(methodology_of(parameters(name)))
+    features = setup.compressed.features(model.evaluate(model.start(INITIALIZER_OF[name], []), setup.grid))
     close(chi2_of(setup.full_fit()[0], features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
 
 
 def fit(name, setup, epochs):
-    result = run_fit(setup, Methodology.from_parameters(parameters(name, epochs=epochs)), setup.full_fit())
+    result = run_fit(setup, methodology_of(parameters(name, epochs=epochs)), setup.full_fit())
     assert not result.passed.any()  # a threshold that no epoch passes: it ends with the last weights
     return result
 

@@ -42,11 +42,11 @@ def entry():
 
 @pytest.fixture
 def rows(entry):
-    """A function from (number, loss, values) and the like to rows of a report."""
-    from hyperparton.report.rows import row_of_entry
+    """A function from (number, loss, values) and the like to trials."""
+    from hyperparton.trials import from_tries
 
     def build(*trials):
-        return [row_of_entry(entry(*trial[:2], **trial[2])) for trial in trials]
+        return [from_tries(entry(*trial[:2], **trial[2])) for trial in trials]
 
     return build
 

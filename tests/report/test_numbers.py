@@ -10,7 +10,8 @@ from hyperparton.report.convergence import convergence, failures, folds_saved, r
 from hyperparton.report.dependence import dependences
 from hyperparton.report.forest import grow_forest
 from hyperparton.report.importance import divergence, importances
-from hyperparton.report.losses import Loss, good_range, ranked, replica_error
+from hyperparton.report.losses import Loss, good_range, replica_error
+from hyperparton.trials import ranked
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_convergence_by_time_of_finishing(rows):
         (3, 2.0, {"begin": 40, "seconds": 10}),
     )
     course = convergence(trials, Loss())
-    assert [row.number for row in course.rows] == [1, 0, 2, 3]
+    assert [row.number for row in course.trials] == [1, 0, 2, 3]
     assert course.best.tolist() == [5.0, 3.0, 3.0, 2.0]
     assert course.seconds.tolist() == [10.0, 30.0, 35.0, 50.0]
     assert course.last_improvement == 3
@@ -119,7 +120,7 @@ def test_failures_by_cause(rows):
         (3, 1.0, {"kfold_meta": {"validation_losses": [[1.0]] * 4}}),
         (4, 9.0, {"status": "fail"}),
     )
-    told = [(found.cause, len(found.rows), found.seconds, found.example) for found in failures(trials)]
+    told = [(found.cause, len(found.trials), found.seconds, found.example) for found in failures(trials)]
     assert told == [
         ("NaNLoss", 2, 20.0, "NaNLoss: the loss is nan"),
         ("over the threshold", 1, 10.0, "hyper loss 60 of fold 1 is above the threshold 50"),
@@ -146,7 +147,7 @@ def test_a_process_that_runs_several_trials_at_once(rows):
         (2, 1.0, {"owner": "a:1", "begin": 5, "seconds": 3}),
         (3, 1.0, {"owner": "a:1", "begin": 10, "seconds": 10}),
     )
-    told = [(worker.owner, [row.number for row in worker.rows], worker.share) for worker in workers(trials)]
+    told = [(worker.owner, [row.number for row in worker.trials], worker.share) for worker in workers(trials)]
     assert told == [("a:1 (1)", [0, 3], 1.0), ("a:1 (2)", [1, 2], 0.35)]
 
 
@@ -183,13 +184,13 @@ def test_where_the_best_lie(rows):
     values = [{"x": x, "kind": "a" if x < 4.5 else "b", "rate": 10.0**x} for x in (*best, *others)]
     found = {e.name: e.best for e in importances(rows(*((n, float(n), v) for n, v in enumerate(values))), Loss())}
     assert (found["x"].low, found["x"].high, found["x"].least, found["x"].greatest) == (3.0, 5.5, 0.0, 10.0)
-    assert found["x"].told == "3 to 5.5"
+    assert found["x"].text == "3 to 5.5"
     # along the logarithm, as it is drawn; in the number itself the range would be 10 to 10^5
     assert (found["rate"].low, found["rate"].high) == pytest.approx((1e3, 10**5.5))
     low = sum(v["kind"] == "a" for v in values) / 24
     assert [share[:2] for share in found["kind"].shares] == [("a", 0.5), ("b", 0.5)]
     assert [share[2] for share in found["kind"].shares] == pytest.approx([low, 1 - low])
-    assert found["kind"].told == "a 50%, b 50%"
+    assert found["kind"].text == "a 50%, b 50%"
 
 
 def test_chance_is_called_chance(rows):

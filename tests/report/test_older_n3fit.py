@@ -103,13 +103,13 @@ def test_a_scan_of_a_release(tmp_path, release):
     make = RELEASES[release]
     failed = entry(2, np.float32(np.nan), make() | {"status": "fail"})
     scan = written(tmp_path, [entry(0, np.float64(2.0), make()), entry(1, np.float32(1.5), make()), failed])
-    first, second, third = read_scan(scan).rows
-    assert [row.state for row in (first, second, third)] == ["ok", "ok", "fail"]
+    first, second, third = read_scan(scan).trials
+    assert [row.status for row in (first, second, third)] == ["ok", "ok", "fail"]
     assert (first.loss, second.loss, third.loss) == (2.0, 1.5, None)
     assert first.validation_loss == 1.375
-    assert first.replicas["validation"] == [[1.25], [1.5]]
-    assert first.replicas["experimental"] == [[1.75], [2.25]]
-    assert first.folds == WRITTEN[release]
+    assert first.replica_losses["validation"] == [[1.25], [1.5]]
+    assert first.replica_losses["experimental"] == [[1.75], [2.25]]
+    assert first.fold_losses == WRITTEN[release]
     for measure in ("chi2", "phi2", "logp"):
         assert (Loss(measure)(first) is None) == (measure not in WRITTEN[release])
     assert run("best", scan, "--format", "table").splitlines()[0] == "3 trials, 1 failed"
@@ -135,11 +135,11 @@ def test_a_scan_on_a_mongodb_with_trials_at_work(tmp_path):
     waiting = mongo(2, {}, state=0, owner=None, book_time=None, refresh_time=None) | {"result": {"status": "new"}}
     running = mongo(3, {}, state=1) | {"result": {"status": "new"}}
     scan = written(tmp_path, [mongo(0, release_4_1_2()), mongo(1, release_4_1_2()), waiting, running])
-    rows = read_scan(scan).rows
-    assert [(row.state, row.owner) for row in rows] == [
+    rows = read_scan(scan).trials
+    assert [(row.status, row.owner) for row in rows] == [
         ("ok", "node0:4711"), ("ok", "node1:4711"), ("waiting", None), ("running", "node3:4711"),
     ]  # fmt: skip
-    assert rows[1].folds["logp"] == [1.5, 2.0]
+    assert rows[1].fold_losses["logp"] == [1.5, 2.0]
     assert run("best", scan, "--format", "table").splitlines()[0] == "4 trials, 0 failed, 2 unfinished"
     run("report", scan)
     assert "node1:4711" in (scan / "report" / "index.html").read_text()
@@ -150,5 +150,5 @@ def test_infinity_and_nan_as_python_writes_them(tmp_path):
     worse = entry(1, float("nan"), release_4_1_0())
     scan = written(tmp_path, [bad, worse, entry(2, 3.0, release_4_0_9())])
     assert "Infinity" in (scan / "nnfit" / "replica_1" / "tries.json").read_text()
-    assert [(row.state, row.loss) for row in read_scan(scan).rows] == [("fail", None), ("fail", None), ("ok", 3.0)]
+    assert [(row.status, row.loss) for row in read_scan(scan).trials] == [("fail", None), ("fail", None), ("ok", 3.0)]
     assert run("best", scan, "--format", "table").splitlines()[0] == "3 trials, 2 failed"

@@ -13,9 +13,7 @@ from hyperparton.report.plots import save_pdf, svg_text
 @pytest.fixture(scope="module")
 def report(scan_folder, tmp_path_factory):
     summary = summarise(read_scans([scan_folder()]), Options(title="A <scan> & its report", author="A. Person"))
-    return write_report(
-        summary, tmp_path_factory.mktemp("report") / "out", block=lambda row: "parameters:\n  epochs: 1\n"
-    )
+    return write_report(summary, tmp_path_factory.mktemp("report") / "out")
 
 
 def test_every_panel_has_its_files_and_a_sentence(report):

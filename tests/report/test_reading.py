@@ -16,17 +16,17 @@ N3FIT = Path(__file__).parent.parent / "cli" / "data" / "n3fit_tries.json"
 
 def test_a_file_of_n3fit():
     scan = read_scan(N3FIT)
-    first, second = scan.rows
-    assert (first.number, first.state, first.loss) == (0, "ok", 5.800304412841797)
+    first, second = scan.trials
+    assert (first.number, first.status, first.loss) == (0, "ok", 5.800304412841797)
     assert first.values["optimizer"] == "Adam"
     assert first.values["learning_rate"] == 0.009544816855218366
     assert first.values["initial"] == 140.17655333671672
     assert first.values["number_of_layers"] == 3
     assert [first.values[f"layer_{i}"] for i in (1, 2, 3)] == [37, 33, 41]
-    assert first.replicas["validation"] == [[1.1067574], [1.0964726], [2.1767411], [0.82305664]]
-    assert first.folds["logp"][3] == -2.05149464
+    assert first.replica_losses["validation"] == [[1.1067574], [1.0964726], [2.1767411], [0.82305664]]
+    assert first.fold_losses["logp"][3] == -2.05149464
     assert first.seconds == pytest.approx(111.598)  # 02:44:47.617 to 02:46:39.215
-    assert (second.state, second.loss, second.folds_fitted) == ("fail", 174.1547, 1)
+    assert (second.status, second.loss, second.folds_fitted) == ("fail", 174.1547, 1)
 
 
 def test_a_store_knows_of_running_and_restarted_trials(tmp_path):
@@ -39,8 +39,8 @@ def test_a_store_knows_of_running_and_restarted_trials(tmp_path):
         store.lease("you")
         store.book(2, {"x": [3.0]}, "me", space_vals={"x": 3.0})
         store.release(2, "me")
-        rows = read_scan(tmp_path / "scan").rows
-        assert [(row.state, row.attempts, row.owner) for row in rows] == [
+        rows = read_scan(tmp_path / "scan").trials
+        assert [(row.status, row.attempts, row.owner) for row in rows] == [
             ("ok", 1, "me"),
             ("running", 2, "you"),
             ("waiting", 1, None),
@@ -71,7 +71,7 @@ def test_a_store_that_cannot_be_read_is_said(scan_folder, tmp_path):
     folder = shutil.copytree(scan_folder(), tmp_path / "copy")
     (folder / "nnfit" / "replica_1" / "tries.sqlite").write_bytes(b"no database" * 100)
     scan = read_scan(folder)
-    assert len(scan.rows) == 40
+    assert len(scan.trials) == 40
     assert "running trials are not shown" in scan.notes[0]
 
 
@@ -79,7 +79,7 @@ def test_several_scans_keep_their_names(scan_folder):
     scans = read_scans([scan_folder(name="one"), scan_folder(name="two"), N3FIT])
     assert [scan.name for scan in scans] == ["one", "two", "n3fit_tries"]
     summary = summarise(scans, Options(filters=("scan=two",)))
-    assert {row.scan for row in summary.rows} == {"two"}
+    assert {row.scan for row in summary.trials} == {"two"}
     assert summary.best.name == "two:27"
 
 

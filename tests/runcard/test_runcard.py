@@ -167,7 +167,10 @@ def test_a_card_with_its_own_trainer():
         ("trainer: module\nparameters: {a: 1}\nhyperscan_config: {space: {a: {min: 1, max: 2}}}\n", "module:factory"),
         ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {space: {b: {min: 1, max: 2}}}\n", "scans 'b', which"),
         ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {space: {a: {min: 1}}}\n", "needs both min and max"),
-        ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {space: {a: {choice: []}}}\n", "needs a list of options"),
+        (
+            "trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {space: {a: {choice: []}}}\n",
+            "must be a list with at least one entry",
+        ),
         ("trainer: m:f\nparameters: {a: 1}\n", "needs hyperscan_config"),
         ("trainer: m:f\nhyperscan_config: {space: {a: {min: 1, max: 2}}}\n", "'parameters' is missing"),
         ("trainer: m:f\nparameters: {a: 1}\nhyperscan_config: {}\n", "there is nothing to scan"),

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology, ranked
+from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
+from hyperparton.trials import from_tries, ranked
 
 
 def entry(tid, loss, status="ok", **parameters):
     held = {"nodes_per_layer": [5, 8], "activation_per_layer": "tanh", **parameters}
-    return {"tid": tid, "result": {"status": status, "loss": loss}, "misc": {"space_vals": held}}
+    return from_tries({"tid": tid, "result": {"status": status, "loss": loss}, "misc": {"space_vals": held}})
 
 
 TRIES = [
@@ -24,7 +25,7 @@ TRIES = [
 
 
 def test_the_best_are_those_that_succeeded():
-    assert [trial["tid"] for trial in ranked(TRIES)] == [0, 3, 5, 1, 6]
+    assert [trial.number for trial, _ in ranked(TRIES)] == [0, 3, 5, 1, 6]
     assert [trial.number for trial in best_trials(TRIES, 3)] == [0, 3, 5]
 
 
@@ -38,7 +39,7 @@ def test_the_first_trials_are_left_out():
 def test_a_trial_that_does_not_say_its_parameters_is_refused():
     silent = {"tid": 4, "result": {"status": "ok", "loss": 1.0}, "misc": {}}
     with pytest.raises(StoreError, match="trial 4 does not say its parameters"):
-        best_trials([silent], 1)
+        best_trials([from_tries(silent)], 1)
 
 
 def test_replicas_take_turns_as_in_n3fit():

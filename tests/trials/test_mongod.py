@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.mongo import MongoStore, server_answers
-from hyperparton.trials.mongo_archive import unpack_folder
-from hyperparton.trials.mongo_file import MongoFileTrials
-from hyperparton.trials.mongod import MongodRunner
+from hyperparton.trials.mongo.archive import unpack_folder
+from hyperparton.trials.mongo.server import MongodRunner
+from hyperparton.trials.mongo.store import MongoStore, server_answers
+from hyperparton.trials.mongo.trials import MongoFileTrials
 
 SERVERS = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "servers.py"))
 PROGRAMS = ["stand-in", *(["mongod"] if shutil.which("mongod") else [])]

@@ -10,7 +10,7 @@ import pytest
 from hyperparton.errors import StoreError
 from hyperparton.files import FolderLock
 from hyperparton.trials import FileTrials, SqlStore, read_tries
-from hyperparton.trials.mongo import MongoStore
+from hyperparton.trials.mongo.store import MongoStore
 from hyperparton.trials.shared_folder import JoinedTrials, open_store
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hyperparton.trials import Trial, to_tries
-from hyperparton.trials.trial import DONE, encode, strict
+from hyperparton.trials.strict_json import encode, strict
+from hyperparton.trials.trial import DONE
 
 
 def test_the_layout_is_that_of_hyperopt():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperparton.trials.tries_write import TriesFile, _copy
@@ -19,6 +19,7 @@ def expected(numbers):
     return [json.loads(line(number)) for number in sorted(numbers)]
 
 
+@settings(deadline=None)  # each example waits for the disk many times
 @given(st.permutations(range(9)), st.sets(st.integers(0, 8)))
 def test_any_order_gives_the_same_file(tmp_path_factory, order, touched):
     path = tmp_path_factory.mktemp("tries") / "tries.json"

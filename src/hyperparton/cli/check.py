@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hyperparton.runcard import Runcard
+from hyperparton.runcard import Runcard, TrainerRuncard
 from hyperparton.workflow.cards import checked_card
 
 __all__ = ["check"]
@@ -19,7 +20,7 @@ __all__ = ["check"]
 def check(runcard: Path | None, schema: bool) -> None:
     """Tell every fault of RUNCARD at once: file:line:column: path: what is wrong."""
     if schema:
-        from hyperparton.runcard.jsonschema import json_schema
+        from hyperparton.runcard.json_schema import json_schema
 
         click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
         return
@@ -30,7 +31,7 @@ def check(runcard: Path | None, schema: bool) -> None:
         click.echo(line)
 
 
-def summary(card, scanner) -> list[str]:
+def summary(card: Runcard | TrainerRuncard, scanner: Any) -> list[str]:
     """What a faultless card asks for, in a few lines."""
     lines = [f"{card.path}: no faults"]
     if isinstance(card, Runcard):

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.report import chosen_options, parameters_of, selection_options
+from hyperparton.cli.report import chosen_options, selection_options
 from hyperparton.errors import HyperpartonError, ReportError
 
 __all__ = ["LivePage", "dashboard", "make_server"]
@@ -56,10 +56,10 @@ class LivePage:
         from hyperparton.report.status import signature
 
         with self._lock:
-            found = "|".join(signature(directory) for directory in self._directories)
+            state = "|".join(signature(directory) for directory in self._directories)
             rested = time.monotonic() - self._made > self._cost * (1 / _SHARE - 1)
-            if self._made == 0.0 or (found != self._state and rested):
-                self._make(found)
+            if self._made == 0.0 or (state != self._state and rested):
+                self._make(state)
             return self._state, self._text
 
     def _make(self, state: str) -> None:
@@ -68,7 +68,7 @@ class LivePage:
         begun = time.monotonic()
         try:
             summary = summarise(read_scans(self._directories), self._options)
-            self._text = render(summary, block=parameters_of, now=time.time(), live=True)
+            self._text = render(summary, now=time.time(), live=True)
         except HyperpartonError as fault:
             if self._made == 0.0:
                 self._text = _waiting(str(fault))

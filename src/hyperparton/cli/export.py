@@ -32,12 +32,10 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
     Run again, it adds the trials that were finished since.
     """
     from hyperparton.interop.optuna_study import export_study
-    from hyperparton.trials import read_tries
-    from hyperparton.trials.scan_folder import ScanFolder
+    from hyperparton.trials import read_trials
 
-    tries = read_tries(ScanFolder.find_tries(directory))
     url = storage or f"sqlite:///{(directory / 'optuna.db').resolve()}"
-    done = export_study(tries, _space(directory), url, study or directory.resolve().name)
+    done = export_study(read_trials(directory), _space(directory), url, study or directory.resolve().name)
     present = f", {done.present} were there" if done.present else ""
     left = f", {done.unfinished} unfinished ones left out" if done.unfinished else ""
     click.echo(f"{url}: study {done.name}: {done.added} trials added{present}{left}")

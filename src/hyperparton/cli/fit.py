@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from hyperparton.cli.progress import make_display
-from hyperparton.errors import RuncardError
-from hyperparton.runcard import Runcard
+from hyperparton.errors import RuncardError, TrainingError
+from hyperparton.runcard import Parameters, Runcard, parameter_faults, trial_parameters
 from hyperparton.workflow.cards import (
     checked_card,
     n3fit_results,
@@ -95,12 +95,7 @@ def fit(
 
 
 def _fitted(
-    card: Runcard,
-    data: Any,
-    parameters: dict[int, dict[str, Any]],
-    load: Path | None,
-    no_training: bool,
-    display: Any,
+    card: Runcard, data: Any, parameters: dict[int, Parameters], load: Path | None, no_training: bool, display: Any
 ) -> Any:
     from hyperparton.fit.mixed import fit_mixed
     from hyperparton.interop import read_weights
@@ -111,29 +106,28 @@ def _fitted(
 
 def _chosen(
     card: Runcard, source: Path | None, top: int | None, replicas: int
-) -> tuple[dict[int, dict[str, Any]], list[str]]:
+) -> tuple[dict[int, Parameters], list[str]]:
     """The parameters of each replica, and a few lines on where they come from."""
     numbers = range(1, replicas + 1)
     specs = card.trial_specs
     if source is None and specs is None:
-        own = dict(card.raw["parameters"])
-        return dict.fromkeys(numbers, own), []
+        return dict.fromkeys(numbers, card.parameters), []
     from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
-    from hyperparton.trials import read_tries
+    from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 
     if source is None:
         assert specs is not None
         source = find_scan(specs.hyperscan, Path(card.path).resolve().parent, n3fit_results())
     path = ScanFolder.find_tries(source)
-    raw = card.raw.get("trial_specs") or {}
     count = top or (specs.number_of_trials if specs else 1)
-    best = best_trials(read_tries(path), count, specs.thermalization if specs else 0, path)
+    best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
     places = assigned(numbers, count, specs.seed if specs else None)
-    declared, override = (card.raw["parameters"], raw.get("override") or {}) if specs else ({}, {})
-    made = [methodology(trial.parameters, declared, override) for trial in best]
-    for trial, parameters in zip(best, made, strict=True):
-        _check(card, parameters, f"trial {trial.number} of {path}")
+    declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
+    made = [
+        _of_trial(card, methodology(trial.space_vals, declared, override), f"trial {trial.number} of {path}")
+        for trial in best
+    ]
     told = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
     return {number: made[place] for number, place in places.items()}, [f"methodologies from {path}", *told]
 
@@ -143,16 +137,17 @@ def _listed(places: dict[int, int], place: int) -> str:
     return f"replica{'s' if len(members) > 1 else ''} {', '.join(members)}" if members else "no replica"
 
 
-def _check(card: Runcard, parameters: dict[str, Any], name: str) -> None:
-    """Raise RuncardError for a trial whose parameters cannot be those of this card."""
-    from hyperparton.runcard import parameter_faults
-
-    faults = parameter_faults(card, parameters)
-    if faults:
-        told = "; ".join(str(fault) for fault in faults)
-        raise RuncardError(
-            [card.fault(("trial_specs",) if card.trial_specs else (), f"{name} cannot be fitted: {told}")]
-        )
+def _of_trial(card: Runcard, values: dict[str, Any], name: str) -> Parameters:
+    """The parameters of a trial; raises RuncardError where they cannot be those of this card."""
+    try:
+        parameters = trial_parameters(values)
+        wrong = "; ".join(str(fault) for fault in parameter_faults(card, parameters))
+    except TrainingError as error:
+        wrong = str(error)
+    if wrong:
+        place = ("trial_specs",) if card.trial_specs else ()
+        raise RuncardError([card.fault(place, f"{name} cannot be fitted: {wrong}")])
+    return parameters
 
 
 def _show_exactly(result: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hyperparton.errors import HyperpartonError, ReportError
 from hyperparton.report.fits import FittedSet, FittedTrial
+from hyperparton.trials import Trial
 
 __all__ = ["fit_best"]
 
@@ -25,16 +26,16 @@ def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None
     As many replicas are fitted as the scan had, and with its t0 set if none is named. Raises ReportError for a scan
     without a card of PDF fits, or whose card can no longer be used.
     """
-    found = []
+    fitted = []
     setups: dict[str, Any] = {}
-    scans = {row.name: scan for scan in summary.scans for row in scan.rows}
-    for row, _ in summary.ranked[:count]:
-        scan = scans[row.name]
+    scans = {trial.name: scan for scan in summary.scans for trial in scan.trials}
+    for trial, _ in summary.ranked[:count]:
+        scan = scans[trial.name]
         if scan.name not in setups:
             setups[scan.name] = _setup(scan, theory, t0pdfset)
-        display.say(f"fit of trial {row.name} to all data")
-        found.append(_fitted(setups[scan.name], row, display))
-    return found
+        display.say(f"fit of trial {trial.name} to all data")
+        fitted.append(_fitted(setups[scan.name], trial, display))
+    return fitted
 
 
 def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
@@ -54,20 +55,20 @@ def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
     return FitSetup.from_runcard(card, data, range(1, int(scan.settings.get("replicas", 1)) + 1))
 
 
-def _fitted(setup: Any, row: Any, display: Any) -> FittedTrial:
-    from hyperparton.cli.best import completed
+def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
     from hyperparton.fit.run import run_fit
+    from hyperparton.runcard import trial_parameters
 
-    methodology = Methodology.from_parameters(completed(row.parameters))
+    methodology = Methodology.from_parameters(trial_parameters(trial.parameters))
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)
     x = np.geomspace(1e-4, 0.95, 80)
     history = np.array(fit.trained.history, dtype=float)
     begun = _EVERY * np.arange(len(history))
     history[begun[:, None] >= np.asarray(fit.stop_epoch)[None]] = np.nan
     return FittedTrial(
-        name=row.name,
+        name=trial.name,
         chi2=fit.central_chi2,
         epochs=np.minimum(begun + _EVERY, methodology.epochs),
         training=history[:, :, 0],
@@ -86,12 +87,12 @@ def _sets(setup: Any, fit: Any) -> tuple[FittedSet, ...]:
     predictions = setup.convolution.predict(xf)
     mean = setup.convolution.predict(xf.mean(axis=0, keepdims=True))[0]
     slices = setup.data.slices()
-    found = []
+    sets = []
     for entry in setup.data.datasets:
         rows = slices[entry.name]
         covmat = setup.data.covmat[rows, rows]
         residual = mean[rows] - entry.central
         chi2 = float(residual @ np.linalg.solve(covmat, residual)) / entry.ndata
         errors = np.sqrt(np.diag(covmat))
-        found.append(FittedSet(entry.name, entry.central, errors, predictions[:, rows], chi2))
-    return tuple(found)
+        sets.append(FittedSet(entry.name, entry.central, errors, predictions[:, rows], chi2))
+    return tuple(sets)

@@ -11,10 +11,9 @@ from typing import Any
 
 import click
 
-from hyperparton.errors import HyperpartonError
 from hyperparton.workflow.cards import theory_options
 
-__all__ = ["chosen_options", "parameters_of", "report", "selection_options"]
+__all__ = ["chosen_options", "report", "selection_options"]
 
 #: what a reader chooses, shared by `report` and `dashboard`
 _SELECTION = (
@@ -92,7 +91,7 @@ def report(
     folder = output if output is not None else _default_folder(directories)
     command = shlex.join(["hyperparton", *sys.argv[1:]])
     extra = _fits(summary, fits, theory, t0pdfset) if fits else []
-    target = write_report(summary, folder, block=parameters_of, command=command, now=time.time(), extra=extra)
+    target = write_report(summary, folder, command=command, now=time.time(), extra=extra)
     for finding in summary.findings:
         click.echo(f"{finding.question}\n    {finding.answer}")
     click.echo(f"report: {target}")
@@ -104,20 +103,10 @@ def _fits(summary: Any, count: int, theory: Path | None, t0pdfset: str | None) -
     from hyperparton.report.fits import fit_sections
 
     with make_display() as display:
-        found = fit_best(summary, count, theory, t0pdfset, display)
-    return fit_sections(found) if found else []
+        fitted = fit_best(summary, count, theory, t0pdfset, display)
+    return fit_sections(fitted) if fitted else []
 
 
 def _default_folder(directories: tuple[Path, ...]) -> Path:
     first = directories[0]
     return (first if first.is_dir() else first.parent) / "report"
-
-
-def parameters_of(row: Any) -> str:
-    """The block for a runcard of a trial as the report knows it; empty if it cannot be written."""
-    from hyperparton.cli.best import completed, parameters_block
-
-    try:
-        return parameters_block(completed(row.parameters))
-    except HyperpartonError:
-        return ""

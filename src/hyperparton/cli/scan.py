@@ -189,16 +189,12 @@ def _limits(options: dict[str, Any]) -> Any:
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:
-    from hyperparton.cli.best import parameters_block, table
-    from hyperparton.trials import read_tries
+    from hyperparton.report.parameters_block import parameters_block
+    from hyperparton.report.tables import best_text
+    from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 
-    def numbers_and_parameters(entry: dict[str, Any]) -> dict[str, Any]:
-        result = {key: value for key, value in entry["result"].items() if not isinstance(value, dict | list)}
-        result["pruned"] = bool(entry["result"].get("pruned"))
-        return {"tid": entry.get("tid"), "result": result, "misc": {"space_vals": entry["misc"].get("space_vals")}}
-
-    click.echo(table(read_tries(ScanFolder(folder).tries, keep=numbers_and_parameters), top=1))
+    click.echo(best_text(read_trials(folder, keep=lambda trial: trial.without_arrays()), top=1))
     click.echo("the best trial's parameters, to paste into a runcard:\n")
     click.echo(parameters_block(best))
     click.echo(f"trials: {ScanFolder(folder).tries}")

@@ -89,7 +89,7 @@ def _operand(
 
 def _expect_predictions(name: str, table: FKTable, kept: np.ndarray) -> None:
     """Refuses points whose row is zero: a table may have been built for stricter cuts than the runcard's."""
-    empty = ~table.values.any(axis=tuple(range(1, table.values.ndim)))
+    empty = ~table.values.reshape(len(table.values), -1).any(axis=1)
     if empty.any():
         points = [int(point) for point in kept[empty]]
         raise DataError(

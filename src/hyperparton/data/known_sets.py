@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import Fault, nearest
+from hyperparton.runcard import Runcard
 
 __all__ = ["check_dataset_names"]
 
@@ -30,7 +31,7 @@ def _root() -> Path | None:
     return root if root is not None and root.is_dir() else None
 
 
-def check_dataset_names(card: Any) -> list[Fault]:
+def check_dataset_names(card: Runcard) -> list[Fault]:
     """A fault for every data set or variant of a runcard that nnpdf-data does not have."""
     if _root() is None:
         return []
@@ -40,7 +41,7 @@ def check_dataset_names(card: Any) -> list[Fault]:
     return [fault for path, entry in entries for fault in _check(card, path, entry)]
 
 
-def _check(card: Any, path: tuple[str | int, ...], entry: Any) -> Iterator[Fault]:
+def _check(card: Runcard, path: tuple[str | int, ...], entry: Any) -> Iterator[Fault]:
     folder, _, observable = entry.dataset.rpartition("_")
     observables = _observables(folder) if re.fullmatch(r"[A-Za-z0-9_\-.]+", folder) else None
     if observables is None:

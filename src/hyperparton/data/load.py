@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hyperparton.data.commondata import find_metadata, load_commondata, operands_of
+from hyperparton.data.commondata import CommonData, find_metadata, load_commondata, operands_of
 from hyperparton.data.covmat import covariance, keep_groups
 from hyperparton.data.cuts import CutRule, CutSettings, added_rules, kept_points
 from hyperparton.data.fktables import load_observable
@@ -64,9 +64,9 @@ class DatasetLoader:
     """whether the groups of the data sets are experiments; else all are in one group"""
 
     def dataset(self, entry: DatasetInput, metadata: Any) -> DataSet:
-        """The measured data set of an entry of `dataset_inputs` and its metadata."""
+        """The measured data set of an entry of `dataset_inputs` and its metadata; `DataError` if no point is left."""
         data = load_commondata(metadata)
-        kept = kept_points(data, self.theory.card, self.cuts, self.rules)
+        kept = self._kept(data)
         return DataSet(
             name=data.name,
             variant=data.variant,
@@ -83,8 +83,15 @@ class DatasetLoader:
     def lagrange_set(self, entry: LagrangeSet, metadata: Any) -> Observable:
         """The positivity or integrability set of an entry of `posdatasets` or `integdatasets` and its metadata."""
         data = load_commondata(metadata)
-        kept = kept_points(data, self.theory.card, self.cuts, self.rules)
+        kept = self._kept(data)
         return load_observable(data.name, data.theory, self.theory, kept=kept, maxlambda=entry.maxlambda)
+
+    def _kept(self, data: CommonData) -> np.ndarray:
+        """(dat,) indices of the points that pass the cuts; raises `DataError` if none does."""
+        kept = kept_points(data, self.theory.card, self.cuts, self.rules)
+        if not len(kept):
+            raise DataError(f"{data.name}: no point passes the cuts; change them, or take the set out of the runcard")
+        return kept
 
 
 @dataclass(frozen=True)

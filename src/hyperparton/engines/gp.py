@@ -17,14 +17,14 @@ symbol  in the code           meaning                                          s
 x       x                     coordinates of trials                            (trial, coordinate)
 y       y                     normal scores, less their mean                   (trial,)
 D       dimension             number of parameters, each with one length       a parameter may have many coordinates
-ℓ       length                length scale of a parameter                      (parameter,)
+ℓ       inverse_squares       length scale of a parameter, as 1/ℓ²             (parameter,)
 r²      squared               squared distance in units of the lengths         (point, point): Σ |x - x'|² / ℓ²
-s²      variance              signal variance                                  number
-k       kernel                covariance: Matérn 5/2, R (4.17)                 s² (1 + √5 r + 5 r² / 3) exp(-√5 r)
-        slope                 its derivative by r²                             -5/6 s² (1 + √5 r) exp(-√5 r)
-σ²      noise                 noise variance                                   number
-θ       theta                 logarithms of ℓ, s², σ²                          (parameter + 2,)
-L       factor                Cholesky factor of K = k + σ² 1                  (trial, trial)
+σ_f²    variance              signal variance                                  number
+k       kernel                covariance: Matérn 5/2, R (4.17)                 σ_f² (1 + √5 r + 5 r² / 3) exp(-√5 r)
+        slope                 its derivative by r²                             -5/6 σ_f² (1 + √5 r) exp(-√5 r)
+σ_n²    noise                 noise variance                                   number
+θ       theta                 logarithms of ℓ, σ_f², σ_n²                      (parameter + 2,)
+L       factor                Cholesky factor of K = k + σ_n² 1                (trial, trial)
 L⁻¹     inverse_factor
 K⁻¹     precision
 α       alpha                 K⁻¹ y                                            (trial,)

@@ -11,7 +11,7 @@ Notation (the axes are those of `hyperparton.axes`)
 | x f | (model, working, x) | PDFs at Q0, normalised by the sum rules | `pdf.batched.xf`; arXiv:2109.02653, eq. 3.7 |
 | phi | (model, feature) | combinations of x f, then non-linear predictions | `fit.projection` |
 | e | (model, feature) | phi - origin; the origin (feature,) has the least chi2 of all data | `fit.chi2` |
-| H, g, c | (fit, feature, feature), (fit, feature), (fit,) | chi2 = e H e - 2 g e + c | `fit.chi2` |
+| H, g, c | (fit, feature, feature), (fit, feature), (fit,) | chi2 = e H e - 2 g e + c | `fit.chi2`, `fit.quadratic` |
 | whole | (feature, feature) | H of training and validation together | `Chi2Arrays` |
 | lambda | (model, dat) | Lagrange multipliers of positivity and integrability | arXiv:1907.05075, sec. 3.1 |
 | loss | (model,) | chi2 of training + sum elu(-lambda P) + sum (lambda I)^2 + regularization | arXiv:1907.05075 |
@@ -32,6 +32,7 @@ import jax.numpy as jnp
 
 from hyperparton.fit.positivity import PUSH_EACH, Multipliers, elu
 from hyperparton.fit.projection import Outputs, Projection
+from hyperparton.fit.quadratic import Quadratic, quadratic, split_quadratic
 from hyperparton.fit.stopping import Criteria, StoppingState, monitor
 from hyperparton.nn.optimizers import RULES, Rule, clip_by_norm, moment_update
 from hyperparton.pdf import batched
@@ -43,7 +44,6 @@ from hyperparton.pdf.preprocessing import Preprocessing
 __all__ = ["MOMENTS", "Chi2Arrays", "CompileKey", "FitState", "HyperArrays", "ModelArrays", "ProblemArrays", "advance"]
 
 Array = Any
-Quadratic = tuple[Array, Array, Array]
 #: what `CompileKey.optimizer` is for all optimizers of the family `MomentRule`
 MOMENTS = "moments"
 _DATA, _POSITIVITY, _INTEGRABILITY = 0, 1, 2
@@ -135,86 +135,6 @@ class _Constants(NamedTuple):
     """multipliers (model, dat)"""
 
 
-def _times(hessian: Array, *rows: Array) -> list[Array]:
-    """For each of `rows` (model, feature) its product with H of its fit, all in one pass over `hessian`."""
-    shape = (len(hessian), -1, hessian.shape[-1])
-    stacked = jnp.concatenate([jnp.reshape(each, shape) for each in rows], axis=1)
-    count = stacked.shape[1]
-    if count == 1:
-        stacked = jnp.pad(stacked, ((0, 0), (0, 1), (0, 0)))
-    product = jnp.einsum("fmk,fkr->fmr", stacked, hessian)[:, :count]
-    return [jnp.reshape(each, (-1, shape[-1])) for each in jnp.split(product, len(rows), axis=1)]
-
-
-def _of_models(of_fits: Array, models: int) -> Array:
-    """What belongs to fits (fit, ...), for each of the models."""
-    return jnp.repeat(of_fits, models // len(of_fits), axis=0)
-
-
-def _value(product: Array, pull: Array, constant: Array, e: Array) -> Array:
-    """e H e - 2 g e + c, (model,)."""
-    return jnp.sum((product - 2.0 * _of_models(pull, len(e))) * e, axis=1) + _of_models(constant, len(e))
-
-
-def _slope(product: Array, pull: Array) -> Array:
-    return 2.0 * (product - _of_models(pull, len(product)))
-
-
-@jax.custom_vjp
-def _quadratic(chi2: Quadratic, e: Array) -> Array:
-    """e H e - 2 g e + c, (model,)."""
-    return _quadratic_forward(chi2, e)[0]
-
-
-def _quadratic_forward(chi2: Quadratic, e: Array) -> tuple[Array, tuple[Quadratic, Array]]:
-    # value and gradient share the one product, in which the matrix is read from memory
-    hessian, pull, constant = chi2
-    (product,) = _times(hessian, e)
-    return _value(product, pull, constant, e), (chi2, _slope(product, pull))
-
-
-def _quadratic_backward(saved: tuple[Quadratic, Array], cotangent: Array) -> tuple[Quadratic, Array]:
-    chi2, slope = saved
-    zeros: Quadratic = jax.tree.map(jnp.zeros_like, chi2)
-    return zeros, cotangent[:, None] * slope
-
-
-_quadratic.defvjp(_quadratic_forward, _quadratic_backward)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _split(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
-    """`_quadratic` of `training` at e and of `validation`, whose H is `whole` less that of `training`, at `fixed`.
-
-    `same` says that both are at e.  No gradient flows through the second.  The matrices of the fits, all of which an
-    epoch reads from memory, are read once for both; `whole` stays in the cache.
-    """
-    return _split_forward(same, training, validation, whole, e, fixed)[0]
-
-
-def _split_forward(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
-    hessian, pull, constant = training
-    _, other_pull, other_constant = validation
-    if same:
-        (product,) = (trained,) = _times(hessian, e)
-    else:
-        product, trained = _times(hessian, e, fixed)
-    values = (
-        _value(product, pull, constant, e),
-        _value(fixed @ whole - trained, other_pull, other_constant, fixed),
-    )
-    return values, (training, validation, whole, _slope(product, pull))
-
-
-def _split_backward(same: bool, saved: Any, cotangents: tuple[Array, Array]):
-    training, validation, whole, slope = saved
-    zeros = jax.tree.map(jnp.zeros_like, (training, validation, whole))
-    return *zeros, cotangents[0][:, None] * slope, jnp.zeros_like(slope)
-
-
-_split.defvjp(_split_forward, _split_backward)
-
-
 def _displacement(origin: Array, outputs: Outputs) -> Array:
     """Features (model, feature) minus the origin."""
     if outputs.nonlinear is None:
@@ -227,8 +147,8 @@ def _chi2(key: CompileKey, chi2: Chi2Arrays, origin: Array, outputs: Outputs, fi
     e = _displacement(origin, outputs)
     other = jax.lax.stop_gradient(_displacement(origin, fixed))
     if key.split:
-        return _split(not key.use_dropout, *chi2, e, other)
-    return _quadratic(chi2.training, e), _quadratic(chi2.validation, other)
+        return split_quadratic(not key.use_dropout, *chi2, e, other)
+    return quadratic(chi2.training, e), quadratic(chi2.validation, other)
 
 
 def _regularization(key: CompileKey, parameters: ModelParameters, hyper: HyperArrays) -> Array:

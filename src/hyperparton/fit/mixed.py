@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from hyperparton.fit.run import central_chi2, evaluate_fit, run_fit
 from hyperparton.fit.setup import FitSetup
 from hyperparton.fit.train import ProgressCallback
 from hyperparton.pdf.model import ModelParameters, PDFModel
+from hyperparton.runcard import Parameters, Runcard
 
 __all__ = ["MixedFit", "fit_mixed"]
 
@@ -47,9 +47,9 @@ def _order(parts: Sequence[FitResult], replicas: Sequence[int]) -> list[int]:
 
 
 def fit_mixed(
-    card: Any,
+    card: Runcard,
     data: FitData,
-    parameters: Mapping[int, Mapping[str, Any]],
+    parameters: Mapping[int, Parameters],
     progress: ProgressCallback | None = None,
     *,
     start: Start | None = None,

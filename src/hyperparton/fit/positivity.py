@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from hyperparton.data.types import Observable
 from hyperparton.fit.observables import Convolution, build_convolution
+from hyperparton.runcard import LagrangeOptions
 
 __all__ = ["ELU_ALPHA", "PUSH_EACH", "ConstraintSets", "Multipliers", "elu", "start_and_multiplier"]
 
@@ -68,10 +69,11 @@ class ConstraintSets:
         sets = np.repeat(np.arange(len(counts)), counts)
         return (np.arange(len(counts))[:, None] == sets).astype(np.float32)
 
-    def multipliers(self, options: Mapping[str, Any], epochs: int, models: int) -> Multipliers:
+    def multipliers(self, options: LagrangeOptions, epochs: int, models: int) -> Multipliers:
         """The Lagrange multipliers of `models` models, the same for each, from a trial's `positivity` options."""
-        initial, factor = options.get("initial"), options.get("multiplier")
-        pairs = [start_and_multiplier(initial, factor, o.maxlambda, epochs) for o in self.observables]
+        pairs = [
+            start_and_multiplier(options.initial, options.multiplier, o.maxlambda, epochs) for o in self.observables
+        ]
         table = np.array(pairs, np.float32).reshape(-1, 2)
         return Multipliers(*(np.tile(column, (models, 1)) for column in table.T))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from hyperparton.fit.result import FitResult, TrainedModels
 from hyperparton.fit.setup import FitSetup
 from hyperparton.fit.train import ProgressCallback
 from hyperparton.pdf.model import ModelParameters
+from hyperparton.runcard import Parameters, Runcard
 
 __all__ = ["central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
 
@@ -64,13 +64,13 @@ def central_chi2(setup: FitSetup, full_fit: Sequence[Fold], xf: np.ndarray) -> f
 
 
 def fit_runcard(
-    card: Any,
+    card: Runcard,
     data: FitData,
     replicas: Sequence[int] = (1,),
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     progress: ProgressCallback | None = None,
 ) -> FitResult:
     """One fit of a runcard with its own `parameters`, or with others (a scan's best)."""
     setup = FitSetup.from_runcard(card, data, replicas)
-    methodology = Methodology.from_parameters(card.scan_parameters() if parameters is None else parameters)
+    methodology = Methodology.from_parameters(card.parameters if parameters is None else parameters)
     return run_fit(setup, methodology, setup.full_fit(), progress)

@@ -23,6 +23,7 @@ from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
 from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
 from hyperparton.pdf.sum_rules import sum_rule_mode
+from hyperparton.runcard import Runcard
 
 __all__ = ["FitSetup"]
 
@@ -55,7 +56,7 @@ class FitSetup:
         self.fitted_values = np.tile(data.central, (len(self.replicas), 1)) if fitted_values is None else fitted_values
 
     @classmethod
-    def from_runcard(cls, card: Any, data: FitData, replicas: Sequence[int]) -> FitSetup:
+    def from_runcard(cls, card: Runcard, data: FitData, replicas: Sequence[int]) -> FitSetup:
         """The setup of a runcard for the replicas with these numbers (from 1), with n3fit's seeds for each."""
         values = make_replicas(data, card.mcseed, replicas) if card.genrep else None
         split = SplitSettings(

@@ -213,7 +213,7 @@ def _hyper_arrays(methodology: Methodology, models: int) -> HyperArrays:
         patience=whole(methodology.patience),
         delta=number(methodology.delta),
         threshold_chi2=number(methodology.threshold_chi2),
-        threshold_positivity=number(methodology.threshold_positivity),
+        threshold_positivity=number(methodology.positivity.threshold),
     )
     numbers = {key: number(value) for key, value in methodology.optimizer_numbers.items()}
     return HyperArrays(numbers, number(methodology.dropout), number(methodology.l1), number(methodology.l2), criteria)

@@ -12,7 +12,7 @@ import numpy as np
 from hyperparton.data.types import FitData
 from hyperparton.errors import TrialPrunedError
 from hyperparton.fit import parallel
-from hyperparton.fit.methodology import Methodology, unroll
+from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.result import FitResult, TrainedModels
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup
@@ -20,6 +20,7 @@ from hyperparton.fit.train import FitJob, ProgressCallback, batch_key, train_bat
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss, TrialLoss
 from hyperparton.hyperloss.metrics import ReducedMetrics
 from hyperparton.hyperloss.penalties import PENALTY_FUNCTIONS, FoldFit
+from hyperparton.runcard import Runcard, trial_parameters
 
 __all__ = ["ModelTrainer"]
 
@@ -56,7 +57,7 @@ class ModelTrainer:
 
     @classmethod
     def from_runcard(
-        cls, card: Any, data: FitData, replicas: Sequence[int] = (1,), progress: ProgressCallback | None = None
+        cls, card: Runcard, data: FitData, replicas: Sequence[int] = (1,), progress: ProgressCallback | None = None
     ) -> ModelTrainer:
         """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold."""
         setup = FitSetup.from_runcard(card, data, replicas)
@@ -98,7 +99,7 @@ class ModelTrainer:
             if isinstance(result, Exception):
                 raise result
             return result
-        methodology = Methodology.from_parameters(unroll(params))
+        methodology = Methodology.from_parameters(trial_parameters(params))
         fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
         return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
 
@@ -126,7 +127,7 @@ class ModelTrainer:
         return [results[k] for k in range(len(trials))]
 
     def _job(self, params: Mapping[str, Any], report: Callable[..., None] | None) -> FitJob:
-        methodology = Methodology.from_parameters(unroll(params, self._keys))
+        methodology = Methodology.from_parameters(trial_parameters(params, self._keys))
         checkpoint = None if report is None else partial(self._checkpoint, methodology, report)
         return FitJob(self.setup.model(methodology), methodology, checkpoint)
 

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,14 +21,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hyperparton.errors import StoreError
 from hyperparton.space import Choice, LogUniform, QUniform, Sampler, fingerprint, readable, samplers_by_label
+from hyperparton.trials import Trial
 
 __all__ = ["ExportedStudy", "export_study"]
 
 #: user attributes: of a study the space that it holds trials of, of a trial its number in the scan
 _SPACE, _NUMBER = "hyperparton:space", "hyperparton:trial"
-
-#: numbers of a result that become user attributes
-_NUMBERS = ("loss", "validation_loss", "experimental_loss")
 
 #: characters of an option's name
 _NAME = 60
@@ -46,17 +44,15 @@ class ExportedStudy:
     """trials that were left out"""
 
 
-def export_study(
-    trials: Sequence[Mapping[str, Any]], space: Mapping[str, Any], storage: str, name: str
-) -> ExportedStudy:
-    """Add the finished trials of a `tries.json` to the study `name` in the `storage` (a URL as Optuna takes it).
+def export_study(trials: Sequence[Trial], space: Mapping[str, Any], storage: str, name: str) -> ExportedStudy:
+    """Add the finished ones of `trials` to the study `name` in the `storage` (a URL as Optuna takes it).
 
     The study is made if it is not there; trials that it has already are left as they are. Raises StoreError if the
     storage cannot be opened, if it holds another study of this name, or if a trial is not of this space.
     """
-    finished = [entry for entry in trials if entry["result"].get("status") in ("ok", "fail")]
+    finished = [trial for trial in trials if trial.finished]
     labels = _Labels(space, finished)
-    made = [labels.trial(entry) for entry in finished]
+    made = [labels.exported(trial) for trial in finished]
     study = _study(storage, name, fingerprint(space))
     known = {trial.user_attrs.get(_NUMBER) for trial in study.get_trials(deepcopy=False)}
     new = [trial for trial in made if trial.user_attrs[_NUMBER] not in known]
@@ -81,48 +77,47 @@ def _study(storage: str, name: str, space: str) -> optuna.Study:
 class _Labels:
     """The labels of a space, with distributions that hold all values of the trials."""
 
-    def __init__(self, space: Mapping[str, Any], trials: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, space: Mapping[str, Any], trials: Iterable[Trial]) -> None:
         self._samplers = samplers_by_label(space)
         values: dict[str, list[float]] = {label: [] for label in self._samplers}
-        for entry in trials:
-            for label, value in _values(entry).items():
+        for trial in trials:
+            for label, value in _values(trial).items():
                 if label not in values:
                     accepted = ", ".join(values)
-                    raise StoreError(f"trial {entry.get('tid')} has the label {label!r}, accepted: {accepted}")
+                    raise StoreError(f"trial {trial.number} has the label {label!r}, accepted: {accepted}")
                 values[label].append(value)
         self._distributions = {label: _distribution(s, values[label]) for label, s in self._samplers.items()}
 
-    def trial(self, entry: Mapping[str, Any]) -> FrozenTrial:
+    def exported(self, trial: Trial) -> FrozenTrial:
         """Optuna's trial of one of ours."""
-        result = entry["result"]
-        params = {label: self._given(entry, label, value) for label, value in _values(entry).items()}
-        state = _state(result)
+        params = {label: self._param(trial, label, value) for label, value in _values(trial).items()}
         made = create_trial(
-            state=state,
-            value=result["loss"] if state == TrialState.COMPLETE else None,
+            state=TrialState.COMPLETE if trial.ok else TrialState.PRUNED if trial.pruned else TrialState.FAIL,
+            value=trial.loss if trial.ok else None,
             params=params,
             distributions={label: self._distributions[label] for label in params},
-            intermediate_values=_intermediate(result),
-            user_attrs=_attributes(entry),
+            intermediate_values={epoch: loss for epoch, loss in trial.learning_curve if loss is not None},
+            user_attrs=_attributes(trial),
         )
-        begin, end = _moment(entry.get("book_time")), _moment(entry.get("refresh_time"))
-        if begin is not None and end is not None:
-            made.datetime_start, made.datetime_complete = begin, end
+        if trial.begin is not None and trial.end is not None:
+            # Optuna keeps times as those of this place
+            made.datetime_start = datetime.fromtimestamp(trial.begin)
+            made.datetime_complete = datetime.fromtimestamp(trial.end)
         return made
 
-    def _given(self, entry: Mapping[str, Any], label: str, value: float) -> Any:
+    def _param(self, trial: Trial, label: str, value: float) -> Any:
         sampler, distribution = self._samplers[label], self._distributions[label]
         if isinstance(distribution, CategoricalDistribution):
             if value not in range(len(distribution.choices)):
                 accepted = f"0 to {len(distribution.choices) - 1}"
-                raise StoreError(f"trial {entry.get('tid')}: {label} is option {value}, accepted: {accepted}")
+                raise StoreError(f"trial {trial.number}: {label} is option {value}, accepted: {accepted}")
             return distribution.choices[int(value)]
         return _number(sampler, value)
 
 
-def _values(entry: Mapping[str, Any]) -> dict[str, float]:
+def _values(trial: Trial) -> dict[str, float]:
     """The values of the labels that applied, an option by its number."""
-    return {label: held[0] for label, held in entry["misc"]["vals"].items() if held}
+    return {label: held[0] for label, held in trial.vals.items() if held}
 
 
 def _number(sampler: Sampler, value: float) -> float | int:
@@ -165,8 +160,8 @@ def _grid(sampler: QUniform) -> FloatDistribution | None:
 def _names(choice: Choice) -> list[Any]:
     """The options by names that tell them apart."""
     names = [_option(choice.label, option) for option in choice.options]
-    told = [str(name) for name in names]
-    return names if len(set(told)) == len(told) else [f"{i}: {name}" for i, name in enumerate(told)]
+    texts = [str(name) for name in names]
+    return names if len(set(texts)) == len(texts) else [f"{i}: {name}" for i, name in enumerate(texts)]
 
 
 def _option(label: str, option: Any) -> Any:
@@ -182,35 +177,9 @@ def _option(label: str, option: Any) -> Any:
     return str(option)
 
 
-def _state(result: Mapping[str, Any]) -> TrialState:
-    if result["status"] == "ok" and result.get("loss") is not None:
-        return TrialState.COMPLETE
-    return TrialState.PRUNED if result.get("pruned") else TrialState.FAIL
-
-
-def _intermediate(result: Mapping[str, Any]) -> dict[int, float]:
-    """Epoch -> loss, of the checkpoints with a finite one."""
-    curve = result.get("curve") or {"epochs": (), "loss": ()}
-    return {e: loss for e, loss in zip(curve["epochs"], curve["loss"], strict=True) if loss is not None}
-
-
-def _attributes(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _attributes(trial: Trial) -> dict[str, Any]:
     """What Optuna has no place for: number, losses, why a trial failed, the parameters as a runcard has them."""
-    result = entry["result"]
-    found: dict[str, Any] = {_NUMBER: entry.get("tid")}
-    found |= {key: result[key] for key in _NUMBERS if result.get(key) is not None}
-    failure, reason = result.get("failure"), result.get("reason")
-    if isinstance(failure, Mapping):
-        reason = f"{failure.get('type')}: {failure.get('message')}"
-    if reason:
-        found["reason"] = str(reason)
-    return {**found, "parameters": entry["misc"].get("space_vals") or {}}
-
-
-def _moment(text: Any) -> datetime | None:
-    """A time of `tries.json`, which is UTC, as Optuna keeps times: those of this place."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone().replace(tzinfo=None)
+    losses = {"loss": trial.loss, "validation_loss": trial.validation_loss}
+    said = {**losses, "experimental_loss": trial.experimental_loss, "reason": trial.reason}
+    said = {key: value for key, value in said.items() if value is not None}
+    return {_NUMBER: trial.number, **said, "parameters": dict(trial.space_vals)}

@@ -27,6 +27,7 @@ import numpy as np
 
 from hyperparton.catalogue import OPTIMIZERS
 from hyperparton.errors import TrainingError, nearest
+from hyperparton.runcard import Optimizer
 
 __all__ = [
     "COEFFICIENTS",
@@ -193,23 +194,14 @@ def optimizer_rule(name: str) -> MomentRule | Rule:
         raise TrainingError(f"unknown optimizer {name!r}{nearest(name, RULES)}, accepted: {', '.join(RULES)}") from None
 
 
-def hyperparameters(options: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of one runcard's `optimizer` entry, defaults filled in.
+def hyperparameters(optimizer: Optimizer) -> dict[str, float]:
+    """The numbers of a runcard's `optimizer`, defaults filled in.
 
-    An optimizer that takes no learning rate in a runcard gets Keras's default.  Raises TrainingError for an
-    unknown optimizer or an argument that it does not take.
+    An optimizer that takes no learning rate in a runcard gets Keras's default.
     """
-    name = str(options.get("optimizer_name", "RMSprop"))
-    optimizer_rule(name)
-    defaults = OPTIMIZERS[name]
-    given = {key: value for key, value in options.items() if key != "optimizer_name" and value is not None}
-    for key in given:
-        if key not in defaults:
-            raise TrainingError(
-                f"optimizer {name} takes no {key!r}{nearest(key, defaults)}, accepted: {', '.join(defaults)}"
-            )
-    merged = {"learning_rate": _FIXED_RATE, "momentum": 0.0, "nesterov": False, **defaults, **given}
-    return {key: float(value) for key, value in merged.items()}
+    given = optimizer.model_dump(exclude={"optimizer_name"}, exclude_none=True)
+    defaults = {"learning_rate": _FIXED_RATE, "momentum": 0.0, "nesterov": False}
+    return {key: float(value) for key, value in {**defaults, **OPTIMIZERS[optimizer.optimizer_name], **given}.items()}
 
 
 def clip_by_norm(gradient: Array, norm: Array, clipnorm: Array) -> Array:

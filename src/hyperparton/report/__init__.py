@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperparton.report.losses import Loss
-from hyperparton.report.rows import Row, Scan, read_scan, read_scans
+from hyperparton.report.scans import Scan, combined, read_scan, read_scans
 from hyperparton.report.summary import Options, Summary, summarise
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Loss",
     "Options",
-    "Row",
     "Scan",
     "Summary",
+    "combined",
     "read_scan",
     "read_scans",
     "render",

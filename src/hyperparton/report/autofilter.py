@@ -16,9 +16,10 @@ from itertools import combinations
 from typing import Any
 
 from hyperparton.report.filters import keys_of, resolve_key, value_of
-from hyperparton.report.flatten import is_number, shown
-from hyperparton.report.losses import Loss, ranked
-from hyperparton.report.rows import Row
+from hyperparton.report.format import shown
+from hyperparton.report.losses import Loss
+from hyperparton.trials import Trial, ranked
+from hyperparton.trials.result import is_number
 
 __all__ = ["Removed", "autofilter"]
 
@@ -35,11 +36,11 @@ class Removed:
     """of their losses; infinite if most of them failed"""
 
 
-def autofilter(rows: Sequence[Row], keys: Sequence[str], loss: Loss) -> tuple[list[Row], list[Removed]]:
+def autofilter(trials: Sequence[Trial], keys: Sequence[str], loss: Loss) -> tuple[list[Trial], list[Removed]]:
     """The trials that remain, and what was left out; raises ReportError for an unknown key."""
-    known = keys_of(rows)
+    known = keys_of(trials)
     names = list(dict.fromkeys(resolve_key(key, known, "automatic filter") for key in keys))
-    kept, removed = list(rows), []
+    kept, removed = list(trials), []
     for size in range(1, len(names) + 1):
         for chosen in combinations(names, size):
             kept, gone = _without_worst(kept, chosen, loss, kill=1 if size == 1 else 2)
@@ -47,29 +48,31 @@ def autofilter(rows: Sequence[Row], keys: Sequence[str], loss: Loss) -> tuple[li
     return kept, removed
 
 
-def _without_worst(rows: list[Row], names: Sequence[str], loss: Loss, kill: int) -> tuple[list[Row], list[Removed]]:
-    finished = [row for row in rows if row.finished]
-    bins = [_binning([value_of(row, name) for row in finished]) for name in names]
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-    for row in finished:
-        values = [value_of(row, name) for name in names]
+def _without_worst(
+    trials: list[Trial], names: Sequence[str], loss: Loss, kill: int
+) -> tuple[list[Trial], list[Removed]]:
+    finished = [trial for trial in trials if trial.finished]
+    bins = [_binning([value_of(trial, name) for trial in finished]) for name in names]
+    groups: dict[tuple[str, ...], list[Trial]] = defaultdict(list)
+    for trial in finished:
+        values = [value_of(trial, name) for name in names]
         if all(value is not None for value in values):
-            groups[tuple(cut(value) for cut, value in zip(bins, values, strict=True))].append(row)
+            groups[tuple(cut(value) for cut, value in zip(bins, values, strict=True))].append(trial)
     best = ranked(finished, loss)
-    holds_best = {key for key, members in groups.items() if best and any(row is best[0][0] for row in members)}
+    holds_best = {key for key, members in groups.items() if best and any(trial is best[0][0] for trial in members)}
     medians = {key: _median(members, loss) for key, members in groups.items()}
     order = sorted((key for key in groups if key not in holds_best), key=lambda key: (-medians[key], key))
     gone = order[: max(min(kill, len(groups) - 1), 0)]
-    out = {id(row) for key in gone for row in groups[key]}
-    told = [
+    out = {id(trial) for key in gone for trial in groups[key]}
+    left_out = [
         Removed(", ".join(f"{n}={v}" for n, v in zip(names, key, strict=True)), len(groups[key]), medians[key])
         for key in gone
     ]
-    return [row for row in rows if id(row) not in out], told
+    return [trial for trial in trials if id(trial) not in out], left_out
 
 
-def _median(rows: Sequence[Row], loss: Loss) -> float:
-    numbers = [loss(row) if row.ok else None for row in rows]
+def _median(trials: Sequence[Trial], loss: Loss) -> float:
+    numbers = [loss(trial) if trial.ok else None for trial in trials]
     values = sorted(math.inf if number is None else number for number in numbers)
     middle = len(values) // 2
     return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2

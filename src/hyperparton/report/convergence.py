@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperparton.report.losses import Loss
-from hyperparton.report.rows import Row
+from hyperparton.trials import Trial
 
 __all__ = [
     "Convergence",
@@ -34,7 +34,7 @@ ENOUGH = 20
 class Convergence:
     """The best loss so far, by trial in the order in which they finished; arrays are (trial,)."""
 
-    rows: tuple[Row, ...]
+    trials: tuple[Trial, ...]
     losses: np.ndarray
     """the trial's own; NaN for a failed one"""
     best: np.ndarray
@@ -64,43 +64,43 @@ class Convergence:
         return gain < TOLERANCE
 
 
-def convergence(rows: Sequence[Row], loss: Loss) -> Convergence:
+def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:
     """The course of the finished trials, failed ones included: they cost time too."""
-    finished = [row for row in rows if row.finished]
-    starts = scan_starts(rows)
-    in_time = all(row.end is not None and row.scan in starts for row in finished)
+    finished = [trial for trial in trials if trial.finished]
+    starts = scan_starts(trials)
+    in_time = all(trial.end is not None and trial.scan in starts for trial in finished)
     if in_time:
-        finished.sort(key=lambda row: (_since(row.end, row, starts), row.scan, row.number))
-    found = [loss(row) if row.ok else None for row in finished]
-    losses = np.array([np.nan if value is None else value for value in found], dtype=float)
+        finished.sort(key=lambda trial: (_since(trial.end, trial, starts), trial.scan, trial.number))
+    numbers = [loss(trial) if trial.ok else None for trial in finished]
+    losses = np.array([np.nan if value is None else value for value in numbers], dtype=float)
     best = np.fmin.accumulate(losses) if len(losses) else losses
-    seconds = np.array([_since(row.end, row, starts) if in_time else np.nan for row in finished], dtype=float)
+    seconds = np.array([_since(trial.end, trial, starts) if in_time else np.nan for trial in finished], dtype=float)
     return Convergence(tuple(finished), losses, best, seconds)
 
 
-def scan_starts(rows: Sequence[Row]) -> dict[str, float]:
+def scan_starts(trials: Sequence[Trial]) -> dict[str, float]:
     """When the first trial of each scan began; combined scans are set side by side from there."""
     starts: dict[str, float] = {}
-    for row in rows:
-        if row.begin is not None:
-            starts[row.scan] = min(row.begin, starts.get(row.scan, row.begin))
+    for trial in trials:
+        if trial.begin is not None:
+            starts[trial.scan] = min(trial.begin, starts.get(trial.scan, trial.begin))
     return starts
 
 
-def _since(moment: float | None, row: Row, starts: dict[str, float]) -> float:
-    return np.nan if moment is None else moment - starts[row.scan]
+def _since(moment: float | None, trial: Trial, starts: dict[str, float]) -> float:
+    return np.nan if moment is None else moment - starts[trial.scan]
 
 
 def running_average(
-    rows: Sequence[Row], number: Loss, limit: float, of: Loss
-) -> tuple[list[Row], np.ndarray, np.ndarray]:
+    trials: Sequence[Trial], number: Loss, limit: float, of: Loss
+) -> tuple[list[Trial], np.ndarray, np.ndarray]:
     """Trials whose `of` is below `limit`, their `number` and its average over the trials so far: (trial,) each."""
-    kept: list[Row] = []
+    kept: list[Trial] = []
     values: list[float] = []
-    for row in rows:
-        value, cut = number(row), of(row)
-        if row.ok and value is not None and cut is not None and cut < limit:
-            kept.append(row)
+    for trial in trials:
+        value, cut = number(trial), of(trial)
+        if trial.ok and value is not None and cut is not None and cut < limit:
+            kept.append(trial)
             values.append(value)
     array = np.asarray(values, dtype=float)
     return kept, array, np.cumsum(array) / np.arange(1, len(array) + 1)
@@ -111,36 +111,38 @@ class Failure:
     """One cause of failure."""
 
     cause: str
-    rows: tuple[Row, ...]
+    trials: tuple[Trial, ...]
     seconds: float | None
     """spent on these trials, all together"""
 
     @property
     def example(self) -> str:
-        return self.rows[0].reason or "unknown"
+        return self.trials[0].reason or "unknown"
 
 
-def failures(rows: Sequence[Row]) -> list[Failure]:
+def failures(trials: Sequence[Trial]) -> list[Failure]:
     """The causes of failure, the most frequent first; trials that were pruned did not fail."""
-    by_cause: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.state == "fail" and not row.pruned:
-            by_cause[row.cause or "unknown"].append(row)
-    found = []
+    by_cause: dict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        if trial.status == "fail" and not trial.pruned:
+            by_cause[trial.cause or "unknown"].append(trial)
+    causes = []
     for cause, members in by_cause.items():
-        times = [row.seconds for row in members if row.seconds is not None]
-        found.append(Failure(cause, tuple(members), sum(times) if times else None))
-    return sorted(found, key=lambda failure: (-len(failure.rows), failure.cause))
+        times = [trial.seconds for trial in members if trial.seconds is not None]
+        causes.append(Failure(cause, tuple(members), sum(times) if times else None))
+    return sorted(causes, key=lambda failure: (-len(failure.trials), failure.cause))
 
 
-def folds_saved(rows: Sequence[Row]) -> tuple[int, int]:
+def folds_saved(trials: Sequence[Trial]) -> tuple[int, int]:
     """Folds that failed trials did not have to fit since an earlier one was over the threshold, and those fitted.
 
     Only a trainer that fits fold after fold, as n3fit's does, saves any.
     """
-    fitted = [row.folds_fitted for row in rows if row.finished and row.folds_fitted]
+    fitted = [trial.folds_fitted for trial in trials if trial.finished and trial.folds_fitted]
     most = max(fitted, default=0)
-    saved = sum(most - row.folds_fitted for row in rows if row.state == "fail" and 0 < row.folds_fitted < most)
+    saved = sum(
+        most - trial.folds_fitted for trial in trials if trial.status == "fail" and 0 < trial.folds_fitted < most
+    )
     return saved, sum(fitted)
 
 
@@ -149,7 +151,7 @@ class Worker:
     """One worker's trials, by the time at which they began."""
 
     owner: str
-    rows: tuple[Row, ...]
+    trials: tuple[Trial, ...]
     bars: tuple[tuple[float, float], ...]
     """begin and end of each, in seconds since the scan's first trial began"""
     busy: float
@@ -162,17 +164,19 @@ class Worker:
         return self.busy / self.span if self.span > 0 else 0.0
 
 
-def workers(rows: Sequence[Row], now: float | None = None) -> list[Worker]:
+def workers(trials: Sequence[Trial], now: float | None = None) -> list[Worker]:
     """Who worked when; trials without times are left out, running ones last until `now`."""
-    starts = scan_starts(rows)
-    groups: dict[tuple[str, str], list[tuple[float, float, Row]]] = defaultdict(list)
-    for row in rows:
-        end = row.end if row.end is not None else (now if row.state == "running" else None)
-        if row.begin is not None and end is not None:
-            start = starts[row.scan]
-            groups[row.scan, row.owner or "unnamed"].append((row.begin - start, max(end, row.begin) - start, row))
+    starts = scan_starts(trials)
+    groups: dict[tuple[str, str], list[tuple[float, float, Trial]]] = defaultdict(list)
+    for trial in trials:
+        end = trial.end if trial.end is not None else (now if trial.status == "running" else None)
+        if trial.begin is not None and end is not None:
+            start = starts[trial.scan]
+            groups[trial.scan, trial.owner or "unnamed"].append(
+                (trial.begin - start, max(end, trial.begin) - start, trial)
+            )
     spans = {scan: max(bar[1] for key, bars in groups.items() if key[0] == scan for bar in bars) for scan, _ in groups}
-    found = []
+    busy_workers = []
     for (scan, owner), members in sorted(groups.items(), key=lambda item: item[0]):
         lanes = _lanes(sorted(members, key=lambda bar: bar[:2]))
         for k, lane in enumerate(lanes):
@@ -180,13 +184,13 @@ def workers(rows: Sequence[Row], now: float | None = None) -> list[Worker]:
             name += f" ({k + 1})" if len(lanes) > 1 else ""
             busy = sum(end - begin for begin, end, _ in lane)
             bars = tuple((begin, end) for begin, end, _ in lane)
-            found.append(Worker(name, tuple(row for _, _, row in lane), bars, busy, spans[scan]))
-    return found
+            busy_workers.append(Worker(name, tuple(trial for _, _, trial in lane), bars, busy, spans[scan]))
+    return busy_workers
 
 
-def _lanes(bars: Sequence[tuple[float, float, Row]]) -> list[list[tuple[float, float, Row]]]:
+def _lanes(bars: Sequence[tuple[float, float, Trial]]) -> list[list[tuple[float, float, Trial]]]:
     """Trials side by side, each in the first free lane: a process that runs several at once signs all of them."""
-    lanes: list[list[tuple[float, float, Row]]] = []
+    lanes: list[list[tuple[float, float, Trial]]] = []
     for bar in bars:
         free = next((lane for lane in lanes if lane[-1][1] <= bar[0]), None)
         if free is None:

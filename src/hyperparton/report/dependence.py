@@ -16,7 +16,7 @@ import numpy as np
 from hyperparton.report.forest import grow_forest
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss, good_range
-from hyperparton.report.rows import Row
+from hyperparton.trials import Trial
 
 __all__ = ["Dependence", "Dependences", "dependences"]
 
@@ -48,10 +48,10 @@ class Dependences:
     """the loss as which worse ones count"""
 
 
-def dependences(rows: Sequence[Row], loss: Loss) -> Dependences | None:
+def dependences(trials: Sequence[Trial], loss: Loss) -> Dependences | None:
     """Partial dependences on all hyperparameters; None with fewer trials than a model needs."""
-    finished = [row for row in rows if row.finished]
-    numbers = [loss(row) if row.ok else None for row in finished]
+    finished = [trial for trial in trials if trial.finished]
+    numbers = [loss(trial) if trial.ok else None for trial in finished]
     good = [value for value in numbers if value is not None]
     shown = columns(finished)
     if len(good) < _FEWEST or not shown:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.errors import ReportError, nearest
-from hyperparton.report.flatten import is_number, shown
-from hyperparton.report.rows import Row
+from hyperparton.report.format import shown
+from hyperparton.trials import Trial
+from hyperparton.trials.result import is_number
 
 __all__ = ["Filter", "apply_filters", "keys_of", "parse_filter", "resolve_key", "value_of"]
 
@@ -50,14 +51,14 @@ _ALIASES = {
     "optimizer_name": "optimizer",
 }
 
-_OF_TRIAL: dict[str, Callable[[Row], Any]] = {
-    "trial": lambda row: row.number,
-    "scan": lambda row: row.scan or None,
-    "status": lambda row: row.state,
-    "loss": lambda row: row.loss,
-    "validation_loss": lambda row: row.validation_loss,
-    "experimental_loss": lambda row: row.experimental_loss,
-    "seconds": lambda row: row.seconds,
+_OF_TRIAL: dict[str, Callable[[Trial], Any]] = {
+    "trial": lambda trial: trial.number,
+    "scan": lambda trial: trial.scan or None,
+    "status": lambda trial: trial.status,
+    "loss": lambda trial: trial.loss,
+    "validation_loss": lambda trial: trial.validation_loss,
+    "experimental_loss": lambda trial: trial.experimental_loss,
+    "seconds": lambda trial: trial.seconds,
 }
 
 
@@ -95,9 +96,9 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def keys_of(rows: Iterable[Row]) -> list[str]:
+def keys_of(trials: Iterable[Trial]) -> list[str]:
     """Every key that filters and tables know for these trials."""
-    return [*_OF_TRIAL, *dict.fromkeys(name for row in rows for name in row.values)]
+    return [*_OF_TRIAL, *dict.fromkeys(name for trial in trials for name in trial.values)]
 
 
 def resolve_key(key: str, known: Sequence[str], what: str) -> str:
@@ -113,18 +114,18 @@ def resolve_key(key: str, known: Sequence[str], what: str) -> str:
     raise ReportError(f"{what}: no trial has {key!r}{nearest(key, known)}, accepted: {', '.join(sorted(known))}")
 
 
-def value_of(row: Row, key: str) -> Any:
+def value_of(trial: Trial, key: str) -> Any:
     """What a trial has under a resolved key; None if it does not apply."""
-    return _OF_TRIAL[key](row) if key in _OF_TRIAL else row.values.get(key)
+    return _OF_TRIAL[key](trial) if key in _OF_TRIAL else trial.values.get(key)
 
 
-def apply_filters(rows: Sequence[Row], filters: Sequence[Filter]) -> list[Row]:
+def apply_filters(trials: Sequence[Trial], filters: Sequence[Filter]) -> list[Trial]:
     """The trials that pass every filter; raises ReportError for an unknown key or for text compared by order."""
-    known = keys_of(rows)
-    kept = list(rows)
+    known = keys_of(trials)
+    kept = list(trials)
     for chosen in filters:
         key = resolve_key(chosen.key, known, f"filter {chosen.text!r}")
-        kept = [row for row in kept if _passes(value_of(row, key), chosen, key)]
+        kept = [trial for trial in kept if _passes(value_of(trial, key), chosen, key)]
     return kept
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_saved
-from hyperparton.report.hyperparameters import columns, told_values
+from hyperparton.report.hyperparameters import columns, describe_values
 from hyperparton.report.importance import Importance
-from hyperparton.report.losses import Loss, ranked, replica_error
-from hyperparton.report.rows import Row
+from hyperparton.report.losses import Loss, replica_error
+from hyperparton.trials import Trial, ranked
 
 __all__ = ["Finding", "findings"]
 
@@ -28,43 +28,45 @@ class Finding:
 
 
 def findings(
-    rows: Sequence[Row], loss: Loss, course: Convergence, entries: Sequence[Importance], causes: Sequence[Failure]
+    trials: Sequence[Trial], loss: Loss, course: Convergence, entries: Sequence[Importance], causes: Sequence[Failure]
 ) -> list[Finding]:
     """The five answers, from the trials that the report is about."""
     return [
-        Finding("best", "Which methodology is best?", _best(rows, loss)),
-        Finding("margin", "By how much?", _margin(rows, loss)),
+        Finding("best", "Which methodology is best?", _best(trials, loss)),
+        Finding("margin", "By how much?", _margin(trials, loss)),
         Finding("converged", "Is the scan converged?", _converged(course)),
         Finding("matters", "Which hyperparameters matter?", _matters(entries)),
-        Finding("failed", "What failed, and why?", _failed(rows, causes)),
+        Finding("failed", "What failed, and why?", _failed(trials, causes)),
     ]
 
 
-def _best(rows: Sequence[Row], loss: Loss) -> str:
-    order = ranked(rows, loss)
+def _best(trials: Sequence[Trial], loss: Loss) -> str:
+    order = ranked(trials, loss)
     if not order:
         return "No trial has succeeded."
     best, value = order[0]
-    told = told_values(best, [column.name for column in columns(rows)])
-    return f"Trial {best.name}, with a {loss.label} of {value:.4g}: {told or 'all trials share their hyperparameters'}."
+    values = describe_values(best, [column.name for column in columns(trials)])
+    return (
+        f"Trial {best.name}, with a {loss.label} of {value:.4g}: {values or 'all trials share their hyperparameters'}."
+    )
 
 
-def _margin(rows: Sequence[Row], loss: Loss) -> str:
-    order = ranked(rows, loss)
+def _margin(trials: Sequence[Trial], loss: Loss) -> str:
+    order = ranked(trials, loss)
     if len(order) < 2:
         return "There is no second successful trial to compare with."
     value, (second, next_value) = order[0][1], order[1]
     middle = median(number for _, number in order)
-    told = [
+    sentences = [
         f"The next one, trial {second.name}, has {next_value:.4g}{_percent(value, next_value)}; the median of "
         f"{len(order)} successful trials is {middle:.4g}."
     ]
     if loss.measure in ("scan", "validation", "experimental"):
-        told.append(_told_apart(order, "validation" if loss.measure == "scan" else loss.measure))
-    return " ".join(told)
+        sentences.append(_distinguished(order, "validation" if loss.measure == "scan" else loss.measure))
+    return " ".join(sentences)
 
 
-def _told_apart(order: Sequence[tuple[Row, float]], measure: str) -> str:
+def _distinguished(order: Sequence[tuple[Trial, float]], measure: str) -> str:
     """Whether replicas on the same folds would change the order of the best trials."""
     error = replica_error(order[0][0], measure)
     if error is None:
@@ -82,24 +84,24 @@ def _percent(best: float, other: float) -> str:
 
 
 def _converged(course: Convergence) -> str:
-    where, count = course.last_improvement, len(course.rows)
+    where, count = course.last_improvement, len(course.trials)
     if where is None:
         return "No trial has succeeded."
     gain = course.recent_gain
-    told = f"The best loss came with trial {where + 1} of {count} to finish"
+    text = f"The best loss came with trial {where + 1} of {count} to finish"
     if gain is None:
-        return f"{told}; too few trials to say more."
-    told += (
+        return f"{text}; too few trials to say more."
+    text += (
         f"; the last quarter of the trials made it better by {100 * gain:.2g} %."
         if gain
         else ("; the last quarter of the trials found no better one.")
     )
     if course.converged is None:
-        return f"Not to be told yet: fewer than {ENOUGH} trials succeeded. {told}"
+        return f"Not to be told yet: fewer than {ENOUGH} trials succeeded. {text}"
     if course.converged:
         answer = "Yes, as far as it can be seen" if gain == 0 else "Nearly"
-        return f"{answer}: {told[0].lower()}{told[1:]}"
-    return f"No: {told[0].lower()}{told[1:]} More trials are likely to find better ones."
+        return f"{answer}: {text[0].lower()}{text[1:]}"
+    return f"No: {text[0].lower()}{text[1:]} More trials are likely to find better ones."
 
 
 def _matters(entries: Sequence[Importance]) -> str:
@@ -108,44 +110,46 @@ def _matters(entries: Sequence[Importance]) -> str:
     level = _LEVEL / len(entries)
     sure = [entry for entry in entries if entry.p_value < level]
     hints = [entry for entry in entries if level <= entry.p_value < _LEVEL]
-    told = []
+    sentences = []
     if sure:
-        told.append(
+        sentences.append(
             f"{_listed([entry.name for entry in sure])}: the best quarter of the trials differs from all of "
             "them by more than chance gives."
         )
     else:
-        told.append(
+        sentences.append(
             "None for sure: the best quarter of the trials differs from all of them by no more than chance "
             f"could give among {len(entries)} hyperparameters."
         )
     if hints:
-        told.append(f"There are hints of {_listed([entry.name for entry in hints])}.")
-    return " ".join(told)
+        sentences.append(f"There are hints of {_listed([entry.name for entry in hints])}.")
+    return " ".join(sentences)
 
 
-def _failed(rows: Sequence[Row], causes: Sequence[Failure]) -> str:
-    finished = sum(1 for row in rows if row.finished)
-    restarted = [row for row in rows if row.attempts > 1]
+def _failed(trials: Sequence[Trial], causes: Sequence[Failure]) -> str:
+    finished = sum(1 for trial in trials if trial.finished)
+    restarted = [trial for trial in trials if trial.attempts > 1]
     if causes:
-        total = sum(len(failure.rows) for failure in causes)
-        told = [f"{total} of {finished} trials failed."]
-        told += [
-            f"{_count(len(f.rows), 'trial', 'trials')}: {f.cause} (for example {_short(f.example)})." for f in causes
+        total = sum(len(failure.trials) for failure in causes)
+        sentences = [f"{total} of {finished} trials failed."]
+        sentences += [
+            f"{_count(len(f.trials), 'trial', 'trials')}: {f.cause} (for example {_short(f.example)})." for f in causes
         ]
     else:
-        told = [f"None of {finished} trials failed."]
-    pruned = [row for row in rows if row.pruned]
+        sentences = [f"None of {finished} trials failed."]
+    pruned = [trial for trial in trials if trial.pruned]
     if pruned:
-        saved = sum(row.epochs_saved or 0 for row in pruned)
+        saved = sum(trial.epochs_saved or 0 for trial in pruned)
         spared = f", which saved at most {saved:,} epochs" if saved else ""
-        told.append(f"{_count(len(pruned), 'trial was', 'trials were')} stopped before the end{spared}.")
+        sentences.append(f"{_count(len(pruned), 'trial was', 'trials were')} stopped before the end{spared}.")
     if restarted:
-        told.append(f"{_count(len(restarted), 'trial was', 'trials were')} started again after a worker had ended.")
-    saved, fitted = folds_saved(rows)
+        sentences.append(
+            f"{_count(len(restarted), 'trial was', 'trials were')} started again after a worker had ended."
+        )
+    saved, fitted = folds_saved(trials)
     if saved:
-        told.append(f"Stopping at the first fold over the threshold saved {saved} of {saved + fitted} folds.")
-    return " ".join(told)
+        sentences.append(f"Stopping at the first fold over the threshold saved {saved} of {saved + fitted} folds.")
+    return " ".join(sentences)
 
 
 def _short(text: str) -> str:

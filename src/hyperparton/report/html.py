@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -12,12 +12,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from hyperparton.report.flatten import is_number, shown
+from hyperparton.report.format import shown
 from hyperparton.report.panels import Panel, Section
+from hyperparton.report.parameters_block import parameters_block
 from hyperparton.report.plots import svg_element, svg_text
-from hyperparton.report.rows import Row, Scan
+from hyperparton.report.scans import Scan
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
+from hyperparton.trials.result import is_number
 
 __all__ = ["inline_figure", "page"]
 
@@ -35,7 +37,6 @@ def page(
     sections: Sequence[Section],
     svgs: Mapping[str, str],
     *,
-    block: Callable[[Row], str] | None = None,
     command: str = "",
     now: datetime | None = None,
     linked: bool = True,
@@ -43,8 +44,8 @@ def page(
 ) -> str:
     """The page of a summary.
 
-    `svgs` holds the figure of each panel by its name (`inline_figures`). `block` writes a trial's parameters for a
-    runcard. With `linked` the page links the files beside it; with `live` it asks its server for changes.
+    `svgs` holds the figure of each panel by its name (`inline_figures`). With `linked` the page links the
+    files beside it; with `live` it asks its server for changes.
     """
     best = summary.best
     options = summary.options
@@ -57,9 +58,9 @@ def page(
         counts=_counts(summary),
         findings=summary.findings,
         best="" if best is None else _table(best_setup(best, options.loss)),
-        block=block(best) if block and best is not None and best.parameters else "",
+        block=parameters_block(best.parameters) if best is not None and best.parameters else "",
         sections=[_section(section, svgs) for section in sections],
-        trials=_table(trial_table(summary.rows, options.loss, options.include_failures), states=True),
+        trials=_table(trial_table(summary.trials, options.loss, options.include_failures), states=True),
         filters=options.filters,
         removed=[f"{r.combination} ({r.trials} trials, {shown(r.median)})" for r in summary.removed],
         scans=[_scan(scan) for scan in summary.scans],
@@ -99,18 +100,18 @@ def _section(section: Section, svgs: Mapping[str, str]) -> dict[str, Any]:
 
 def _counts(summary: Summary) -> str:
     words = {"ok": "succeeded", "fail": "failed", "running": "running", "waiting": "waiting to run again"}
-    told = [f"{count} {word}" for state, word in words.items() if (count := summary.count(state))]
-    left_out = sum(len(scan.rows) for scan in summary.scans) - len(summary.rows)
+    parts = [f"{count} {word}" for state, word in words.items() if (count := summary.count(state))]
+    left_out = sum(len(scan.trials) for scan in summary.scans) - len(summary.trials)
     if left_out:
-        told.append(f"{left_out} left out by filters")
-    total = sum(scan.total or len(scan.rows) for scan in summary.scans)
-    return f"{total} trials: {', '.join(told)}"
+        parts.append(f"{left_out} left out by filters")
+    total = sum(scan.total or len(scan.trials) for scan in summary.scans)
+    return f"{total} trials: {', '.join(parts)}"
 
 
 def _scan(scan: Scan) -> dict[str, Any]:
     chosen = {"engine": "--engine", "seed": "--seed", "replicas": "--replicas", "t0pdfset": "--t0pdfset"}
-    told = [f"{option} {scan.settings[key]}" for key, option in chosen.items() if scan.settings.get(key) is not None]
-    count = scan.total or len(scan.rows)
+    parts = [f"{option} {scan.settings[key]}" for key, option in chosen.items() if scan.settings.get(key) is not None]
+    count = scan.total or len(scan.trials)
     settings = Table.of(("setting", "value"), [(key, value) for key, value in scan.settings.items()])
     return {
         "name": scan.name,
@@ -118,7 +119,7 @@ def _scan(scan: Scan) -> dict[str, Any]:
         "runcard": scan.runcard,
         "notes": scan.notes,
         "settings": _table(settings) if settings.rows else "",
-        "command": " ".join(["hyperparton scan RUNCARD --trials", str(count), *told]),
+        "command": " ".join(["hyperparton scan RUNCARD --trials", str(count), *parts]),
     }
 
 

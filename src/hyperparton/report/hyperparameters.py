@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.report.flatten import is_number, shown, varied
-from hyperparton.report.rows import Row
+from hyperparton.report.format import shown
 from hyperparton.space import LogUniform, Uniform
+from hyperparton.trials import Trial
+from hyperparton.trials.parameters import is_width, varied
+from hyperparton.trials.result import is_number
 
-__all__ = ["Column", "columns", "told_values"]
+__all__ = ["Column", "columns", "describe_values"]
 
 #: written as lists or computed from others, so no hyperparameters of their own
 _DERIVED = frozenset({"nodes_per_layer", "stopping_epochs"})
@@ -74,20 +76,20 @@ class Column:
         return np.array([np.nan if np.isnan(number) else axis.share(number) for number in numbers.tolist()])
 
 
-def told_values(row: Row, names: Sequence[str] | None = None) -> str:
+def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:
     """The hyperparameters of a trial in a line; of all or of these `names`, widths of layers as one list."""
-    chosen = [name for name in (row.values if names is None else names) if not name.startswith("layer_")]
-    if row.values.get("nodes_per_layer") is not None:
+    chosen = [name for name in (trial.values if names is None else names) if not is_width(name)]
+    if trial.values.get("nodes_per_layer") is not None:
         chosen = [*(n for n in chosen if n not in ("number_of_layers", "nodes_per_layer")), "nodes_per_layer"]
     if names is None:
         chosen = [name for name in chosen if name not in _DERIVED or name == "nodes_per_layer"]
-    return ", ".join(f"{name} {shown(row.values[name])}" for name in chosen if row.values.get(name) is not None)
+    return ", ".join(f"{name} {shown(trial.values[name])}" for name in chosen if trial.values.get(name) is not None)
 
 
-def columns(rows: Sequence[Row]) -> list[Column]:
+def columns(trials: Sequence[Trial]) -> list[Column]:
     """The hyperparameters that differ between these trials, in the order of their first coming."""
-    names = [name for name in varied([row.values for row in rows]) if name not in _DERIVED]
-    made = [_column(name, [row.values.get(name) for row in rows]) for name in names]
+    names = [name for name in varied([trial.values for trial in trials]) if name not in _DERIVED]
+    made = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
     # what differs only by applying or not says nothing that the choice above it does not say
     return [column for column in made if len({shown(v, 17) for v in column.values if v is not None}) > 1]
 

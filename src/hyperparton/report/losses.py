@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperparton.errors import ReportError, nearest
-from hyperparton.report.flatten import mean
-from hyperparton.report.rows import Row
+from hyperparton.trials import Trial
 
-__all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "ranked", "replica_error"]
+__all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "replica_error"]
 
 #: measure -> what it is
 MEASURES = {
@@ -40,9 +39,9 @@ class Loss:
     statistic: str = "average"
 
     def __post_init__(self) -> None:
-        for given, known, what in ((self.measure, MEASURES, "loss"), (self.statistic, STATISTICS, "statistic")):
-            if given not in known:
-                raise ReportError(f"unknown {what} {given!r}{nearest(given, known)}, accepted: {', '.join(known)}")
+        for name, known, what in ((self.measure, MEASURES, "loss"), (self.statistic, STATISTICS, "statistic")):
+            if name not in known:
+                raise ReportError(f"unknown {what} {name!r}{nearest(name, known)}, accepted: {', '.join(known)}")
 
     @property
     def label(self) -> str:
@@ -54,31 +53,30 @@ class Loss:
         )
         return f"{name} ({self.statistic} over folds)"
 
-    def __call__(self, row: Row) -> float | None:
+    def __call__(self, trial: Trial) -> float | None:
         """The number of a trial; None where it cannot be computed."""
         if self.measure == "scan":
-            return row.loss
-        values = fold_values(row, self.measure)
+            return trial.loss
+        values = fold_values(trial, self.measure)
         if not values or any(value is None for value in values):
             return None
-        found = STATISTICS[self.statistic](np.asarray(values, dtype=float))
+        number = STATISTICS[self.statistic](np.asarray(values, dtype=float))
         if self.measure == "phi2":
-            found = 1.0 / found if found else math.inf
-        return found if math.isfinite(found) else None
+            number = 1.0 / number if number else math.inf
+        return number if math.isfinite(number) else None
 
 
-def fold_values(row: Row, measure: str) -> list[float | None]:
+def fold_values(trial: Trial, measure: str) -> list[float | None]:
     """A measure of every fold, replicas averaged."""
-    if measure in row.replicas:
-        return [mean(fold) for fold in row.replicas[measure]]
-    return list(row.folds.get(measure, ()))
+    if measure in trial.replica_losses:
+        return [_mean(fold) for fold in trial.replica_losses[measure]]
+    return list(trial.fold_losses.get(measure, ()))
 
 
-def ranked(rows: Sequence[Row], loss: Loss) -> list[tuple[Row, float]]:
-    """Successful trials with their numbers, best first, of equal ones the first."""
-    found = [(row, value) for row in rows if row.ok and (value := loss(row)) is not None]
-    order = {id(row): i for i, row in enumerate(rows)}
-    return sorted(found, key=lambda pair: (pair[1], order[id(pair[0])]))
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean of numbers, None if any is missing or there are none."""
+    numbers = [value for value in values if value is not None]
+    return math.fsum(numbers) / len(numbers) if numbers and len(numbers) == len(values) else None
 
 
 def good_range(losses: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -95,13 +93,13 @@ def good_range(losses: Sequence[float] | np.ndarray) -> tuple[float, float]:
     return best, (best + reach if 0.0 < reach < 0.6 * (worst - best) else worst)
 
 
-def replica_error(row: Row, measure: str = "validation") -> float | None:
+def replica_error(trial: Trial, measure: str = "validation") -> float | None:
     """The standard error of a trial's mean over folds and replicas that comes from its replicas.
 
     It is sqrt(sum over folds of variance / replicas) / folds: what other replicas on the same folds would change. None
     with fewer than two replicas in any fold.
     """
-    folds = [np.array([v for v in fold if v is not None]) for fold in row.replicas.get(measure, ())]
+    folds = [np.array([v for v in fold if v is not None]) for fold in trial.replica_losses.get(measure, ())]
     if not folds or any(len(fold) < 2 for fold in folds):
         return None
     return float(math.sqrt(sum(np.var(fold, ddof=1) / len(fold) for fold in folds)) / len(folds))

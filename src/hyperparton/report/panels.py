@@ -13,9 +13,9 @@ from hyperparton.report.convergence import folds_saved, running_average, workers
 from hyperparton.report.dependence import Dependence, dependences
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss
-from hyperparton.report.rows import Row
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, fold_table, importance_table
+from hyperparton.trials import Trial
 
 __all__ = ["Panel", "Section", "sections"]
 
@@ -72,9 +72,9 @@ def sections(summary: Summary, now: float | None = None) -> list[Section]:
 def _convergence(summary: Summary) -> Panel:
     course, label = summary.course, summary.options.loss.label
     body = [
-        (i + 1, row.name, row.state, seconds, loss, best)
-        for i, (row, seconds, loss, best) in enumerate(
-            zip(course.rows, _plain(course.seconds), _plain(course.losses), _plain(course.best), strict=True)
+        (i + 1, trial.name, trial.status, seconds, loss, best)
+        for i, (trial, seconds, loss, best) in enumerate(
+            zip(course.trials, _plain(course.seconds), _plain(course.losses), _plain(course.best), strict=True)
         )
     ]
     return Panel(
@@ -111,23 +111,23 @@ def _importance_section(summary: Summary) -> Section:
 
 
 def _dependence_section(summary: Summary) -> Section:
-    found = dependences(summary.rows, summary.options.loss)
+    model = dependences(summary.trials, summary.options.loss)
     title, key = "Partial dependences", "dependences"
-    if found is None:
+    if model is None:
         return Section(key, title, (), note="Too few successful trials for a model of the loss.")
     label = summary.options.loss.label
     quality = (
-        f"The model explains {100 * max(found.explained, 0):.0f} % of the variance of trials that it did not see"
-        + ("." if found.explained > 0.3 else ": the curves say little.")
+        f"The model explains {100 * max(model.explained, 0):.0f} % of the variance of trials that it did not see"
+        + ("." if model.explained > 0.3 else ": the curves say little.")
     )
     reading = (
         "The mean loss that a forest of trees, fitted to all trials, predicts along one hyperparameter with the others "
         "as they were in the trials; the band holds two thirds of the trees. Failures and losses above "
-        f"{found.ceiling:.4g} count as {found.ceiling:.4g}. All panels share one axis: the steeper a curve, the more "
+        f"{model.ceiling:.4g} count as {model.ceiling:.4g}. All panels share one axis: the steeper a curve, the more "
         f"it matters. {quality}"
     )
-    limits = _limits(found.entries)
-    panels = tuple(_dependence(entry, label, limits) for entry in found.entries)
+    limits = _limits(model.entries)
+    panels = tuple(_dependence(entry, label, limits) for entry in model.entries)
     return Section(key, title, panels, reading)
 
 
@@ -154,37 +154,37 @@ def _file(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name)
 
 
-def _judged(summary: Summary) -> tuple[list[Row], np.ndarray]:
+def _judged(summary: Summary) -> tuple[list[Trial], np.ndarray]:
     """Finished trials and their losses, NaN for those without a usable one."""
     loss = summary.options.loss
-    rows = [row for row in summary.rows if row.finished]
-    values = [loss(row) if row.ok or summary.options.include_failures else None for row in rows]
-    return rows, np.array([np.nan if value is None else value for value in values], dtype=float)
+    trials = [trial for trial in summary.trials if trial.finished]
+    values = [loss(trial) if trial.ok or summary.options.include_failures else None for trial in trials]
+    return trials, np.array([np.nan if value is None else value for value in values], dtype=float)
 
 
-def _parameter_table(column: Column, rows: list[Row], losses: np.ndarray, label: str, group: str | None) -> Table:
+def _parameter_table(column: Column, trials: list[Trial], losses: np.ndarray, label: str, group: str | None) -> Table:
     head = ("trial", column.name, *((group,) if group else ()), label)
     body = [
-        (row.name, value, *((row.values.get(group),) if group else ()), float(loss))
-        for row, value, loss in zip(rows, column.values, losses, strict=True)
+        (trial.name, value, *((trial.values.get(group),) if group else ()), float(loss))
+        for trial, value, loss in zip(trials, column.values, losses, strict=True)
         if value is not None and np.isfinite(loss)
     ]
     return Table.of(head, body)
 
 
 def _categories(summary: Summary) -> Section:
-    rows, losses = _judged(summary)
+    trials, losses = _judged(summary)
     label = summary.options.loss.label
     panels = [
         Panel(
             f"violin_{_file(column.name)}",
             column.name,
             "",
-            _parameter_table(column, rows, losses, label, None),
+            _parameter_table(column, trials, losses, label, None),
             lambda column=column: plots.plot_violins(column, losses, label),
             small=True,
         )
-        for column in columns(rows)
+        for column in columns(trials)
         if not column.numeric
     ]
     return Section(
@@ -199,16 +199,16 @@ def _categories(summary: Summary) -> Section:
 
 
 def _numbers(summary: Summary) -> Section:
-    rows, losses = _judged(summary)
+    trials, losses = _judged(summary)
     label = summary.options.loss.label
-    every = columns(rows)
+    every = columns(trials)
     optimizer = next((column for column in every if column.name == "optimizer" and not column.numeric), None)
     panels = [
         Panel(
             f"scatter_{_file(column.name)}",
             column.name,
             "",
-            _parameter_table(column, rows, losses, label, "optimizer" if optimizer else None),
+            _parameter_table(column, trials, losses, label, "optimizer" if optimizer else None),
             lambda column=column: plots.plot_scatter(column, losses, label, optimizer),
             small=True,
         )
@@ -227,12 +227,12 @@ def _numbers(summary: Summary) -> Section:
 
 
 def _parallel(summary: Summary) -> Iterator[Panel]:
-    rows, losses = _judged(summary)
-    shown, label = columns(rows), summary.options.loss.label
+    trials, losses = _judged(summary)
+    shown, label = columns(trials), summary.options.loss.label
     if len(shown) > 1 and np.isfinite(losses).any():
         body = [
-            (row.name, *(row.values.get(column.name) for column in shown), float(loss))
-            for row, loss in zip(rows, losses, strict=True)
+            (trial.name, *(trial.values.get(column.name) for column in shown), float(loss))
+            for trial, loss in zip(trials, losses, strict=True)
             if np.isfinite(loss)
         ]
         yield Panel(
@@ -250,8 +250,8 @@ _PER_REPLICA = (("validation", "validation χ²"), ("experimental", "χ² of the
 
 
 def _folds(summary: Summary) -> Section:
-    best = [row for row, _ in summary.ranked[: summary.options.top]]
-    measures = [entry for entry in _PER_REPLICA if any(row.replicas.get(entry[0]) for row in best)]
+    best = [trial for trial, _ in summary.ranked[: summary.options.top]]
+    measures = [entry for entry in _PER_REPLICA if any(trial.replica_losses.get(entry[0]) for trial in best)]
     title = f"The best {len(best)} trials by fold and replica"
     if not measures:
         return Section("folds", "Losses by fold and replica", (), note="These trials have no folds.")
@@ -268,21 +268,21 @@ def _folds(summary: Summary) -> Section:
 
 
 def _averages(summary: Summary) -> Iterator[Panel]:
-    options, rows = summary.options, [row for row in summary.course.rows if row.ok]
+    options, trials = summary.options, [trial for trial in summary.course.trials if trial.ok]
     chi2, fitted = Loss("chi2", options.loss.statistic), Loss("chi2exp")
     asked: list[tuple[str, Loss, float, Loss]] = []
-    if any(fitted(row) is not None for row in rows):
+    if any(fitted(trial) is not None for trial in trials):
         asked.append((options.loss.label, options.loss, options.chi2exp_threshold, fitted))
-    elif rows:
+    elif trials:
         asked.append((options.loss.label, options.loss, np.inf, options.loss))
-    if any(chi2(row) is not None for row in rows):
+    if any(chi2(trial) is not None for trial in trials):
         asked.append(("−log p of the hidden folds", Loss("logp", options.loss.statistic), options.chi2_threshold, chi2))
         asked.append(("χ² of the hidden folds", chi2, options.chi2_threshold, chi2))
     series, body = [], []
     for name, number, limit, of in asked:
-        kept, values, means = running_average(rows, number, limit, of)
+        kept, values, means = running_average(trials, number, limit, of)
         series.append((name, values, means))
-        body += [(name, row.name, *pair) for row, *pair in zip(kept, values.tolist(), means.tolist(), strict=True)]
+        body += [(name, trial.name, *pair) for trial, *pair in zip(kept, values.tolist(), means.tolist(), strict=True)]
     cuts = (
         f" Left out: for the loss, trials with a χ² of the fitted data of at least {options.chi2exp_threshold:g}; for "
         f"the others, those with a χ² of the hidden folds of at least {options.chi2_threshold:g}."
@@ -304,7 +304,7 @@ def _failures(summary: Summary) -> Section:
     title = "Failures"
     if not causes:
         return Section("failures", title, (), note="No trial failed.")
-    saved, fitted = folds_saved(summary.rows)
+    saved, fitted = folds_saved(summary.trials)
     extra = f" Later folds of such trials were not fitted: {saved} of {saved + fitted} folds saved." if saved else ""
     panel = Panel(
         "failures",
@@ -312,7 +312,7 @@ def _failures(summary: Summary) -> Section:
         f"How many trials failed for each cause; the table names an example and what they cost.{extra}",
         Table.of(
             ("cause", "trials", "seconds", "example", "reason"),
-            [(f.cause, len(f.rows), f.seconds, f.rows[0].name, f.example) for f in causes],
+            [(f.cause, len(f.trials), f.seconds, f.trials[0].name, f.example) for f in causes],
         ),
         lambda: plots.plot_failures(causes),
         listed=True,
@@ -321,22 +321,24 @@ def _failures(summary: Summary) -> Section:
 
 
 def _workers(summary: Summary, now: float | None) -> Section:
-    found = workers(summary.rows, now)
+    at_work = workers(summary.trials, now)
     title = "Workers"
-    if not found:
+    if not at_work:
         return Section("workers", title, (), note="The trials do not say when they ran.")
     body = [
-        (worker.owner, row.name, row.state, row.begin, row.end, row.attempts) for worker in found for row in worker.rows
+        (worker.owner, trial.name, trial.status, trial.begin, trial.end, trial.attempts)
+        for worker in at_work
+        for trial in worker.trials
     ]
-    busy = ", ".join(f"{worker.owner} {100 * worker.share:.0f} %" for worker in found[:8])
+    busy = ", ".join(f"{worker.owner} {100 * worker.share:.0f} %" for worker in at_work[:8])
     panel = Panel(
         "workers",
         "Who worked when",
         "A bar per trial from its booking to its end, hatched where it failed; gaps are time without a trial. A trial "
         f"that was started again shows its whole time under its last worker. Busy: {busy}"
-        + (", ..." if len(found) > 8 else "")
+        + (", ..." if len(at_work) > 8 else "")
         + ".",
         Table.of(("worker", "trial", "status", "begin", "end", "starts"), body),
-        lambda: plots.plot_workers(found),
+        lambda: plots.plot_workers(at_work),
     )
     return Section("workers", title, (panel,))

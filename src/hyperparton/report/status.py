@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
 from hyperparton.host import is_alive
-from hyperparton.report.rows import Row, Scan, read_scan
+from hyperparton.report.scans import Scan, read_scan
+from hyperparton.trials import Trial, ranked
 from hyperparton.trials.scan_folder import ScanFolder
 
 __all__ = ["Status", "signature", "status_of"]
@@ -37,11 +39,11 @@ class Status:
     failed: int
     pruned: int
     """trials that were stopped before their end"""
-    running: tuple[Row, ...]
+    running: tuple[Trial, ...]
     waiting: int
     """trials that were begun and handed back"""
-    best: Row | None
-    latest_failure: Row | None
+    best: Trial | None
+    latest_failure: Trial | None
     seconds_per_trial: float | None
     """median of the last trials that finished"""
     left: float | None
@@ -61,33 +63,32 @@ class Status:
 
 def signature(path: str | Path) -> str:
     """Changes when anything changes that `status_of` would read, or may have changed in a database."""
-    given = Path(path)
-    folder = given if given.is_dir() else given.parent
-    joined = f"{int(time.time() / _DATABASE_LOOK)}" if ScanFolder(folder).joined_store() else ""
-    replica = folder / "nnfit" / "replica_1"
-    names = ("tries.json", "tries.sqlite", "tries.sqlite-wal", "tries.lock")
-    files = [given, folder / "progress.json", folder / "filter.yml", *(replica / name for name in names)]
-    return ";".join([joined, *(_stamp(file) for file in files)])
+    try:
+        folders = ScanFolder.find_all(path)
+    except StoreError:
+        folders = [ScanFolder(path)]
+    joined = f"{int(time.time() / _DATABASE_LOOK)}" if any(folder.joined_store() for folder in folders) else ""
+    return ";".join([joined, *(_stamp(file) for folder in folders for file in folder.watched())])
 
 
 def _stamp(path: Path) -> str:
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return "-"
-    return f"{found.st_mtime_ns}:{found.st_size}" if path.is_file() else "d"
+    return f"{state.st_mtime_ns}:{state.st_size}" if path.is_file() else "d"
 
 
 def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
     """The status of the scan in a folder at `now` (seconds since 1970); raises StoreError if there is none."""
     scan = read_scan(path)
     asked = total if total is not None else scan.total
-    rows = scan.rows
-    ok = [row for row in rows if row.ok]
-    failed = [row for row in rows if row.state == "fail" and not row.pruned]
-    pruned = sum(1 for row in rows if row.pruned)
-    running = tuple(row for row in rows if row.state == "running")
-    per_trial = _seconds_per_trial([row for row in rows if row.finished])
+    trials = scan.trials
+    ok = [trial for trial in trials if trial.ok]
+    failed = [trial for trial in trials if trial.status == "fail" and not trial.pruned]
+    pruned = sum(1 for trial in trials if trial.pruned)
+    running = tuple(trial for trial in trials if trial.status == "running")
+    per_trial = _seconds_per_trial([trial for trial in trials if trial.finished])
     remaining = None if asked is None else max(asked - len(ok) - len(failed) - pruned, 0)
     return Status(
         name=scan.name,
@@ -96,9 +97,9 @@ def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
         failed=len(failed),
         pruned=pruned,
         running=running,
-        waiting=sum(1 for row in rows if row.state == "waiting"),
-        best=min(ok, key=lambda row: (row.loss, row.number), default=None),
-        latest_failure=max(failed, key=lambda row: (row.end or 0.0, row.number), default=None),
+        waiting=sum(1 for trial in trials if trial.status == "waiting"),
+        best=next((trial for trial, _ in ranked(ok)), None),
+        latest_failure=max(failed, key=lambda trial: (trial.end or 0.0, trial.number), default=None),
         seconds_per_trial=per_trial,
         left=_left(remaining, running, per_trial, now),
         at_work=_holder(scan) or _elsewhere(scan, running),
@@ -106,32 +107,32 @@ def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
     )
 
 
-def _seconds_per_trial(rows: Sequence[Row]) -> float | None:
-    timed = sorted((row for row in rows if row.seconds is not None), key=lambda row: row.end or 0.0)
-    seconds = [row.seconds for row in timed[-_RECENT:] if row.seconds is not None]
+def _seconds_per_trial(trials: Sequence[Trial]) -> float | None:
+    timed = sorted((trial for trial in trials if trial.seconds is not None), key=lambda trial: trial.end or 0.0)
+    seconds = [trial.seconds for trial in timed[-_RECENT:] if trial.seconds is not None]
     return statistics.median(seconds) if seconds else None
 
 
-def _left(remaining: int | None, running: Sequence[Row], per_trial: float | None, now: float) -> float | None:
+def _left(remaining: int | None, running: Sequence[Trial], per_trial: float | None, now: float) -> float | None:
     """Trials still to do, shared by the workers that are at it, less what the running ones have done of theirs."""
     if remaining is None or per_trial is None:
         return None
-    done = sum(min(max(now - row.begin, 0.0), per_trial) for row in running if row.begin is not None)
+    done = sum(min(max(now - trial.begin, 0.0), per_trial) for trial in running if trial.begin is not None)
     return max(remaining * per_trial - done, 0.0) / max(len(running), 1)
 
 
 def _holder(scan: Scan) -> str | None:
     """Who works in the scan's folder, from its lock file; a process of this host is looked for."""
-    holder = lock_holder(scan.path.with_name("tries.lock"))
+    holder = lock_holder(scan.folder.lock)
     host, process = holder.get("host"), holder.get("pid")
     if not isinstance(process, int) or (host == socket.gethostname() and not is_alive(process)):
         return None
     return f"process {process} on {host}"
 
 
-def _elsewhere(scan: Scan, running: Sequence[Row]) -> str | None:
+def _elsewhere(scan: Scan, running: Sequence[Trial]) -> str | None:
     """How many processes work on a scan that many join, though none writes into this folder."""
-    if ScanFolder(scan.path.parent.parent.parent).joined_store() is None or not running:
+    if scan.folder.joined_store() is None or not running:
         return None
-    owners = {row.owner for row in running}
+    owners = {trial.owner for trial in running}
     return f"{len(owners)} {'process' if len(owners) == 1 else 'processes'} elsewhere"

@@ -11,8 +11,9 @@ from hyperparton.report.convergence import Convergence, Failure, convergence, fa
 from hyperparton.report.filters import apply_filters, parse_filter
 from hyperparton.report.findings import Finding, findings
 from hyperparton.report.importance import Importance, importances
-from hyperparton.report.losses import Loss, ranked
-from hyperparton.report.rows import Row, Scan, combined
+from hyperparton.report.losses import Loss
+from hyperparton.report.scans import Scan, combined
+from hyperparton.trials import Trial, ranked
 
 __all__ = ["Options", "Summary", "summarise"]
 
@@ -43,10 +44,10 @@ class Summary:
 
     scans: tuple[Scan, ...]
     options: Options
-    rows: tuple[Row, ...]
+    trials: tuple[Trial, ...]
     """that passed the filters, unfinished ones with them"""
     removed: tuple[Removed, ...]
-    ranked: tuple[tuple[Row, float], ...]
+    ranked: tuple[tuple[Trial, float], ...]
     course: Convergence
     importances: tuple[Importance, ...]
     failures: tuple[Failure, ...]
@@ -57,25 +58,25 @@ class Summary:
         return self.options.title or f"Hyperparameter scan {' + '.join(scan.name for scan in self.scans)}"
 
     @property
-    def best(self) -> Row | None:
+    def best(self) -> Trial | None:
         return self.ranked[0][0] if self.ranked else None
 
     def count(self, state: str) -> int:
-        return sum(1 for row in self.rows if row.state == state)
+        return sum(1 for trial in self.trials if trial.status == state)
 
 
 def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
     """The numbers of these scans, combined; raises ReportError if a filter is not understood or leaves nothing."""
     chosen = options or Options()
-    rows = combined(scans)
-    if not rows:
+    trials = combined(scans)
+    if not trials:
         raise ReportError(f"{', '.join(str(scan.path) for scan in scans)}: holds no trials yet")
-    kept = apply_filters(rows, [parse_filter(text) for text in chosen.filters])
+    kept = apply_filters(trials, [parse_filter(text) for text in chosen.filters])
     kept, removed = autofilter(kept, chosen.autofilter, chosen.loss)
     if not kept:
-        raise ReportError(f"none of {len(rows)} trials passes the filters {', '.join(chosen.filters)}")
+        raise ReportError(f"none of {len(trials)} trials passes the filters {', '.join(chosen.filters)}")
     order = ranked(kept, chosen.loss)
-    if chosen.loss.measure != "scan" and not order and any(row.ok for row in kept):
+    if chosen.loss.measure != "scan" and not order and any(trial.ok for trial in kept):
         raise ReportError(f"no trial has what --loss {chosen.loss.measure} needs; accepted for these trials: scan")
     course = convergence(kept, chosen.loss)
     important = importances(kept, chosen.loss)
@@ -83,7 +84,7 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
     return Summary(
         scans=tuple(scans),
         options=chosen,
-        rows=tuple(kept),
+        trials=tuple(kept),
         removed=tuple(removed),
         ranked=tuple(order),
         course=course,

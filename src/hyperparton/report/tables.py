@@ -1,4 +1,4 @@
-"""Tables of a report: plain columns and rows, written as CSV and shown on the page."""
+"""Tables: plain columns and rows, written as CSV, as text, and shown on the page of a report."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.report.filters import value_of
-from hyperparton.report.flatten import varied
 from hyperparton.report.importance import Importance
-from hyperparton.report.losses import Loss, ranked
-from hyperparton.report.rows import Row
+from hyperparton.report.losses import Loss
+from hyperparton.trials import Trial, ranked
+from hyperparton.trials.parameters import is_width, stated_values, varied
 
-__all__ = ["Table", "best_setup", "fold_table", "importance_table", "trial_table"]
+__all__ = ["Table", "best_setup", "best_text", "fold_table", "importance_table", "trial_table"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,14 @@ class Table:
         writer.writerows([_cell(value) for value in row] for row in self.rows)
         return text.getvalue()
 
+    def text(self) -> str:
+        """The table for a terminal: columns as wide as they have to be, numbers with four digits."""
+        lines = [self.columns, *([_short(value) for value in row] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
+        )
+
 
 def _cell(value: Any) -> Any:
     if isinstance(value, list | tuple):
@@ -43,68 +51,96 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(_cell(value))
+
+
 #: what stands before and after the hyperparameters of a trial
 _RESULTS = ("loss", "validation_loss", "experimental_loss")
 
 
-def trial_table(rows: Sequence[Row], loss: Loss, failures: bool = False) -> Table:
+def trial_table(trials: Sequence[Trial], loss: Loss, failures: bool = False) -> Table:
     """Trials, best first, with what differs between them; failed ones at the end where they are asked for."""
-    order = [row for row, _ in ranked(rows, loss)]
+    order = [trial for trial, _ in ranked(trials, loss)]
     if failures:
-        order += [row for row in rows if row.state == "fail"]
-    several = len({row.scan for row in rows}) > 1
-    results = [name for name in _RESULTS if any(value_of(row, name) is not None for row in order)]
+        order += [trial for trial in trials if trial.status == "fail"]
+    several = len({trial.scan for trial in trials}) > 1
+    results = [name for name in _RESULTS if any(value_of(trial, name) is not None for trial in order)]
     recomputed = [] if loss.measure == "scan" else [loss.label]
-    names = [name for name in varied([row.values for row in order]) if not name.startswith("layer_")]
+    names = [name for name in varied([trial.values for trial in order]) if not is_width(name)]
     metrics = _metrics(order, loss.statistic)
     head = [*(["scan"] if several else []), "trial", *recomputed, *results, *names, *metrics]
     if failures:
         head.append("status")
     body = []
-    for row in order:
-        cells: list[Any] = [row.scan] if several else []
-        cells += [row.number, *(loss(row) for _ in recomputed), *(value_of(row, name) for name in results)]
-        cells += [row.values.get(name) for name in names] + [measure(row) for measure in metrics.values()]
-        body.append([*cells, row.state] if failures else cells)
+    for trial in order:
+        cells: list[Any] = [trial.scan] if several else []
+        cells += [trial.number, *(loss(trial) for _ in recomputed), *(value_of(trial, name) for name in results)]
+        cells += [trial.values.get(name) for name in names] + [measure(trial) for measure in metrics.values()]
+        body.append([*cells, trial.status] if failures else cells)
     return Table.of(head, body)
 
 
-def _metrics(rows: Sequence[Row], statistic: str) -> dict[str, Any]:
+def best_text(trials: Sequence[Trial], top: int) -> str:
+    """The best `top` trials for a terminal, with what differs between all trials, under a line on all of them."""
+    best = [trial for trial, _ in ranked(trials)]
+    results = [name for name in _RESULTS if any(value_of(trial, name) is not None for trial in best)]
+    stated = {id(trial): stated_values(trial.space_vals, trial.vals) for trial in trials}
+    names = varied(stated.values())
+    head = ["trial", *(name.removesuffix("_loss") for name in results), *(name.rpartition(".")[2] for name in names)]
+    body = [
+        [trial.number, *(value_of(trial, name) for name in results), *(stated[id(trial)].get(name) for name in names)]
+        for trial in best[:top]
+    ]
+    return f"{_counts(trials)}\n{Table.of(head, body).text()}"
+
+
+def _counts(trials: Sequence[Trial]) -> str:
+    pruned = sum(trial.pruned for trial in trials)
+    failed = sum(trial.status == "fail" for trial in trials) - pruned
+    unfinished = sum(not trial.finished for trial in trials)
+    more = [f"{count} {word}" for count, word in ((pruned, "pruned"), (unfinished, "unfinished")) if count]
+    return ", ".join([f"{len(trials)} trials", f"{failed} failed", *more])
+
+
+def _metrics(trials: Sequence[Trial], statistic: str) -> dict[str, Any]:
     """χ², 1/phi2 and −log p of the hidden folds by the statistic, where trials have them."""
-    found = {}
+    metrics = {}
     for measure, label in (("chi2", "hidden χ²"), ("phi2", "hidden 1/phi2"), ("logp", "hidden −log p")):
         loss = Loss(measure, statistic)
-        if any(loss(row) is not None for row in rows):
-            found[f"{label} ({statistic})"] = loss
-    return found
+        if any(loss(trial) is not None for trial in trials):
+            metrics[f"{label} ({statistic})"] = loss
+    return metrics
 
 
-def best_setup(row: Row, loss: Loss) -> Table:
+def best_setup(trial: Trial, loss: Loss) -> Table:
     """Hyperparameters and losses of one trial, a line each."""
-    entries = [(name, value) for name, value in row.values.items() if not name.startswith("layer_")]
-    losses = [(name, value_of(row, name)) for name in _RESULTS if value_of(row, name) is not None]
-    recomputed = [] if loss.measure == "scan" else [(loss.label, loss(row))]
-    return Table.of(("hyperparameter", "value"), [("trial", row.name), *entries, *losses, *recomputed])
+    entries = [(name, value) for name, value in trial.values.items() if not is_width(name)]
+    losses = [(name, value_of(trial, name)) for name in _RESULTS if value_of(trial, name) is not None]
+    recomputed = [] if loss.measure == "scan" else [(loss.label, loss(trial))]
+    return Table.of(("hyperparameter", "value"), [("trial", trial.name), *entries, *losses, *recomputed])
 
 
 def importance_table(entries: Sequence[Importance]) -> Table:
     """How much each hyperparameter matters, and where the best quarter of the trials lies along it."""
     names = ("hyperparameter", "trials", "divergence", "95 % of chance", "probability of chance", "best", "all")
-    body = [(e.name, e.trials, e.divergence, e.chance, e.p_value, e.best.told, e.best.told_of_all) for e in entries]
+    body = [(e.name, e.trials, e.divergence, e.chance, e.p_value, e.best.text, e.best.text_of_all) for e in entries]
     return Table.of(names, body)
 
 
-def fold_table(rows: Sequence[Row]) -> Table:
+def fold_table(trials: Sequence[Trial]) -> Table:
     """Losses per fold and replica: a line for each trial, fold and replica."""
-    names = [n for n in ("validation", "experimental", "hyper") if any(n in row.replicas for row in rows)]
+    names = [n for n in ("validation", "experimental", "hyper") if any(n in trial.replica_losses for trial in trials)]
     body = []
-    for row in rows:
-        folds = max((len(row.replicas.get(name, ())) for name in names), default=0)
+    for trial in trials:
+        folds = max((len(trial.replica_losses.get(name, ())) for name in names), default=0)
         for k in range(folds):
-            replicas = max(len(_entry(row.replicas.get(name, ()), k, ())) for name in names)
+            replicas = max(len(_entry(trial.replica_losses.get(name, ()), k, ())) for name in names)
             for r in range(replicas):
-                numbers = [_entry(_entry(row.replicas.get(name, ()), k, ()), r, None) for name in names]
-                body.append((row.name, k + 1, r + 1, *numbers))
+                numbers = [_entry(_entry(trial.replica_losses.get(name, ()), k, ()), r, None) for name in names]
+                body.append((trial.name, k + 1, r + 1, *numbers))
     return Table.of(("trial", "fold", "replica", *names), body)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hyperparton.errors import ReportError
 from hyperparton.report.html import inline_figure, page
 from hyperparton.report.panels import Section, sections
 from hyperparton.report.plots import save_pdf, svg_element, svg_text
-from hyperparton.report.rows import Row
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
 
@@ -27,20 +26,17 @@ _NO_FITS = (
 )
 
 
-def render(
-    summary: Summary, *, block: Callable[[Row], str] | None = None, now: float | None = None, live: bool = False
-) -> str:
+def render(summary: Summary, *, now: float | None = None, live: bool = False) -> str:
     """The page alone, without files beside it."""
     parts = sections(summary, now)
     svgs = {panel.name: inline_figure(panel) for section in parts for panel in section.panels}
-    return page(summary, parts, svgs, block=block, linked=False, live=live)
+    return page(summary, parts, svgs, linked=False, live=live)
 
 
 def write_report(
     summary: Summary,
     folder: str | Path,
     *,
-    block: Callable[[Row], str] | None = None,
     command: str = "",
     now: float | None = None,
     extra: Sequence[Section] = (),
@@ -51,7 +47,7 @@ def write_report(
     """
     parts = sections(summary, now)
     at = next(i for i, section in enumerate(parts) if section.key == "averages")
-    parts[at:at] = extra or (_NO_FITS if any(row.replicas for row in summary.rows) else ())
+    parts[at:at] = extra or (_NO_FITS if any(trial.replica_losses for trial in summary.trials) else ())
     out = Path(folder)
     try:
         for name in ("figures", "tables"):
@@ -59,7 +55,7 @@ def write_report(
         svgs = _write_panels(out, parts)
         _write_tables(out, summary)
         target = out / "index.html"
-        target.write_text(page(summary, parts, svgs, block=block, command=command), encoding="utf-8")
+        target.write_text(page(summary, parts, svgs, command=command), encoding="utf-8")
     except OSError as fault:
         raise ReportError(f"{fault.filename or out}: cannot be written: {fault.strerror}") from fault
     return target
@@ -81,7 +77,7 @@ def _write_panels(out: Path, parts: Sequence[Section]) -> dict[str, str]:
 
 def _write_tables(out: Path, summary: Summary) -> None:
     options = summary.options
-    tables = {"trials": trial_table(summary.rows, options.loss, options.include_failures)}
+    tables = {"trials": trial_table(summary.trials, options.loss, options.include_failures)}
     tables["answers"] = Table.of(("question", "answer"), [(f.question, f.answer) for f in summary.findings])
     if summary.best is not None:
         tables["best_setup"] = best_setup(summary.best, options.loss)

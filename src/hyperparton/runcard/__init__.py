@@ -1,8 +1,6 @@
 """Runcards: NNPDF's own cards read as they are, checked in whole before anything runs."""
 
-from hyperparton.runcard.check import examine, parse_runcard, read_runcard
-from hyperparton.runcard.crosschecks import parameter_faults
-from hyperparton.runcard.schema import (
+from hyperparton.runcard.card import (
     N3FIT,
     DataCuts,
     DatasetInput,
@@ -11,6 +9,9 @@ from hyperparton.runcard.schema import (
     SharedRuncard,
     TrainerRuncard,
 )
+from hyperparton.runcard.check import examine, parse_runcard, read_runcard
+from hyperparton.runcard.cross_checks import parameter_faults
+from hyperparton.runcard.parameters import LagrangeOptions, Optimizer, Parameters, trial_parameters
 from hyperparton.runcard.yaml_positions import Document, KeyPath, dotted, load_document, parse_document
 
 __all__ = [
@@ -19,7 +20,10 @@ __all__ = [
     "DatasetInput",
     "Document",
     "KeyPath",
+    "LagrangeOptions",
     "LagrangeSet",
+    "Optimizer",
+    "Parameters",
     "Runcard",
     "SharedRuncard",
     "TrainerRuncard",
@@ -30,4 +34,5 @@ __all__ = [
     "parse_document",
     "parse_runcard",
     "read_runcard",
+    "trial_parameters",
 ]

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from hyperparton.errors import Fault, RuncardError, nearest
-from hyperparton.runcard.crosschecks import cross_check, cross_check_trainer
+from hyperparton.runcard.card import Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.cross_checks import cross_check, cross_check_trainer
 from hyperparton.runcard.faults import shown, translated
-from hyperparton.runcard.schema import Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.yaml_positions import Document, load_document, parse_document
 
 __all__ = ["examine", "parse_runcard", "read_runcard"]
@@ -75,9 +75,6 @@ def _examined(document: Document, trainer: str | None) -> tuple[Runcard | Traine
         wanted = {key: value for key, value in content.items() if key in model.model_fields}
         unused = tuple(key for key in content if key not in {*wanted, *_UNSUPPORTED, *_DESCRIPTIONS})
         faults += _slips(document, unused)
-    # a section without a value counts as not given, as in n3fit
-    optional = {name for name, field in model.model_fields.items() if not field.is_required()}
-    wanted = {key: value for key, value in wanted.items() if value is not None or key not in optional}
     try:
         card = model.model_validate(wanted)
     except ValidationError as error:

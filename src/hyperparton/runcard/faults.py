@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from hyperparton.errors import Fault, nearest
+from hyperparton.errors import Fault, HyperpartonError, nearest
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
-__all__ = ["shown", "translated"]
+__all__ = ["shown", "translated", "validated"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: what values that come from no file are read from: faults without a place
+_NO_FILE = Document({}, None, "", {}, {})
 
 #: pydantic's type of error -> the rule
 _RULES: Mapping[str, str] = {
@@ -37,11 +42,20 @@ def translated(error: ValidationError, document: Document, base: KeyPath, model:
             accepted = _accepted_keys(model, found["loc"][:-1])
             message = f"unknown key {path[-1]!r}{nearest(str(path[-1]), accepted)}"
             yield document.fault_of_key(path, message, accepted=", ".join(accepted) or None)
-        elif kind == "refused":
+        elif kind in ("refused", "conflict"):
             context = found.get("ctx", {})
             yield document.fault(path, context["message"], context.get("given") or given, context.get("accepted"))
         else:
             yield document.fault(path, _RULES.get(kind, found["msg"]), given)
+
+
+def validated(model: type[Model], given: Any, error: type[HyperpartonError], what: str) -> Model:
+    """`given`, which comes from no file, as `model`; raises `error` with everything that is wrong with `what`."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as fault:
+        told = "; ".join(str(each) for each in translated(fault, _NO_FILE, (), model))
+        raise error(f"{what}: {told}") from None
 
 
 def _in_file(path: KeyPath) -> KeyPath:

@@ -1,18 +1,30 @@
-"""The values of a runcard as pydantic types: what they accept, and the sentence for what they do not."""
+"""The values of a runcard as pydantic types: what they accept, the sentence for what they do not, their JSON Schema."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from hyperparton.errors import nearest
 
 __all__ = [
+    "Beside",
     "Count",
+    "FilledList",
     "Flag",
     "Fraction",
     "LessThanOne",
@@ -25,19 +37,38 @@ __all__ = [
     "Seed",
     "Share",
     "Text",
+    "Texts",
     "Whole",
     "WholePositive",
+    "Width",
     "as_list",
-    "none_as",
+    "conflict",
+    "number",
     "one_of",
     "refuse",
 ]
 
 
 class Section(BaseModel):
-    """A part of a runcard: frozen, and an error for every key that it does not declare."""
+    """A part of a runcard: frozen, and an error for every key that it does not declare.
+
+    A key without a value counts as not given, as in n3fit, unless it is a key that the section needs. The text under
+    a field is its meaning, in the JSON Schema and in the manual.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {key: value for key, value in given.items() if value is not None or key not in optional}
+
+    def as_written(self) -> dict[str, Any]:
+        """What was given, as plain data in a runcard's form; what was left out stays out."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 def refuse(message: str, accepted: str | None = None, given: str | None = None) -> PydanticCustomError:
@@ -45,33 +76,50 @@ def refuse(message: str, accepted: str | None = None, given: str | None = None) 
     return PydanticCustomError("refused", "{message}", {"message": message, "accepted": accepted, "given": given})
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def conflict(message: str, accepted: str | None = None, given: str | None = None) -> PydanticCustomError:
+    """The same for values that are each accepted, but not together: a rule that the JSON Schema cannot say."""
+    return PydanticCustomError("conflict", "{message}", {"message": message, "accepted": accepted, "given": given})
+
+
+def number(value: Any) -> float:
+    """A finite number as it is, an int or a float; anything else is refused."""
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise refuse("must be a number")
     try:
-        number = float(value)
+        read = float(value)
     except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+        read = math.inf
+    if not math.isfinite(read):
         raise refuse("must be a finite number")
-    return value if isinstance(value, int) else number
+    return int(value) if isinstance(value, Integral) else read
 
 
 def _whole(value: Any) -> int:
-    number = _number(value)
-    if number != int(number):
+    read = number(value)
+    if read != int(read):
         raise refuse("must be a whole number")
-    return int(number)
+    return int(read)
 
 
-def _checked(read: Callable[[Any], Any], passes: Callable[[Any], bool], accepted: str) -> BeforeValidator:
-    def validate(value: Any) -> Any:
-        number = read(value)
-        if not passes(number):
+#: the bounds that JSON Schema knows
+_BOUNDS: Mapping[str, Callable[[float, float], bool]] = {
+    "minimum": operator.ge,
+    "exclusiveMinimum": operator.gt,
+    "maximum": operator.le,
+    "exclusiveMaximum": operator.lt,
+}
+
+
+def _within(read: Callable[[Any], float], accepted: str, **bounds: float) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Numbers that keep JSON Schema's `bounds`."""
+
+    def validate(value: Any) -> float:
+        found = read(value)
+        if not all(_BOUNDS[name](found, bound) for name, bound in bounds.items()):
             raise refuse("is out of range", accepted)
-        return number
+        return found
 
-    return BeforeValidator(validate)
+    return BeforeValidator(validate), WithJsonSchema({"type": "integer" if read is _whole else "number", **bounds})
 
 
 def _text(value: Any) -> str:
@@ -87,22 +135,25 @@ def _flag(value: Any) -> bool:
 
 
 #: finite numbers; NNPDF's cards write whole ones as 1e3 too
-Number = Annotated[float, BeforeValidator(_number)]
-Positive = Annotated[float, _checked(_number, lambda v: v > 0, "a number above 0")]
-NonNegative = Annotated[float, _checked(_number, lambda v: v >= 0, "a number of at least 0")]
-Share = Annotated[float, _checked(_number, lambda v: 0 <= v <= 1, "a number from 0 to 1")]
-Fraction = Annotated[float, _checked(_number, lambda v: 0 < v <= 1, "a number above 0, at most 1")]
-LessThanOne = Annotated[float, _checked(_number, lambda v: 0 <= v < 1, "a number of at least 0, below 1")]
+Number = Annotated[float, BeforeValidator(number)]
+Positive = Annotated[float, *_within(number, "a number above 0", exclusiveMinimum=0)]
+NonNegative = Annotated[float, *_within(number, "a number of at least 0", minimum=0)]
+Share = Annotated[float, *_within(number, "a number from 0 to 1", minimum=0, maximum=1)]
+Fraction = Annotated[float, *_within(number, "a number above 0, at most 1", exclusiveMinimum=0, maximum=1)]
+LessThanOne = Annotated[float, *_within(number, "a number of at least 0, below 1", minimum=0, exclusiveMaximum=1)]
 Whole = Annotated[int, BeforeValidator(_whole)]
-Count = Annotated[int, _checked(_whole, lambda v: 0 <= v < 2**31, "a whole number of at least 0")]
-WholePositive = Annotated[int, _checked(_whole, lambda v: 1 <= v < 2**31, "a whole number of at least 1")]
-Port = Annotated[int, _checked(_whole, lambda v: 1 <= v < 2**16, "a port number, 1 to 65535")]
-Seed = Annotated[int, _checked(_whole, lambda v: 0 <= v < 2**32, "a whole number of at least 0, below 2^32")]
-Text = Annotated[str, BeforeValidator(_text)]
+Count = Annotated[int, *_within(_whole, "a whole number of at least 0", minimum=0, exclusiveMaximum=2**31)]
+WholePositive = Annotated[int, *_within(_whole, "a whole number of at least 1", minimum=1, exclusiveMaximum=2**31)]
+#: widths beyond this are a slip of the pen: NNPDF's networks have 10 to 100 nodes a layer
+Width = Annotated[int, *_within(_whole, "a whole number of nodes from 1 to 4096", minimum=1, maximum=4096)]
+Port = Annotated[int, *_within(_whole, "a port number, 1 to 65535", minimum=1, exclusiveMaximum=2**16)]
+Seed = Annotated[int, *_within(_whole, "a whole number of at least 0, below 2^32", minimum=0, exclusiveMaximum=2**32)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+_TEXT = {"type": "string", "pattern": r"\S"}
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_TEXT)]
 
 
-def one_of(what: str, accepted: Iterable[str]) -> BeforeValidator:
+def one_of(what: str, accepted: Iterable[str]) -> tuple[BeforeValidator, WithJsonSchema]:
     """A name out of a list; `what` says of what kind."""
     names = tuple(accepted)
 
@@ -111,12 +162,7 @@ def one_of(what: str, accepted: Iterable[str]) -> BeforeValidator:
             raise refuse(f"unknown {what}{nearest(value, names)}", ", ".join(names))
         return value
 
-    return BeforeValidator(validate)
-
-
-def none_as(default: Callable[[], Any]) -> BeforeValidator:
-    """A key left without a value counts as not given."""
-    return BeforeValidator(lambda value: default() if value is None else value)
+    return BeforeValidator(validate), WithJsonSchema({"enum": list(names)})
 
 
 def as_list(value: Any) -> Any:
@@ -128,4 +174,32 @@ def as_list(value: Any) -> Any:
     return tuple(value)
 
 
+def _filled_list(value: Any) -> Any:
+    listed = as_list(value)
+    if not listed:
+        raise refuse("must be a list with at least one entry")
+    return listed
+
+
 ListField = BeforeValidator(as_list)
+FilledList = BeforeValidator(_filled_list), Field(json_schema_extra={"minItems": 1})
+
+
+class Beside:
+    """In the JSON Schema: what is accepted beside what the type says, a schema or a model."""
+
+    def __init__(self, accepted: Mapping[str, Any] | type[BaseModel]) -> None:
+        self._accepted = accepted
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        accepted = self._accepted
+        first = dict(accepted) if isinstance(accepted, Mapping) else handler(accepted.__pydantic_core_schema__)
+        return {"anyOf": [first, handler(core_schema)]}
+
+
+#: a list of texts, or one text
+Texts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else as_list(value)),
+    Beside(_TEXT),
+]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
 from hyperparton.catalogue import ACTIVATIONS, INITIALIZERS, LAYER_TYPES, OPTIMIZERS, REGULARIZERS
-from hyperparton.errors import nearest
+from hyperparton.errors import TrainingError, nearest
+from hyperparton.runcard.faults import validated
 from hyperparton.runcard.field_types import (
+    FilledList,
     Flag,
     LessThanOne,
     ListField,
@@ -18,100 +22,169 @@ from hyperparton.runcard.field_types import (
     Section,
     Share,
     WholePositive,
-    none_as,
+    Width,
+    conflict,
     one_of,
-    refuse,
 )
 
-__all__ = ["Activation", "Initializer", "LagrangeOptions", "LayerType", "OptimizerName", "Parameters", "Width"]
+__all__ = [
+    "Activation",
+    "Initializer",
+    "LagrangeOptions",
+    "LayerType",
+    "Optimizer",
+    "OptimizerName",
+    "OtherParameters",
+    "Parameters",
+    "TrialParameters",
+    "its_own_arguments",
+    "trial_parameters",
+]
 
-Activation = Annotated[str, one_of("activation", ACTIVATIONS)]
-Initializer = Annotated[str, one_of("initializer", INITIALIZERS)]
-LayerType = Annotated[str, one_of("layer type", LAYER_TYPES)]
-OptimizerName = Annotated[str, one_of("optimizer", OPTIMIZERS)]
-
-#: widths beyond this are a slip of the pen: NNPDF's networks have 10 to 100 nodes a layer
-_WIDEST = 4096
+Activation = Annotated[str, *one_of("activation", ACTIVATIONS)]
+Initializer = Annotated[str, *one_of("initializer", INITIALIZERS)]
+LayerType = Annotated[str, *one_of("layer type", LAYER_TYPES)]
+OptimizerName = Annotated[str, *one_of("optimizer", OPTIMIZERS)]
 
 
-def _width(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > _WIDEST:
-        raise refuse("a layer is too wide", f"at most {_WIDEST} nodes")
-    return value
-
-
-Width = Annotated[WholePositive, BeforeValidator(_width)]
+def its_own_arguments(optimizer: Any) -> None:
+    """Refuse an argument that the optimizer of this name does not have."""
+    name, known = optimizer.optimizer_name, OPTIMIZERS[optimizer.optimizer_name]
+    for key in type(optimizer).model_fields:
+        if key != "optimizer_name" and key not in known and getattr(optimizer, key) is not None:
+            accepted = f"{', '.join(known)} (or another optimizer)"
+            raise conflict(
+                f"optimizer {name} has no {key!r}{nearest(key, known)}", accepted, f"{key}: {getattr(optimizer, key)!r}"
+            )
 
 
 class Optimizer(Section):
     """`parameters: optimizer`."""
 
     optimizer_name: OptimizerName = "RMSprop"
+    """Its name."""
     learning_rate: Positive | None = None
-    clipnorm: Positive | None = None
+    """Learning rate; the default is the optimizer's own."""
+    clipnorm: NonNegative | None = None
+    """Norm to which gradients are cut; 0 for none."""
     momentum: Share | None = None
+    """Momentum of SGD."""
     nesterov: Flag | None = None
+    """Whether SGD's momentum is Nesterov's."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _its_own_arguments(cls, given: Any) -> Any:
-        name = given.get("optimizer_name", "RMSprop") if isinstance(given, dict) else None
-        known = OPTIMIZERS.get(name, {}) if isinstance(name, str) else {}
-        for key, value in given.items() if known else ():
-            if key in cls.model_fields and key != "optimizer_name" and key not in known and value is not None:
-                accepted = f"{', '.join(known)} (or another optimizer)"
-                raise refuse(f"optimizer {name} has no {key!r}{nearest(key, known)}", accepted, f"{key}: {value!r}")
-        return given
+    @model_validator(mode="after")
+    def _its_own_arguments(self) -> Optimizer:
+        its_own_arguments(self)
+        return self
 
 
 class LagrangeOptions(Section):
     """`parameters: positivity` and `integrability`: first value and growth of the multipliers."""
 
     multiplier: Number | None = None
+    """Growth of the multiplier every 100 epochs; without it, that which leads to maxlambda."""
     initial: Positive | None = None
-    threshold: Positive | None = None
+    """First value of the multiplier."""
+    threshold: Positive = 1e-6
+    """Value of the observables' loss below which positivity counts as satisfied."""
 
 
 class RegularizerArguments(Section):
     """`parameters: regularizer_args`."""
 
     l1: NonNegative = 0.0
+    """Factor of the sum of absolute weights."""
     l2: NonNegative = 0.0
+    """Factor of the sum of squared weights."""
 
 
-class Parameters(Section):
-    """`parameters`. What a scan samples must be declared here too, as n3fit asks for it."""
+class TrialParameters(Section):
+    """The part of `parameters` that a scan's trial brings to a fit with `trial_specs`."""
 
-    nodes_per_layer: Annotated[tuple[Width, ...], ListField]
+    nodes_per_layer: Annotated[tuple[Width, ...], *FilledList]
+    """Widths of the layers; the last is the number of elements of the fitting basis."""
     activation_per_layer: Annotated[tuple[Activation, ...], ListField]
+    """Activation of each layer."""
     initializer: Initializer
+    """How the weights are drawn at first."""
     optimizer: Optimizer
+    """Optimizer and its arguments."""
     epochs: WholePositive
+    """Greatest number of epochs."""
     stopping_patience: Share
-    stopping_delta: Annotated[NonNegative, none_as(float)] = 0.0
-    positivity: Annotated[LagrangeOptions, none_as(dict)] = LagrangeOptions()
-    integrability: Annotated[LagrangeOptions, none_as(dict)] = LagrangeOptions()
-    layer_type: Annotated[LayerType, none_as(lambda: "dense")] = "dense"
-    dropout: Annotated[LessThanOne, none_as(float)] = 0.0
-    regularizer: Annotated[str, one_of("regularizer", REGULARIZERS)] | None = None
-    regularizer_args: Annotated[RegularizerArguments, none_as(dict)] = RegularizerArguments()
-    threshold_chi2: Positive | None = None
+    """Share of the epochs for which a fit goes on without a better validation χ²."""
+    layer_type: LayerType = "dense"
+    """One network for all flavours (dense), or one for each (dense_per_flavour)."""
+    dropout: LessThanOne = 0.0
+    """Share of the nodes left out at random, after the last but one of the hidden layers."""
+
+
+class OtherParameters(Section):
+    """The part of `parameters` that the card itself says in every fit."""
+
+    stopping_delta: NonNegative = 0.0
+    """By how much the validation χ² must become better to count."""
+    positivity: LagrangeOptions = LagrangeOptions()
+    """Multiplier of the positivity observables."""
+    integrability: LagrangeOptions = LagrangeOptions()
+    """Multiplier of the integrability observables."""
+    regularizer: Annotated[str, *one_of("regularizer", REGULARIZERS)] | None = None
+    """Regularizer of the weights."""
+    regularizer_args: RegularizerArguments | None = None
+    """Its arguments."""
+    threshold_chi2: Positive = 10.0
+    """Validation χ² per point that the first epoch to count must be below."""
     feature_scaling_points: WholePositive | None = None
+    """Number of points of the interpolation that scales x; without it x and log x go in."""
+
+    @model_validator(mode="after")
+    def _regularizer_is_named(self) -> OtherParameters:
+        if self.regularizer is None and self.regularizer_args is not None:
+            raise conflict("regularizer_args are given, but no regularizer", f"regularizer: {', '.join(REGULARIZERS)}")
+        return self
+
+
+class Parameters(OtherParameters, TrialParameters):
+    """`parameters`. What a scan samples must be declared here too, as n3fit asks for it."""
 
     @model_validator(mode="after")
     def _layers_agree(self) -> Parameters:
         nodes, activations = self.nodes_per_layer, self.activation_per_layer
-        if not nodes:
-            raise refuse("nodes_per_layer needs at least one layer", given="[]")
         if len(nodes) != len(activations):
-            raise refuse(
+            raise conflict(
                 "nodes_per_layer and activation_per_layer must have the same length",
                 given=f"{len(nodes)} and {len(activations)} layers",
             )
-        if "square_singlet" in activations[:-1]:
-            raise refuse("square_singlet can be the activation of the last layer only", given=str(list(activations)))
-        if self.dropout > 0 and self.layer_type == "dense_per_flavour":
-            raise refuse("dropout does not go with dense_per_flavour", "layer_type: dense, or dropout: 0.0")
-        if self.regularizer is None and "regularizer_args" in self.model_fields_set:
-            raise refuse("regularizer_args are given, but no regularizer", f"regularizer: {', '.join(REGULARIZERS)}")
         return self
+
+
+def trial_parameters(values: Mapping[str, Any], scanned: Collection[str] = ()) -> Parameters:
+    """The parameters of a trial, from the values that a scan hands to a trainer or that its `tries.json` holds.
+
+    As in n3fit, a whole set under `parameters` replaces everything, and a scanned value that is a dictionary of
+    several parameters is spread out (`scanned` names the scanned ones). One activation stands for all layers but the
+    last, which is linear; fractions of epochs and nodes, from a range without `make_int`, are cut off; keys that fits
+    do not know are passed over. Raises TrainingError with everything that is wrong.
+    """
+    plain = dict(values)
+    if plain.get("parameters") is not None:
+        plain = dict(plain["parameters"])
+    else:
+        for key in scanned:
+            if isinstance(values.get(key), Mapping):
+                plain.update(values[key])
+    known = {key: value for key, value in plain.items() if key in Parameters.model_fields}
+    nodes, activation = known.get("nodes_per_layer"), known.get("activation_per_layer")
+    if isinstance(nodes, list | tuple):
+        known["nodes_per_layer"] = [_cut(width) for width in nodes]
+        if isinstance(activation, str):
+            known["activation_per_layer"] = [activation] * (len(nodes) - 1) + ["linear"]
+        elif callable(activation):
+            known["activation_per_layer"] = activation(len(nodes))
+    if "epochs" in known:
+        known["epochs"] = _cut(known["epochs"])
+    return validated(Parameters, known, TrainingError, "the parameters of a fit")
+
+
+def _cut(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and math.isfinite(value) else value

@@ -54,7 +54,7 @@ class Document:
         there = path
         while there and there not in places:
             there = there[:-1]
-        line, column = places.get(there, (1, 1))
+        line, column = places.get(there, (None, None))
         return Fault(message, dotted(path), given, accepted, self.file, line, column)
 
 

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hyperparton.errors import StoreError
+from hyperparton.trials import Trial, ranked
+from hyperparton.trials.parameters import as_runcard
 
-__all__ = ["ChosenTrial", "assigned", "best_trials", "completed", "find_scan", "methodology", "ranked"]
-
-
-@dataclass(frozen=True)
-class ChosenTrial:
-    """One of the best trials, with the parameters that a fit takes from it."""
-
-    number: int
-    loss: float
-    parameters: Mapping[str, Any]
-    """as a runcard's `parameters`; activations may be a single name"""
+__all__ = ["assigned", "best_trials", "find_scan", "methodology"]
 
 
-def ranked(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The entries of a `tries.json` that succeeded, best first."""
-    usable = [t for t in trials if t["result"].get("status") == "ok" and t["result"].get("loss") is not None]
-    return sorted(usable, key=lambda trial: (trial["result"]["loss"], trial.get("tid", 0)))
-
-
-def best_trials(
-    trials: Sequence[Mapping[str, Any]], count: int, skip: int = 0, source: object = "the scan"
-) -> list[ChosenTrial]:
+def best_trials(trials: Sequence[Trial], count: int, skip: int = 0, source: object = "the scan") -> list[Trial]:
     """The best `count` trials, the first `skip` of the scan left out.
 
     Only trials that succeeded are chosen. Raises StoreError if there are fewer, or if one does not say its parameters.
@@ -43,13 +26,11 @@ def best_trials(
         raise StoreError(
             f"{source}: {len(order)} of its {len(trials)} trials{after} succeeded, asked for the best {count}"
         )
-    found = []
-    for trial in order[:count]:
-        held = trial["misc"].get("space_vals")
-        if not isinstance(held, Mapping):
-            raise StoreError(f"{source}: trial {trial.get('tid')} does not say its parameters (space_vals)")
-        found.append(ChosenTrial(int(trial.get("tid", 0)), float(trial["result"]["loss"]), dict(held)))
-    return found
+    best = [trial for trial, _ in order[:count]]
+    for trial in best:
+        if not trial.space_vals:
+            raise StoreError(f"{source}: trial {trial.number} does not say its parameters (space_vals)")
+    return best
 
 
 def assigned(replicas: Sequence[int], count: int, seed: int | None = None) -> dict[int, int]:
@@ -63,14 +44,16 @@ def assigned(replicas: Sequence[int], count: int, seed: int | None = None) -> di
     return {number: int(np.random.default_rng([seed, number]).integers(count)) for number in replicas}
 
 
-def methodology(trial: Mapping[str, Any], declared: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a fit: those of the trial, under what the card declares, under what it overrides.
+def methodology(
+    space_vals: Mapping[str, Any], declared: Mapping[str, Any], override: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parameters of a fit: the trial's `space_vals`, under what the card declares, under what it overrides.
 
     The first value of the positivity multiplier is the trial's, if it has one. `override` has n3fit's names:
     `learning_rate` and `clipnorm` are the optimizer's, `initial` that of positivity.
     """
-    merged = {**trial, **{key: value for key, value in declared.items() if value is not None}}
-    initial = (trial.get("positivity") or {}).get("initial")
+    merged = {**space_vals, **{key: value for key, value in declared.items() if value is not None}}
+    initial = (space_vals.get("positivity") or {}).get("initial")
     if initial is not None:
         merged["positivity"] = {**(merged.get("positivity") or {}), "initial": initial}
     for key, value in override.items():
@@ -84,18 +67,7 @@ def methodology(trial: Mapping[str, Any], declared: Mapping[str, Any], override:
             merged["optimizer"] = {**merged["optimizer"], "optimizer_name": value}
         else:
             merged[key] = value
-    return completed(merged)
-
-
-def completed(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's parameters as a runcard has them: a single activation's name becomes a list, one per layer."""
-    chosen = dict(parameters)
-    name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
-    if isinstance(name, str) and nodes:
-        from hyperparton.scan.sections import ActivationStr
-
-        chosen["activation_per_layer"] = ActivationStr(name)(len(nodes))
-    return chosen
+    return as_runcard(merged)
 
 
 def find_scan(name: str, folder: Path | None, others: Sequence[Path] = ()) -> Path:

@@ -17,7 +17,8 @@ from hyperparton.errors import TrialPrunedError
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.limits import TrialTimeoutError, alarm
 from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
-from hyperparton.trials.trial import STATUSES, strict
+from hyperparton.trials.result import STATUSES
+from hyperparton.trials.strict_json import strict
 
 __all__ = ["evaluate_trial", "evaluate_trials"]
 

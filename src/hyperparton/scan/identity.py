@@ -11,7 +11,7 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.settings import ScanSettings
 from hyperparton.space import describe, fingerprint
 from hyperparton.trials import TrialStore
-from hyperparton.trials.trial import strict
+from hyperparton.trials.strict_json import strict
 
 __all__ = ["agreed_lag"]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hyperparton.errors import SpaceError, nearest
+from hyperparton.runcard.faults import Model, validated
+from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, ScannedLagrange, Stopping
 from hyperparton.scan.sections import (
-    SECTION_KEYS,
     ActivationStr,
     architecture_samplers,
-    known_only,
     lagrange_samplers,
     optimizer_sampler,
     space_samplers,
@@ -23,20 +23,17 @@ from hyperparton.trials import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
 
-#: keys of hyperscan_config that say how a scan runs, with their defaults
-_EXECUTION: Mapping[str, Any] = {
-    "restart": False,
-    "parallel": False,
-    "db_host": "localhost",
-    "db_port": 27017,
-    "db_name": "hyperopt-db",
-    "num_mongo_workers": 1,
-    "prune": False,
-    "use_tries_from": None,
-}
-
 #: the key and label of a choice among whole parameter sets
 _SETS = "parameters"
+
+
+def _config(given: Mapping[str, Any]) -> HyperscanConfig:
+    return validated(HyperscanConfig, given, SpaceError, "hyperscan_config")
+
+
+def _section(model: type[Model], name: str, values: Sequence[Any]) -> Model:
+    """A section of `hyperscan_config`; `values` are those of its keys, in order."""
+    return validated(model, dict(zip(model.model_fields, values, strict=True)), SpaceError, name)
 
 
 class HyperScanner:
@@ -44,8 +41,7 @@ class HyperScanner:
 
     `parameters` and `sampling_dict` are the runcard's `parameters` and `hyperscan_config`; `steps` is into how many
     steps discrete ranges are divided. `hyper_keys` holds the keys of `parameters` that are scanned. Raises SpaceError
-    for a key that `parameters` does not declare, a name that the catalogue does not know, and keys of `sampling_dict`
-    that nothing reads.
+    for everything that is wrong with `sampling_dict` at once, and for a key that `parameters` does not declare.
 
     `use_tries_from` names earlier scans. Beside ranges their trials are what a scan's engine knows before it begins;
     alone, as in n3fit, the space is a choice among the parameters of those that succeeded.
@@ -54,20 +50,22 @@ class HyperScanner:
     def __init__(self, parameters: Mapping[str, Any], sampling_dict: Mapping[str, Any], steps: int = 5) -> None:
         _require_mapping("parameters", parameters)
         _require_mapping("hyperscan_config", sampling_dict)
-        known_only("key of hyperscan_config", sampling_dict, (*SECTION_KEYS, "optimizer", "space", _SETS, *_EXECUTION))
+        config = _config(sampling_dict)
         self._original = copy.deepcopy(dict(parameters))
         self.parameters: dict[str, Any] = copy.deepcopy(self._original)
         self.steps = steps
         self.hyper_keys: set[str] = set()
-        self._set_execution(sampling_dict)
-        sections = {key: entry for key, entry in sampling_dict.items() if entry and key not in _EXECUTION}
-        if not sections and self.use_tries_from:
-            self._choose_among_sets({_SETS: parameter_sets(self.use_tries_from)})
+        self.restart_hyperopt, self.parallel_hyperopt = config.restart, config.parallel
+        self.db_host, self.db_port, self.db_name = config.db_host, config.db_port, config.db_name
+        self.num_mongo_workers, self.prune = config.num_mongo_workers, config.prune
+        self.use_tries_from = config.use_tries_from
+        if not config.scanned and config.use_tries_from:
+            self._choose_among(parameter_sets(config.use_tries_from))
             self.use_tries_from = ()
-        elif _SETS in sections:
-            self._choose_among_sets(sections)
+        elif config.parameters is not None:
+            self._choose_among(config.parameters)
         else:
-            self._read(sections)
+            self._read(config, sampling_dict)
         samplers_by_label(self.parameters)
 
     @classmethod
@@ -79,48 +77,28 @@ class HyperScanner:
         samplers_by_label(made.parameters)
         return made
 
-    def _set_execution(self, sampling_dict: Mapping[str, Any]) -> None:
-        given = {key: default if (value := sampling_dict.get(key)) is None else value
-                 for key, default in _EXECUTION.items()}  # fmt: skip
-        self.restart_hyperopt: bool = bool(given["restart"])
-        self.parallel_hyperopt: bool = bool(given["parallel"])
-        self.db_host: str = given["db_host"]
-        self.db_port: int = given["db_port"]
-        self.db_name: str = given["db_name"]
-        self.num_mongo_workers: int = given["num_mongo_workers"]
-        self.prune: bool = bool(given["prune"])
-        sources = given["use_tries_from"] or ()
-        self.use_tries_from: tuple[str, ...] = (sources,) if isinstance(sources, str) else tuple(map(str, sources))
-
-    def _choose_among_sets(self, sections: Mapping[str, Any]) -> None:
-        beside = sorted(set(sections) - {_SETS})
-        if beside:
-            raise SpaceError(f"a scan among whole parameter sets scans nothing else, given also {', '.join(beside)}")
-        sets = sections[_SETS]
-        if not isinstance(sets, list | tuple) or not all(isinstance(entry, Mapping) for entry in sets):
-            raise SpaceError(f"parameters: accepted is a list of parameter sets, given {sets!r}")
-        self.parameters = {_SETS: hp_choice(_SETS, sets)}
+    def _choose_among(self, sets: Iterable[Mapping[str, Any]]) -> None:
+        self.parameters = {_SETS: hp_choice(_SETS, list(sets))}
         self.hyper_keys.add(_SETS)
 
-    def _read(self, sections: Mapping[str, Any]) -> None:
-        for name, keys in SECTION_KEYS.items():
-            if name in sections:
-                _require_mapping(name, sections[name])
-                known_only(f"key of {name}", sections[name], keys)
-        if "stopping" in sections:
-            self.stopping(**sections["stopping"])
-        if "optimizer" in sections:
-            self.optimizer(sections["optimizer"])
-        if "positivity" in sections:
-            self.positivity(**sections["positivity"])
-        if "integrability" in sections:
-            self.integrability(**sections["integrability"])
-        if "architecture" in sections:
+    def _read(self, config: HyperscanConfig, given: Mapping[str, Any]) -> None:
+        if config.stopping is not None:
+            self.stopping(**given["stopping"])
+        if config.optimizer is not None:
+            # as it is given: draws follow the order of the arguments, and fixed ones stand in the space as written
+            self.optimizer(given["optimizer"])
+        if config.positivity is not None:
+            self.positivity(**given["positivity"])
+        if config.integrability is not None:
+            self.integrability(**given["integrability"])
+        if config.architecture is not None:
             nodes = self._original.get("nodes_per_layer")
-            self.architecture(**sections["architecture"], output_size=nodes[-1] if nodes else None)
-        if "space" in sections:
-            for key, sampler in space_samplers(self.steps, sections["space"]).items():
-                self._update_param(key, sampler)
+            self.architecture(**given["architecture"], output_size=nodes[-1] if nodes else None)
+        self._update(space_samplers(self.steps, config.space or {}))
+
+    def _update(self, found: Mapping[str, Any]) -> None:
+        for key, sampler in found.items():
+            self._update_param(key, sampler)
 
     def _update_param(self, key: str, sampler: Any) -> None:
         """Put a sampler in the place of a declared parameter; nothing happens where there is no sampler."""
@@ -146,12 +124,12 @@ class HyperScanner:
         max_patience: float | None = None,
     ) -> None:
         """Scan `epochs` and `stopping_patience`."""
-        found = stopping_samplers(self.steps, min_epochs, max_epochs, min_patience, max_patience)
-        for key, sampler in found.items():
-            self._update_param(key, sampler)
+        values = (min_epochs, max_epochs, min_patience, max_patience)
+        self._update(stopping_samplers(self.steps, _section(Stopping, "stopping", values)))
 
     def optimizer(self, optimizers: list[Mapping[str, Any]]) -> None:
         """Scan `optimizer`: a list of {optimizer_name, learning_rate, clipnorm}, the latter fixed or sampled."""
+        _config({"optimizer": optimizers})
         self._update_param("optimizer", optimizer_sampler(optimizers))
 
     def positivity(
@@ -174,8 +152,8 @@ class HyperScanner:
         """As `positivity`, for `integrability`; labels `integrability_multiplier` and `integrability_initial`."""
         self._lagrange("integrability", "integrability_", min_multiplier, max_multiplier, min_initial, max_initial)
 
-    def _lagrange(self, key: str, prefix: str, *bounds: float | None) -> None:
-        found = lagrange_samplers(prefix, *bounds)
+    def _lagrange(self, key: str, prefix: str, *values: float | None) -> None:
+        found = lagrange_samplers(prefix, _section(ScannedLagrange, key, values))
         if found:
             self._update_param(key, {**(self._original.get(key) or {}), **found})
 
@@ -191,19 +169,9 @@ class HyperScanner:
         output_size: int | None = None,
     ) -> None:
         """Scan the network: `layer_type`, `activation_per_layer`, `nodes_per_layer`, `initializer` and `dropout`."""
-        found = architecture_samplers(
-            self.steps,
-            initializers=initializers,
-            activations=activations,
-            max_drop=max_drop,
-            n_layers=n_layers,
-            min_units=min_units,
-            max_units=max_units,
-            layer_types=layer_types,
-            output_size=output_size,
-        )
-        for key, sampler in found.items():
-            self._update_param(key, sampler)
+        values = (initializers, activations, max_drop, n_layers, min_units, max_units, layer_types)
+        architecture = _section(Architecture, "architecture", values)
+        self._update(architecture_samplers(self.steps, architecture, output_size))
 
     def space_eval(self, trial: Trial | Mapping[str, Any]) -> dict[str, Any]:
         """The full parameters of a trial, its values over the original ones, as a runcard's `parameters` has them.

@@ -21,7 +21,7 @@ from typing import Any
 
 from hyperparton.host import resident_memory
 from hyperparton.scan.limits import limit_failure
-from hyperparton.trials.trial import encode
+from hyperparton.trials.strict_json import encode
 
 __all__ = ["Answer", "Recipe", "TrainerProcess", "close_processes", "run_task"]
 

@@ -66,14 +66,17 @@ class Uniform:
     cells: ClassVar[int] = 0
 
     def share(self, value: float) -> float:
+        """Where in the range the value lies, from 0 to 1."""
         unit = _unit(self.lower, self.upper)
         return (value * unit - self.lower * unit) / (self.upper * unit - self.lower * unit)
 
     def value_at(self, share: float) -> float:
+        """The value at a share of the range, from 0 to 1."""
         unit = _unit(self.lower, self.upper)
         return min((self.lower * unit + share * (self.upper * unit - self.lower * unit)) / unit, self.upper)
 
     def draw(self, rng: np.random.Generator) -> float:
+        """A random value."""
         unit = _unit(self.lower, self.upper)
         return min(float(rng.uniform(self.lower * unit, self.upper * unit)) / unit, self.upper)
 
@@ -88,6 +91,7 @@ class LogUniform:
     cells: ClassVar[int] = 0
 
     def share(self, value: float) -> float:
+        """Where in the range the value lies, from 0 to 1, along its logarithm."""
         if 1.0 < (ratio := self.upper / self.lower) < math.inf:
             return math.log(value / self.lower) / math.log(ratio)
         low, high = math.log(self.lower), math.log(self.upper)
@@ -95,10 +99,12 @@ class LogUniform:
         return (math.log(value) - low) / (high - low) if low < high else 0.5
 
     def value_at(self, share: float) -> float:
+        """The value at a share of the range, from 0 to 1."""
         low, high = math.log(self.lower), math.log(self.upper)
         return self._exponential(low + share * (high - low), high)
 
     def draw(self, rng: np.random.Generator) -> float:
+        """A random value."""
         low, high = math.log(self.lower), math.log(self.upper)
         return self._exponential(rng.uniform(low, high), high)
 
@@ -162,12 +168,15 @@ class QUniform:
         return min((self.lower * unit + k * (self.step * unit)) / unit, self.upper)
 
     def share(self, value: float) -> float:
+        """Where in the range the value lies, from 0 to 1: the middle of its cell."""
         return (self.index(value) + 0.5) / self.cells
 
     def value_at(self, share: float) -> float:
+        """The value at a share of the range, from 0 to 1."""
         return self.point(min(int(share * self.cells), self.count))
 
     def draw(self, rng: np.random.Generator) -> float:
+        """A random value."""
         # numpy draws whole numbers of 64 bits
         return self.point(int(rng.integers(self.cells))) if self.cells < 2**63 else self.value_at(rng.random())
 
@@ -193,12 +202,15 @@ class Choice:
         return len(self.options)
 
     def share(self, value: float) -> float:
+        """Where in the range the value lies, from 0 to 1: the middle of its cell."""
         return (value + 0.5) / self.cells
 
     def value_at(self, share: float) -> int:
+        """The value at a share of the range, from 0 to 1."""
         return min(int(share * self.cells), self.cells - 1)
 
     def draw(self, rng: np.random.Generator) -> int:
+        """A random value."""
         return int(rng.integers(self.cells))
 
 

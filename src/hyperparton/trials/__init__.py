@@ -6,14 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hyperparton.trials.store import TrialStore, owner_name
-from hyperparton.trials.trial import Outcome, Trial, to_tries
-from hyperparton.trials.tries_read import read_tries
+from hyperparton.trials.trial import Outcome, Trial, ranked
+from hyperparton.trials.tries_entry import from_tries, to_tries
+from hyperparton.trials.tries_read import read_trials, read_tries
 
 if TYPE_CHECKING:
     from hyperparton.trials.local import FileTrials
-    from hyperparton.trials.mongo import MongoStore
-    from hyperparton.trials.mongo_file import MongoFileTrials
-    from hyperparton.trials.mongod import MongodRunner
+    from hyperparton.trials.mongo.server import MongodRunner
+    from hyperparton.trials.mongo.store import MongoStore
+    from hyperparton.trials.mongo.trials import MongoFileTrials
     from hyperparton.trials.shared_folder import JoinedTrials, open_store
     from hyperparton.trials.sql import SqlStore
 
@@ -27,8 +28,11 @@ __all__ = [
     "SqlStore",
     "Trial",
     "TrialStore",
+    "from_tries",
     "open_store",
     "owner_name",
+    "ranked",
+    "read_trials",
     "read_tries",
     "to_tries",
 ]
@@ -37,9 +41,9 @@ __all__ = [
 _HOMES = {
     "FileTrials": "local",
     "JoinedTrials": "shared_folder",
-    "MongoFileTrials": "mongo_file",
-    "MongoStore": "mongo",
-    "MongodRunner": "mongod",
+    "MongoFileTrials": "mongo.trials",
+    "MongoStore": "mongo.store",
+    "MongodRunner": "mongo.server",
     "SqlStore": "sql",
     "open_store": "shared_folder",
 }

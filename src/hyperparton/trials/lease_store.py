@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from hyperparton.trials.result import failure_type, finished_loss
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.trial import DONE, NEW, encode, failure_type, finished_loss
+from hyperparton.trials.strict_json import encode
+from hyperparton.trials.trial import DONE, NEW, Trial
 
-__all__ = ["LeasedStore", "lease_end"]
+__all__ = ["LeasedStore", "lease_end", "trial_of_record"]
+
+
+#: columns of a trial, as they are and as JSON text
+_PLAIN = ("number", "state", "owner", "book_time", "refresh_time", "attempts", "lease_end")
+_TEXTS = ("vals", "space_vals")
 
 
 def lease_end(now: float, seconds: float | None) -> float | None:
     """When a lease of so many seconds ends; None if it does not end by itself."""
     return None if seconds is None else now + seconds
+
+
+def trial_of_record(record: Mapping[Any, Any]) -> Trial:
+    """The trial of a record with a column for each of its fields, dictionaries in it as JSON text."""
+    fields = {name: record[name] for name in _PLAIN} | {name: json.loads(record[name]) for name in _TEXTS}
+    return Trial(**fields, result=None if record["result"] is None else json.loads(record["result"]))
 
 
 class LeasedStore(TrialStore):

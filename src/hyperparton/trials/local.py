@@ -12,8 +12,9 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.files import FolderLock, part_of
+from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.sql import SqlStore
-from hyperparton.trials.tries_export import ExportedTrials, make_folder
+from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.tries_read import read_tries
 
 __all__ = ["FileTrials"]
@@ -30,15 +31,14 @@ class FileTrials(ExportedTrials):
     shared = False
 
     def __init__(self, replica_path: str | Path, parameters: Mapping[str, Any] | None = None) -> None:
-        folder = make_folder(replica_path)
-        self.path = folder / "tries.sqlite"
-        self.json_path = folder / "tries.json"
-        self._lock = FolderLock(folder / "tries.lock")
+        folder = ScanFolder.of_replica(replica_path)
+        self.path, self.json_path = folder.store, folder.tries
+        self._lock = FolderLock(folder.lock)
         try:
             store = self._open()
             store.release_all()
             super().__init__(store, folder, parameters)
-            self.name = str(folder)
+            self.name = str(folder.replica)
             self.rebuild()
         except BaseException:
             self._lock.close()

@@ -16,27 +16,73 @@ _LOGIN = re.compile(r"^([^:/]+://[^:/?@]*):[^/?]*@")
 
 
 class ScanFolder:
-    """`DIR/filter.yml` is the runcard as read, `DIR/nnfit/replica_1/` holds the trials."""
+    """`DIR/filter.yml` is the runcard as read, `DIR/nnfit/replica_1/` (or `tries`'s folder) holds the trials."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, tries: Path | None = None) -> None:
         self.path = Path(path)
         self.runcard = self.path / "filter.yml"
-        self.replica = self.path / "nnfit" / "replica_1"
         self.progress = self.path / "progress.json"
-        self.tries = self.replica / "tries.json"
+        self.tries = tries or self.path / "nnfit" / "replica_1" / "tries.json"
+        """what others read"""
+        self.replica = self.tries.parent
+        self.store = self.replica / "tries.sqlite"
+        """the memory of a scan on one machine"""
+        self.lock = self.replica / "tries.lock"
+        """who works in the folder"""
 
     @classmethod
-    def find_tries(cls, given: str | Path) -> Path:
-        """`tries.json` of a scan's folder, or the file itself; raises StoreError if there is none."""
-        path = Path(given)
-        if path.is_file():
-            return path
+    def of_tries(cls, tries: Path) -> ScanFolder:
+        """The scan of a `tries.json`, whatever the name of the file."""
+        replica = tries.parent
+        return cls(replica.parent.parent if replica.name.startswith("replica_") else replica, tries)
+
+    @classmethod
+    def of_replica(cls, replica: str | Path) -> ScanFolder:
+        """The scan whose trials lie in the folder `replica`, which is made; raises StoreError."""
+        try:
+            Path(replica).mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise StoreError(f"{replica}: cannot be made: {fault.strerror}") from fault
+        return cls.of_tries(Path(replica) / "tries.json")
+
+    @classmethod
+    def find(cls, place: str | Path) -> ScanFolder:
+        """The scan of a folder or of a `tries.json`, which must be there; raises StoreError."""
+        path = Path(place)
         candidates = (cls(path).tries, path / "replica_1" / "tries.json", path / "tries.json")
-        for candidate in candidates:
+        for candidate in (path, *candidates):
             if candidate.is_file():
-                return candidate
+                return cls.of_tries(candidate)
         looked = ", ".join(str(candidate) for candidate in candidates)
         raise StoreError(f"{path}: holds no trials; looked for {looked}")
+
+    @classmethod
+    def find_tries(cls, place: str | Path) -> Path:
+        """`tries.json` of a scan's folder, or the file itself; raises StoreError if there is none."""
+        return cls.find(place).tries
+
+    @classmethod
+    def find_all(cls, place: str | Path) -> list[ScanFolder]:
+        """The scans of a folder, one for each replica that has a `tries.json`, as parallel scans of n3fit leave them.
+
+        Otherwise it is as `find`, but for a scan whose first trial is running.
+        """
+        path = Path(place)
+        several = sorted(path.glob("nnfit/replica_*/tries.json")) if path.is_dir() else []
+        if several:
+            return [cls.of_tries(tries) for tries in several]
+        begun = path.is_dir() and (cls(path).store.is_file() or cls(path).joined_store() is not None)
+        try:
+            return [cls.find(path)]
+        except StoreError:
+            if not begun:
+                raise
+            return [cls(path)]
+
+    def watched(self) -> list[Path]:
+        """The files that change when anything changes in the scan."""
+        wal = self.store.with_name(self.store.name + "-wal")
+        return [self.path, self.progress, self.runcard, self.tries, self.store, wal, self.lock]
 
     def write_runcard(self, text: str) -> None:
         """Keep the runcard as it was read, atomically."""
@@ -47,25 +93,25 @@ class ScanFolder:
 
         `store` is the URL of a scan that many join; passwords in it are left out.
         """
-        told = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
-        write_text(self.progress, json.dumps(told) + "\n")
+        content = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
+        write_text(self.progress, json.dumps(content) + "\n")
 
     def asked_for(self) -> int | None:
         """The trials that the last start asked for; None where no start has said it."""
-        total = self._told().get("trials")
+        total = self._content().get("trials")
         return total if isinstance(total, int) else None
 
     def joined_store(self) -> str | None:
         """The URL, without password, of the store that the last start joined; None if it joined none."""
-        store = self._told().get("store")
+        store = self._content().get("store")
         return store if isinstance(store, str) else None
 
-    def _told(self) -> dict[str, object]:
+    def _content(self) -> dict[str, object]:
         try:
-            told = json.loads(self.progress.read_text(encoding="utf-8"))
+            content = json.loads(self.progress.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return told if isinstance(told, dict) else {}
+        return content if isinstance(content, dict) else {}
 
 
 def without_password(store: str) -> str:

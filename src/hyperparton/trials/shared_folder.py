@@ -12,8 +12,9 @@ from typing import Any
 
 from hyperparton.errors import FolderInUseError, StoreError
 from hyperparton.files import FolderLock
+from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.tries_export import ExportedTrials, make_folder
+from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.tries_read import read_tries
 
 __all__ = ["JoinedTrials", "open_store"]
@@ -33,7 +34,7 @@ def open_store(url: str, *, create: bool = True) -> TrialStore:
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme == "mongodb":
         try:
-            from hyperparton.trials.mongo import MongoStore
+            from hyperparton.trials.mongo.store import MongoStore
         except ImportError as fault:
             raise StoreError(f"MongoDB needs the module {fault.name}: pip install 'hyperparton[mongo]'") from fault
         return MongoStore(url, create=create)
@@ -53,13 +54,15 @@ class JoinedTrials(ExportedTrials):
     def __init__(
         self, store: TrialStore, replica_path: str | Path, parameters: Mapping[str, Any] | None = None
     ) -> None:
-        folder = make_folder(replica_path)
+        folder = ScanFolder.of_replica(replica_path)
         super().__init__(store, folder, parameters)
-        self._path = folder / "tries.lock"
+        self._path = folder.lock
         self._lock: FolderLock | None = None
         self._looked, self._closed = 0.0, False
-        if (folder / "tries.sqlite").exists():
-            raise StoreError(f"{folder}: holds a scan of its own, not one that is joined; choose another folder")
+        if folder.store.exists():
+            raise StoreError(
+                f"{folder.replica}: holds a scan of its own, not one that is joined; choose another folder"
+            )
         self._refuse_another_scan()
         self._take_over()
 

@@ -21,8 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lease_store import LeasedStore, lease_end
-from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial, encode
+from hyperparton.trials.lease_store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.strict_json import encode
+from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
 
@@ -77,7 +78,7 @@ def _lowest(state: int, *conditions: Any) -> Any:
     return sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state == state, *conditions).scalar_subquery()
 
 
-#: at one moment the highest number, and the lowest of those handed back and of those at work
+#: at one moment the highest number, and the lowest of those released and of those at work
 _ENDS = sa.select(_LAST.scalar_subquery(), _lowest(NEW), _lowest(RUNNING))
 _GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
 _OUTCOME = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss, _TRIALS.c.failure)
@@ -171,9 +172,9 @@ class SqlStore(LeasedStore):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
 
     def _check_sqlite(self, connection: sa.Connection) -> None:
-        found = connection.scalar(sa.text("PRAGMA quick_check(1)"))
-        if found != "ok":
-            raise StoreError(f"{self.name}: damaged: {found}; restore it from a copy or start in another folder")
+        verdict = connection.scalar(sa.text("PRAGMA quick_check(1)"))
+        if verdict != "ok":
+            raise StoreError(f"{self.name}: damaged: {verdict}; restore it from a copy or start in another folder")
 
     @contextmanager
     def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
@@ -237,9 +238,9 @@ class SqlStore(LeasedStore):
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
         statement = self._statements.finish if "result" in values else self._statements.change
-        given = {"at": number, "holder": holder, **self._moment(), **values}
+        values = {"at": number, "holder": holder, **self._moment(), **values}
         with self._transaction() as connection:
-            return connection.execute(statement, given).rowcount == 1
+            return connection.execute(statement, values).rowcount == 1
 
     def _moment(self) -> dict[str, float]:
         """The time as statements need it; nothing where they read the server's."""
@@ -264,13 +265,13 @@ class SqlStore(LeasedStore):
             row = connection.execute(_GET, {"at": number}).one_or_none()
         if row is None:
             raise KeyError(f"trial {number} was never booked")
-        return _trial(row)
+        return trial_of_record(row._mapping)
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
         return [Outcome(row[0], json.loads(row[1]), *row[2:]) for row in self._rows(_HISTORY, start, stop)]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return [_trial(row) for row in self._rows(_IN_FULL, start, stop)]
+        return [trial_of_record(row._mapping) for row in self._rows(_IN_FULL, start, stop)]
 
     def _rows(self, query: Any, start: int, stop: int | None) -> Sequence[Any]:
         within = {"start": start, "last": _NO_STOP if stop is None else stop - 1}
@@ -281,7 +282,7 @@ class SqlStore(LeasedStore):
         query = sa.select(_TRIALS).where(_TRIALS.c.status == "ok").order_by(_TRIALS.c.loss, _TRIALS.c.number).limit(1)
         with self._transaction() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _trial(row)
+        return None if row is None else trial_of_record(row._mapping)
 
     def attach(self, key: str, value: Any) -> None:
         text = encode(value)
@@ -377,18 +378,3 @@ def _try_idle_connections(engine: sa.Engine) -> None:
 
 def _least(numbers: Sequence[int | None]) -> int | None:
     return min((number for number in numbers if number is not None), default=None)
-
-
-def _trial(row: Any) -> Trial:
-    return Trial(
-        number=row.number,
-        vals=json.loads(row.vals),
-        space_vals=json.loads(row.space_vals),
-        state=row.state,
-        owner=row.owner,
-        book_time=row.book_time,
-        refresh_time=row.refresh_time,
-        attempts=row.attempts,
-        result=None if row.result is None else json.loads(row.result),
-        lease_end=row.lease_end,
-    )

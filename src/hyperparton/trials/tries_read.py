@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import StoreError
+from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.trial import Trial
+from hyperparton.trials.tries_entry import from_tries
 
-__all__ = ["parse_array_text", "read_tries"]
+__all__ = ["parse_array_text", "read_trials", "read_tries"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,25 +27,40 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infin
 _TOKEN = re.compile(r"\s*(?:(\[)|(\])|([^\s\[\],]+))\s*,?")
 
 
+def read_trials(path: str | Path, keep: Callable[[Trial], Any] = lambda trial: trial) -> list[Any]:
+    """The trials of a scan's folder or `tries.json`, hyperparton's or n3fit's, in the order of the file.
+
+    What `keep` gives for a trial is kept of it: a file with one trial a line, as hyperparton writes it, is never in
+    memory as a whole. Raises StoreError if there is no file, or if it is no list of trials.
+    """
+    return _read(ScanFolder.find_tries(path), lambda i, entry: keep(from_tries(entry, i)))
+
+
 def read_tries(path: str | Path, keep: Callable[[dict[str, Any]], Any] = lambda entry: entry) -> list[Any]:
-    """The trials of a file as hyperparton or n3fit wrote it, in the order of the file.
+    """The entries of a `tries.json` as hyperparton or n3fit wrote it, dictionaries, in the order of the file.
 
     In `result` and `misc`, numbers and arrays that stand as text become numbers and lists; NaN and infinity are None.
-    What `keep` gives for a trial is kept of it: a file with one trial a line, as hyperparton writes it, is never in
-    memory as a whole. Raises StoreError if the file is missing or is no list of trials.
+    `keep` is as for `read_trials`, which gives trials with names for what they hold. Raises StoreError if the file is
+    missing or is no list of trials.
     """
+    return _read(Path(path), lambda i, entry: keep(entry))
+
+
+def _read(path: Path, made: Callable[[int, dict[str, Any]], Any]) -> list[Any]:
     try:
         try:
-            return [keep(_trial(path, i, entry)) for i, entry in enumerate(_by_line(Path(path)))]
+            return [made(i, _entry(path, i, entry)) for i, entry in enumerate(_by_line(path))]
         except ValueError:
-            entries = _parsed(Path(path).read_text(encoding="utf-8"))
+            entries = _parsed(path.read_text(encoding="utf-8"))
+    except StoreError:
+        raise
     except OSError as fault:
         raise StoreError(f"{path}: cannot be read: {fault.strerror}") from fault
     except ValueError as fault:
         raise StoreError(f"{path}: not JSON: {fault}") from fault
     if not isinstance(entries, list):
         raise StoreError(f"{path}: must be a list of trials, given {type(entries).__name__}")
-    return [keep(_trial(path, i, entry)) for i, entry in enumerate(entries)]
+    return [made(i, _entry(path, i, entry)) for i, entry in enumerate(entries)]
 
 
 def _by_line(path: Path) -> Iterator[Any]:
@@ -63,7 +81,7 @@ def _parsed(text: str) -> Any:
     return json.loads(text, parse_constant=lambda name: None)
 
 
-def _trial(path: str | Path, position: int, entry: Any) -> dict[str, Any]:
+def _entry(path: Path, position: int, entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(part), dict) for part in ("result", "misc")):
         raise StoreError(f"{path}: entry {position} is no trial: it needs the dictionaries `result` and `misc`")
     where = f"{path}: trial {entry.get('tid', position)}"

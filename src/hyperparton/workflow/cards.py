@@ -76,17 +76,15 @@ def scanner_of(card: Runcard | TrainerRuncard) -> Any:
     from hyperparton.scan import HyperScanner
     from hyperparton.scan.best_trials import find_scan
 
-    config = dict(card.raw["hyperscan_config"])
-    named = config.get("use_tries_from")
-    if named:
+    config, checked = card.scan_config(), card.hyperscan_config
+    if checked is not None and checked.use_tries_from:
         folder = None if card.path is None else Path(card.path).resolve().parent
-        names = [named] if isinstance(named, str) else named
         found = []
-        for name in names:
+        for name in checked.use_tries_from:
             try:
                 found.append(str(find_scan(name, folder, n3fit_results())))
             except StoreError:
-                if card.hyperscan_config is None or not card.hyperscan_config.scanned:
+                if not checked.scanned:
                     raise
                 found.append(name)  # a scan that was begun has kept its trials
         config["use_tries_from"] = found

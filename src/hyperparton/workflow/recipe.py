@@ -49,6 +49,7 @@ class TrainerRequest:
             return None
         from hyperparton.data import load_fit_data
 
+        assert isinstance(self.card, Runcard)
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
     def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:

@@ -23,7 +23,7 @@ from hyperparton.report.plots.style import (
     new_figure,
     styled,
 )
-from hyperparton.report.rows import Row
+from hyperparton.trials import Trial
 
 __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
 
@@ -84,12 +84,12 @@ def plot_running_averages(
 
 
 @styled
-def plot_folds(best: Sequence[Row], measures: Sequence[tuple[str, str]]) -> Figure:
-    """Losses of the best trials per fold and replica; `measures` are names in `Row.replicas` with their labels."""
+def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Figure:
+    """Losses of the best trials per fold and replica; `measures` are names in `Trial.replicas` with their labels."""
     figure, drawn = new_figure(6.8, 3.1, len(measures))
     for axes, (measure, label) in zip(np.atleast_1d(drawn), measures, strict=True):
-        for rank, row in enumerate(best):
-            folds = row.replicas.get(measure, ())
+        for rank, trial in enumerate(best):
+            folds = trial.replica_losses.get(measure, ())
             for k, fold in enumerate(folds):
                 values = [value for value in fold if value is not None]
                 at = rank + 0.7 * ((k + 0.5) / max(len(folds), 1) - 0.5)
@@ -98,7 +98,7 @@ def plot_folds(best: Sequence[Row], measures: Sequence[tuple[str, str]]) -> Figu
                 if values:
                     name = f"fold {k + 1}" if rank == 0 else None
                     axes.plot([at], [np.mean(values)], markersize=6, markeredgecolor=BLACK, label=name, **marks)
-        axes.set_xticks(range(len(best)), [row.name for row in best], rotation=45 if len(best[0].name) > 3 else 0)
+        axes.set_xticks(range(len(best)), [trial.name for trial in best], rotation=45 if len(best[0].name) > 3 else 0)
         axes.set_xlabel("trial, best first")
         axes.set_ylabel(label)
         axes.grid(axis="x", visible=False)
@@ -112,7 +112,7 @@ def plot_failures(causes: Sequence[Failure]) -> Figure:
     """How many trials failed for each cause."""
     figure, axes = new_figure(6.4, 0.7 + 0.35 * len(causes))
     names = [failure.cause for failure in causes][::-1]
-    counts = [len(failure.rows) for failure in causes][::-1]
+    counts = [len(failure.trials) for failure in causes][::-1]
     axes.barh(names, counts, color=RED, height=0.6)
     for k, count in enumerate(counts):
         axes.annotate(str(count), (count, k), xytext=(4, 0), textcoords="offset points", va="center")
@@ -135,11 +135,11 @@ def plot_workers(workers: Sequence[Worker]) -> Figure:
         for state, (color, hatch) in _LOOKS.items():
             bars = [
                 (begin / seconds, (end - begin) / seconds)
-                for row, (begin, end) in zip(worker.rows, worker.bars, strict=True)
-                if row.state == state
+                for trial, (begin, end) in zip(worker.trials, worker.bars, strict=True)
+                if trial.status == state
             ]
             axes.broken_barh(bars, (k - 0.35, 0.7), facecolor=color, edgecolor="white", linewidth=0.5, hatch=hatch)
-    present = [s for s in _LOOKS if any(row.state == s for worker in workers for row in worker.rows)]
+    present = [s for s in _LOOKS if any(trial.status == s for worker in workers for trial in worker.trials)]
     patches = [Patch(facecolor=_LOOKS[s][0], hatch=_LOOKS[s][1], edgecolor="white", label=s) for s in present]
     axes.set_yticks(range(len(workers)), [worker.owner for worker in workers])
     axes.set_ylim(len(workers) - 0.5, -0.5)

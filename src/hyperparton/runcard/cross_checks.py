@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from hyperparton.errors import Fault, nearest
+from hyperparton.runcard.card import N3FIT, Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.faults import translated
+from hyperparton.runcard.hyperscan_config import HyperscanConfig
 from hyperparton.runcard.parameters import Parameters
-from hyperparton.runcard.schema import N3FIT, Runcard, SharedRuncard, TrainerRuncard
-from hyperparton.runcard.yaml_positions import Document
+from hyperparton.runcard.yaml_positions import KeyPath
 
 __all__ = ["cross_check", "cross_check_trainer", "parameter_faults"]
 
@@ -33,6 +34,15 @@ _SCANS: Mapping[str, Mapping[str, str]] = {
         "layer_types": "layer_type",
     },
 }
+
+#: bounds of hyperscan_config and the ones that they need beside them
+_TOGETHER = (
+    ("min_epochs", "max_epochs"),
+    ("max_epochs", "min_epochs"),
+    ("min_multiplier", "max_multiplier"),
+    ("min_initial", "max_initial"),
+    ("max_initial", "min_initial"),
+)
 
 
 def cross_check(card: Runcard) -> list[Fault]:
@@ -87,17 +97,23 @@ def _network(card: Runcard) -> Iterator[Fault]:
     yield from _output(card, card.parameters, ("parameters",))
 
 
-def _output(card: Runcard, parameters: Parameters, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    """What the last layer must be for the fitting basis."""
+def _output(card: Runcard, parameters: Parameters, path: KeyPath) -> Iterator[Fault]:
+    """What the network must be for the fitting basis and for a fit that is written down, not sampled."""
     yield from _output_size(card, parameters.nodes_per_layer, path)
-    elements = [element.fl for element in card.fitting.basis]
-    if parameters.activation_per_layer[-1] == "square_singlet" and set(elements[:2]) != {"sng", "g"}:
+    activations, elements = parameters.activation_per_layer, [element.fl for element in card.fitting.basis]
+    if "square_singlet" in activations[:-1]:
+        message = "square_singlet can be the activation of the last layer only"
+        yield card.fault(path, message, ", ".join(activations))
+    if activations[-1] == "square_singlet" and set(elements[:2]) != {"sng", "g"}:
         message = "square_singlet needs sng and g as the first two elements of the basis"
         yield card.fault((*path, "activation_per_layer"), message, ", ".join(elements))
+    if parameters.dropout > 0 and parameters.layer_type == "dense_per_flavour":
+        message, accepted = "dropout does not go with dense_per_flavour", "layer_type: dense, or dropout: 0.0"
+        yield card.fault(path, message, f"{parameters.dropout:g}", accepted)
     yield from _exponents(card, parameters.feature_scaling_points)
 
 
-def _output_size(card: Runcard, nodes: Sequence[int], path: tuple[str | int, ...]) -> Iterator[Fault]:
+def _output_size(card: Runcard, nodes: Sequence[int], path: KeyPath) -> Iterator[Fault]:
     size = len(card.fitting.basis)
     if nodes[-1] != size:
         accepted = f"{size}, one node per element of the basis"
@@ -120,7 +136,7 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     config = card.hyperscan_config
     if config is None:
         return
-    declared = card.raw.get("parameters") or {}
+    declared = card.scan_parameters()
     if not config.scanned and not config.use_tries_from:
         yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
     for section in ("stopping", "architecture"):
@@ -128,6 +144,9 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
             target = _SCANS[section].get(key)
             if target is not None and target not in declared and getattr(getattr(config, section), key) is not None:
                 yield _undeclared(card, ("hyperscan_config", section, key), target, declared)
+    for section, key, other in _alone(config):
+        message, accepted = f"{key} is given without {other}", f"both {key} and {other}"
+        yield card.fault(("hyperscan_config", section), message, f"{key} alone", accepted)
     for section in ("optimizer", "positivity", "integrability"):
         if getattr(config, section) is not None and section not in declared:
             yield _undeclared(card, ("hyperscan_config", section), section, declared)
@@ -136,22 +155,24 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
             yield _undeclared(card, ("hyperscan_config", "space", key), key, declared)
 
 
-def _undeclared(card: Any, path: tuple[str | int, ...], target: str, declared: Mapping[str, Any]) -> Fault:
+def _alone(config: HyperscanConfig) -> Iterator[tuple[str, str, str]]:
+    """(section, bound, the bound that is missing): of such a pair nothing would be sampled."""
+    for section in ("stopping", "positivity", "integrability"):
+        given = getattr(getattr(config, section), "model_fields_set", ())
+        yield from ((section, key, other) for key, other in _TOGETHER if key in given and other not in given)
+
+
+def _undeclared(card: Any, path: KeyPath, target: str, declared: Mapping[str, Any]) -> Fault:
     message = f"scans {target!r}, which `parameters` does not declare{nearest(target, declared)}"
     return card.fault(path, message, accepted=", ".join(declared))
 
 
-def parameter_faults(card: Runcard, parameters: Mapping[str, Any]) -> list[Fault]:
+def parameter_faults(card: Runcard, parameters: Parameters) -> list[Fault]:
     """What is wrong with parameters from elsewhere, such as a trial's, as those of this card's fits.
 
-    Keys that fits do not know are passed over. The faults name no place in a file.
+    The faults name no place in a file.
     """
-    known = {key: value for key, value in parameters.items() if key in Parameters.model_fields}
-    try:
-        found = list(_output(card, Parameters.model_validate(known), ()))
-    except ValidationError as error:
-        found = list(translated(error, Document(known, None, "", {}, {}), (), Parameters))
-    return [replace(fault, file=None, line=None, column=None) for fault in found]
+    return [replace(fault, file=None, line=None, column=None) for fault in _output(card, parameters, ())]
 
 
 def _parameter_sets(card: Runcard) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from hyperparton.errors import StoreError
 from hyperparton.host import stop_processes
-from hyperparton.trials.mongo_archive import pack_folder, unpack_folder
+from hyperparton.trials.mongo.archive import pack_folder, unpack_folder
 
 __all__ = ["MongodRunner"]
 
@@ -99,7 +99,7 @@ class MongodRunner:
         return True
 
     def _set_up_login(self) -> None:
-        from hyperparton.trials.mongo import add_administrator
+        from hyperparton.trials.mongo.store import add_administrator
 
         self._launch("127.0.0.1")
         assert self._user is not None
@@ -142,7 +142,7 @@ class MongodRunner:
                 raise StoreError(f"{self._executable} does not answer on port {self.db_port}: {self._last_words()}")
 
     def _answers(self, host: str, seconds: float) -> bool:
-        from hyperparton.trials.mongo import server_answers
+        from hyperparton.trials.mongo.store import server_answers
 
         return server_answers(self._plain_url(host), seconds)
 

@@ -1,0 +1,149 @@
+"""Reading scans for a report: their trials, whoever wrote them, and what is known of how they were made.
+
+Beside a `tries.json` of hyperparton lies the scan's store, or the folder names the database of a scan that many join.
+That also knows of running trials, of trials that were started again, and of those that are not in `tries.json` yet. It
+is only read, so a scan at work is not disturbed; where it is missing or cannot be opened, `tries.json` alone is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from hyperparton.errors import StoreError
+from hyperparton.trials import Trial, TrialStore, from_tries, read_trials, to_tries
+from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.trial import NEW, RUNNING
+
+__all__ = ["Scan", "combined", "read_scan", "read_scans"]
+
+#: how far, in seconds, this machine's clock may be ahead of a database's before trials at work seem to be left
+_CLOCKS = 60.0
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan as a report sees it."""
+
+    name: str
+    folder: ScanFolder
+    trials: tuple[Trial, ...]
+    runcard: str | None = None
+    """the card's text"""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """engine, seed, replicas, versions, ... as far as they are known"""
+    total: int | None = None
+    """trials that were asked for"""
+    notes: tuple[str, ...] = ()
+    """what a reader should know of how it was read"""
+
+    @property
+    def path(self) -> Path:
+        """Its `tries.json`."""
+        return self.folder.tries
+
+
+def read_scans(paths: Sequence[str | Path]) -> list[Scan]:
+    """The scans of several folders or files, each with a name of its own; raises StoreError."""
+    scans = [scan for path in paths for scan in _scans_at(Path(path))]
+    names = [scan.name for scan in scans]
+    if len(scans) == 1:
+        return scans
+    return [
+        _named(scan, scan.name if names.count(scan.name) == 1 else f"{scan.name}-{i + 1}")
+        for i, scan in enumerate(scans)
+    ]
+
+
+def combined(scans: Sequence[Scan]) -> list[Trial]:
+    """The trials of all scans, in the order of the scans and of the trials' numbers."""
+    return [trial for scan in scans for trial in scan.trials]
+
+
+def _named(scan: Scan, name: str) -> Scan:
+    return replace(scan, name=name, trials=tuple(replace(trial, scan=name) for trial in scan.trials))
+
+
+def _scans_at(path: Path) -> list[Scan]:
+    folders = ScanFolder.find_all(path)
+    if len(folders) == 1:
+        return [_read(folders[0], _label(path, folders[0]))]
+    return [_read(folder, f"{path.resolve().name}/{folder.replica.name}") for folder in folders]
+
+
+def read_scan(path: str | Path) -> Scan:
+    """The scan of a folder or of a `tries.json`; raises StoreError if there is none or it cannot be read."""
+    folder = ScanFolder.find_all(path)[0]
+    return _read(folder, _label(Path(path), folder))
+
+
+def _read(folder: ScanFolder, name: str) -> Scan:
+    notes: list[str] = []
+    trials, metadata = _from_store(folder, notes)
+    return Scan(
+        name=name,
+        folder=folder,
+        trials=tuple(read_trials(folder.tries) if trials is None else trials),
+        runcard=folder.runcard.read_text(encoding="utf-8") if folder.runcard.is_file() else None,
+        settings=_settings(metadata.get("scan", {})),
+        total=folder.asked_for(),
+        notes=tuple(notes),
+    )
+
+
+def _label(path: Path, folder: ScanFolder) -> str:
+    if path.is_file() and folder.path == path.parent:
+        return path.resolve().stem
+    return folder.path.resolve().name
+
+
+def _from_store(folder: ScanFolder, notes: list[str]) -> tuple[list[Trial] | None, dict[str, Any]]:
+    """The trials of the scan's store as `tries.json` would have them, and its metadata; None without a store."""
+    url = folder.joined_store()
+    if not folder.store.is_file() and url is None:
+        return None, {}
+    try:
+        with _opened(folder.store, url) as store:
+            known = {trial.number: trial for trial in store.trials()}
+            for number in range(store.next_number()):
+                if number not in known:
+                    known[number] = store.get(number)
+            metadata = store.metadata()
+    except StoreError as fault:
+        if not folder.tries.is_file():
+            raise
+        notes.append(f"the store could not be read, so running trials are not shown: {fault}")
+        return None, {}
+    return [_as_written(known[number]) for number in sorted(known)], metadata
+
+
+def _as_written(trial: Trial) -> Trial:
+    """As `tries.json` would have it; one whose process no longer renews its lease waits for another."""
+    left = trial.state == RUNNING and trial.lease_end is not None and trial.lease_end < time.time() - _CLOCKS
+    written = from_tries(to_tries(replace(trial, state=NEW) if left else trial))
+    return replace(written, attempts=trial.attempts)
+
+
+def _opened(place: Path, url: str | None) -> TrialStore:
+    """The store of the folder itself, which only one process may write, or else the one that it names."""
+    if place.is_file():
+        from hyperparton.trials.sql import SqlStore
+
+        return SqlStore(f"sqlite:///file:{quote(str(place.resolve()))}?mode=ro&uri=true", create=False, name=str(place))
+    from hyperparton.trials.shared_folder import open_store
+
+    assert url is not None
+    return open_store(url, create=False)
+
+
+def _settings(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What a repetition needs to know, from what the scan kept; the runcard's own sections are in the runcard."""
+    settings = {key: value for key, value in dict(kept.get("settings", {})).items() if key != "space"}
+    metadata = dict(kept.get("metadata", {}))
+    versions = dict(metadata.pop("notes", {})).get("versions", {})
+    settings |= {key: value for key, value in metadata.items() if not key.startswith("runcard: ")}
+    return settings | {f"version of {name}": version for name, version in versions.items()}

@@ -1,0 +1,316 @@
+"""The runcard as a frozen model: NNPDF's keys, and `TrainerRuncard` for a trainer of the user's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateAttr, WithJsonSchema, model_validator
+
+from hyperparton.catalogue import FITBASES, SUM_RULES
+from hyperparton.errors import Fault, nearest
+from hyperparton.runcard.field_types import (
+    Flag,
+    Fraction,
+    ListField,
+    NonNegative,
+    Number,
+    Positive,
+    Section,
+    Seed,
+    Text,
+    Texts,
+    as_list,
+    conflict,
+    number,
+    one_of,
+    refuse,
+)
+from hyperparton.runcard.hyperscan_config import HyperscanConfig
+from hyperparton.runcard.kfold import KFold
+from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.trial_specs import SharedParameters, TrialSpecs
+from hyperparton.runcard.yaml_positions import Document, KeyPath
+
+__all__ = [
+    "N3FIT",
+    "BasisElement",
+    "DataCuts",
+    "DatasetInput",
+    "Fitting",
+    "LagrangeSet",
+    "Runcard",
+    "SharedRuncard",
+    "TheoryInput",
+    "TrainerRuncard",
+]
+
+#: the trainer of a card whose fits are n3fit's
+N3FIT = "n3fit"
+
+
+def _one(value: Any) -> float:
+    if isinstance(value, bool) or value != 1:
+        raise refuse("weights of data sets in the loss are not supported", "1, or leave it out")
+    return 1.0
+
+
+class DatasetInput(Section):
+    """One entry of `dataset_inputs`."""
+
+    dataset: Text
+    """NNPDF's name of the set."""
+    frac: Fraction = 1.0
+    """Share of its points that is used for training."""
+    cfac: Texts = ()
+    """C-factors that multiply its predictions."""
+    variant: Texts | None = None
+    """Variant of the set, such as legacy_dw."""
+    weight: Annotated[float, BeforeValidator(_one), WithJsonSchema({"const": 1})] = 1.0
+    """Its weight in the loss; 1 is the only one that is supported."""
+    custom_group: Text | None = None
+    """A name for groups of sets; it changes nothing."""
+
+
+class DataCuts(Section):
+    """`datacuts`; cuts in GeV^2."""
+
+    model_config = ConfigDict(extra="allow")
+
+    t0pdfset: Text | None = None
+    """PDF set of the t0 covariance matrix; without it the experimental one is used."""
+    q2min: NonNegative = 3.49
+    """Least Q², in GeV²."""
+    w2min: NonNegative = 12.5
+    """Least W² of deep-inelastic data, in GeV²."""
+    maxTau: Positive | None = None  # noqa: N815 (NNPDF's name)
+    """Greatest τ of Drell-Yan data."""
+
+
+def _theoryid(value: Any) -> int:
+    whole = isinstance(value, float) and value.is_integer()
+    text = str(int(value) if whole else value).replace("_", "")
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or not (text.isascii() and text.isdigit()):
+        raise refuse("must be the number of a theory", "a whole number, such as 40_000_000")
+    return int(text)
+
+
+_THEORYID = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9_]*[0-9][0-9_]*$"}]}
+
+
+class TheoryInput(Section):
+    """`theory`."""
+
+    model_config = ConfigDict(extra="allow")  # t0theoryid and the like are looked at in `check`
+
+    theoryid: Annotated[int, BeforeValidator(_theoryid), WithJsonSchema(_THEORYID)]
+    """Number of NNPDF's theory."""
+
+
+def _range(value: Any) -> tuple[float, ...]:
+    pair = tuple(number(each) for each in as_list(value))
+    if len(pair) != 2:
+        raise refuse("must be a range", "[lower, upper]")
+    if not pair[0] <= pair[1]:
+        raise conflict("must be a range", "[lower, upper]")
+    return pair
+
+
+Exponents = Annotated[tuple[Number, Number], BeforeValidator(_range)]
+
+
+class BasisElement(Section):
+    """One entry of `fitting: basis`: a flavour, the ranges of its preprocessing exponents."""
+
+    model_config = ConfigDict(extra="allow")  # n3fit's older cards carry pos, mutsize, ...
+
+    fl: Text
+    """Name of the element."""
+    smallx: Exponents
+    """Range of its exponent α in x^(1-α)."""
+    largex: Exponents = (0.0, 0.0)
+    """Range of its exponent β in (1-x)^β."""
+    trainable: Flag = True
+    """Whether the exponents are trained."""
+
+
+class Fitting(Section):
+    """`fitting`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    fitbasis: Annotated[str, *one_of("fitbasis", FITBASES)]
+    """Fitting basis."""
+    basis: Annotated[tuple[BasisElement, ...], ListField]
+    """Its elements, each once."""
+
+    @model_validator(mode="after")
+    def _elements(self) -> Fitting:
+        names, known = [element.fl for element in self.basis], FITBASES[self.fitbasis]
+        if sorted(names) != sorted(known):
+            unknown = [name + nearest(name, known) for name in names if name not in known]
+            what = f", unknown: {', '.join(unknown)}" if unknown else ""
+            raise conflict(
+                f"basis does not list the elements of fitbasis {self.fitbasis}, each once{what}",
+                ", ".join(known),
+                ", ".join(names) or "none",
+            )
+        return self
+
+
+class LagrangeSet(Section):
+    """One entry of `posdatasets` or `integdatasets`."""
+
+    dataset: Text
+    """NNPDF's name of the set."""
+    maxlambda: Positive
+    """Value to which its multiplier grows by the end of a fit."""
+    variant: Texts | None = None
+    """Variant of the set."""
+
+
+def _sum_rules(value: Any) -> bool | str:
+    """In NNPDF's spelling; capitals do not matter."""
+    if isinstance(value, bool):
+        return value
+    for name in SUM_RULES:
+        if isinstance(value, str) and value.isascii() and value.upper() == name.upper():
+            return name
+    raise refuse("unknown sum_rules", f"{', '.join(SUM_RULES)}, true, false")
+
+
+_ANY_CASE = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in name) for name in SUM_RULES)
+_SUM_RULES = {
+    "anyOf": [{"type": "boolean"}, {"enum": list(SUM_RULES)}, {"type": "string", "pattern": f"^({_ANY_CASE})$"}]
+}
+
+
+class _Listed:
+    """`positivity: {posdatasets: [...]}` as the list itself."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def _read(self, value: Any) -> Any:
+        if not isinstance(value, dict) or set(value) != {self._key}:
+            raise refuse(f"must hold the list {self._key}", f"{{{self._key}: [...]}}")
+        return () if value[self._key] is None else as_list(value[self._key])
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return BeforeValidator(self._read).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        listed = {"anyOf": [handler(core_schema), {"type": "null"}]}
+        content = {"properties": {self._key: listed}, "required": [self._key]}
+        return {"type": "object", **content, "additionalProperties": False}
+
+
+class _Positioned(Section):
+    """A card that remembers the file that it was read from, so that later faults name their place too."""
+
+    hyperscan_config: HyperscanConfig | None = None
+    """What a scan samples."""
+    _document: Document = PrivateAttr()
+    _unused: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def path(self) -> Any:
+        """The file; None for text."""
+        return self._document.file
+
+    @property
+    def text(self) -> str:
+        """The runcard as it was written."""
+        return self._document.text
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The plain content of the file."""
+        return self._document.content
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Keys that other programs use and hyperparton does not."""
+        return self._unused
+
+    # What identifies a scan is the card as it is written, not as the models read it: the fingerprint of a space and
+    # `space_vals` hold 1e3 and 1000 apart, and draws follow the order of the keys. A scan that is continued must find
+    # the same again, so HyperScanner gets these two as they are and reads them through the models itself.
+
+    def scan_parameters(self) -> dict[str, Any]:
+        """`parameters` as the card writes them: what HyperScanner puts its samplers into."""
+        return dict(self.raw["parameters"])
+
+    def scan_config(self) -> dict[str, Any]:
+        """`hyperscan_config` as the card writes it."""
+        return dict(self.raw["hyperscan_config"])
+
+    def fault(self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None) -> Fault:
+        """A fault of this card at `path`, with file, line and column."""
+        return self._document.fault(path, message, given, accepted)
+
+
+class Runcard(_Positioned):
+    """An NNPDF runcard. Sections keep NNPDF's names; `positivity` and `integrability` are the lists themselves."""
+
+    dataset_inputs: Annotated[tuple[DatasetInput, ...], ListField]
+    """Data sets that are fitted."""
+    datacuts: DataCuts = DataCuts()
+    """Kinematic cuts, and the PDF set of the t0 covariance matrix."""
+    theory: TheoryInput
+    """Which theory's FK tables are used."""
+    parameters: Parameters
+    """Hyperparameters of one fit; in a scan, the values of those that are not sampled."""
+    fitting: Fitting
+    """Fitting basis, and the preprocessing of its elements."""
+    kfold: KFold | None = None
+    """Folds of a scan, and how a trial is judged."""
+    positivity: Annotated[tuple[LagrangeSet, ...], _Listed("posdatasets")] = ()
+    """Observables that must not be negative."""
+    integrability: Annotated[tuple[LagrangeSet, ...], _Listed("integdatasets")] = ()
+    """Combinations of PDFs that must be integrable."""
+    added_filter_rules: Annotated[tuple[dict[str, Any], ...], ListField] = ()
+    """Cut rules beside NNPDF's own, in NNPDF's form."""
+    trvlseed: Seed
+    """Seed of the split into training and validation data."""
+    nnseed: Seed
+    """Seed of the networks' first weights."""
+    mcseed: Seed = 0
+    """Seed of the data replicas."""
+    genrep: Flag = False
+    """Whether each replica is fitted to a Monte Carlo replica of the data, not to the data themselves."""
+    sum_rules: Annotated[bool | str, BeforeValidator(_sum_rules), WithJsonSchema(_SUM_RULES)] = True
+    """Sum rules that are imposed: All or true, MSR (momentum), VSR (valence), or false."""
+    diagonal_basis: Flag = True
+    """Whether training and validation are split in the eigenbasis of the covariance matrix."""
+    diagonal_frac: Fraction = 0.75
+    """Share of the eigenmodes that is used for training."""
+    same_trvl_per_replica: Flag = False
+    """Whether all replicas have the same split."""
+    trial_specs: TrialSpecs | None = None
+    """Which scan's best trials the replicas of a fit take their methodologies from."""
+
+    @property
+    def theoryid(self) -> int:
+        """Number of the theory."""
+        return self.theory.theoryid
+
+
+class SharedRuncard(Runcard):
+    """A card with `trial_specs`: its fits take their methodologies from the trials of a scan."""
+
+    parameters: SharedParameters  # pyright: ignore[reportIncompatibleVariableOverride]
+    trial_specs: TrialSpecs  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
+
+
+class TrainerRuncard(_Positioned):
+    """A card that scans a trainer of the user's own: `trainer: module:factory`; other keys are the factory's.
+
+    With `trainer: n3fit` the fits are n3fit's, and the other keys are those of an n3fit runcard.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    trainer: Text
+    """`module:factory` of the trainer, or n3fit."""
+    parameters: dict[str, Any]
+    """Its parameters, any names and values."""
