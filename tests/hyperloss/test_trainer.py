@@ -13,6 +13,7 @@ from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss import ModelTrainer
 from hyperparton.hyperloss.loss import HyperLoss
 from hyperparton.runcard import trial_parameters
+from hyperparton.scan.trainer import BatchTrainer, ReportingTrainer, TellingTrainer
 
 FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
 PARTITIONS = FITS["PARTITIONS"]
@@ -108,6 +109,12 @@ def test_the_trainer_of_a_runcard(make_card, data):
     assert trainer.hyper_loss == HyperLoss(**said, penalties_in_loss=True)
     assert (trainer.threshold, trainer.penalties) == (1e9, tuple(KFOLD["penalties"]))
     assert [list(p.datasets) for p in trainer.setup.partitions] == [p["datasets"] for p in PARTITIONS]
+
+
+def test_abilities(setup):
+    """A scan may prune its trials, train several as one batch, and hear how far the fits are."""
+    for ability in (ReportingTrainer, BatchTrainer, TellingTrainer):
+        assert isinstance(ModelTrainer(setup), ability)
 
 
 def test_without_hyperopt_the_trainer_fits_all_data(setup, fit, parameters, leaves):

@@ -184,13 +184,13 @@ def test_where_the_best_lie(rows):
     values = [{"x": x, "kind": "a" if x < 4.5 else "b", "rate": 10.0**x} for x in (*best, *others)]
     found = {e.name: e.best for e in importances(rows(*((n, float(n), v) for n, v in enumerate(values))), Loss())}
     assert (found["x"].low, found["x"].high, found["x"].least, found["x"].greatest) == (3.0, 5.5, 0.0, 10.0)
-    assert found["x"].told == "3 to 5.5"
+    assert found["x"].text == "3 to 5.5"
     # along the logarithm, as it is drawn; in the number itself the range would be 10 to 10^5
     assert (found["rate"].low, found["rate"].high) == pytest.approx((1e3, 10**5.5))
     low = sum(v["kind"] == "a" for v in values) / 24
     assert [share[:2] for share in found["kind"].shares] == [("a", 0.5), ("b", 0.5)]
     assert [share[2] for share in found["kind"].shares] == pytest.approx([low, 1 - low])
-    assert found["kind"].told == "a 50%, b 50%"
+    assert found["kind"].text == "a 50%, b 50%"
 
 
 def test_chance_is_called_chance(rows):

@@ -56,10 +56,10 @@ class LivePage:
         from hyperparton.report.status import signature
 
         with self._lock:
-            found = "|".join(signature(directory) for directory in self._directories)
+            state = "|".join(signature(directory) for directory in self._directories)
             rested = time.monotonic() - self._made > self._cost * (1 / _SHARE - 1)
-            if self._made == 0.0 or (found != self._state and rested):
-                self._make(found)
+            if self._made == 0.0 or (state != self._state and rested):
+                self._make(state)
             return self._state, self._text
 
     def _make(self, state: str) -> None:

@@ -26,7 +26,7 @@ def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None
     As many replicas are fitted as the scan had, and with its t0 set if none is named. Raises ReportError for a scan
     without a card of PDF fits, or whose card can no longer be used.
     """
-    found = []
+    fitted = []
     setups: dict[str, Any] = {}
     scans = {trial.name: scan for scan in summary.scans for trial in scan.trials}
     for trial, _ in summary.ranked[:count]:
@@ -34,8 +34,8 @@ def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None
         if scan.name not in setups:
             setups[scan.name] = _setup(scan, theory, t0pdfset)
         display.say(f"fit of trial {trial.name} to all data")
-        found.append(_fitted(setups[scan.name], trial, display))
-    return found
+        fitted.append(_fitted(setups[scan.name], trial, display))
+    return fitted
 
 
 def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
@@ -87,12 +87,12 @@ def _sets(setup: Any, fit: Any) -> tuple[FittedSet, ...]:
     predictions = setup.convolution.predict(xf)
     mean = setup.convolution.predict(xf.mean(axis=0, keepdims=True))[0]
     slices = setup.data.slices()
-    found = []
+    sets = []
     for entry in setup.data.datasets:
         rows = slices[entry.name]
         covmat = setup.data.covmat[rows, rows]
         residual = mean[rows] - entry.central
         chi2 = float(residual @ np.linalg.solve(covmat, residual)) / entry.ndata
         errors = np.sqrt(np.diag(covmat))
-        found.append(FittedSet(entry.name, entry.central, errors, predictions[:, rows], chi2))
-    return tuple(found)
+        sets.append(FittedSet(entry.name, entry.central, errors, predictions[:, rows], chi2))
+    return tuple(sets)

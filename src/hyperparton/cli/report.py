@@ -103,8 +103,8 @@ def _fits(summary: Any, count: int, theory: Path | None, t0pdfset: str | None) -
     from hyperparton.report.fits import fit_sections
 
     with make_display() as display:
-        found = fit_best(summary, count, theory, t0pdfset, display)
-    return fit_sections(found) if found else []
+        fitted = fit_best(summary, count, theory, t0pdfset, display)
+    return fit_sections(fitted) if fitted else []
 
 
 def _default_folder(directories: tuple[Path, ...]) -> Path:

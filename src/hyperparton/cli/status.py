@@ -35,7 +35,7 @@ def status(directory: Path, follow: bool, interval: float, trials: int | None) -
 
 def status_lines(now_known: Any, now: float) -> list[str]:
     """The status in a few lines."""
-    from hyperparton.report.hyperparameters import told_values
+    from hyperparton.report.hyperparameters import describe_values
 
     at, total = now_known, now_known.total
     of = f" of {total}" if total is not None else ""
@@ -43,17 +43,17 @@ def status_lines(now_known: Any, now: float) -> list[str]:
     stopped = f", {at.pruned} pruned" if at.pruned else ""
     lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed{stopped}; {place}"]
     if at.running:
-        told = (
+        running = (
             f"trial {trial.number} for {duration(max(now - (trial.begin or now), 0.0))}" for trial in at.running[:6]
         )
         more = f" and {len(at.running) - 6} more" if len(at.running) > 6 else ""
-        lines.append(f"running: {', '.join(told)}{more}")
+        lines.append(f"running: {', '.join(running)}{more}")
     if at.waiting:
         lines.append(f"waiting to run again: {at.waiting}")
     if at.best is None:
         lines.append("best: none yet")
     else:
-        lines.append(f"best: loss {at.best.loss:.4f}, trial {at.best.number}: {told_values(at.best)}")
+        lines.append(f"best: loss {at.best.loss:.4f}, trial {at.best.number}: {describe_values(at.best)}")
     if at.seconds_per_trial is not None:
         left = f"; left: about {duration(at.left)}" if at.left and not at.complete else ""
         lines.append(f"rate: {duration(at.seconds_per_trial)} a trial, {max(len(at.running), 1)} at a time{left}")
@@ -63,8 +63,8 @@ def status_lines(now_known: Any, now: float) -> list[str]:
 
 
 def _line(text: str | None) -> str:
-    found = " ".join((text or "unknown").split())
-    return found if len(found) <= 150 else found[:147] + "..."
+    line = " ".join((text or "unknown").split())
+    return line if len(line) <= 150 else line[:147] + "..."
 
 
 def _ended(at: Any) -> bool:
@@ -100,9 +100,9 @@ def _follow_on_terminal(directory: Path, interval: float, trials: int | None) ->
     with Live(_screen(at), refresh_per_second=4, transient=False) as live:
         while not _ended(at):
             time.sleep(interval)
-            found = signature(directory)
-            if found != seen or at.running:
-                seen, at = found, status_of(directory, time.time(), trials)
+            now_there = signature(directory)
+            if now_there != seen or at.running:
+                seen, at = now_there, status_of(directory, time.time(), trials)
             live.update(_screen(at), refresh=True)
 
 

@@ -90,9 +90,7 @@ class DatasetLoader:
         """(dat,) indices of the points that pass the cuts; raises `DataError` if none does."""
         kept = kept_points(data, self.theory.card, self.cuts, self.rules)
         if not len(kept):
-            raise DataError(
-                f"{data.name}: no point passes the cuts; change the cuts, or take the set out of the runcard"
-            )
+            raise DataError(f"{data.name}: no point passes the cuts; change them, or take the set out of the runcard")
         return kept
 
 

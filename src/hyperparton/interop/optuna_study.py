@@ -160,8 +160,8 @@ def _grid(sampler: QUniform) -> FloatDistribution | None:
 def _names(choice: Choice) -> list[Any]:
     """The options by names that tell them apart."""
     names = [_option(choice.label, option) for option in choice.options]
-    told = [str(name) for name in names]
-    return names if len(set(told)) == len(told) else [f"{i}: {name}" for i, name in enumerate(told)]
+    texts = [str(name) for name in names]
+    return names if len(set(texts)) == len(texts) else [f"{i}: {name}" for i, name in enumerate(texts)]
 
 
 def _option(label: str, option: Any) -> Any:

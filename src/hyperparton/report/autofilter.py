@@ -64,11 +64,11 @@ def _without_worst(
     order = sorted((key for key in groups if key not in holds_best), key=lambda key: (-medians[key], key))
     gone = order[: max(min(kill, len(groups) - 1), 0)]
     out = {id(trial) for key in gone for trial in groups[key]}
-    told = [
+    left_out = [
         Removed(", ".join(f"{n}={v}" for n, v in zip(names, key, strict=True)), len(groups[key]), medians[key])
         for key in gone
     ]
-    return [trial for trial in trials if id(trial) not in out], told
+    return [trial for trial in trials if id(trial) not in out], left_out
 
 
 def _median(trials: Sequence[Trial], loss: Loss) -> float:

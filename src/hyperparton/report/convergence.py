@@ -71,8 +71,8 @@ def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:
     in_time = all(trial.end is not None and trial.scan in starts for trial in finished)
     if in_time:
         finished.sort(key=lambda trial: (_since(trial.end, trial, starts), trial.scan, trial.number))
-    found = [loss(trial) if trial.ok else None for trial in finished]
-    losses = np.array([np.nan if value is None else value for value in found], dtype=float)
+    numbers = [loss(trial) if trial.ok else None for trial in finished]
+    losses = np.array([np.nan if value is None else value for value in numbers], dtype=float)
     best = np.fmin.accumulate(losses) if len(losses) else losses
     seconds = np.array([_since(trial.end, trial, starts) if in_time else np.nan for trial in finished], dtype=float)
     return Convergence(tuple(finished), losses, best, seconds)
@@ -126,11 +126,11 @@ def failures(trials: Sequence[Trial]) -> list[Failure]:
     for trial in trials:
         if trial.status == "fail" and not trial.pruned:
             by_cause[trial.cause or "unknown"].append(trial)
-    found = []
+    causes = []
     for cause, members in by_cause.items():
         times = [trial.seconds for trial in members if trial.seconds is not None]
-        found.append(Failure(cause, tuple(members), sum(times) if times else None))
-    return sorted(found, key=lambda failure: (-len(failure.trials), failure.cause))
+        causes.append(Failure(cause, tuple(members), sum(times) if times else None))
+    return sorted(causes, key=lambda failure: (-len(failure.trials), failure.cause))
 
 
 def folds_saved(trials: Sequence[Trial]) -> tuple[int, int]:
@@ -176,7 +176,7 @@ def workers(trials: Sequence[Trial], now: float | None = None) -> list[Worker]:
                 (trial.begin - start, max(end, trial.begin) - start, trial)
             )
     spans = {scan: max(bar[1] for key, bars in groups.items() if key[0] == scan for bar in bars) for scan, _ in groups}
-    found = []
+    busy_workers = []
     for (scan, owner), members in sorted(groups.items(), key=lambda item: item[0]):
         lanes = _lanes(sorted(members, key=lambda bar: bar[:2]))
         for k, lane in enumerate(lanes):
@@ -184,8 +184,8 @@ def workers(trials: Sequence[Trial], now: float | None = None) -> list[Worker]:
             name += f" ({k + 1})" if len(lanes) > 1 else ""
             busy = sum(end - begin for begin, end, _ in lane)
             bars = tuple((begin, end) for begin, end, _ in lane)
-            found.append(Worker(name, tuple(trial for _, _, trial in lane), bars, busy, spans[scan]))
-    return found
+            busy_workers.append(Worker(name, tuple(trial for _, _, trial in lane), bars, busy, spans[scan]))
+    return busy_workers
 
 
 def _lanes(bars: Sequence[tuple[float, float, Trial]]) -> list[list[tuple[float, float, Trial]]]:

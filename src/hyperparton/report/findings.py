@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_saved
-from hyperparton.report.hyperparameters import columns, told_values
+from hyperparton.report.hyperparameters import columns, describe_values
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, replica_error
 from hyperparton.trials import Trial, ranked
@@ -45,8 +45,10 @@ def _best(trials: Sequence[Trial], loss: Loss) -> str:
     if not order:
         return "No trial has succeeded."
     best, value = order[0]
-    told = told_values(best, [column.name for column in columns(trials)])
-    return f"Trial {best.name}, with a {loss.label} of {value:.4g}: {told or 'all trials share their hyperparameters'}."
+    values = describe_values(best, [column.name for column in columns(trials)])
+    return (
+        f"Trial {best.name}, with a {loss.label} of {value:.4g}: {values or 'all trials share their hyperparameters'}."
+    )
 
 
 def _margin(trials: Sequence[Trial], loss: Loss) -> str:
@@ -55,16 +57,16 @@ def _margin(trials: Sequence[Trial], loss: Loss) -> str:
         return "There is no second successful trial to compare with."
     value, (second, next_value) = order[0][1], order[1]
     middle = median(number for _, number in order)
-    told = [
+    sentences = [
         f"The next one, trial {second.name}, has {next_value:.4g}{_percent(value, next_value)}; the median of "
         f"{len(order)} successful trials is {middle:.4g}."
     ]
     if loss.measure in ("scan", "validation", "experimental"):
-        told.append(_told_apart(order, "validation" if loss.measure == "scan" else loss.measure))
-    return " ".join(told)
+        sentences.append(_distinguished(order, "validation" if loss.measure == "scan" else loss.measure))
+    return " ".join(sentences)
 
 
-def _told_apart(order: Sequence[tuple[Trial, float]], measure: str) -> str:
+def _distinguished(order: Sequence[tuple[Trial, float]], measure: str) -> str:
     """Whether replicas on the same folds would change the order of the best trials."""
     error = replica_error(order[0][0], measure)
     if error is None:
@@ -86,20 +88,20 @@ def _converged(course: Convergence) -> str:
     if where is None:
         return "No trial has succeeded."
     gain = course.recent_gain
-    told = f"The best loss came with trial {where + 1} of {count} to finish"
+    text = f"The best loss came with trial {where + 1} of {count} to finish"
     if gain is None:
-        return f"{told}; too few trials to say more."
-    told += (
+        return f"{text}; too few trials to say more."
+    text += (
         f"; the last quarter of the trials made it better by {100 * gain:.2g} %."
         if gain
         else ("; the last quarter of the trials found no better one.")
     )
     if course.converged is None:
-        return f"Not to be told yet: fewer than {ENOUGH} trials succeeded. {told}"
+        return f"Not to be told yet: fewer than {ENOUGH} trials succeeded. {text}"
     if course.converged:
         answer = "Yes, as far as it can be seen" if gain == 0 else "Nearly"
-        return f"{answer}: {told[0].lower()}{told[1:]}"
-    return f"No: {told[0].lower()}{told[1:]} More trials are likely to find better ones."
+        return f"{answer}: {text[0].lower()}{text[1:]}"
+    return f"No: {text[0].lower()}{text[1:]} More trials are likely to find better ones."
 
 
 def _matters(entries: Sequence[Importance]) -> str:
@@ -108,20 +110,20 @@ def _matters(entries: Sequence[Importance]) -> str:
     level = _LEVEL / len(entries)
     sure = [entry for entry in entries if entry.p_value < level]
     hints = [entry for entry in entries if level <= entry.p_value < _LEVEL]
-    told = []
+    sentences = []
     if sure:
-        told.append(
+        sentences.append(
             f"{_listed([entry.name for entry in sure])}: the best quarter of the trials differs from all of "
             "them by more than chance gives."
         )
     else:
-        told.append(
+        sentences.append(
             "None for sure: the best quarter of the trials differs from all of them by no more than chance "
             f"could give among {len(entries)} hyperparameters."
         )
     if hints:
-        told.append(f"There are hints of {_listed([entry.name for entry in hints])}.")
-    return " ".join(told)
+        sentences.append(f"There are hints of {_listed([entry.name for entry in hints])}.")
+    return " ".join(sentences)
 
 
 def _failed(trials: Sequence[Trial], causes: Sequence[Failure]) -> str:
@@ -129,23 +131,25 @@ def _failed(trials: Sequence[Trial], causes: Sequence[Failure]) -> str:
     restarted = [trial for trial in trials if trial.attempts > 1]
     if causes:
         total = sum(len(failure.trials) for failure in causes)
-        told = [f"{total} of {finished} trials failed."]
-        told += [
+        sentences = [f"{total} of {finished} trials failed."]
+        sentences += [
             f"{_count(len(f.trials), 'trial', 'trials')}: {f.cause} (for example {_short(f.example)})." for f in causes
         ]
     else:
-        told = [f"None of {finished} trials failed."]
+        sentences = [f"None of {finished} trials failed."]
     pruned = [trial for trial in trials if trial.pruned]
     if pruned:
         saved = sum(trial.epochs_saved or 0 for trial in pruned)
         spared = f", which saved at most {saved:,} epochs" if saved else ""
-        told.append(f"{_count(len(pruned), 'trial was', 'trials were')} stopped before the end{spared}.")
+        sentences.append(f"{_count(len(pruned), 'trial was', 'trials were')} stopped before the end{spared}.")
     if restarted:
-        told.append(f"{_count(len(restarted), 'trial was', 'trials were')} started again after a worker had ended.")
+        sentences.append(
+            f"{_count(len(restarted), 'trial was', 'trials were')} started again after a worker had ended."
+        )
     saved, fitted = folds_saved(trials)
     if saved:
-        told.append(f"Stopping at the first fold over the threshold saved {saved} of {saved + fitted} folds.")
-    return " ".join(told)
+        sentences.append(f"Stopping at the first fold over the threshold saved {saved} of {saved + fitted} folds.")
+    return " ".join(sentences)
 
 
 def _short(text: str) -> str:

@@ -100,17 +100,17 @@ def _section(section: Section, svgs: Mapping[str, str]) -> dict[str, Any]:
 
 def _counts(summary: Summary) -> str:
     words = {"ok": "succeeded", "fail": "failed", "running": "running", "waiting": "waiting to run again"}
-    told = [f"{count} {word}" for state, word in words.items() if (count := summary.count(state))]
+    parts = [f"{count} {word}" for state, word in words.items() if (count := summary.count(state))]
     left_out = sum(len(scan.trials) for scan in summary.scans) - len(summary.trials)
     if left_out:
-        told.append(f"{left_out} left out by filters")
+        parts.append(f"{left_out} left out by filters")
     total = sum(scan.total or len(scan.trials) for scan in summary.scans)
-    return f"{total} trials: {', '.join(told)}"
+    return f"{total} trials: {', '.join(parts)}"
 
 
 def _scan(scan: Scan) -> dict[str, Any]:
     chosen = {"engine": "--engine", "seed": "--seed", "replicas": "--replicas", "t0pdfset": "--t0pdfset"}
-    told = [f"{option} {scan.settings[key]}" for key, option in chosen.items() if scan.settings.get(key) is not None]
+    parts = [f"{option} {scan.settings[key]}" for key, option in chosen.items() if scan.settings.get(key) is not None]
     count = scan.total or len(scan.trials)
     settings = Table.of(("setting", "value"), [(key, value) for key, value in scan.settings.items()])
     return {
@@ -119,7 +119,7 @@ def _scan(scan: Scan) -> dict[str, Any]:
         "runcard": scan.runcard,
         "notes": scan.notes,
         "settings": _table(settings) if settings.rows else "",
-        "command": " ".join(["hyperparton scan RUNCARD --trials", str(count), *told]),
+        "command": " ".join(["hyperparton scan RUNCARD --trials", str(count), *parts]),
     }
 
 

@@ -14,7 +14,7 @@ from hyperparton.trials import Trial
 from hyperparton.trials.parameters import is_width, varied
 from hyperparton.trials.result import is_number
 
-__all__ = ["Column", "columns", "told_values"]
+__all__ = ["Column", "columns", "describe_values"]
 
 #: written as lists or computed from others, so no hyperparameters of their own
 _DERIVED = frozenset({"nodes_per_layer", "stopping_epochs"})
@@ -76,7 +76,7 @@ class Column:
         return np.array([np.nan if np.isnan(number) else axis.share(number) for number in numbers.tolist()])
 
 
-def told_values(trial: Trial, names: Sequence[str] | None = None) -> str:
+def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:
     """The hyperparameters of a trial in a line; of all or of these `names`, widths of layers as one list."""
     chosen = [name for name in (trial.values if names is None else names) if not is_width(name)]
     if trial.values.get("nodes_per_layer") is not None:

@@ -55,8 +55,8 @@ def importances(trials: Sequence[Trial], loss: Loss) -> list[Importance]:
     finished = [trial for trial in trials if trial.finished]
     numbers = [loss(trial) if trial.ok else None for trial in finished]
     losses = np.array([np.inf if value is None else value for value in numbers], dtype=float)
-    found = [_importance(column, losses) for column in columns(finished)]
-    return sorted((entry for entry in found if entry), key=lambda entry: (entry.p_value, -entry.divergence))
+    entries = [_importance(column, losses) for column in columns(finished)]
+    return sorted((entry for entry in entries if entry), key=lambda entry: (entry.p_value, -entry.divergence))
 
 
 def _importance(column: Column, losses: np.ndarray) -> Importance | None:
@@ -67,12 +67,12 @@ def _importance(column: Column, losses: np.ndarray) -> Importance | None:
     best = max(round(_BEST * count), 3)
     binnings = _binnings((column.scaled() if column.numeric else column.numbers())[applies], column.numeric, best)
     order = np.argsort(losses[applies], kind="stable")
-    told = _mean_divergence(order[:best], binnings)
+    observed = _mean_divergence(order[:best], binnings)
     rng = np.random.default_rng(_SEED)
     drawn = np.array([_mean_divergence(rng.permutation(count)[:best], binnings) for _ in range(_DRAWS)])
-    p_value = float((1 + np.sum(drawn >= told - 1e-12)) / (1 + _DRAWS))
+    p_value = float((1 + np.sum(drawn >= observed - 1e-12)) / (1 + _DRAWS))
     lie = marginal_range(column, np.flatnonzero(applies)[order[:best]])
-    return Importance(column.name, count, told, float(np.quantile(drawn, 0.95)), p_value, lie)
+    return Importance(column.name, count, observed, float(np.quantile(drawn, 0.95)), p_value, lie)
 
 
 def _binnings(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]:

@@ -39,9 +39,9 @@ class Loss:
     statistic: str = "average"
 
     def __post_init__(self) -> None:
-        for given, known, what in ((self.measure, MEASURES, "loss"), (self.statistic, STATISTICS, "statistic")):
-            if given not in known:
-                raise ReportError(f"unknown {what} {given!r}{nearest(given, known)}, accepted: {', '.join(known)}")
+        for name, known, what in ((self.measure, MEASURES, "loss"), (self.statistic, STATISTICS, "statistic")):
+            if name not in known:
+                raise ReportError(f"unknown {what} {name!r}{nearest(name, known)}, accepted: {', '.join(known)}")
 
     @property
     def label(self) -> str:
@@ -60,10 +60,10 @@ class Loss:
         values = fold_values(trial, self.measure)
         if not values or any(value is None for value in values):
             return None
-        found = STATISTICS[self.statistic](np.asarray(values, dtype=float))
+        number = STATISTICS[self.statistic](np.asarray(values, dtype=float))
         if self.measure == "phi2":
-            found = 1.0 / found if found else math.inf
-        return found if math.isfinite(found) else None
+            number = 1.0 / number if number else math.inf
+        return number if math.isfinite(number) else None
 
 
 def fold_values(trial: Trial, measure: str) -> list[float | None]:

@@ -111,23 +111,23 @@ def _importance_section(summary: Summary) -> Section:
 
 
 def _dependence_section(summary: Summary) -> Section:
-    found = dependences(summary.trials, summary.options.loss)
+    model = dependences(summary.trials, summary.options.loss)
     title, key = "Partial dependences", "dependences"
-    if found is None:
+    if model is None:
         return Section(key, title, (), note="Too few successful trials for a model of the loss.")
     label = summary.options.loss.label
     quality = (
-        f"The model explains {100 * max(found.explained, 0):.0f} % of the variance of trials that it did not see"
-        + ("." if found.explained > 0.3 else ": the curves say little.")
+        f"The model explains {100 * max(model.explained, 0):.0f} % of the variance of trials that it did not see"
+        + ("." if model.explained > 0.3 else ": the curves say little.")
     )
     reading = (
         "The mean loss that a forest of trees, fitted to all trials, predicts along one hyperparameter with the others "
         "as they were in the trials; the band holds two thirds of the trees. Failures and losses above "
-        f"{found.ceiling:.4g} count as {found.ceiling:.4g}. All panels share one axis: the steeper a curve, the more "
+        f"{model.ceiling:.4g} count as {model.ceiling:.4g}. All panels share one axis: the steeper a curve, the more "
         f"it matters. {quality}"
     )
-    limits = _limits(found.entries)
-    panels = tuple(_dependence(entry, label, limits) for entry in found.entries)
+    limits = _limits(model.entries)
+    panels = tuple(_dependence(entry, label, limits) for entry in model.entries)
     return Section(key, title, panels, reading)
 
 
@@ -321,24 +321,24 @@ def _failures(summary: Summary) -> Section:
 
 
 def _workers(summary: Summary, now: float | None) -> Section:
-    found = workers(summary.trials, now)
+    at_work = workers(summary.trials, now)
     title = "Workers"
-    if not found:
+    if not at_work:
         return Section("workers", title, (), note="The trials do not say when they ran.")
     body = [
         (worker.owner, trial.name, trial.status, trial.begin, trial.end, trial.attempts)
-        for worker in found
+        for worker in at_work
         for trial in worker.trials
     ]
-    busy = ", ".join(f"{worker.owner} {100 * worker.share:.0f} %" for worker in found[:8])
+    busy = ", ".join(f"{worker.owner} {100 * worker.share:.0f} %" for worker in at_work[:8])
     panel = Panel(
         "workers",
         "Who worked when",
         "A bar per trial from its booking to its end, hatched where it failed; gaps are time without a trial. A trial "
         f"that was started again shows its whole time under its last worker. Busy: {busy}"
-        + (", ..." if len(found) > 8 else "")
+        + (", ..." if len(at_work) > 8 else "")
         + ".",
         Table.of(("worker", "trial", "status", "begin", "end", "starts"), body),
-        lambda: plots.plot_workers(found),
+        lambda: plots.plot_workers(at_work),
     )
     return Section("workers", title, (panel,))

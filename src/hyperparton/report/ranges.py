@@ -28,14 +28,14 @@ class MarginalRange:
     """category, its share of the best trials and of all, the most frequent among the best first"""
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """Where the best lie, in a few words."""
         if not self.shares:
             return f"{shown(self.low, 3)} to {shown(self.high, 3)}"
         return ", ".join(f"{name} {best:.0%}" for name, best, _ in self.shares if best > 0)
 
     @property
-    def told_of_all(self) -> str:
+    def text_of_all(self) -> str:
         """Where all trials lie."""
         if not self.shares:
             return f"{shown(self.least, 3)} to {shown(self.greatest, 3)}"

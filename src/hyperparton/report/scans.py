@@ -95,9 +95,9 @@ def _read(folder: ScanFolder, name: str) -> Scan:
     )
 
 
-def _label(given: Path, folder: ScanFolder) -> str:
-    if given.is_file() and folder.path == given.parent:
-        return given.resolve().stem
+def _label(path: Path, folder: ScanFolder) -> str:
+    if path.is_file() and folder.path == path.parent:
+        return path.resolve().stem
     return folder.path.resolve().name
 
 

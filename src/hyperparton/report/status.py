@@ -73,10 +73,10 @@ def signature(path: str | Path) -> str:
 
 def _stamp(path: Path) -> str:
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return "-"
-    return f"{found.st_mtime_ns}:{found.st_size}" if path.is_file() else "d"
+    return f"{state.st_mtime_ns}:{state.st_size}" if path.is_file() else "d"
 
 
 def status_of(path: str | Path, now: float, total: int | None = None) -> Status:

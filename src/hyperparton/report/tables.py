@@ -107,12 +107,12 @@ def _counts(trials: Sequence[Trial]) -> str:
 
 def _metrics(trials: Sequence[Trial], statistic: str) -> dict[str, Any]:
     """χ², 1/phi2 and −log p of the hidden folds by the statistic, where trials have them."""
-    found = {}
+    metrics = {}
     for measure, label in (("chi2", "hidden χ²"), ("phi2", "hidden 1/phi2"), ("logp", "hidden −log p")):
         loss = Loss(measure, statistic)
         if any(loss(trial) is not None for trial in trials):
-            found[f"{label} ({statistic})"] = loss
-    return found
+            metrics[f"{label} ({statistic})"] = loss
+    return metrics
 
 
 def best_setup(trial: Trial, loss: Loss) -> Table:
@@ -126,7 +126,7 @@ def best_setup(trial: Trial, loss: Loss) -> Table:
 def importance_table(entries: Sequence[Importance]) -> Table:
     """How much each hyperparameter matters, and where the best quarter of the trials lies along it."""
     names = ("hyperparameter", "trials", "divergence", "95 % of chance", "probability of chance", "best", "all")
-    body = [(e.name, e.trials, e.divergence, e.chance, e.p_value, e.best.told, e.best.told_of_all) for e in entries]
+    body = [(e.name, e.trials, e.divergence, e.chance, e.p_value, e.best.text, e.best.text_of_all) for e in entries]
     return Table.of(names, body)
 
 

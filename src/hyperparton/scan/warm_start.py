@@ -31,8 +31,8 @@ def prior_of(store: TrialStore, sources: Sequence[str | Path], space: Mapping[st
     kept = store.metadata().get(_KEY)
     if kept is not None:
         return kept
-    found, notes = read_prior(sources, space)
-    trials = [[{k: v for k, v in one.vals.items() if v}, one.status, one.loss, one.failure] for one in found]
+    outcomes, notes = read_prior(sources, space)
+    trials = [[{k: v for k, v in one.vals.items() if v}, one.status, one.loss, one.failure] for one in outcomes]
     return {"trials": trials, "notes": notes}
 
 
@@ -64,7 +64,7 @@ def read_prior(sources: Sequence[str | Path], space: Mapping[str, Any]) -> tuple
                 outside.append((trial.number, misfits))
             else:
                 taken.append(replace(trial, vals=vals).outcome)
-        notes.append(f"{path}: {len(taken) - before} of {len(trials)} trials are taken as history{_told(outside)}")
+        notes.append(f"{path}: {len(taken) - before} of {len(trials)} trials are taken as history{_describe(outside)}")
     if not taken:
         raise ScanError("no trial of the earlier scans lies in this space:\n" + "\n".join(notes))
     return [replace(outcome, number=i - len(taken)) for i, outcome in enumerate(taken)], notes
@@ -81,7 +81,7 @@ def _located(space: Mapping[str, Any], trial: Trial) -> tuple[dict[str, list[Any
     return locate(space, {"parameters": held} if set(space) == {"parameters"} else held)
 
 
-def _told(outside: Sequence[tuple[int, list[Misfit]]]) -> str:
+def _describe(outside: Sequence[tuple[int, list[Misfit]]]) -> str:
     """How many do not fit, by parameter, with an example of each."""
     groups: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     for number, misfits in outside:
@@ -89,11 +89,11 @@ def _told(outside: Sequence[tuple[int, list[Misfit]]]) -> str:
             groups[misfit.parameter, misfit.accepted].append((number, misfit.value))
     if not groups:
         return ""
-    told = [
+    parts = [
         f"{len(members)} in {parameter} ({members[0][1]} in trial {members[0][0]}, accepted: {accepted})"
         for (parameter, accepted), members in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
-    return f"; {len(outside)} are outside of this space: {', '.join(told)}"
+    return f"; {len(outside)} are outside of this space: {', '.join(parts)}"
 
 
 def parameter_sets(sources: Sequence[str | Path]) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class ScanFolder:
 
     @classmethod
     def of_tries(cls, tries: Path) -> ScanFolder:
-        """The scan whose `tries.json`, of this or another name, is given."""
+        """The scan of a `tries.json`, whatever the name of the file."""
         replica = tries.parent
         return cls(replica.parent.parent if replica.name.startswith("replica_") else replica, tries)
 
@@ -46,9 +46,9 @@ class ScanFolder:
         return cls.of_tries(Path(replica) / "tries.json")
 
     @classmethod
-    def find(cls, given: str | Path) -> ScanFolder:
+    def find(cls, place: str | Path) -> ScanFolder:
         """The scan of a folder or of a `tries.json`, which must be there; raises StoreError."""
-        path = Path(given)
+        path = Path(place)
         candidates = (cls(path).tries, path / "replica_1" / "tries.json", path / "tries.json")
         for candidate in (path, *candidates):
             if candidate.is_file():
@@ -57,17 +57,17 @@ class ScanFolder:
         raise StoreError(f"{path}: holds no trials; looked for {looked}")
 
     @classmethod
-    def find_tries(cls, given: str | Path) -> Path:
+    def find_tries(cls, place: str | Path) -> Path:
         """`tries.json` of a scan's folder, or the file itself; raises StoreError if there is none."""
-        return cls.find(given).tries
+        return cls.find(place).tries
 
     @classmethod
-    def find_all(cls, given: str | Path) -> list[ScanFolder]:
+    def find_all(cls, place: str | Path) -> list[ScanFolder]:
         """The scans of a folder, one for each replica that has a `tries.json`, as parallel scans of n3fit leave them.
 
         Otherwise it is as `find`, but for a scan whose first trial is running.
         """
-        path = Path(given)
+        path = Path(place)
         several = sorted(path.glob("nnfit/replica_*/tries.json")) if path.is_dir() else []
         if several:
             return [cls.of_tries(tries) for tries in several]
@@ -93,25 +93,25 @@ class ScanFolder:
 
         `store` is the URL of a scan that many join; passwords in it are left out.
         """
-        told = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
-        write_text(self.progress, json.dumps(told) + "\n")
+        content = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
+        write_text(self.progress, json.dumps(content) + "\n")
 
     def asked_for(self) -> int | None:
         """The trials that the last start asked for; None where no start has said it."""
-        total = self._told().get("trials")
+        total = self._content().get("trials")
         return total if isinstance(total, int) else None
 
     def joined_store(self) -> str | None:
         """The URL, without password, of the store that the last start joined; None if it joined none."""
-        store = self._told().get("store")
+        store = self._content().get("store")
         return store if isinstance(store, str) else None
 
-    def _told(self) -> dict[str, object]:
+    def _content(self) -> dict[str, object]:
         try:
-            told = json.loads(self.progress.read_text(encoding="utf-8"))
+            content = json.loads(self.progress.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return told if isinstance(told, dict) else {}
+        return content if isinstance(content, dict) else {}
 
 
 def without_password(store: str) -> str:

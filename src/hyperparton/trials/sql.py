@@ -78,7 +78,7 @@ def _lowest(state: int, *conditions: Any) -> Any:
     return sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state == state, *conditions).scalar_subquery()
 
 
-#: at one moment the highest number, and the lowest of those handed back and of those at work
+#: at one moment the highest number, and the lowest of those released and of those at work
 _ENDS = sa.select(_LAST.scalar_subquery(), _lowest(NEW), _lowest(RUNNING))
 _GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
 _OUTCOME = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss, _TRIALS.c.failure)
@@ -172,9 +172,9 @@ class SqlStore(LeasedStore):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
 
     def _check_sqlite(self, connection: sa.Connection) -> None:
-        found = connection.scalar(sa.text("PRAGMA quick_check(1)"))
-        if found != "ok":
-            raise StoreError(f"{self.name}: damaged: {found}; restore it from a copy or start in another folder")
+        verdict = connection.scalar(sa.text("PRAGMA quick_check(1)"))
+        if verdict != "ok":
+            raise StoreError(f"{self.name}: damaged: {verdict}; restore it from a copy or start in another folder")
 
     @contextmanager
     def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
@@ -238,9 +238,9 @@ class SqlStore(LeasedStore):
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
         statement = self._statements.finish if "result" in values else self._statements.change
-        given = {"at": number, "holder": holder, **self._moment(), **values}
+        values = {"at": number, "holder": holder, **self._moment(), **values}
         with self._transaction() as connection:
-            return connection.execute(statement, given).rowcount == 1
+            return connection.execute(statement, values).rowcount == 1
 
     def _moment(self) -> dict[str, float]:
         """The time as statements need it; nothing where they read the server's."""

@@ -8,7 +8,7 @@ happens to the worker. A booked trial is *leased* by one owner at a time, *finis
 - `book` adds trial `number` and leases it. It succeeds only for the next free number, so of several workers that try
   one wins and the others are told None and look again. What the vals must be depends on number, space, seed and earlier
   results only, so it does not matter who wins.
-- `lease` takes over the unfinished trial with the lowest number that nobody holds: it was handed back or its lease has
+- `lease` takes over the unfinished trial with the lowest number that nobody holds: it was released or its lease has
   ended. It keeps its number and its vals.
 - `heartbeat` moves the end of a lease; `release` hands a trial back. A lease of None seconds does not end by itself and
   is for stores that only one process can hold.

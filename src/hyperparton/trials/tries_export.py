@@ -36,8 +36,8 @@ class ExportedTrials(TrialStore):
         self._parameters = parameters
         self._writer = threading.Lock()
         self._tries = TriesFile(self.json_path, self._lines)
-        # what was handed on: every trial below the number, and those in the set
-        self._below, self._beyond = 0, set[int]()
+        # what was written: every trial below the number, and those in the set
+        self._below, self._ahead = 0, set[int]()
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         for start in range(0, self._store.next_number(), _PAGE):
@@ -46,15 +46,15 @@ class ExportedTrials(TrialStore):
                 yield trial.number, _line(trial)
 
     def _mark(self, number: int) -> None:
-        self._beyond.add(number)
-        while self._below in self._beyond:
-            self._beyond.remove(self._below)
+        self._ahead.add(number)
+        while self._below in self._ahead:
+            self._ahead.remove(self._below)
             self._below += 1
 
     def rebuild(self) -> None:
         """Write the whole file."""
         with self._writing():
-            self._below, self._beyond = 0, set()
+            self._below, self._ahead = 0, set()
             self._tries.rebuild()
 
     def follow(self, own: int | None = None) -> None:
@@ -62,7 +62,7 @@ class ExportedTrials(TrialStore):
         with self._writing():
             # below the first unfinished trial all is written, beyond it as many as run at once
             for trial in self._new(own):
-                if trial.number >= self._below and trial.number not in self._beyond:
+                if trial.number >= self._below and trial.number not in self._ahead:
                     self._tries.add(trial.number, _line(trial))
                     self._mark(trial.number)
 
@@ -70,9 +70,9 @@ class ExportedTrials(TrialStore):
         """The finished trials that may not be written yet, few of the others with them."""
         if own is not None and not self.shared:
             return [self._store.get(own)]
-        if not self._beyond:
+        if not self._ahead:
             return self._store.trials(self._below)
-        new = [number for number in self._store.finished_numbers(self._below) if number not in self._beyond]
+        new = [number for number in self._store.finished_numbers(self._below) if number not in self._ahead]
         return map(self._store.get, new)
 
     @contextlib.contextmanager
@@ -88,7 +88,7 @@ class ExportedTrials(TrialStore):
 
     def finished(self) -> int | None:
         """How many trials are finished and written, or None where that is not known here."""
-        return self._below + len(self._beyond)
+        return self._below + len(self._ahead)
 
     def _finished(self, number: int, finished: bool) -> bool:
         if finished:

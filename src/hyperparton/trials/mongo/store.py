@@ -61,7 +61,7 @@ class MongoStore(LeasedStore):
         self._time: tuple[float | None, float] = (None, 0.0)
         # every trial below this number was seen finished
         self._below = 0
-        with self._told():
+        with self._store_errors():
             self._client: MongoClient[dict[str, Any]] = MongoClient(url, **settings)
             self._database = self._client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
         self._trials = self._database["trials"]
@@ -73,7 +73,7 @@ class MongoStore(LeasedStore):
             raise
 
     def _open(self, create: bool) -> None:
-        with self._told():
+        with self._store_errors():
             if create:
                 self._make_indexes()
             elif self._meta.find_one({"key": "schema_version"}) is None:
@@ -82,8 +82,8 @@ class MongoStore(LeasedStore):
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             # the last first: a trial that is booked in between is not counted, and is no damage
-            found = self._trials.find_one({}, {"number": 1}, sort=[("number", DESCENDING)])
-            last = -1 if found is None else found["number"]
+            highest = self._trials.find_one({}, {"number": 1}, sort=[("number", DESCENDING)])
+            last = -1 if highest is None else highest["number"]
             count = self._trials.count_documents({"number": {"$lte": last}})
             if count != last + 1:
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
@@ -96,7 +96,7 @@ class MongoStore(LeasedStore):
         self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _store_errors(self) -> Iterator[None]:
         """pymongo's failures as StoreErrors; a document that breaks uniqueness is left to the caller."""
         try:
             yield
@@ -108,12 +108,12 @@ class MongoStore(LeasedStore):
     def _now(self) -> float:
         if self._clock is not None:
             return self._clock()
-        told, asked = self._time
-        if told is None or time.monotonic() - asked > _TIME_HOLDS:
-            told = self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC).timestamp()
+        server_time, asked = self._time
+        if server_time is None or time.monotonic() - asked > _TIME_HOLDS:
+            server_time = self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC).timestamp()
             asked = time.monotonic()
-            self._time = told, asked
-        return told + time.monotonic() - asked
+            self._time = server_time, asked
+        return server_time + time.monotonic() - asked
 
     def book(
         self,
@@ -129,7 +129,7 @@ class MongoStore(LeasedStore):
             "space_vals": encode(space_vals or {}), "owner": owner, "attempts": 1,
             "status": None, "loss": None, "failure": None, "result": None,
         }  # fmt: skip
-        with self._told():
+        with self._store_errors():
             if not self._is_next(number):
                 return None
             now = self._now()
@@ -142,7 +142,7 @@ class MongoStore(LeasedStore):
         return trial_of_record(document)
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
-        with self._told():
+        with self._store_errors():
             unfinished = [document for document in self._look() if stop is None or document["_id"] < stop]
             now = self._now()
             change = {
@@ -156,15 +156,15 @@ class MongoStore(LeasedStore):
                 left = {"_id": document["_id"], "state": document["state"]}
                 if ended:
                     left["lease_end"] = {"$lt": now}
-                found = self._trials.find_one_and_update(left, change, return_document=ReturnDocument.AFTER)
-                if found is not None:
-                    return trial_of_record(found)
+                leased = self._trials.find_one_and_update(left, change, return_document=ReturnDocument.AFTER)
+                if leased is not None:
+                    return trial_of_record(leased)
         return None
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
         held = {"_id": number, "owner": holder, "state": RUNNING}
         fields = {name: value for name, value in values.items() if name != "seconds"}
-        with self._told():
+        with self._store_errors():
             now = self._now()
             fields["lease_end"] = lease_end(now, values["seconds"])
             if "result" in values:
@@ -176,9 +176,9 @@ class MongoStore(LeasedStore):
         while stop is None or start < stop:
             end = min(start + _PAGE, max(start, self._known + 1) + _AHEAD)
             end = end if stop is None else min(end, stop)
-            with self._told():
-                found = self._trials.find({"_id": {"$in": list(range(start, end))}}, fields)
-                page = sorted(found, key=lambda document: document["_id"])
+            with self._store_errors():
+                documents = self._trials.find({"_id": {"$in": list(range(start, end))}}, fields)
+                page = sorted(documents, key=lambda document: document["_id"])
             if page:
                 self._known = max(self._known, page[-1]["_id"])
             yield from page
@@ -210,11 +210,11 @@ class MongoStore(LeasedStore):
         return [document["_id"] for document in self._finished(start, None, _STATE)]
 
     def get(self, number: int) -> Trial:
-        with self._told():
-            found = self._trials.find_one({"_id": number})
-        if found is None:
+        with self._store_errors():
+            document = self._trials.find_one({"_id": number})
+        if document is None:
             raise KeyError(f"trial {number} was never booked")
-        return trial_of_record(found)
+        return trial_of_record(document)
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
         return [
@@ -229,9 +229,9 @@ class MongoStore(LeasedStore):
         return (document for document in self._read(max(start, 0), stop, fields) if document["state"] == DONE)
 
     def best(self) -> Trial | None:
-        with self._told():
-            found = self._trials.find_one({"status": "ok"}, sort=[("loss", ASCENDING), ("number", ASCENDING)])
-        return None if found is None else trial_of_record(found)
+        with self._store_errors():
+            document = self._trials.find_one({"status": "ok"}, sort=[("loss", ASCENDING), ("number", ASCENDING)])
+        return None if document is None else trial_of_record(document)
 
     def attach(self, key: str, value: Any) -> None:
         self._put(f"scan.{key}", {"$set": {"value": encode(value)}})
@@ -241,21 +241,21 @@ class MongoStore(LeasedStore):
 
     def _first(self, key: str, text: str) -> str:
         self._put(key, {"$setOnInsert": {"value": text}})
-        with self._told():
-            found = self._meta.find_one({"key": key})
-        if found is None:
+        with self._store_errors():
+            document = self._meta.find_one({"key": key})
+        if document is None:
             raise StoreError(f"{self.name}: damaged: what was written under {key} is not there")
-        return found["value"]
+        return document["value"]
 
     def _put(self, key: str, change: Mapping[str, Any]) -> None:
-        with self._told():
+        with self._store_errors():
             try:
                 self._meta.update_one({"key": key}, change, upsert=True)
             except DuplicateKeyError:  # two inserted at once; now it is there
                 self._meta.update_one({"key": key}, change, upsert=True)
 
     def metadata(self) -> dict[str, Any]:
-        with self._told():
+        with self._store_errors():
             documents = list(self._meta.find({}))
         return {
             document["key"].removeprefix("scan."): json.loads(document["value"])

@@ -15,7 +15,7 @@ from hyperparton.trials.shared_folder import JoinedTrials
 
 __all__ = ["MongoFileTrials"]
 
-#: how long, in seconds, workers may take to hand back their trials when they are stopped
+#: how long, in seconds, workers may take to release their trials when they are stopped
 _GRACE = 20.0
 
 
@@ -63,7 +63,7 @@ class MongoFileTrials(JoinedTrials):
             self.workers.append(subprocess.Popen(list(command), stdin=subprocess.DEVNULL))
 
     def stop_mongo_workers(self) -> None:
-        """Tell the workers to hand back their trials and end; kill those that do not."""
+        """Tell the workers to release their trials and end; kill those that do not."""
         stop_processes(*self.workers, seconds=_GRACE)
         self.workers.clear()
 
