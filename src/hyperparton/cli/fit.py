@@ -73,7 +73,7 @@ def fit(
         )
     if top is not None and source is None and card.trial_specs is None:
         raise click.UsageError("--top needs a scan: --from DIR, or trial_specs in the card")
-    parameters, told = _chosen(card, source, top, replicas)
+    parameters, written, told = _chosen(card, source, top, replicas)
     with make_display() as display:
         from hyperparton.data import load_fit_data
 
@@ -89,7 +89,7 @@ def fit(
     from hyperparton.cli.fit_files import write_fit
 
     folder = output_folder(card, output)
-    write_fit(folder, card, result, parameters, data.datasets[0].observable.tables[0].q0, save)
+    write_fit(folder, card, result, written, data.datasets[0].observable.tables[0].q0, save)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
 
@@ -106,12 +106,12 @@ def _fitted(
 
 def _chosen(
     card: Runcard, source: Path | None, top: int | None, replicas: int
-) -> tuple[dict[int, Parameters], list[str]]:
-    """The parameters of each replica, and a few lines on where they come from."""
+) -> tuple[dict[int, Parameters], dict[int, dict[str, Any]], list[str]]:
+    """The parameters of each replica, the same as they are written, and a few lines on where they come from."""
     numbers = range(1, replicas + 1)
     specs = card.trial_specs
     if source is None and specs is None:
-        return dict.fromkeys(numbers, card.parameters), []
+        return dict.fromkeys(numbers, card.parameters), dict.fromkeys(numbers, card.scan_parameters()), []
     from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
     from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
@@ -124,12 +124,12 @@ def _chosen(
     best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
     places = assigned(numbers, count, specs.seed if specs else None)
     declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
-    made = [
-        _of_trial(card, methodology(trial.space_vals, declared, override), f"trial {trial.number} of {path}")
-        for trial in best
-    ]
+    made = [methodology(trial.space_vals, declared, override) for trial in best]
+    read = [_of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, made, strict=True)]
     told = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
-    return {number: made[place] for number, place in places.items()}, [f"methodologies from {path}", *told]
+    parameters = {number: read[place] for number, place in places.items()}
+    written = {number: made[place] for number, place in places.items()}
+    return parameters, written, [f"methodologies from {path}", *told]
 
 
 def _listed(places: dict[int, int], place: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperparton.files import write_text
 from hyperparton.interop import arc_lengths, export_grid, export_nodes, integrability_numbers, write_weights
-from hyperparton.runcard import Parameters, Runcard
+from hyperparton.runcard import Runcard
 from hyperparton.space import readable
 from hyperparton.trials.scan_folder import ScanFolder
 
@@ -21,26 +21,26 @@ _EVERY = 100
 
 
 def write_fit(
-    folder: Path, card: Runcard, result: Any, parameters: dict[int, Parameters], q0: float, save: str | None
+    folder: Path, card: Runcard, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None
 ) -> None:
     """`filter.yml` and, for each replica, `nnfit/replica_<n>/`: its numbers, its course, its PDF at `q0` in GeV.
 
-    `result` is a `MixedFit`, `parameters` are those of each replica; `save` names the file of its weights, if they
-    are asked for.
+    `result` is a `MixedFit`, `parameters` are those of each replica, as they are written; `save` names the file of its
+    weights, if they are asked for.
     """
     ScanFolder(folder).write_runcard(card.text)
     for part in result.parts:
         _write_part(folder, part, parameters, q0, save)
 
 
-def _write_part(folder: Path, result: Any, parameters: dict[int, Parameters], q0: float, save: str | None) -> None:
+def _write_part(folder: Path, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None) -> None:
     name, x = folder.resolve().name, export_nodes()
     xf = result.xf(x)
     vetoes = {"arc_lengths": arc_lengths(result.xf), "integrability": integrability_numbers(result.xf)}
     for i, number in enumerate(result.replicas):
         replica = folder / "nnfit" / f"replica_{number}"
         content = {**_numbers(result, i), **{key: value[i] for key, value in vetoes.items()}}
-        content |= {"hyperparameters": parameters[number].as_written(), "version": _versions()}
+        content |= {"hyperparameters": parameters[number], "version": _versions()}
         _write_json(replica / f"{name}.json", content)
         _write_json(replica / "chi2exps.log", _course(result, i))
         write_text(replica / f"{name}.exportgrid", export_grid(number, q0, x, xf[i]))

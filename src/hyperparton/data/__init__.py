@@ -5,7 +5,9 @@ What is named here is loaded when it is asked for: checking the names of data se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hyperparton.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyperparton.data.known_sets import check_dataset_names
@@ -50,9 +52,4 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(f"hyperparton.data.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)

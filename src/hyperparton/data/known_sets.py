@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from hyperparton.errors import Fault, nearest
-from hyperparton.runcard import Runcard
+from hyperparton.runcard import DatasetInput, LagrangeSet, Runcard
 
 __all__ = ["check_dataset_names"]
 
@@ -41,7 +40,7 @@ def check_dataset_names(card: Runcard) -> list[Fault]:
     return [fault for path, entry in entries for fault in _check(card, path, entry)]
 
 
-def _check(card: Runcard, path: tuple[str | int, ...], entry: Any) -> Iterator[Fault]:
+def _check(card: Runcard, path: tuple[str | int, ...], entry: DatasetInput | LagrangeSet) -> Iterator[Fault]:
     folder, _, observable = entry.dataset.rpartition("_")
     observables = _observables(folder) if re.fullmatch(r"[A-Za-z0-9_\-.]+", folder) else None
     if observables is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from hyperparton.fit.result import FitResult, TrainedModels
 from hyperparton.fit.setup import FitSetup
 from hyperparton.fit.train import ProgressCallback
 from hyperparton.pdf.model import ModelParameters
-from hyperparton.runcard import Parameters, Runcard
+from hyperparton.runcard import Parameters, Runcard, trial_parameters
 
 __all__ = ["central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
 
@@ -67,10 +68,15 @@ def fit_runcard(
     card: Runcard,
     data: FitData,
     replicas: Sequence[int] = (1,),
-    parameters: Parameters | None = None,
+    parameters: Parameters | Mapping[str, Any] | None = None,
     progress: ProgressCallback | None = None,
 ) -> FitResult:
-    """One fit of a runcard with its own `parameters`, or with others (a scan's best)."""
+    """One fit of a runcard with its own `parameters`, or with others: a scan's best, as `hyper_scan_wrapper` has them.
+
+    Raises TrainingError with everything that is wrong with the others.
+    """
     setup = FitSetup.from_runcard(card, data, replicas)
-    methodology = Methodology.from_parameters(card.parameters if parameters is None else parameters)
-    return run_fit(setup, methodology, setup.full_fit(), progress)
+    chosen = card.parameters if parameters is None else parameters
+    if not isinstance(chosen, Parameters):
+        chosen = trial_parameters(chosen)
+    return run_fit(setup, Methodology.from_parameters(chosen), setup.full_fit(), progress)
