@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hyperparton.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyperparton.fit.result import FitResult
@@ -20,15 +22,5 @@ if TYPE_CHECKING:
 
 __all__ = ["FitResult", "fit_runcard"]
 
-
-def __getattr__(name: str) -> Any:
-    # jax loads with these, and only then
-    if name == "FitResult":
-        from hyperparton.fit.result import FitResult
-
-        return FitResult
-    if name == "fit_runcard":
-        from hyperparton.fit.run import fit_runcard
-
-        return fit_runcard
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# jax loads with these, and only then
+__getattr__ = lazy_names(__name__, {"FitResult": "result", "fit_runcard": "run"})

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hyperparton.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyperparton.hyperloss.trainer import ModelTrainer
 
 __all__ = ["ModelTrainer"]
 
-
-def __getattr__(name: str) -> Any:
-    # jax loads with it, and only then
-    if name in __all__:
-        from hyperparton.hyperloss import trainer
-
-        return getattr(trainer, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# jax loads with it, and only then
+__getattr__ = lazy_names(__name__, {"ModelTrainer": "trainer"})
