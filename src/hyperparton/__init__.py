@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hyperparton import errors
-    from hyperparton.data import load_fit_data
+    from hyperparton.data.load import load_fit_data
     from hyperparton.engines import Engine, get_engine
     from hyperparton.errors import HyperpartonError
     from hyperparton.fit import FitResult, fit_runcard
@@ -87,7 +87,7 @@ __all__ = [
 _HOMES = {
     "nn.initializers": ("MetaLayer",),
     "nn.optimizers": ("MetaModel",),
-    "data": ("load_fit_data",),
+    "data.load": ("load_fit_data",),
     "engines": ("Engine", "get_engine"),
     "errors": ("HyperpartonError",),
     "interop": ("hyper_scan_wrapper",),

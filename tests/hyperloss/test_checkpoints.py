@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.errors import TrialPrunedError
 from hyperparton.hyperloss import ModelTrainer
 

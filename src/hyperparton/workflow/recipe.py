@@ -45,7 +45,7 @@ class TrainerRequest:
 
     def load_data(self) -> Any:
         """The data of a card of PDF fits, with their theory."""
-        from hyperparton.data import load_fit_data
+        from hyperparton.data.load import load_fit_data
 
         assert isinstance(self.card, Runcard)
         return load_fit_data(self.card, self.theory, self.t0pdfset)
