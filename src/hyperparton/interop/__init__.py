@@ -5,8 +5,9 @@ The names are loaded when they are asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hyperparton.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyperparton.interop.exportgrid import export_grid, export_nodes
@@ -36,7 +37,4 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"hyperparton.interop.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -26,9 +26,9 @@ class TrainerRequest:
     output: Path
     """the scan's folder"""
     theory: Path | None = None
-    """folder of FK tables, in the place of where hyperparton looks for them"""
+    """folder of FK tables, instead of the usual ones"""
     t0pdfset: str | None = None
-    """PDF set of the t0 covariance matrix, in the place of the card's"""
+    """PDF set of the t0 covariance matrix, instead of the card's"""
 
     def recipe(self) -> Recipe:
         """How another process makes the trainer; paths are absolute, so that it may run in any folder."""
@@ -44,17 +44,18 @@ class TrainerRequest:
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
     def load_data(self) -> Any:
-        """The data of a card of PDF fits, with their theory."""
+        """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
+        if not isinstance(self.card, Runcard):
+            return None
         from hyperparton.data.load import load_fit_data
 
-        assert isinstance(self.card, Runcard)
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
     def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:
         """The trainer, made here. `data` and `progress` are for PDF fits: what `load_data` gave, who hears of fits."""
         card = self.card
         if isinstance(card, Runcard):
-            from hyperparton.hyperloss import ModelTrainer
+            from hyperparton.hyperloss.trainer import ModelTrainer
 
             return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), progress)
         from hyperparton.interop.n3fit_isolation import as_trainer
@@ -69,8 +70,8 @@ class TrainerRequest:
 def build(
     text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None, trainer: str | None, output: str
 ) -> tuple[Trainer, HyperScanner]:
-    """(trainer, HyperScanner) of a runcard's text; `path` is where it was read, and modules beside it are found."""
+    """(trainer, HyperScanner) of a runcard's text; `path` is where it was read; modules beside it can be imported."""
     card = parse_runcard(text, Path(path), trainer)
     request = TrainerRequest(card, replicas, Path(output), None if theory is None else Path(theory), t0pdfset)
     scanner = scanner_of(card)
-    return request.trainer(request.load_data() if isinstance(card, Runcard) else None), scanner
+    return request.trainer(request.load_data()), scanner
