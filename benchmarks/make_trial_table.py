@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton import HyperScanner, hyper_scan_wrapper
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.runcard import parse_runcard
 from hyperparton.trials import read_tries

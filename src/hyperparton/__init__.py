@@ -13,11 +13,12 @@ from hyperparton.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyperparton import errors
-    from hyperparton.data import load_fit_data
+    from hyperparton.data.load import load_fit_data
     from hyperparton.engines import Engine, get_engine
     from hyperparton.errors import HyperpartonError
-    from hyperparton.fit import FitResult, fit_runcard
-    from hyperparton.hyperloss import ModelTrainer
+    from hyperparton.fit.result import FitResult
+    from hyperparton.fit.run import fit_runcard
+    from hyperparton.hyperloss.trainer import ModelTrainer
     from hyperparton.interop import hyper_scan_wrapper
     from hyperparton.nn.initializers import MetaLayer
     from hyperparton.nn.optimizers import MetaModel
@@ -90,7 +91,7 @@ __all__ = [
 _HOMES = {
     "nn.initializers": ("MetaLayer",),
     "nn.optimizers": ("MetaModel",),
-    "data": ("load_fit_data",),
+    "data.load": ("load_fit_data",),
     "engines": ("Engine", "get_engine"),
     "errors": ("HyperpartonError",),
     "interop": ("hyper_scan_wrapper",),
@@ -111,8 +112,9 @@ _HOMES = {
         "run_scan",
     ),
     "space": ("hp_choice", "hp_loguniform", "hp_quniform", "hp_uniform", "optimizer_arg_wrapper"),
-    "fit": ("FitResult", "fit_runcard"),
-    "hyperloss": ("ModelTrainer",),
+    "fit.result": ("FitResult",),
+    "fit.run": ("fit_runcard",),
+    "hyperloss.trainer": ("ModelTrainer",),
     "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "Trial", "TrialStore", "read_trials", "read_tries"),
     "workflow.scan": ("scan_runcard",),
 }

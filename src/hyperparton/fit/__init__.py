@@ -9,18 +9,3 @@
 5. The trained networks leave it as `TrainedModels` (`result`).  `hyperloss` computes the loss of a trial from them.
    `run` makes a fit of all data in the same way (`FitResult`); in `mixed` each replica has a methodology of its own.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from hyperparton.lazy import lazy_names
-
-if TYPE_CHECKING:
-    from hyperparton.fit.result import FitResult
-    from hyperparton.fit.run import fit_runcard
-
-__all__ = ["FitResult", "fit_runcard"]
-
-# jax loads with these, and only then
-__getattr__ = lazy_names(__name__, {"FitResult": "result", "fit_runcard": "run"})

@@ -47,16 +47,15 @@ class TrainerRequest:
         """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
         if not isinstance(self.card, Runcard):
             return None
-        from hyperparton.data import load_fit_data
+        from hyperparton.data.load import load_fit_data
 
-        assert isinstance(self.card, Runcard)
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
     def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:
         """The trainer, made here. `data` and `progress` are for PDF fits: what `load_data` gave, who hears of fits."""
         card = self.card
         if isinstance(card, Runcard):
-            from hyperparton.hyperloss import ModelTrainer
+            from hyperparton.hyperloss.trainer import ModelTrainer
 
             return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), progress)
         from hyperparton.interop.n3fit_isolation import as_trainer
