@@ -189,8 +189,7 @@ def _limits(options: dict[str, Any]) -> Any:
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:
-    from hyperparton.report.parameters_block import parameters_block
-    from hyperparton.report.tables import best_text
+    from hyperparton.report.tables import best_text, parameters_block
     from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 

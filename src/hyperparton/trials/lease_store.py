@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hyperparton.trials.result import failure_type, finished_loss
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.strict_json import encode
-from hyperparton.trials.trial import DONE, NEW, Trial
+from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 
 __all__ = ["LeasedStore", "lease_end", "trial_of_record"]
 
@@ -48,6 +48,44 @@ class LeasedStore(TrialStore):
     @abstractmethod
     def _last(self) -> int:
         """The highest number in the store, -1 if there is none."""
+
+    @abstractmethod
+    def _insert(self, record: Mapping[str, Any], seconds: float | None) -> float | None:
+        """Add the record of a trial, booked and leased for `seconds` now; the time, or None if its number is there."""
+
+    def book(
+        self,
+        number: int,
+        vals: Mapping[str, Sequence[Any]],
+        owner: str,
+        *,
+        space_vals: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+    ) -> Trial | None:
+        record = {
+            "number": number, "state": RUNNING, "vals": encode(vals), "space_vals": encode(space_vals or {}),
+            "owner": owner, "attempts": 1,
+        }  # fmt: skip
+        now = self._insert(record, seconds) if self._is_next(number) else None
+        if now is None:
+            return None
+        self._known = max(self._known, number)
+        times = {"book_time": now, "refresh_time": now, "lease_end": lease_end(now, seconds)}
+        return trial_of_record({**record, **times, "result": None})
+
+    @abstractmethod
+    def _finished(self, start: int, stop: int | None, *fields: str) -> Iterable[Mapping[Any, Any]]:
+        """The records of the finished trials with start <= number < stop, by number: these fields, by default all."""
+
+    def finished_numbers(self, start: int = 0) -> list[int]:
+        return [record["number"] for record in self._finished(start, None, "number")]
+
+    def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
+        records = self._finished(start, stop, "number", "vals", "status", "loss", "failure")
+        return [Outcome(r["number"], json.loads(r["vals"]), r["status"], r["loss"], r["failure"]) for r in records]
+
+    def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
+        return [trial_of_record(record) for record in self._finished(start, stop)]
 
     def next_number(self) -> int:
         self._known = self._last()
