@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from hyperparton.report.format import shown
+from hyperparton.report.hyperparameters import shown
 from hyperparton.report.panels import Panel, Section
 from hyperparton.report.plots.style import svg_element, svg_text
 from hyperparton.report.scans import Scan

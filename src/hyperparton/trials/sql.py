@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lease_store import LeasedStore, trial_of_record
+from hyperparton.trials.store import LeasedStore, trial_of_record
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 

@@ -23,7 +23,7 @@ from pymongo.errors import DuplicateKeyError, InvalidName, InvalidURI, PyMongoEr
 from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lease_store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.store import LeasedStore, lease_end, trial_of_record
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.trial import DONE, RUNNING, Trial
 
