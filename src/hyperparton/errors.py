@@ -91,12 +91,12 @@ class WalltimeError(HyperpartonError, TimeoutError):
 class TrialPrunedError(HyperpartonError):
     """A trial that is stopped before its end because it cannot become one of the best; raised by a scan's `report`.
 
-    `told` is what the scan has to say of it. A trainer may put what it knows of the fits as they stood into `result`;
-    it becomes a part of the trial's record.
+    `record` is what the scan keeps of it: status, loss, reason and the checkpoint. A trainer may put what it knows of
+    the fits as they stood into `result`; that is kept too.
     """
 
-    def __init__(self, reason: str, told: Mapping[str, Any]):
-        self.told = told
+    def __init__(self, reason: str, record: Mapping[str, Any]):
+        self.record = record
         self.result: Mapping[str, Any] = {}
         super().__init__(reason)
 

@@ -1,4 +1,4 @@
-"""A scan that is killed at many moments, each time continued by a new process; run by test_wrapper.py.
+"""A scan that is killed at many moments, each time continued by a new process; run by test_hyper_scan.py.
 
     python killed_scan.py FOLDER
 

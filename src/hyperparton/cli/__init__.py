@@ -1,8 +1,8 @@
 """The command line. Each command is a module of its own, loaded when it is called for.
 
-Exit codes: 0 done, 1 an error that was told, 2 wrong usage, 3 a scan in which no trial succeeded or whose trainer
+Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a scan in which no trial succeeded or whose trainer
 cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 130 interrupted, 143
-terminated by SIGTERM. After 4, 5, 130 and 143 what was running was handed back, and the same command continues.
+terminated by SIGTERM. After 4, 5, 130 and 143 the trials that ran were released, and the same command continues.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """The entry point: errors that are told become one message and an exit code, never a traceback."""
+    """The entry point: errors of hyperparton become one message and an exit code, never a traceback."""
     try:
         group.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -82,9 +82,9 @@ class Display:
         shown = "" if loss is None else f"loss {loss:.4f}"
         failed = event["status"] != "ok" and not event.get("pruned")
         reason = f"failed: {event['reason']}" if failed else event["reason"] or ""
-        told = ", ".join(part for part in (shown, reason) if part)
+        result = ", ".join(part for part in (shown, reason) if part)
         best = "none yet" if event["best"] is None else f"{event['best']:.4f} (trial {event['best_tid']})"
-        return f"trial {number}: {told}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"
+        return f"trial {number}: {result}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"
 
     def _left(self, event: dict[str, Any]) -> str:
         rest = event["total"] - event["done"]
@@ -136,8 +136,8 @@ class _Bars(Display):
     def epochs(self, event: dict[str, Any]) -> None:
         if self._epochs is None:
             self._epochs = self._progress.add_task("epochs", total=event["epochs"])
-        told = f"epochs, {event['running']} models running"
-        self._progress.update(self._epochs, completed=event["epoch"], total=event["epochs"], description=told)
+        text = f"epochs, {event['running']} models running"
+        self._progress.update(self._epochs, completed=event["epoch"], total=event["epochs"], description=text)
 
 
 def make_display(verbose: bool = False) -> Display:

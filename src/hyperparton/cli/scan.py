@@ -127,10 +127,15 @@ def scan(
     from hyperparton.scan import Execution, ScanSettings
     from hyperparton.workflow.scan import scan_runcard
 
-    settings = ScanSettings(engine, seed, lag, prune, sources)
-    early_stopping, limits = _early_stopping(ends), _limits(ends)
+    settings = ScanSettings(engine=engine, seed=seed, lag=lag, prune=prune, warm_start=sources)
+    early_stopping = _early_stopping(ends)
     execution = Execution(
-        workers, scheduler, store, batch_trials=batch_trials, limits=limits, early_stopping=early_stopping
+        workers=workers,
+        scheduler=scheduler,
+        store=store,
+        batch_trials=batch_trials,
+        limits=_limits(ends),
+        early_stopping=early_stopping,
     )
     folder = output if output is not None else Path(runcard.stem)
     with make_display(verbose) as display, EventLog(log_json) as log:

@@ -1,4 +1,4 @@
-"""What a command does when it is told to end."""
+"""What a command does when the system asks it to end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["end_on_sigterm"]
 
 
 def end_on_sigterm() -> None:
-    """SIGTERM ends the command as an exception does, so that it hands back what runs and ends its processes."""
+    """SIGTERM ends the command as an exception does, so that it releases what runs and ends its processes."""
 
     def end(signum: int, frame: Any) -> None:
         raise SystemExit(143)

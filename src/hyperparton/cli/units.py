@@ -19,12 +19,12 @@ class _Duration(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, int | float):
             return float(value)
-        if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)?", value.strip()):
-            seconds = float(found[1]) * _SECONDS[found[2] or "s"]
-        elif found := re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?", value.strip()):
+        if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)?", value.strip()):
+            seconds = float(match[1]) * _SECONDS[match[2] or "s"]
+        elif match := re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?", value.strip()):
             # as SLURM has it: minutes:seconds, hours:minutes:seconds, days-hours:minutes(:seconds)
-            days, first, second, third = (int(part or 0) for part in found.groups())
-            long = found[1] is not None or found[4] is not None
+            days, first, second, third = (int(part or 0) for part in match.groups())
+            long = match[1] is not None or match[4] is not None
             seconds = days * 86400 + (first * 3600 + second * 60 + third if long else first * 60 + second)
         else:
             self.fail(f"{value!r} is no time; accepted: 90, 90s, 5min, 2h, 1d, 30:00, 2:00:00, 1-12:00:00", param, ctx)
@@ -37,8 +37,8 @@ class _Memory(click.ParamType):
     name = "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
-        size = int(float(found[1]) * _BYTES[found[2].upper()]) if found else 0
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+        size = int(float(match[1]) * _BYTES[match[2].upper()]) if match else 0
         if size <= 0:
             self.fail(f"{value!r} is no size; accepted: 800M, 4G, 4GiB (K, M, G and T are powers of 1024)", param, ctx)
         return size

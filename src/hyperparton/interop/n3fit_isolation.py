@@ -31,13 +31,13 @@ _THEIRS = ("n3fit.model_trainer", "ModelTrainer")
 _SECTIONS = ("training", "validation", "experimental")
 
 
-def as_trainer(given: Trainer) -> Trainer:
-    """`given` as it is, or with its trials made independent of each other if it is n3fit's.
+def as_trainer(trainer: Trainer) -> Trainer:
+    """`trainer` as it is, or with its trials made independent of each other if it is n3fit's.
 
     One of n3fit's must not have run a trial yet.
     """
-    classes = {(each.__module__, each.__name__) for each in type(given).__mro__}
-    return N3FitTrainer(given) if _THEIRS in classes else given
+    classes = {(each.__module__, each.__name__) for each in type(trainer).__mro__}
+    return N3FitTrainer(trainer) if _THEIRS in classes else trainer
 
 
 def as_recipe(recipe: Recipe) -> Recipe:

@@ -19,24 +19,24 @@ from hyperparton.space import QUniform, Sampler, hp_choice, hp_loguniform, hp_qu
 __all__ = ["as_scanner"]
 
 
-def as_scanner(given: Any) -> HyperScanner:
-    """`given` if it is a HyperScanner of ours; the same scan as ours if it is n3fit's.
+def as_scanner(scanner: Any) -> HyperScanner:
+    """`scanner` if it is a HyperScanner of ours; the same scan as ours if it is n3fit's.
 
     n3fit's is anything with `as_dict()` and `hyper_keys` whose dictionary holds expressions of hyperopt. Raises
     ScanError for anything else and for one with n3fit's own MongoDB, SpaceError for an expression that no runcard can
     ask for.
     """
-    if isinstance(given, HyperScanner):
-        return given
-    if not callable(getattr(given, "as_dict", None)) or not hasattr(given, "hyper_keys"):
-        raise ScanError(f"a scan needs a HyperScanner, hyperparton's or n3fit's, given {type(given).__name__}")
-    if getattr(given, "parallel_hyperopt", False):
+    if isinstance(scanner, HyperScanner):
+        return scanner
+    if not callable(getattr(scanner, "as_dict", None)) or not hasattr(scanner, "hyper_keys"):
+        raise ScanError(f"a scan needs a HyperScanner, hyperparton's or n3fit's, given {type(scanner).__name__}")
+    if getattr(scanner, "parallel_hyperopt", False):
         raise ScanError(
             "n3fit's --parallel-hyperopt brings a MongoDB of its own; many jobs join a scan of hyperparton with "
             "`hyperparton scan CARD --trainer n3fit --store URL`"
         )
-    space = {str(key): _own(value) for key, value in given.as_dict().items()}
-    return HyperScanner.of_space(space, given.hyper_keys)
+    space = {str(key): _own(value) for key, value in scanner.as_dict().items()}
+    return HyperScanner.of_space(space, scanner.hyper_keys)
 
 
 def _own(node: Any) -> Any:
@@ -93,9 +93,9 @@ _DISTRIBUTIONS: Mapping[str, Callable[..., Sampler | None]] = {
 
 def _sampler(node: Any) -> Sampler:
     label, arguments = _parameter(node, *_DISTRIBUTIONS)
-    found = _DISTRIBUTIONS[node.pos_args[1].name](label, *arguments)
-    assert found is not None  # no bound is None: hyperopt takes numbers only
-    return found
+    sampler = _DISTRIBUTIONS[node.pos_args[1].name](label, *arguments)
+    assert sampler is not None  # no bound is None: hyperopt takes numbers only
+    return sampler
 
 
 def _parameter(node: Any, *accepted: str) -> tuple[str, list[Any]]:

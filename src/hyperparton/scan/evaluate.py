@@ -85,7 +85,7 @@ def _evaluated(call: Callable[[], Any], seconds: float | None = None) -> dict[st
         with alarm(seconds, late):
             returned = call()
     except TrialPrunedError as pruned:
-        returned = {**pruned.result, **pruned.told}
+        returned = {**pruned.result, **pruned.record}
     except TrialTimeoutError as fault:
         return _failed("TrialTimeout", str(fault), _short_traceback(fault))
     except Exception as fault:
@@ -113,11 +113,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _fault_of_loss(status: str, given: Any, loss: float | None) -> dict[str, Any] | None:
+def _fault_of_loss(status: str, returned: Any, loss: float | None) -> dict[str, Any] | None:
     """The failure of a loss that is no finite number; a trainer that says fail may leave it out."""
-    if loss is not None or (status == "fail" and given is None):
+    if loss is not None or (status == "fail" and returned is None):
         return None
-    value = given.tolist() if callable(getattr(given, "tolist", None)) else given
+    value = returned.tolist() if callable(getattr(returned, "tolist", None)) else returned
     kind = "InvalidLoss"
     if isinstance(value, float):
         kind = "NaNLoss" if math.isnan(value) else "InfiniteLoss"

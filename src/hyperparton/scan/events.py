@@ -15,7 +15,7 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 class Events:
-    """The events of a scan of `total` trials, told to `progress`; if that is None, to nobody."""
+    """The events of a scan of `total` trials, passed to `progress`; if that is None, nobody hears them."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total = progress, total

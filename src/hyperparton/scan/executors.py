@@ -60,7 +60,7 @@ class Task:
     thresholds: Sequence[Threshold] | None
 
     def plain(self) -> dict[str, Any]:
-        """What a process is told of it, as plain data."""
+        """The task for another process, as plain data."""
         plain = None if self.thresholds is None else [threshold.as_list() for threshold in self.thresholds]
         return {"vals": dict(self.trial.vals), "pruning": plain}
 

@@ -1,4 +1,4 @@
-"""Trials in processes of their own: what one needs to be told, and how it is asked, watched and ended.
+"""Trials in processes of their own: how a process is started, asked, watched and ended.
 
 A trainer is built once in each process, from a recipe: the name of a function and plain data. Recipes, vals and results
 go over pipes as JSON; nothing is pickled between a scan and these processes. One that takes too long or too much memory
@@ -94,8 +94,8 @@ class TrainerProcess:
         if set(answer) != {"results"}:
             self.close()
         if "limited" in answer:
-            kind, told = answer["limited"]
-            return {"results": [limit_failure(kind, told)]} if len(trials) == 1 else {"died": told}
+            kind, message = answer["limited"]
+            return {"results": [limit_failure(kind, message)]} if len(trials) == 1 else {"died": message}
         return answer
 
     def _start(self, listeners: _Listeners) -> Answer:
@@ -139,8 +139,8 @@ class TrainerProcess:
             if end is not None and time.monotonic() > end:
                 return _limited("TrialTimeout", f"it took longer than {seconds:g} s; its process was ended")
             if memory is not None and (held := resident_memory(process.pid)) > memory:
-                told = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
-                return _limited("MemoryLimit", told)
+                text = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
+                return _limited("MemoryLimit", text)
 
     def _line(self, process: subprocess.Popen[bytes]) -> Answer | None:
         """The next answer; None if there is none just now."""
@@ -157,7 +157,7 @@ class TrainerProcess:
         return json.loads(line)
 
     def kill(self) -> None:
-        """End the process while another thread asks it; that thread is told that it died."""
+        """End the process while another thread asks it; for that thread it died."""
         if (process := self._process) is not None:
             process.kill()
 

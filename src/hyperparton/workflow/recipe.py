@@ -26,9 +26,9 @@ class TrainerRequest:
     output: Path
     """the scan's folder"""
     theory: Path | None = None
-    """folder of FK tables, in the place of where hyperparton looks for them"""
+    """folder of FK tables, instead of the usual ones"""
     t0pdfset: str | None = None
-    """PDF set of the t0 covariance matrix, in the place of the card's"""
+    """PDF set of the t0 covariance matrix, instead of the card's"""
 
     def recipe(self) -> Recipe:
         """How another process makes the trainer; paths are absolute, so that it may run in any folder."""
@@ -44,7 +44,9 @@ class TrainerRequest:
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
     def load_data(self) -> Any:
-        """The data of a card of PDF fits, with their theory."""
+        """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
+        if not isinstance(self.card, Runcard):
+            return None
         from hyperparton.data import load_fit_data
 
         assert isinstance(self.card, Runcard)
@@ -69,8 +71,8 @@ class TrainerRequest:
 def build(
     text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None, trainer: str | None, output: str
 ) -> tuple[Trainer, HyperScanner]:
-    """(trainer, HyperScanner) of a runcard's text; `path` is where it was read, and modules beside it are found."""
+    """(trainer, HyperScanner) of a runcard's text; `path` is where it was read; modules beside it can be imported."""
     card = parse_runcard(text, Path(path), trainer)
     request = TrainerRequest(card, replicas, Path(output), None if theory is None else Path(theory), t0pdfset)
     scanner = scanner_of(card)
-    return request.trainer(request.load_data() if isinstance(card, Runcard) else None), scanner
+    return request.trainer(request.load_data()), scanner

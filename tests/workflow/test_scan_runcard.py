@@ -1,0 +1,97 @@
+"""`scan_runcard`: a card's scan from Python is that of the command line, with the same events and files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hyperparton import Execution, Limits, ScanSettings, read_tries, scan_runcard
+from hyperparton.errors import RuncardError, StoreError
+from hyperparton.runcard import read_runcard
+from hyperparton.trials import FileTrials
+
+CARD = """
+trainer: line:make
+parameters: {x: 0.0, other: 1}
+hyperscan_config:
+  space:
+    x: {min: -5, max: 5}
+"""
+MODULE = """
+class Line:
+    def set_hyperopt(self, on, keys=None): ...
+
+    def hyperparametrizable(self, params):
+        return {"status": "ok", "loss": abs(params["x"] - 1.0)}
+
+
+def make(card):
+    return Line()
+"""
+SETTINGS = ScanSettings(engine="random", seed=7)
+
+
+@pytest.fixture
+def card(tmp_path):
+    (tmp_path / "line.py").write_text(MODULE)
+    path = tmp_path / "card.yml"
+    path.write_text(CARD)
+    return path
+
+
+def vals(folder):
+    return [entry["misc"]["vals"] for entry in read_tries(folder / "nnfit" / "replica_1" / "tries.json")]
+
+
+def test_it_is_the_scan_of_the_command_line(card, tmp_path, monkeypatch):
+    from hyperparton.cli import main
+
+    best = scan_runcard(card, tmp_path / "python", 4, settings=SETTINGS)
+    command = ["scan", card, "--trials", 4, "-o", tmp_path / "command", "--engine", "random", "--seed", 7]
+    monkeypatch.setattr("sys.argv", ["hyperparton", *map(str, command)])
+    main()
+    assert vals(tmp_path / "python") == vals(tmp_path / "command")
+    assert best["other"] == 1
+    assert best["x"] in [held["x"][0] for held in vals(tmp_path / "python")]
+    kept = []
+    for name in ("python", "command"):
+        with FileTrials(tmp_path / name / "nnfit" / "replica_1") as trials:
+            kept.append(trials.metadata()["scan"])
+    assert kept[0] == kept[1]
+    assert {key for key in kept[0]["metadata"] if key != "notes"} == {"runcard: trainer", "runcard: parameters"}
+
+
+def test_a_card_that_was_read_and_a_default_folder(card, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    events = []
+    scan_runcard(read_runcard(card), trials=2, settings=SETTINGS, progress=events.append)
+    assert [event["event"] for event in events] == ["trial_started", "trial_finished"] * 2
+    assert (tmp_path / "card" / "filter.yml").read_text() == CARD
+    assert json.loads((tmp_path / "card" / "progress.json").read_text()) == {"trials": 2}
+    scan_runcard(card, trials=3, settings=SETTINGS)  # continues
+    assert len(vals(tmp_path / "card")) == 3
+
+
+def test_the_same_with_limits_in_a_process_beside_this_one(card, tmp_path):
+    scan_runcard(card, tmp_path / "here", 3, settings=SETTINGS)
+    execution = Execution(limits=Limits(trial_timeout=60, walltime=600))
+    scan_runcard(card, tmp_path / "beside", 3, settings=SETTINGS, execution=execution)
+    assert vals(tmp_path / "here") == vals(tmp_path / "beside")
+
+
+def test_what_else_is_kept_must_be_the_same(card, tmp_path):
+    folder = tmp_path / "scan"
+    scan_runcard(card, folder, 1, settings=ScanSettings(engine="random", metadata={"site": "a"}))
+    with pytest.raises(StoreError, match="another site"):
+        scan_runcard(card, folder, 2, settings=ScanSettings(engine="random", metadata={"site": "b"}))
+    card.write_text(CARD.replace("other: 1", "other: 2"))
+    with pytest.raises(StoreError, match=r"another search space .*another runcard: parameters"):
+        scan_runcard(card, folder, 2, settings=ScanSettings(engine="random", metadata={"site": "a"}))
+
+
+def test_a_card_that_describes_no_scan(card, tmp_path):
+    card.write_text("trainer: line:make\nparameters: {x: 0.0}\n")
+    with pytest.raises(RuncardError, match="hyperscan_config"):
+        scan_runcard(card, tmp_path / "scan", 2)
+    assert not (tmp_path / "scan").exists()
