@@ -98,7 +98,7 @@ def _fitted(
     card: Runcard, data: Any, parameters: dict[int, Parameters], load: Path | None, no_training: bool, display: Any
 ) -> Any:
     from hyperparton.fit.mixed import fit_mixed
-    from hyperparton.interop import read_weights
+    from hyperparton.interop.weights import read_weights
 
     start = None if load is None else partial(read_weights, load)
     return fit_mixed(card, data, parameters, display.epochs, start=start, training=not no_training)

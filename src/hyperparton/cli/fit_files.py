@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from hyperparton.files import write_text
-from hyperparton.interop import arc_lengths, export_grid, export_nodes, integrability_numbers, write_weights
+from hyperparton.interop.exportgrid import export_grid, export_nodes
+from hyperparton.interop.fitinfo import arc_lengths, integrability_numbers
+from hyperparton.interop.weights import write_weights
 from hyperparton.runcard import Runcard
 from hyperparton.space import readable
 from hyperparton.trials.scan_folder import ScanFolder

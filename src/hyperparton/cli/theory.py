@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hyperparton.cli.signals import end_on_sigterm
+from hyperparton.host import cores, end_on_sigterm
 
 __all__ = ["theory"]
 
@@ -80,7 +80,7 @@ def build_command(
     from hyperparton.theory.plan import KinematicLimits
 
     wanted = _split(datasets) or ("all",)
-    workers = _workers(jobs)
+    workers = jobs or cores()
     checked = [read_card(card) for card in cards]  # so that a fault in the last card shows before the first is built
     for card in checked:
         click.echo(f"theory {card.theoryid}: {card.raw['FNS']}, {workers} processes")
@@ -175,7 +175,7 @@ def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path,
     every_table = plan_tables(expand_datasets(["all"]), KinematicLimits())
     rows = [row for row in sample_rows(every_table, each) if row.table in wanted]
     far = False
-    for compared in compare_directly(path, rows, pieces, _workers(jobs), lambda done: click.echo(str(done), err=True)):
+    for compared in compare_directly(path, rows, pieces, jobs or cores(), lambda done: click.echo(str(done), err=True)):
         verdict = "" if abs(compared.difference) <= 2e-3 else "  more than 2e-3"
         far |= bool(verdict)
         click.echo(
@@ -183,9 +183,3 @@ def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path,
             f"{compared.from_table:.6g}, directly {compared.direct:.6g}, difference {compared.difference:+.1e}{verdict}"
         )
     return far
-
-
-def _workers(jobs: int | None) -> int:
-    from hyperparton.host import cores
-
-    return jobs or cores()

@@ -1,21 +1,28 @@
-"""What a scan may take: time of a trial, memory of a process, failures in a row, time in all."""
+"""What a scan may take: time of a trial, memory of a process, failures and crashes in a row, time in all."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
+from typing import Any
 
 from hyperparton.errors import ScanError, TooManyFailuresError, WalltimeError
 from hyperparton.trials import Trial
 
-__all__ = ["Deadline", "FailureCount", "Limits", "TrialTimeoutError", "alarm", "limit_failure"]
+__all__ = ["Crashes", "Deadline", "FailureCount", "Limits", "TrialTimeoutError", "alarm", "failure_result"]
 
 #: the next trial is taken to need this much more time than the longest so far
 _RESERVE = 1.1
+
+#: how often a trial may end the process that runs it before it counts as failed
+_DEATHS = 3
+
+#: how many processes in a row may die before they have a trainer
+_FALSE_STARTS = 10
 
 
 class TrialTimeoutError(Exception):
@@ -92,9 +99,41 @@ class FailureCount:
             raise TooManyFailuresError(f"{self._count} trials failed one after the other, the last with {trial.reason}")
 
 
-def limit_failure(kind: str, message: str) -> dict[str, object]:
-    """The result of a trial that a limit ended."""
-    return {"status": "fail", "loss": None, "failure": {"type": kind, "message": message, "traceback": None}}
+class Crashes:
+    """Processes that died while they ran trials: which trials run again, which alone, and which fail."""
+
+    def __init__(self) -> None:
+        self._deaths: dict[int, int] = {}
+        self._false_starts = 0
+        #: trials that ended a process together with others: each runs alone, so that it counts for itself
+        self.alone: set[int] = set()
+
+    def none(self) -> None:
+        """A process gave results."""
+        self._false_starts = 0
+
+    def at_start(self, how: str) -> None:
+        """A process died before it had a trainer; ScanError if that happens too often in a row."""
+        self._false_starts += 1
+        if self._false_starts == _FALSE_STARTS:
+            raise ScanError(f"{_FALSE_STARTS} processes one after the other died before they had a trainer: {how}")
+
+    def in_trials(self, numbers: Sequence[int]) -> None:
+        """A process died that ran these trials."""
+        if len(numbers) > 1:
+            self.alone.update(numbers)
+        else:
+            self._deaths[numbers[0]] = self._deaths.get(numbers[0], 0) + 1
+
+    def fault(self, number: int, how: str) -> str | None:
+        """Why the trial fails, if its process died too often, the last time `how`; None if it runs again."""
+        deaths = self._deaths.get(number, 0)
+        return None if deaths < _DEATHS else f"the process that ran it died {deaths} times; the last time {how}"
+
+
+def failure_result(kind: str, message: str, trace: str | None = None) -> dict[str, Any]:
+    """The result of a trial that failed."""
+    return {"status": "fail", "loss": None, "failure": {"type": kind, "message": message, "traceback": trace}}
 
 
 @contextmanager

@@ -11,19 +11,17 @@ from typing import Any
 
 from hyperparton.engines import Engine, get_engine
 from hyperparton.errors import EngineError, ScanError
-from hyperparton.scan.crashes import Crashes
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, Job, local_cluster, remote_cluster
 from hyperparton.scan.history import History
-from hyperparton.scan.identity import agreed_lag
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Deadline, FailureCount
+from hyperparton.scan.limits import Crashes, Deadline, FailureCount
 from hyperparton.scan.loop import Loop
+from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.settings import Execution, ScanSettings
+from hyperparton.scan.settings import Execution, ScanSettings, agreed_lag
 from hyperparton.scan.suggest import Suggester
-from hyperparton.scan.thresholds import Thresholds
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of
@@ -60,7 +58,7 @@ def run_scan(
     - `{"event": "trial_started", tid, total, params}`;
     - `{"event": "trial_finished", tid, total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for
       a trial that was pruned; `done` is how many are finished, `best` the lowest loss so far, None while there is none;
-    - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one tells;
+    - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one reports;
     - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
     - `{"event": "scan_ended", reason}` if early stopping ended the scan.
 

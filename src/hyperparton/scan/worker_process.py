@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hyperparton.host import resident_memory
-from hyperparton.scan.limits import limit_failure
+from hyperparton.scan.limits import failure_result
 from hyperparton.trials.strict_json import encode
 
 __all__ = ["Answer", "Recipe", "TrainerProcess", "close_processes", "run_task"]
@@ -95,7 +95,7 @@ class TrainerProcess:
             self.close()
         if "limited" in answer:
             kind, message = answer["limited"]
-            return {"results": [limit_failure(kind, message)]} if len(trials) == 1 else {"died": message}
+            return {"results": [failure_result(kind, message)]} if len(trials) == 1 else {"died": message}
         return answer
 
     def _start(self, listeners: _Listeners) -> Answer:

@@ -47,21 +47,22 @@ def scan_runcard(
     takes n3fit's fits. A scan is continued with the same card, replicas and data only; they are kept beside
     `settings.metadata`. The walltime counts from this call.
 
-    `progress` hears what `run_scan` tells. Before that it hears `{"event": "note", text}`, lines for the reader, and of
-    fits in this process `{"event": "fit_progress", epoch, epochs, running}`, `running` being how many models still run.
+    `progress` is called with the events of `run_scan`. Before them come `{"event": "note", text}`, lines for the
+    reader; fits in this process report `{"event": "fit_progress", epoch, epochs, running}`, `running` being how many
+    models still run.
 
     Raises RuncardError with all faults of the card, DataError, TheoryError or PDFSetError for data that cannot be read,
     and what `run_scan` raises.
     """
     begun = time.monotonic()
     settings, execution = settings or ScanSettings(), execution or Execution()
-    tell = progress or (lambda event: None)
+    report = progress or (lambda event: None)
     card, scanner = _card_and_space(runcard, trainer)
     for line in _notices(card, scanner):
-        tell({"event": "note", "text": line})
+        report({"event": "note", "text": line})
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
-    made, identity = _trainer_and_identity(request, _run_apart(execution), tell)
+    made, identity = _trainer_and_identity(request, _run_apart(execution), report)
     folder, begins = ScanFolder(output), True
 
     def listen(event: dict[str, Any]) -> None:
@@ -71,7 +72,7 @@ def scan_runcard(
             folder.write_runcard(card.text)
             folder.write_progress(trials, execution.store)
             begins = False
-        tell(event)
+        report(event)
 
     return run_scan(
         folder.replica,
@@ -123,16 +124,16 @@ def _run_apart(execution: Execution) -> bool:
 
 
 def _trainer_and_identity(
-    request: TrainerRequest, apart: bool, tell: Progress
+    request: TrainerRequest, apart: bool, report: Progress
 ) -> tuple[Trainer | Recipe, dict[str, Any]]:
-    """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
+    """The trainer, or its recipe if the trials run apart from this process, and what identifies the scan."""
     card, data, identity = request.card, None, _content(request.card)
     if isinstance(card, Runcard):
         from hyperparton.data.theory_folder import tables_digest
 
         data = request.load_data()
         for line in _summary(card, data, request.replicas):
-            tell({"event": "note", "text": line})
+            report({"event": "note", "text": line})
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
     elif card.trainer == N3FIT:
         if request.theory is not None or request.t0pdfset is not None:
@@ -144,7 +145,7 @@ def _trainer_and_identity(
         identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
     if apart:
         return request.recipe(), identity
-    return request.trainer(data, lambda event: tell({**event, "event": "fit_progress"})), identity
+    return request.trainer(data, lambda event: report({**event, "event": "fit_progress"})), identity
 
 
 def _summary(card: Runcard, data: Any, replicas: int) -> list[str]:
