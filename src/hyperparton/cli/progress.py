@@ -22,7 +22,7 @@ __all__ = ["Display", "duration", "event_log", "make_display", "show_warnings"]
 _EVERY = 30.0
 
 
-class Display:
+class Display(contextlib.AbstractContextManager):
     """Plain lines: one per finished trial, and one now and then about the fit that is running."""
 
     def __init__(self, verbose: bool = False) -> None:
@@ -31,9 +31,6 @@ class Display:
         self._finished = 0
         self._last = time.monotonic()
         self._current = ""
-
-    def __enter__(self) -> Display:
-        return self
 
     def __exit__(self, *exception: object) -> None:
         return None

@@ -104,13 +104,10 @@ def _checked(returned: Any) -> dict[str, Any]:
         raise ValueError(f"status must be {' or '.join(STATUSES)}, given {status!r}")
     result = strict(returned)
     loss = result.get("loss")
-    result["loss"] = float(loss) if _is_number(loss) else None
+    number = isinstance(loss, int | float) and not isinstance(loss, bool)
+    result["loss"] = float(loss) if number else None
     fault = _fault_of_loss(status, returned.get("loss"), result["loss"])
     return {**result, **fault} if fault else result
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _fault_of_loss(status: str, returned: Any, loss: float | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -57,26 +58,23 @@ class Deadline:
 
     def __init__(self, walltime: float | None) -> None:
         self._walltime = walltime
-        self._end = None if walltime is None else time.monotonic() + walltime
+        self._end = math.inf if walltime is None else time.monotonic() + walltime
 
-    def left(self) -> float | None:
-        """Seconds until then; None if it is never."""
-        return None if self._end is None else self._end - time.monotonic()
+    def left(self) -> float:
+        """Seconds until then; infinity if it is never."""
+        return self._end - time.monotonic()
 
     def at_most(self, seconds: float) -> float:
         """So many seconds, or fewer if it comes earlier."""
-        left = self.left()
-        return seconds if left is None else max(0.0, min(seconds, left))
+        return max(0.0, min(seconds, self.left()))
 
     def leaves_time_for(self, seconds: float) -> bool:
         """Whether a trial can still be done, if it takes so long and a bit more."""
-        left = self.left()
-        return left is None or left > _RESERVE * seconds
+        return self.left() > _RESERVE * seconds
 
     def check(self) -> None:
         """Raise WalltimeError if it has passed."""
-        left = self.left()
-        if left is not None and left < 0.0:
+        if self.left() < 0.0:
             raise self.error()
 
     def error(self) -> WalltimeError:

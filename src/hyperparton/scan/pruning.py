@@ -46,7 +46,7 @@ import math
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -87,10 +87,6 @@ class Rule:
     """standard deviation of the prior of a hyperparameter's effect, in units of that of all trials"""
     most: int = 200
     """half of so many of the best trials, and half of the latest, are compared with"""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data: what a scan keeps of it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -177,11 +173,6 @@ class Thresholds:
     def __init__(self, rule: Rule | None, space: Any, lag: int, store: TrialStore) -> None:
         self._rule, self._space, self._lag, self._store = rule, space, lag, store
         self._pruner: Pruner | None = None
-
-    @property
-    def prune(self) -> bool:
-        """Whether trials are pruned at all."""
-        return self._rule is not None
 
     def of(self, trial: Trial) -> list[Threshold] | None:
         """The thresholds of one trial, by epoch; None if the scan does not prune.

@@ -67,9 +67,9 @@ def run_scan(
     engine).
     """
     execution = execution or Execution()
-    _check_request(trainer, scanner, trials)
+    _check_request(trainer, scanner, trials, execution)
     settings = (settings or ScanSettings()).filled_in(scanner)
-    _check_together(trainer, settings, execution)
+    _check_lag(settings.lag or execution.batch_trials, execution.batch_trials, "asked for")
     engine = _engine(settings, execution)
     with (
         _executor(trainer, execution) as executor,
@@ -88,29 +88,23 @@ def run_scan(
         thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
         failures = FailureCount(execution.limits.max_consecutive_failures)
         loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
-        with leases, executor.at_work(Job(scanner, thresholds.prune, execution.limits, deadline, events)):
+        with leases, executor.at_work(Job(scanner, settings.rule is not None, execution.limits, deadline, events)):
             loop.run()
         if queue.stop_reason is not None:
             events.scan_ended(queue.stop_reason)
         return scanner.space_eval(_best(store))
 
 
-def _check_request(trainer: Any, scanner: Any, trials: Any) -> None:
+def _check_request(trainer: Any, scanner: Any, trials: Any, execution: Execution) -> None:
     if not isinstance(scanner, HyperScanner):
         raise ScanError(f"a scan needs a HyperScanner, given {type(scanner).__name__}")
     if not isinstance(trials, int) or trials < 1:
         raise ScanError(f"the number of trials must be a whole number of at least 1, given {trials!r}")
-    if not isinstance(trainer, Recipe):
-        adapted(trainer)
     if not samplers_by_label(scanner.as_dict()):
         raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
-
-
-def _check_together(trainer: Trainer | Recipe, settings: ScanSettings, execution: Execution) -> None:
-    """Raise ScanError for what cannot be asked for with each other."""
-    _check_lag(settings.lag or execution.batch_trials, execution.batch_trials, "asked for")
     if isinstance(trainer, Recipe):
         return
+    adapted(trainer)
     limits = execution.limits
     timed = limits.trial_timeout is not None or limits.walltime is not None
     if timed and threading.current_thread() is not threading.main_thread():

@@ -6,7 +6,7 @@ What a scan is, is kept in its store at the first start and compared at each lat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +72,7 @@ class ScanSettings:
         """What is kept and compared, beside `metadata`; what is not used is left out."""
         kept: dict[str, Any] = {"seed": self.seed, "engine": self.engine, "lag": self.lag}
         if self.rule is not None:
-            kept["prune"] = self.rule.as_dict()
+            kept["prune"] = asdict(self.rule)
         if self.warm_start:
             kept["prior"] = [Path(source).name for source in self.warm_start]
         return kept

@@ -46,7 +46,7 @@ class ReportingTrainer(Trainer, Protocol):
 
     In a scan that prunes, `report` is a function during each trial, otherwise None: `report(epoch, loss, folds=(),
     epochs=None)` with the loss that the trial would have if it ended after `epoch` epochs, the same of each fold, and
-    how many epochs the trial may take. It raises TrialPrunedError to end the trial.
+    how many epochs the trial may take. It raises TrialPrunedError to end the trial; a trainer lets that pass.
     """
 
     report: Callable[..., None] | None

@@ -14,6 +14,7 @@ from hyperparton.runcard import Runcard, TrainerRuncard, examine
 
 __all__ = [
     "checked_card",
+    "data_summary",
     "make_scanner",
     "n3fit_results",
     "output_folder",
@@ -89,6 +90,14 @@ def scanner_of(card: Runcard | TrainerRuncard) -> Any:
                 found.append(name)  # a scan that was begun has kept its trials
         config["use_tries_from"] = found
     return HyperScanner(card.scan_parameters(), config)
+
+
+def data_summary(data: Any) -> list[str]:
+    """Lines on the data of a PDF fit."""
+    return [
+        f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}",
+        f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}",
+    ]
 
 
 def n3fit_results() -> list[Path]:

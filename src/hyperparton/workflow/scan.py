@@ -14,7 +14,7 @@ from hyperparton.scan import Execution, HyperScanner, Recipe, ScanSettings, Trai
 from hyperparton.scan.events import Progress
 from hyperparton.space import readable
 from hyperparton.trials.scan_folder import ScanFolder
-from hyperparton.workflow.cards import checked_card, make_scanner, output_folder
+from hyperparton.workflow.cards import checked_card, data_summary, make_scanner, output_folder
 from hyperparton.workflow.recipe import TrainerRequest
 
 __all__ = ["scan_runcard"]
@@ -62,7 +62,10 @@ def scan_runcard(
         report({"event": "note", "text": line})
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
-    made, identity = _trainer_and_identity(request, _run_apart(execution), report)
+    limits = execution.limits
+    at_once = execution.workers is not None or execution.scheduler is not None
+    apart = at_once or limits.trial_timeout is not None or limits.worker_memory is not None
+    made, identity = _trainer_and_identity(request, apart, report)
     folder, begins = ScanFolder(output), True
 
     def listen(event: dict[str, Any]) -> None:
@@ -80,7 +83,7 @@ def scan_runcard(
         scanner,
         trials,
         settings=replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata}),
-        execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
+        execution=replace(execution, limits=limits.after(time.monotonic() - begun)),
         progress=listen,
     )
 
@@ -116,13 +119,6 @@ def _notices(card: Runcard | TrainerRuncard, scanner: HyperScanner) -> list[str]
     return lines
 
 
-def _run_apart(execution: Execution) -> bool:
-    """Whether the trials run in processes beside this one."""
-    limits = execution.limits
-    at_once = execution.workers is not None or execution.scheduler is not None
-    return at_once or limits.trial_timeout is not None or limits.worker_memory is not None
-
-
 def _trainer_and_identity(
     request: TrainerRequest, apart: bool, report: Progress
 ) -> tuple[Trainer | Recipe, dict[str, Any]]:
@@ -132,7 +128,9 @@ def _trainer_and_identity(
         from hyperparton.data.theory_folder import tables_digest
 
         data = request.load_data()
-        for line in _summary(card, data, request.replicas):
+        assert card.kfold is not None
+        folds = f"{len(card.kfold.partitions)} folds x {request.replicas} replicas per trial"
+        for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
     elif card.trainer == N3FIT:
@@ -146,16 +144,6 @@ def _trainer_and_identity(
     if apart:
         return request.recipe(), identity
     return request.trainer(data, lambda event: report({**event, "event": "fit_progress"})), identity
-
-
-def _summary(card: Runcard, data: Any, replicas: int) -> list[str]:
-    """Lines on the data of a card of PDF fits."""
-    assert card.kfold is not None
-    return [
-        f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}",
-        f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}",
-        f"{len(card.kfold.partitions)} folds x {replicas} replicas per trial",
-    ]
 
 
 def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:
