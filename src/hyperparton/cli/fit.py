@@ -14,7 +14,6 @@ from hyperparton.runcard import Parameters, Runcard, parameter_faults, trial_par
 from hyperparton.workflow.cards import (
     checked_card,
     data_summary,
-    n3fit_results,
     output_folder,
     replicas_option,
     runcard_argument,
@@ -112,7 +111,7 @@ def _chosen(
 
     if source is None:
         assert specs is not None
-        source = find_scan(specs.hyperscan, Path(card.path).resolve().parent, n3fit_results())
+        source = find_scan(specs.hyperscan, Path(card.path).resolve().parent)
     path = ScanFolder.find_tries(source)
     count = top or (specs.number_of_trials if specs else 1)
     best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)

@@ -11,8 +11,7 @@ import numpy as np
 
 from hyperparton.catalogue import PUSH_EACH
 from hyperparton.files import write_text
-from hyperparton.interop.exportgrid import export_grid, export_nodes
-from hyperparton.interop.fitinfo import arc_lengths, integrability_numbers
+from hyperparton.interop.exportgrid import arc_lengths, export_grid, export_nodes, integrability_numbers
 from hyperparton.interop.weights import write_weights
 from hyperparton.runcard import Runcard
 from hyperparton.space import readable

@@ -89,12 +89,19 @@ class FailureCount:
 
     def __init__(self, most: int | None) -> None:
         self._most, self._count = most, 0
+        self._fault: TooManyFailuresError | None = None
 
     def add(self, trial: Trial) -> None:
-        """One more finished trial; raises TooManyFailuresError."""
+        """One more finished trial."""
         self._count = 0 if trial.status == "ok" or trial.pruned else self._count + 1
-        if self._count == self._most:
-            raise TooManyFailuresError(f"{self._count} trials failed one after the other, the last with {trial.reason}")
+        if self._count == self._most and self._fault is None:
+            text = f"{self._count} trials failed one after the other, the last with {trial.reason}"
+            self._fault = TooManyFailuresError(text)
+
+    def check(self) -> None:
+        """Raise TooManyFailuresError if there were too many at some time."""
+        if self._fault is not None:
+            raise self._fault
 
 
 class Crashes:

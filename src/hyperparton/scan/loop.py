@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hyperparton.errors import ScanError, TooManyFailuresError
+from hyperparton.errors import ScanError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events
 from hyperparton.scan.executors import Executor, Task
@@ -61,6 +61,7 @@ class Loop:
                 self.deadline.check()
                 for trials, answer in self.executor.answers():
                     self._settle(trials, answer)
+                    self.failures.check()
             elif self.queue.over:
                 return
             else:  # other processes have to finish their trials first
@@ -77,7 +78,8 @@ class Loop:
             raise ScanError(str(answer["broken"]))
         if "results" in answer:
             self.crashes.none()
-            self._finish_all(trials, answer["results"])
+            for trial, result in zip(trials, answer["results"], strict=True):
+                self._finish(trial, result)
             return
         if answer.get("starting"):
             self.crashes.at_start(answer["died"])
@@ -89,17 +91,6 @@ class Loop:
             else:
                 _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, answer["died"])
                 self.leases.release(trial.number)
-
-    def _finish_all(self, trials: Sequence[Trial], results: Sequence[dict[str, Any]]) -> None:
-        """Keep all results, and only then raise that there were too many failures among them."""
-        too_many = None
-        for trial, result in zip(trials, results, strict=True):
-            try:
-                self._finish(trial, result)
-            except TooManyFailuresError as fault:
-                too_many = too_many or fault
-        if too_many is not None:
-            raise too_many
 
     def _finish(self, trial: Trial, result: dict[str, Any]) -> None:
         """Keep a result and report it, unless its lease was lost: then another process runs the trial."""
