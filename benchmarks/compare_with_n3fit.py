@@ -14,7 +14,7 @@ import argparse
 
 import numpy as np
 
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks
 from hyperparton.fit.chi2 import ReducedChi2, reduce_rows
 from hyperparton.fit.folds import Fold

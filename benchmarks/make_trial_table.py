@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 
 from hyperparton import HyperScanner, hyper_scan_wrapper
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.runcard import parse_runcard
 from hyperparton.trials import read_tries
 from hyperparton.trials.trial import DONE
-from hyperparton.workflow.recipe import pdf_trainer
 
 ROOT = Path(__file__).parent.parent
 CARD = ROOT / "examples" / "dis.yml"
@@ -90,7 +89,7 @@ def scan_parts() -> tuple[CourseTrainer, HyperScanner]:
     """(trainer, scanner) of the benchmark's scans."""
     card = parse_runcard(CARD.read_text(), CARD)
     scanner = HyperScanner(card.scan_parameters(), SCAN)
-    return CourseTrainer(pdf_trainer(card, load_fit_data(card, None, None), 1)), scanner
+    return CourseTrainer(ModelTrainer.from_runcard(card, load_fit_data(card, None, None), (1,))), scanner
 
 
 def run(folder: Path, trials: int, seconds: float) -> None:

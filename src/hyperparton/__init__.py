@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 # the one list of public names: type checkers follow these imports, and at run time they are read from this file
 if TYPE_CHECKING:
     from hyperparton import errors as errors
-    from hyperparton.data import load_fit_data as load_fit_data
+    from hyperparton.data.load import load_fit_data as load_fit_data
     from hyperparton.engines import Engine as Engine
     from hyperparton.engines import get_engine as get_engine
     from hyperparton.errors import HyperpartonError as HyperpartonError
-    from hyperparton.fit import FitResult as FitResult
-    from hyperparton.fit import fit_runcard as fit_runcard
-    from hyperparton.hyperloss import ModelTrainer as ModelTrainer
+    from hyperparton.fit.result import FitResult as FitResult
+    from hyperparton.fit.run import fit_runcard as fit_runcard
+    from hyperparton.hyperloss.trainer import ModelTrainer as ModelTrainer
     from hyperparton.interop.hyper_scan import hyper_scan_wrapper as hyper_scan_wrapper
     from hyperparton.nn.initializers import MetaLayer as MetaLayer
     from hyperparton.nn.optimizers import MetaModel as MetaModel

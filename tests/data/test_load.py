@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.errors import DataError, PDFSetError, RuncardError, TheoryError
 from hyperparton.runcard import parse_runcard
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperparton.data import EVOLUTION_BASIS, SHIPPED_SET, PDFSet, find_pdfset
-from hyperparton.data.pdfsets import data_paths
+from hyperparton.data.pdfsets import SHIPPED_SET, PDFSet, data_paths, find_pdfset
+from hyperparton.data.types import EVOLUTION_BASIS
 from hyperparton.errors import PDFSetError
 
 X = np.geomspace(1e-4, 1.0, 40)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup

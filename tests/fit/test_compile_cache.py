@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from hyperparton.fit import compile_cache
-from hyperparton.hyperloss import ModelTrainer
+from hyperparton.hyperloss.trainer import ModelTrainer
 
 PROGRAM = "advance"
 

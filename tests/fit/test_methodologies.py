@@ -9,8 +9,8 @@ from hyperparton.catalogue import FITBASES
 from hyperparton.data.masks import replica_seeds
 from hyperparton.data.predictions import chi2, predict
 from hyperparton.errors import TrainingError
-from hyperparton.fit import fit_runcard
 from hyperparton.fit.methodology import Methodology
+from hyperparton.fit.run import fit_runcard
 from hyperparton.fit.setup import FitSetup
 from hyperparton.pdf.batched import network_shape
 from hyperparton.pdf.dropout import dropout_mask

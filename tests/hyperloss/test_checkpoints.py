@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.errors import TrialPrunedError
-from hyperparton.hyperloss import ModelTrainer
+from hyperparton.hyperloss.trainer import ModelTrainer
 
 KFOLD = {
     "partitions": [{"datasets": ["SLAC_NC_NOTFIXED_P_EM-F2"]}, {"datasets": ["HERA_CC_318GEV_EM-SIGMARED"]}],

@@ -10,8 +10,8 @@ import pytest
 from hyperparton.data.predictions import chi2, predict
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
-from hyperparton.hyperloss import ModelTrainer
 from hyperparton.hyperloss.loss import HyperLoss
+from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.runcard import trial_parameters
 from hyperparton.scan.trainer import BatchTrainer, ProgressTrainer, ReportingTrainer
 

@@ -6,7 +6,7 @@ import pytest
 
 from hyperparton.errors import TrainingError, TrialPrunedError
 from hyperparton.fit import train
-from hyperparton.hyperloss import ModelTrainer
+from hyperparton.hyperloss.trainer import ModelTrainer
 
 ADAM = {"optimizer_name": "Adam", "learning_rate": 3e-3, "clipnorm": 1e-4}
 #: what differs between trials that share a program, and a few that do not

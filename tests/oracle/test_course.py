@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from hyperparton.catalogue import INITIALIZERS
-from hyperparton.data import load_fit_data
+from hyperparton.data.load import load_fit_data
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup
-from hyperparton.hyperloss import ModelTrainer
+from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import Quadrature
 from hyperparton.runcard import parse_runcard, trial_parameters

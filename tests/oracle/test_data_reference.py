@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from hyperparton.data import chi2, chi2_by_dataset, load_fit_data, predict
+from hyperparton.data.load import load_fit_data
 from hyperparton.data.masks import (
     DIAGONAL_FRACTION,
     diagonal_mask,
@@ -19,6 +19,7 @@ from hyperparton.data.masks import (
     replica_seeds,
     training_masks,
 )
+from hyperparton.data.predictions import chi2, chi2_by_dataset, predict
 from hyperparton.data.pseudodata import make_replicas
 from hyperparton.runcard import Runcard, read_runcard
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperparton.data import SHIPPED_SET, find_pdfset
+from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
 from hyperparton.data.theory_folder import SHIPPED
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard, read_card

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperparton.data import SHIPPED_SET, find_pdfset
+from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
 from hyperparton.theory.card import read_card
 from hyperparton.theory.coefficients import Point, YadismObservable
 from hyperparton.theory.direct import plain_coefficients

@@ -71,7 +71,10 @@ _DATA_PIDS = (22, 100, 21, 200, 203, 208, 215, 224, 235, 103, 108, 115, 124, 135
 def _predict(path):
     part = read_fktable(path)
     xf = _toy_channels(part.xgrid)
-    chosen = [np.array([xf[_DATA_PIDS[index]] for index in channel]) for channel in part.channels]
+    chosen = [
+        np.array([xf[_DATA_PIDS[index]] for index in channel])
+        for channel in part.channels.reshape(len(part.channels), -1)
+    ]
     if part.hadronic:
         return np.array([sum(v @ c[1] @ c[0] for v, c in zip(row, chosen, strict=True)) for row in part.values])
     return np.array([sum(v @ c[0] for v, c in zip(row, chosen, strict=True)) for row in part.values])

@@ -75,7 +75,7 @@ def fit(
         raise click.UsageError("--top needs a scan: --from DIR, or trial_specs in the card")
     parameters, written, notes = _chosen(card, source, top, replicas)
     with make_display() as display:
-        from hyperparton.data import load_fit_data
+        from hyperparton.data.load import load_fit_data
         from hyperparton.fit.mixed import fit_mixed
         from hyperparton.interop.weights import read_weights
 

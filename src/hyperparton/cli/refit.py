@@ -37,7 +37,7 @@ def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None
 
 
 def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
-    from hyperparton.data import load_fit_data
+    from hyperparton.data.load import load_fit_data
     from hyperparton.fit.setup import FitSetup
     from hyperparton.runcard import Runcard, parse_runcard
 

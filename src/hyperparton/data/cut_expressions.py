@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 import numpy as np
 
@@ -20,16 +21,17 @@ _LONGEST = 1000
 _LARGEST_POWER = 100
 _DEEPEST = 100
 
-_BINARY: Mapping[type, Callable] = {
+_OPERATORS: Mapping[type, Callable] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
     ast.Div: np.true_divide,
     ast.Pow: np.power,
-}
-_UNARY: Mapping[type, Callable] = {ast.USub: np.negative, ast.UAdd: np.positive, ast.Not: np.logical_not}
-_LOGICAL: Mapping[type, Callable] = {ast.And: np.logical_and, ast.Or: np.logical_or}
-_COMPARISON: Mapping[type, Callable] = {
+    ast.USub: np.negative,
+    ast.UAdd: np.positive,
+    ast.Not: np.logical_not,
+    ast.And: np.logical_and,
+    ast.Or: np.logical_or,
     ast.Lt: np.less,
     ast.LtE: np.less_equal,
     ast.Gt: np.greater,
@@ -80,15 +82,15 @@ class Expression:
                 return []
             case ast.Name(id=name):
                 return [name]
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 if isinstance(op, ast.Pow) and not _small(right):
                     raise DataError(f"powers in an expression are numbers up to {_LARGEST_POWER}: {self.text!r}")
                 children = [left, right]
-            case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
+            case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
                 children = [operand]
             case ast.BoolOp(values=values):
                 children = values
-            case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISON for op in ops):
+            case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _OPERATORS for op in ops):
                 children = [left, *others]
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
                 children = [argument]
@@ -104,18 +106,17 @@ class Expression:
             case ast.Name(id=name):
                 return variables[name]
             case ast.BinOp(left=left, op=op, right=right):
-                return _BINARY[type(op)](self._value(left, variables), self._value(right, variables))
+                return _OPERATORS[type(op)](self._value(left, variables), self._value(right, variables))
             case ast.UnaryOp(op=op, operand=operand):
-                return _UNARY[type(op)](self._value(operand, variables))
+                return _OPERATORS[type(op)](self._value(operand, variables))
             case ast.BoolOp(op=op, values=values):
-                parts = [self._value(value, variables) for value in values]
-                return _fold(_LOGICAL[type(op)], parts)
+                return reduce(_OPERATORS[type(op)], [self._value(value, variables) for value in values])
             case ast.Call(func=ast.Name(id=name), args=[argument]):
                 return FUNCTIONS[name](self._value(argument, variables))
             case ast.Compare(left=left, ops=ops, comparators=others):
                 sides = [self._value(side, variables) for side in (left, *others)]
                 pairs = zip(ops, sides, sides[1:], strict=False)
-                return _fold(np.logical_and, [_COMPARISON[type(op)](a, b) for op, a, b in pairs])
+                return reduce(np.logical_and, [_OPERATORS[type(op)](a, b) for op, a, b in pairs])
             case _:  # cannot be: checked when made
                 raise DataError(f"{type(node).__name__} is not allowed in {self.text!r}")
 
@@ -124,10 +125,3 @@ def _small(power: ast.AST) -> bool:
     if isinstance(power, ast.UnaryOp):
         power = power.operand
     return isinstance(power, ast.Constant) and isinstance(power.value, int | float) and power.value <= _LARGEST_POWER
-
-
-def _fold(operation: Callable, parts: list) -> np.ndarray:
-    result = parts[0]
-    for part in parts[1:]:
-        result = operation(result, part)
-    return result

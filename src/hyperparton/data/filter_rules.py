@@ -1,4 +1,4 @@
-"""The cuts that NNPDF applies to its data sets by default (arXiv:2109.02653, section 4), as facts.
+"""Rules that cut points, and those that NNPDF applies by default (arXiv:2109.02653, section 4).
 
 A rule keeps the points for which its expression holds.  It applies to the data set named (under its name or an older
 one) and to all data of the process type named; `DIS_ALL` is every type that begins with DIS.  `pto`, `fns` and `ic`
@@ -7,27 +7,75 @@ restrict it to theories of that perturbative order, flavour scheme or treatment 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+
+from hyperparton.data.commondata import CommonData
+from hyperparton.data.cut_expressions import Expression
+from hyperparton.errors import DataError
 
 __all__ = ["DEFAULT_RULES", "DIS_ALL", "FilterRule"]
 
 DIS_ALL = "DIS_ALL"
+_PTO = re.compile(r"(?:N(?P<number>[0-9]+)|(?P<letters>N*))LO(?P<relation>[-+!])?")
 
 
 @dataclass(frozen=True)
 class FilterRule:
-    """One cut, with the names that a runcard uses in `added_filter_rules`."""
+    """One cut, with the names that a runcard uses in `added_filter_rules`; `DataError` for one that is wrong."""
 
     rule: str
     dataset: str | None = None
     process_type: str | None = None
-    local_variables: dict[str, Any] = field(default_factory=dict)
+    local_variables: Mapping[str, Any] | None = None
     """name -> number or expression, in terms of the kinematics and of the names before it"""
     pto: str | None = None
     """`NNLO` that order, `NNLO+` it or higher, `NNLO-` lower, `NNLO!` any other"""
     fns: str | None = None
     ic: int | None = None
+    _local: dict[str, Expression] = field(init=False, repr=False)
+    _keep: Expression = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        local = {name: Expression(text) for name, text in (self.local_variables or {}).items()}
+        object.__setattr__(self, "_local", local)
+        object.__setattr__(self, "_keep", Expression(self.rule))
+        if self.pto is not None and not _PTO.fullmatch(self.pto.upper()):
+            raise DataError(f"PTO of a rule is an order such as NNLO, NNLO+, NNLO- or NNLO!, given {self.pto!r}")
+
+    def applies(self, data: CommonData, theory: Mapping[str, Any]) -> bool:
+        """Whether the rule is about this set and this theory card."""
+        by_name = self.dataset is not None and self.dataset in (data.name, *data.legacy_names)
+        by_kind = self.process_type == DIS_ALL and data.process.startswith("DIS")
+        return (
+            (by_name or self.process_type == data.process or by_kind)
+            and (self.pto is None or _order_matches(self.pto, int(theory["PTO"])))
+            and (self.fns is None or self.fns == theory["FNS"])
+            and (self.ic is None or self.ic == theory["IC"])
+        )
+
+    def passed(self, data: CommonData, variables: Mapping[str, Any]) -> np.ndarray:
+        """(dat,) True for the points that pass, whose kinematics are among the variables."""
+        known = dict(variables)
+        try:
+            for name, expression in self._local.items():
+                known[name] = expression(known)
+            kept = self._keep(known)
+        except DataError as error:
+            raise DataError(f"cut of {data.name}: {error}") from error
+        return np.broadcast_to(kept.astype(bool), (data.ndata,))
+
+
+def _order_matches(wanted: str, order: int) -> bool:
+    match = _PTO.fullmatch(wanted.upper())
+    assert match is not None  # checked when the rule was made
+    number = int(match["number"]) if match["number"] is not None else len(match["letters"])
+    relations = {"!": order != number, "+": order >= number, "-": order < number, None: order == number}
+    return relations[match["relation"]]
 
 
 def _each(rule: str, *datasets: str, **restrictions: Any) -> tuple[FilterRule, ...]:

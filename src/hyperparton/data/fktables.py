@@ -7,7 +7,7 @@ A prediction is ``sum table[dat, chan, x] xf[channel, x]`` for one proton and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +24,6 @@ __all__ = ["load_observable", "read_cfactor", "read_fktable"]
 #: PDG-like numbers of the evolution basis in PineAPPL files, in the order of `EVOLUTION_BASIS`
 _PIDS = (22, 100, 21, 200, 203, 208, 215, 224, 235, 103, 108, 115, 124, 135)
 _PROTON = 2212
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """One file: rows as they come, xf-weighted, on its own channels and x grid."""
-
-    q0: float
-    xgrid: np.ndarray
-    channels: tuple[tuple[int, ...], ...]
-    values: np.ndarray
-
-    @property
-    def hadronic(self) -> bool:
-        return self.values.ndim == 4
 
 
 def load_observable(
@@ -73,15 +59,15 @@ def _operand(
         at += operands.shifts.get(member, 0)
         rows.append(np.arange(at, at + len(factor)))
         at += len(factor)
-        parts.append(_scaled(part, factor))
+        parts.append(replace(part, values=part.values * _by_row(factor, part.values)))
     table = _joined("+".join(members), parts)
     if operands.operation == "RATIO" and len(members) == 1:
         repeats = np.allclose(table.values[1:], 0.0)  # old divisors: the one point, then zeros
         if (repeats or at == 1) and place == len(operands.operands) - 1:
-            return _cut(table, np.array([0]))
+            return replace(table, values=table.values[:1])
     if kept is None:
         return table
-    cut = _cut(table, _positions(name, np.concatenate(rows), kept))
+    cut = replace(table, values=table.values[_positions(name, np.concatenate(rows), kept)])
     if operands.operation in {"NULL", "RATIO"}:
         _expect_predictions(name, cut, kept)
     return cut
@@ -107,17 +93,13 @@ def _positions(name: str, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return np.array([place[int(point)] for point in kept], dtype=int)
 
 
-def _cut(table: FKTable, rows: np.ndarray) -> FKTable:
-    return FKTable(table.name, table.q0, table.xgrid, table.hadronic, table.channels, table.values[rows])
+def _by_row(factors: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """One factor for each row of `values`, in a shape that multiplies them."""
+    return factors.reshape((-1,) + (1,) * (values.ndim - 1))
 
 
-def _scaled(part: _Part, factor: np.ndarray) -> _Part:
-    shape = (-1,) + (1,) * (part.values.ndim - 1)
-    return _Part(part.q0, part.xgrid, part.channels, part.values * factor.reshape(shape))
-
-
-def read_fktable(path: Path) -> _Part:
-    """One PineAPPL file, turned from f to x f and freed of bin widths.
+def read_fktable(path: Path) -> FKTable:
+    """One PineAPPL file as it is, but turned from f to x f and freed of bin widths.
 
     Raises `TheoryError` if it cannot be read or is not for one or two unpolarized protons.
     """
@@ -135,10 +117,12 @@ def read_fktable(path: Path) -> _Part:
         raise TheoryError(f"{path} is not for one or two unpolarized protons, which is all that is known here")
     if not np.isfinite(values).all():
         raise TheoryError(f"{path} has entries that are no finite numbers")
-    values = values / np.asarray(table.bin_normalizations()).reshape((-1,) + (1,) * (values.ndim - 1))
-    weights = xgrid if len(convolutions) == 1 else np.multiply.outer(xgrid, xgrid)
-    channels = tuple(tuple(_flavour(path, pid) for pid in channel) for channel in table.channels())
-    return _Part(float(np.sqrt(table.fac0())), xgrid, channels, values / weights)
+    values = values / _by_row(np.asarray(table.bin_normalizations()), values)
+    hadronic = len(convolutions) == 2
+    weights = np.multiply.outer(xgrid, xgrid) if hadronic else xgrid
+    channels = np.array([[_flavour(path, pid) for pid in channel] for channel in table.channels()], dtype=int)
+    q0 = float(np.sqrt(table.fac0()))
+    return FKTable(path.name, q0, xgrid, hadronic, channels if hadronic else channels[:, 0], values / weights)
 
 
 def _flavour(path: Path, pid: int) -> int:
@@ -147,24 +131,21 @@ def _flavour(path: Path, pid: int) -> int:
     return _PIDS.index(pid)
 
 
-def _joined(name: str, parts: Sequence[_Part]) -> FKTable:
+def _joined(name: str, parts: Sequence[FKTable]) -> FKTable:
     """Files one below another, on the union of their channels (sorted) and x nodes, zero where a file has none."""
     first = parts[0]
     if any(part.hadronic != first.hadronic or not np.isclose(part.q0, first.q0) for part in parts):
         raise TheoryError(f"the tables of {name} differ in their number of protons or in their scale")
-    channels = sorted({channel for part in parts for channel in part.channels})
-    xgrid = parts[0].xgrid if len(parts) == 1 else np.unique(np.concatenate([part.xgrid for part in parts]))
+    channels, places = np.unique(np.concatenate([part.channels for part in parts]), axis=0, return_inverse=True)
+    places_of = np.split(places.ravel(), np.cumsum([len(part.channels) for part in parts])[:-1])
+    xgrid = first.xgrid if len(parts) == 1 else np.unique(np.concatenate([part.xgrid for part in parts]))
     blocks = []
-    for part in parts:
-        nodes = np.searchsorted(xgrid, part.xgrid)
-        width = (len(xgrid),) * (2 if part.hadronic else 1)
-        block = np.zeros((len(part.values), len(channels), *width))
-        where = np.array([channels.index(channel) for channel in part.channels], dtype=int)
-        index = np.ix_(np.arange(len(block)), where, *([nodes] * len(width)))
-        np.add.at(block, index, part.values)  # a channel may come twice
+    for part, where in zip(parts, places_of, strict=True):
+        nodes = [np.searchsorted(xgrid, part.xgrid)] * (2 if part.hadronic else 1)
+        block = np.zeros((len(part.values), len(channels), *[len(xgrid)] * len(nodes)))
+        np.add.at(block, np.ix_(np.arange(len(block)), where, *nodes), part.values)  # a channel may come twice
         blocks.append(block)
-    flavours = np.array(channels, dtype=int) if first.hadronic else np.array([c[0] for c in channels], dtype=int)
-    return FKTable(name, first.q0, xgrid, first.hadronic, flavours, np.concatenate(blocks))
+    return FKTable(name, first.q0, xgrid, first.hadronic, channels, np.concatenate(blocks))
 
 
 def _cfactor(path: Path, ndata: int) -> np.ndarray:

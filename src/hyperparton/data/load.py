@@ -11,7 +11,8 @@ import numpy as np
 
 from hyperparton.data.commondata import CommonData, find_metadata, load_commondata, operands_of
 from hyperparton.data.covmat import covariance, keep_groups
-from hyperparton.data.cuts import CutRule, CutSettings, added_rules, kept_points
+from hyperparton.data.cuts import CutSettings, added_rules, kept_points
+from hyperparton.data.filter_rules import FilterRule
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.predictions import predict
@@ -38,9 +39,6 @@ class _Faults:
             self.errors.append((path, error))
             return None
 
-    def add(self, path: KeyPath, error: HyperpartonError) -> None:
-        self.errors.append((path, error))
-
     def raise_all(self, card: Runcard) -> None:
         """The error itself if all are of one kind, a `RuncardError` otherwise; nothing if there are none."""
         if not self.errors:
@@ -58,7 +56,7 @@ class DatasetLoader:
 
     theory: TheoryFolder
     cuts: CutSettings = field(default_factory=CutSettings)
-    rules: tuple[CutRule, ...] = ()
+    rules: tuple[FilterRule, ...] = ()
     """cuts beside NNPDF's own"""
     by_experiment: bool = False
     """whether the groups of the data sets are experiments; else all are in one group"""
@@ -94,17 +92,6 @@ class DatasetLoader:
         return kept
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """What the names of a runcard stand for: metadata of the data sets, theory, t0 set and cuts."""
-
-    datasets: tuple[Any, ...]
-    positivity: tuple[Any, ...]
-    integrability: tuple[Any, ...]
-    loader: DatasetLoader
-    t0: PDFSet | None
-
-
 def load_fit_data(card: Runcard, theory: str | Path | None = None, t0pdfset: str | None = None) -> FitData:
     """The data, covariance matrices and FK tables of a runcard.
 
@@ -113,28 +100,32 @@ def load_fit_data(card: Runcard, theory: str | Path | None = None, t0pdfset: str
     are all checked before anything is read, and everything that is wrong is raised at once: as `DataError`,
     `TheoryError` or `PDFSetError` if it is of one kind, as `RuncardError` if it is not.
     """
-    inputs = _find_inputs(card, theory, t0pdfset)
-    loader = inputs.loader
-    datasets = tuple(map(loader.dataset, card.dataset_inputs, inputs.datasets))
+    (measured, positivity, integrability), loader, t0 = _find_inputs(card, theory, t0pdfset)
+    datasets = tuple(map(loader.dataset, card.dataset_inputs, measured))
     experimental = covariance(datasets)
-    predictions = None if inputs.t0 is None else central_predictions(datasets, inputs.t0)
+    predictions = None if t0 is None else central_predictions(datasets, t0)
     covmat = experimental if predictions is None else covariance(datasets, predictions)
     return FitData(
         datasets=datasets,
-        positivity=tuple(map(loader.lagrange_set, card.positivity, inputs.positivity)),
-        integrability=tuple(map(loader.lagrange_set, card.integrability, inputs.integrability)),
+        positivity=tuple(map(loader.lagrange_set, card.positivity, positivity)),
+        integrability=tuple(map(loader.lagrange_set, card.integrability, integrability)),
         central=np.concatenate([dataset.central for dataset in datasets]) if datasets else np.zeros(0),
         covmat=keep_groups(covmat, datasets) if loader.by_experiment else covmat,
         experimental_covmat=experimental,
         group="experiment" if loader.by_experiment else "ALL",
         theory=loader.theory.source,
-        t0pdfset=None if inputs.t0 is None else inputs.t0.name,
+        t0pdfset=None if t0 is None else t0.name,
         t0_predictions=predictions,
     )
 
 
-def _find_inputs(card: Runcard, folder: str | Path | None, t0pdfset: str | None) -> _Inputs:
-    """Finds everything that the card names, or raises everything that is wrong with it."""
+def _find_inputs(
+    card: Runcard, folder: str | Path | None, t0pdfset: str | None
+) -> tuple[list[tuple[Any, ...]], DatasetLoader, PDFSet | None]:
+    """The metadata of the sets (measured, positivity, integrability), theory and cuts, and the t0 set of a card.
+
+    Raises everything that is wrong with the card.
+    """
     faults = _Faults()
     entries: dict[KeyPath, Sequence[DatasetInput | LagrangeSet]] = {
         ("dataset_inputs",): card.dataset_inputs,
@@ -151,7 +142,8 @@ def _find_inputs(card: Runcard, folder: str | Path | None, t0pdfset: str | None)
     theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(card.theoryid, folder))
     if theory is not None:
         pairs = [pair for path in entries for pair in zip(entries[path], metadata[path], strict=True)]
-        _check_tables([(entry, each) for entry, each in pairs if each is not None], theory, faults)
+        known = [(entry, each) for entry, each in pairs if each is not None]
+        faults.attempt(("theory",), lambda: _expect_tables(known, theory))
     name = t0pdfset or card.datacuts.t0pdfset
     t0 = faults.attempt(("datacuts", "t0pdfset"), lambda: find_pdfset(name)) if name else None
     rules = faults.attempt(("added_filter_rules",), lambda: added_rules(card.added_filter_rules))
@@ -159,13 +151,11 @@ def _find_inputs(card: Runcard, folder: str | Path | None, t0pdfset: str | None)
     assert theory is not None
     assert rules is not None
     loader = DatasetLoader(theory, _cut_settings(card.datacuts), rules, by_experiment=not card.diagonal_basis)
-    return _Inputs(*metadata.values(), loader=loader, t0=t0)
+    return list(metadata.values()), loader, t0
 
 
-def _check_tables(
-    wanted: Sequence[tuple[DatasetInput | LagrangeSet, Any]], theory: TheoryFolder, faults: _Faults
-) -> None:
-    """Adds a fault if FK tables or C-factors of the entries, each with its metadata, are not in the theory."""
+def _expect_tables(wanted: Sequence[tuple[DatasetInput | LagrangeSet, Any]], theory: TheoryFolder) -> None:
+    """Raises `TheoryError` if FK tables or C-factors of the entries, each with its metadata, are not in the theory."""
     files = [
         (metadata.name, operands_of(metadata), entry.cfac if isinstance(entry, DatasetInput) else ())
         for entry, metadata in wanted
@@ -173,13 +163,12 @@ def _check_tables(
     absent = missing_tables(theory, files)
     if absent:
         folders = ", ".join(str(path / "fastkernel") for path in theory.searched)
-        message = (
+        raise TheoryError(
             f"theory {theory.source.theoryid} ({theory.source.origin}) lacks FK tables or C-factors of {len(absent)} "
             "data sets:\n  " + "\n  ".join(absent) + f"\nsearched: {folders}\nGive a folder that has them with "
             f"--theory or {ENVIRONMENT} (NNPDF's own theory folders can be used as they are), build them, or take "
             "these sets out of the runcard"
         )
-        faults.add(("theory",), TheoryError(message))
 
 
 def _cut_settings(datacuts: DataCuts) -> CutSettings:

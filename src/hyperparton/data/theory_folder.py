@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAMLError
 
 from hyperparton.data.commondata import CFACTORS, THEORY_CARDS, FKOperands, read_yaml
 from hyperparton.data.types import FitData, TheorySource
 from hyperparton.errors import TheoryError
 from hyperparton.files import checksum
 
-__all__ = ["ENVIRONMENT", "SHIPPED", "TABLE_SUFFIX", "TheoryFolder", "find_theory", "missing_tables", "tables_digest"]
+__all__ = [
+    "ENVIRONMENT",
+    "SHIPPED",
+    "TABLE_SUFFIX",
+    "TheoryFolder",
+    "find_theory",
+    "missing_tables",
+    "read_theory_card",
+    "tables_digest",
+    "theory_places",
+]
 
 ENVIRONMENT = "HYPERPARTON_THEORY"
 SHIPPED = Path(__file__).parent.parent / "theories"
@@ -33,7 +41,7 @@ class TheoryFolder:
 
     source: TheorySource
     card: dict[str, Any]
-    searched: tuple[Path, ...] = field(default=())
+    searched: tuple[Path, ...] = ()
     """the folders that were looked into, this one last"""
 
     def table(self, name: str) -> Path:
@@ -53,29 +61,24 @@ def find_theory(theoryid: int, folder: str | Path | None = None) -> TheoryFolder
     A folder may be the theory's own (with `fastkernel` in it) or one that holds `theory_<id>`.  Raises `TheoryError`
     if no folder has it (an explicit `folder` is the only one looked into), or if its card is missing or another's.
     """
-    places = _places(folder)
     searched = []
-    for place, origin in places:
+    for place, origin in theory_places() if folder is None else [(Path(folder).expanduser(), "--theory")]:
         path = place if (place / "fastkernel").is_dir() else place / f"theory_{theoryid}"
         searched.append(path)
         if (path / "fastkernel").is_dir():
             source = TheorySource(theoryid=theoryid, path=path, origin=origin)
             return TheoryFolder(source=source, card=_card(source), searched=tuple(searched))
+    shipped = sorted(path.name.removeprefix("theory_") for path in SHIPPED.glob("theory_*"))
     raise TheoryError(
         f"theory {theoryid} is not there; searched: {', '.join(map(str, searched))}. Give its folder with --theory or "
-        f"{ENVIRONMENT}, or choose one that ships with hyperparton: {', '.join(_shipped()) or 'none'}"
+        f"{ENVIRONMENT}, or choose one that ships with hyperparton: {', '.join(shipped) or 'none'}"
     )
 
 
-def _places(folder: str | Path | None) -> list[tuple[Path, str]]:
-    if folder is not None:
-        return [(Path(folder).expanduser(), "--theory")]
+def theory_places() -> list[tuple[Path, str]]:
+    """The folders that are searched for theories without `--theory`, in this order, and what names each of them."""
     named = os.environ.get(ENVIRONMENT, "").split(os.pathsep)
     return [*((Path(each).expanduser(), ENVIRONMENT) for each in named if each), (SHIPPED, "shipped with hyperparton")]
-
-
-def _shipped() -> list[str]:
-    return sorted(path.name.removeprefix("theory_") for path in SHIPPED.glob("theory_*"))
 
 
 def _card(source: TheorySource) -> dict[str, Any]:
@@ -83,16 +86,21 @@ def _card(source: TheorySource) -> dict[str, Any]:
     path = own if own.is_file() else THEORY_CARDS / f"{source.theoryid}.yaml"
     if not path.is_file():
         raise TheoryError(f"theory {source.theoryid} has no theory card, neither {own} nor {path.name} in nnpdf-data")
-    try:
-        card = read_yaml(path)
-    except (OSError, ValueError, YAMLError) as error:
-        raise TheoryError(f"the theory card {path} cannot be read: {error}") from error
+    card = read_theory_card(path)
     absent = [key for key in (*_NEEDED, "ID") if not isinstance(card, dict) or key not in card]
     if absent:
         raise TheoryError(f"the theory card {path} lacks {', '.join(absent)}")
     if str(card["ID"]).replace("_", "") != str(source.theoryid):
         raise TheoryError(f"the theory card {path} is of theory {card['ID']}, the runcard asks for {source.theoryid}")
     return card
+
+
+def read_theory_card(path: Path) -> Any:
+    """What a theory card holds.  Raises `TheoryError` for a file that cannot be read."""
+    try:
+        return read_yaml(path)
+    except Exception as error:  # whatever the YAML reader raises for a file that is none
+        raise TheoryError(f"the theory card {path} cannot be read as YAML: {error}") from error
 
 
 def missing_tables(theory: TheoryFolder, wanted: Sequence[tuple[str, FKOperands, Sequence[str]]]) -> list[str]:

@@ -7,7 +7,7 @@ T35.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,13 +79,8 @@ class Uncertainties:
 
     def take(self, points: np.ndarray) -> Uncertainties:
         """The uncertainties of some points, by their indices (dat,)."""
-        return Uncertainties(
-            stat=self.stat[points],
-            additive=self.additive[points],
-            additive_types=self.additive_types,
-            multiplicative=self.multiplicative[points],
-            multiplicative_types=self.multiplicative_types,
-        )
+        multiplicative = self.multiplicative[points]
+        return replace(self, stat=self.stat[points], additive=self.additive[points], multiplicative=multiplicative)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,26 +9,3 @@
 5. The trained networks leave it as `TrainedModels` (`result`).  `hyperloss` computes the loss of a trial from them.
    `run` makes a fit of all data in the same way (`FitResult`); in `mixed` each replica has a methodology of its own.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hyperparton.fit.result import FitResult
-    from hyperparton.fit.run import fit_runcard
-
-__all__ = ["FitResult", "fit_runcard"]
-
-
-def __getattr__(name: str) -> Any:
-    # jax loads with these, and only then
-    if name == "FitResult":
-        from hyperparton.fit.result import FitResult
-
-        return FitResult
-    if name == "fit_runcard":
-        from hyperparton.fit.run import fit_runcard
-
-        return fit_runcard
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -67,8 +67,10 @@ def other_table(card: TheoryCard, table: PlannedTable, evolution: Evolution) -> 
     """A table (pineappl's `FkTable`) without coefficient functions: PDFs, integrability, Drell-Yan."""
     kind, q2 = table.kind, table.kinematics["Q2"]
     if isinstance(kind, IntegrabilityTable):
-        values = np.array([[[table.kinematics["x"][0], 0.0]]])
-        _expect_integrability(table)
+        x = table.kinematics["x"]
+        if len(x) != 1 or not np.isclose(x[0], _INTEGRABILITY_X[0], rtol=1e-9):
+            raise TheoryError(f"FK table {table.name}: integrability is computed at x = 1e-9 only, given {x.tolist()}")
+        values = np.array([[[x[0], 0.0]]])
         return linear_table(card.q0, [kind.channel], _INTEGRABILITY_X, values, table.coordinates)
     if isinstance(kind, PDFTable):
         values = pdf_entries(card, kind.pid, table.kinematics, evolution)
@@ -79,12 +81,6 @@ def other_table(card: TheoryCard, table: PlannedTable, evolution: Evolution) -> 
         operator = evolution.operator(active_flavours(card, scale), scale)
         return without_noise(evolved_grid(grid, card.q0, CHANNELS, _pids(), scale, operator), card.q0)
     raise TheoryError(f"FK table {table.name} is of a kind that has coefficient functions")
-
-
-def _expect_integrability(table: PlannedTable) -> None:
-    x = table.kinematics["x"]
-    if len(x) != 1 or not np.isclose(x[0], _INTEGRABILITY_X[0], rtol=1e-9):
-        raise TheoryError(f"FK table {table.name}: integrability is computed at x = 1e-9 only, given {x.tolist()}")
 
 
 def pdf_entries(card: TheoryCard, pid: int, kinematics: Mapping[str, np.ndarray], evolution: Evolution) -> np.ndarray:

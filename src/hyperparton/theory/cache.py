@@ -49,11 +49,6 @@ class PieceCache:
             raise TheoryError(f"the piece {path} is missing or damaged; run the same command again")
         return piece
 
-    def seconds(self, path: Path) -> float:
-        """How long the piece took to compute."""
-        piece = self.load(path)
-        return float("nan") if piece is None else float(piece[SECONDS])
-
     def whole(self, path: Path) -> bool:
         """Whether the piece is there and undamaged (its checksums are read)."""
         try:

@@ -6,12 +6,13 @@ truncated evolution, central scales, no QED.  Every other wish is refused, all o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from hyperparton.data.commondata import THEORY_CARDS, read_yaml
+from hyperparton.data.commondata import THEORY_CARDS
+from hyperparton.data.theory_folder import read_theory_card
 from hyperparton.errors import TheoryError, nearest
 
 __all__ = ["TheoryCard", "read_card"]
@@ -65,7 +66,7 @@ _ADDED = {
 class TheoryCard:
     """A theory card that can be computed."""
 
-    raw: dict[str, Any]
+    raw: dict[str, Any] = field(hash=False)
     path: Path
 
     @property
@@ -108,10 +109,7 @@ def read_card(card: str | int | Path) -> TheoryCard:
     Raises `TheoryError` if there is none, and with every key whose value cannot be computed.
     """
     path = _find(str(card))
-    try:
-        raw = read_yaml(path)
-    except Exception as error:  # whatever the YAML reader raises for a file that is none
-        raise TheoryError(f"the theory card {path} cannot be read as YAML: {error}") from error
+    raw = read_theory_card(path)
     if not isinstance(raw, dict):
         raise TheoryError(f"the theory card {path} is not a mapping of keys to values")
     faults = _faults(raw)

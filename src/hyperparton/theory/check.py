@@ -6,18 +6,20 @@ something in every row that was computed, and the checksum that the manifest say
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hyperparton.data import SHIPPED_SET, chi2_by_dataset, find_pdfset, predict
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.covmat import covariance
 from hyperparton.data.fktables import load_observable, read_fktable
 from hyperparton.data.load import DatasetLoader, central_predictions
+from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
+from hyperparton.data.predictions import chi2_by_dataset, predict
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.files import checksum
@@ -97,7 +99,7 @@ class TheoryReport:
     path: Path
     tables: tuple[TableReport, ...]
     chi2: tuple[DatasetChi2, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -187,21 +189,11 @@ def dataset_chi2(folder: Path, datasets: Iterable[str], pdfset: str = SHIPPED_SE
 
 def _as_in_nnpdf40(dataset: str) -> tuple[DatasetInput, Any]:
     """The set as NNPDF4.0 fits it, and its metadata: with its C-factors and its variant."""
-    variant = _variant(dataset)
     cfactors = ("MAS",) if dataset.startswith("NUTEV") else ()
-    entry = DatasetInput(dataset=dataset, variant=None if variant is None else (variant,), cfac=cfactors)
-    return entry, find_metadata(dataset, variant)
-
-
-def _variant(dataset: str) -> str | None:
-    """NNPDF4.0's variant of a set: with the uncertainties of nuclear effects if there are any."""
-    for variant in ("legacy_dw", "legacy"):
-        try:
-            find_metadata(dataset, variant)
-        except DataError:
-            continue
-        return variant
-    return None
+    for variant in (("legacy_dw",), ("legacy",)):  # the first has the uncertainties of nuclear effects
+        with contextlib.suppress(DataError):
+            return DatasetInput(dataset=dataset, variant=variant, cfac=cfactors), find_metadata(dataset, variant)
+    return DatasetInput(dataset=dataset, cfac=cfactors), find_metadata(dataset)
 
 
 def compare_directly(

@@ -18,7 +18,7 @@ from hyperparton.theory.grids import DEGREE, x_grid
 from hyperparton.theory.optional import require
 from hyperparton.theory.quadrature import InterpolationBasis, QuadratureRule, convolve, is_empty, quadrature_rule
 
-__all__ = ["CoefficientCache", "Point", "YadismObservable", "coefficients", "fast_yadism", "observable_card", "silence"]
+__all__ = ["CoefficientCache", "Point", "YadismObservable", "coefficients", "fast_yadism", "yadism_runner"]
 
 _LIGHT = "yadism.coefficient_functions.light"
 
@@ -48,9 +48,11 @@ class Point:
     y: float = 1.0
 
 
-def observable_card(observable: YadismObservable, points: Sequence[Point]) -> dict[str, Any]:
-    """yadism's observable dictionary."""
-    return {
+def yadism_runner(theory: Mapping[str, Any], observable: YadismObservable, points: Sequence[Point]) -> Any:
+    """yadism's runner for an observable at some points, silent; `theory` is yadism's theory dictionary."""
+    log: Any = require("yadism.log")
+    log.silent_mode = True
+    card = {
         "prDIS": observable.process,
         "ProjectileDIS": observable.projectile,
         "TargetDIS": observable.target,
@@ -62,6 +64,7 @@ def observable_card(observable: YadismObservable, points: Sequence[Point]) -> di
         "interpolation_polynomial_degree": DEGREE,
         "observables": {observable.name: [{"x": p.x, "Q2": p.q2, "y": p.y} for p in points]},
     }
+    return require("yadism.runner").Runner(dict(theory), card)
 
 
 class CoefficientCache:
@@ -195,7 +198,7 @@ def coefficients(
     elements: dict[int, Any] = {}
     runners = []
     for observable, places in places_of.items():
-        runner = _runner(theory, observable, [rows[place][1] for place in places])
+        runner = yadism_runner(theory, observable, [rows[place][1] for place in places])
         runners.append(runner)
         elements.update(zip(places, runner.observables[observable.name].elements, strict=True))
     results: dict[int, np.ndarray] = {}
@@ -207,18 +210,6 @@ def coefficients(
                 runner.drop_cache()
             cache.next_q2()
     return np.array([results[place] for place in range(len(rows))])
-
-
-def silence() -> None:
-    """Lets yadism print nothing."""
-    log: Any = require("yadism.log")
-    log.silent_mode = True
-
-
-def _runner(theory: Mapping[str, Any], observable: YadismObservable, points: Sequence[Point]) -> Any:
-    """yadism's runner, silent."""
-    silence()
-    return require("yadism.runner").Runner(dict(theory), observable_card(observable, points))
 
 
 def _by_order(result: Any, highest: int) -> np.ndarray:

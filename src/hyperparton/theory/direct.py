@@ -16,7 +16,7 @@ import numpy as np
 
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import TheoryCard
-from hyperparton.theory.coefficients import Point, YadismObservable, observable_card, silence
+from hyperparton.theory.coefficients import Point, YadismObservable, yadism_runner
 from hyperparton.theory.evolution import Segment, coupling, segments_to
 from hyperparton.theory.fonll import FonllPart, parts_of
 from hyperparton.theory.grids import x_grid
@@ -34,9 +34,7 @@ def plain_coefficients(
     card: TheoryCard, part: FonllPart, observable: YadismObservable, point: Point
 ) -> dict[int, np.ndarray]:
     """Order -> (pid, x): what yadism's own quadrature gives for one part of FONLL."""
-    silence()
-    theory = card.yadism(*part.calculation, observable.tmc)
-    runner = require("yadism.runner").Runner(theory, observable_card(observable, [point]))
+    runner = yadism_runner(card.yadism(*part.calculation, observable.tmc), observable, [point])
     result = runner.observables[observable.name].elements[0].get_result()
     return {order[0]: values for order, (values, _) in result.orders.items() if order[1:] == (0, 0, 0)}
 

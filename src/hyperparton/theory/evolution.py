@@ -165,26 +165,12 @@ def _channels_to_flavours() -> np.ndarray:
 
 def coupling(card: TheoryCard, nf: int, q2: float) -> float:
     """a_s = alpha_s/(4 pi) with `nf` flavours at `q2` (GeV²)."""
-    value = float(_couplings(_HashableCard(card)).a_s(q2, nf_to=nf))
+    value = float(_couplings(card).a_s(q2, nf_to=nf))
     if not 0 < value < 1:
         raise TheoryError(f"the strong coupling at {q2:g} GeV² with {nf} flavours comes out as {value:g}")
     return value
 
 
-class _HashableCard:
-    """A theory card that can be a key of a cache."""
-
-    def __init__(self, card: TheoryCard):
-        self.card = card
-        self._key = repr(sorted(card.raw.items()))
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _HashableCard) and other._key == self._key
-
-
 @lru_cache(maxsize=8)
-def _couplings(key: _HashableCard) -> Any:
-    return require("eko.runner.commons").couplings(_eko_theory(key.card), _eko_operator(key.card))
+def _couplings(card: TheoryCard) -> Any:
+    return require("eko.runner.commons").couplings(_eko_theory(card), _eko_operator(card))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from hyperparton.data.commondata import find_metadata, operands_of
-from hyperparton.data.theory_folder import ENVIRONMENT, SHIPPED, TABLE_SUFFIX
+from hyperparton.data.theory_folder import TABLE_SUFFIX, theory_places
 from hyperparton.errors import HyperpartonError, TheoryError
 from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.plan import expand_datasets
 
 __all__ = ["ListedTheory", "datasets_of_tables", "list_theories", "theory_folders"]
+
+_NONE = "there is no theory in {}: no folder theory_<id> with fastkernel in it"
 
 
 @dataclass(frozen=True)
@@ -46,28 +47,30 @@ def list_theories(folders: Sequence[str | Path] = ()) -> list[ListedTheory]:
     for folder in folders:
         here = _theories_in(Path(folder).expanduser(), str(folder))
         if not here:
-            raise TheoryError(f"there is no theory in {folder}: no folder theory_<id> with fastkernel in it")
+            raise TheoryError(_NONE.format(folder))
         theories += here
-    for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep):
-        theories += _theories_in(Path(part).expanduser(), ENVIRONMENT) if part else []
-    return theories + _theories_in(SHIPPED, "shipped with hyperparton")
+    for place, origin in theory_places():
+        theories += _theories_in(place, origin)
+    return theories
 
 
 def theory_folders(folder: str | Path) -> list[Path]:
     """The theory folders at that place: itself, or those that it holds.  Raises `TheoryError` if there are none."""
-    path = Path(folder).expanduser()
-    folders = [path] if (path / "fastkernel").is_dir() else sorted(path.glob("theory_*/fastkernel"))
+    folders = _folders_in(Path(folder).expanduser())
     if not folders:
-        raise TheoryError(f"there is no theory in {folder}: no folder theory_<id> with fastkernel in it")
-    return [each if each == path else each.parent for each in folders]
+        raise TheoryError(_NONE.format(folder))
+    return folders
 
 
-def _theories_in(folder: Path, origin: str) -> list[ListedTheory]:
-    try:
-        paths = theory_folders(folder)
-    except TheoryError:
-        return []
-    return [_describe(path, origin) for path in paths if path.name.removeprefix("theory_").isdecimal()]
+def _folders_in(path: Path) -> list[Path]:
+    if (path / "fastkernel").is_dir():
+        return [path]
+    return sorted(each.parent for each in path.glob("theory_*/fastkernel"))
+
+
+def _theories_in(path: Path, origin: str) -> list[ListedTheory]:
+    numbered = [each for each in _folders_in(path) if each.name.removeprefix("theory_").isdecimal()]
+    return [_describe(each, origin) for each in numbered]
 
 
 def _describe(path: Path, origin: str) -> ListedTheory:

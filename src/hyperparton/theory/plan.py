@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -88,18 +87,11 @@ def plan_tables(datasets: Sequence[str], limits: KinematicLimits) -> list[Planne
         except DataError as error:
             hint = nearest(dataset, expand_datasets(["all"]))
             raise DataError(f"{error}{hint if hint not in str(error) else ''}") from error
-        for table in _tables_of(dataset, metadata, limits):
-            tables.setdefault(table.name, table)
+        for name, kinematics in kinematics_of(dataset, operands_of(metadata), read_kinematics(metadata)):
+            kind = table_kind(name)
+            computed = _within(name, kind, kinematics, limits)
+            tables.setdefault(name, PlannedTable(name, dataset, kind, kinematics, computed))
     return list(tables.values())
-
-
-def _tables_of(dataset: str, metadata: Any, limits: KinematicLimits) -> list[PlannedTable]:
-    operands = operands_of(metadata)
-    tables = []
-    for name, kinematics in kinematics_of(dataset, operands, read_kinematics(metadata)):
-        kind = table_kind(name)
-        tables.append(PlannedTable(name, dataset, kind, kinematics, _within(name, kind, kinematics, limits)))
-    return tables
 
 
 def kinematics_of(
@@ -107,13 +99,13 @@ def kinematics_of(
 ) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Each table of a set with its share of the set's kinematics: tables of one operand follow one another."""
     shares = []
+    total = next(iter(kinematics.values())).size
     for operand in operands.operands:
         at = 0
         for name in operand:
-            number = _rows_of(name, len(operand), next(iter(kinematics.values())).size)
+            number = _rows_of(name, len(operand), total)
             shares.append((name, {key: values[at : at + number] for key, values in kinematics.items()}))
             at += number
-        total = next(iter(kinematics.values())).size
         if at != total:
             raise DataError(f"data set {dataset}: the tables {', '.join(operand)} have {at} rows for {total} points")
     return shares

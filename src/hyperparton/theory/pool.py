@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -66,37 +66,27 @@ def run_jobs(
     started, done = time.monotonic(), len(jobs) - len(todo)
     if done:
         report(BuildProgress(done, len(jobs), f"{done} pieces were there already", 0.0, None))
-    if todo:
-        _run(todo, done, len(jobs), cache, workers, started, report)
-    return {job.label: cache.seconds(job.path(cache)) for job in jobs}
+    whole = left = sum(job.cost for job in todo)
+    with _processes(max(1, min(workers, len(todo)))) as pool:
+        job_of = {pool.submit(_compute, job, cache.folder): job for job in todo}
+        for future in as_completed(job_of):
+            job = job_of[future]
+            _expect_result(future, job)
+            done, left = done + 1, left - job.cost
+            elapsed = time.monotonic() - started
+            report(BuildProgress(done, len(jobs), job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
+    return {job.label: float(job.computed(cache)[SECONDS]) for job in jobs}
 
 
-def _run(
-    todo: Sequence[Job],
-    done: int,
-    total: int,
-    cache: PieceCache,
-    workers: int,
-    started: float,
-    report: Callable[[BuildProgress], None],
-) -> None:
-    """The jobs that are left to do."""
+@contextlib.contextmanager
+def _processes(number: int) -> Iterator[ProcessPoolExecutor]:
+    """So many processes of one thread each, which start with their first job; an interrupt ends them at once."""
     single_thread()
     context = multiprocessing.get_context("spawn")
     watched, held = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(min(workers, len(todo)), context, initializer=_live_as_long_as, initargs=(watched,))
+    pool = ProcessPoolExecutor(number, context, initializer=_live_as_long_as, initargs=(watched,))
     try:
-        waiting = {pool.submit(_compute, job, cache.folder): job for job in todo}
-        left = sum(job.cost for job in todo)
-        whole = left
-        while waiting:
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                job = waiting.pop(future)
-                _result(future, job)
-                done, left = done + 1, left - job.cost
-                elapsed = time.monotonic() - started
-                report(BuildProgress(done, total, job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
+        yield pool
     except (KeyboardInterrupt, SystemExit):
         held.close()
         raise
@@ -118,7 +108,7 @@ def _live_as_long_as(watched: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _result(future: Future[None], job: Job) -> None:
+def _expect_result(future: Future[None], job: Job) -> None:
     try:
         future.result()
     except TheoryError:

@@ -50,16 +50,7 @@ def linear_table(
     rows: Sequence[Kinematic],
 ) -> FkTable:
     """A table of one proton: (row, channel, x) `values` that multiply f of the evolution basis at `q0` (GeV)."""
-    table = Grid(
-        pid_basis=PidBasis.Evol,
-        channels=[Channel([([channel], 1.0)]) for channel in channels],
-        orders=[Order(0, 0, 0, 0, 0)],
-        bins=_bins(rows),
-        convolutions=[_PROTON],
-        interpolations=_interpolations(1, q0**2),
-        kinematics=[Kinematics.Scale(0), Kinematics.X(0)],
-        scale_funcs=_scales(),
-    )
+    table = _empty_grid(PidBasis.Evol, [[(channel,)] for channel in channels], Order(0, 0, 0, 0, 0), rows, q0**2)
     for row, channel in np.ndindex(values.shape[:2]):
         content = values[row, channel]
         if content.any():
@@ -69,16 +60,7 @@ def linear_table(
 
 def proton_grid(channels: Sequence[Sequence[tuple[int, int]]], rows: Sequence[Kinematic], q2: float) -> Grid:
     """An empty grid for two protons, to be filled at Q² and two x; each channel is a sum of pairs of partons."""
-    return Grid(
-        pid_basis=PidBasis.Pdg,
-        channels=[Channel([(list(pair), 1.0) for pair in pairs]) for pairs in channels],
-        orders=[Order(0, 2, 0, 0, 0)],
-        bins=_bins(rows),
-        convolutions=[_PROTON, _PROTON],
-        interpolations=_interpolations(2, q2),
-        kinematics=[Kinematics.Scale(0), Kinematics.X(0), Kinematics.X(1)],
-        scale_funcs=_scales(),
-    )
+    return _empty_grid(PidBasis.Pdg, channels, Order(0, 2, 0, 0, 0), rows, q2)
 
 
 def fill(grid: Grid, row: int, weights: np.ndarray, q2: float) -> None:
@@ -112,16 +94,8 @@ def without_noise(table: FkTable, q0: float) -> FkTable:
     values = table.table()
     largest = np.abs(values).max(axis=(1, 2, 3), keepdims=True)
     values = np.where(np.abs(values) > _NOISE * largest, values, 0.0)
-    clean = Grid(
-        pid_basis=PidBasis.Evol,
-        channels=[Channel([(list(pair), 1.0)]) for pair in table.channels()],
-        orders=[Order(0, 0, 0, 0, 0)],
-        bins=_bins([[lower for lower, _ in row] for row in table.bin_limits()]),
-        convolutions=[_PROTON, _PROTON],
-        interpolations=_interpolations(2, q0**2),
-        kinematics=[Kinematics.Scale(0), Kinematics.X(0), Kinematics.X(1)],
-        scale_funcs=_scales(),
-    )
+    rows = [[lower for lower, _ in row] for row in table.bin_limits()]
+    clean = _empty_grid(PidBasis.Evol, [[pair] for pair in table.channels()], Order(0, 0, 0, 0, 0), rows, q0**2)
     nodes = [[q0**2], list(table.x_grid()), list(table.x_grid())]
     for row, channel in np.ndindex(values.shape[:2]):
         if values[row, channel].any():
@@ -155,35 +129,31 @@ def coordinates(path: Path) -> np.ndarray:
     return np.array([[lower for lower, _ in row] for row in FkTable.read(path).bin_limits()])
 
 
-def _bins(rows: Sequence[Kinematic]) -> BinsWithFillLimits:
-    """One bin of width 0 and weight 1 for each row."""
+def _empty_grid(
+    basis: PidBasis, channels: Sequence[Sequence[Sequence[int]]], order: Order, rows: Sequence[Kinematic], q2: float
+) -> Grid:
+    """A grid at one Q², with a bin of width 0 and weight 1 for each row.
+
+    A channel is a sum of products of partons, one for each proton.
+    """
+    protons = len(channels[0][0])
     bins = [Bin([(float(value), float(value)) for value in row], 1.0) for row in rows]
-    return BinsWithFillLimits(bins, [float(edge) for edge in range(len(rows) + 1)])
+    scale = ScaleFuncForm.Scale(0)
+    return Grid(
+        pid_basis=basis,
+        channels=[Channel([(list(partons), 1.0) for partons in terms]) for terms in channels],
+        orders=[order],
+        bins=BinsWithFillLimits(bins, [float(edge) for edge in range(len(rows) + 1)]),
+        convolutions=[_PROTON] * protons,
+        interpolations=_interpolations(protons, q2),
+        kinematics=[Kinematics.Scale(0), *(Kinematics.X(leg) for leg in range(protons))],
+        scale_funcs=Scales(ren=scale, fac=scale, frg=ScaleFuncForm.NoScale(0)),
+    )
 
 
 def _interpolations(protons: int, scale2: float) -> list[Interp]:
     """One node in Q², and NNPDF's 50 nodes in x."""
-    q2 = Interp(
-        min=scale2,
-        max=scale2,
-        nodes=1,
-        order=0,
-        reweight_meth=ReweightingMethod.NoReweight,
-        map=MappingMethod.ApplGridH0,
-        interpolation_meth=InterpolationMethod.Lagrange,
-    )
-    x = Interp(
-        min=2e-7,
-        max=1.0,
-        nodes=len(x_grid()),
-        order=DEGREE,
-        reweight_meth=ReweightingMethod.NoReweight,
-        map=MappingMethod.ApplGridF2,
-        interpolation_meth=InterpolationMethod.Lagrange,
-    )
+    plain = {"reweight_meth": ReweightingMethod.NoReweight, "interpolation_meth": InterpolationMethod.Lagrange}
+    q2 = Interp(min=scale2, max=scale2, nodes=1, order=0, map=MappingMethod.ApplGridH0, **plain)
+    x = Interp(min=2e-7, max=1.0, nodes=len(x_grid()), order=DEGREE, map=MappingMethod.ApplGridF2, **plain)
     return [q2, *[x] * protons]
-
-
-def _scales() -> Scales:
-    scale = ScaleFuncForm.Scale(0)
-    return Scales(ren=scale, fac=scale, frg=ScaleFuncForm.NoScale(0))

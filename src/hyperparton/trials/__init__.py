@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hyperparton.lazy import lazy_names
 from hyperparton.trials.store import TrialStore, owner_name
 from hyperparton.trials.trial import Outcome, Trial, ranked
 from hyperparton.trials.tries_entry import from_tries, to_tries
@@ -49,7 +49,4 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"hyperparton.trials.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -51,7 +51,7 @@ def checked_card(path: Path, trainer: str | None = None) -> tuple[Runcard | Trai
     scanner = None
     if card is not None:
         if isinstance(card, Runcard):
-            from hyperparton.data import check_dataset_names
+            from hyperparton.data.known_sets import check_dataset_names
 
             faults += check_dataset_names(card)
         if not faults and card.hyperscan_config is not None:

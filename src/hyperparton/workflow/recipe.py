@@ -47,7 +47,7 @@ class TrainerRequest:
         """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
         if not isinstance(self.card, Runcard):
             return None
-        from hyperparton.data import load_fit_data
+        from hyperparton.data.load import load_fit_data
 
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
@@ -55,7 +55,7 @@ class TrainerRequest:
         """The trainer, made here. PDF fits use `data` of `load_data`, and report to `progress`."""
         card = self.card
         if isinstance(card, Runcard):
-            from hyperparton.hyperloss import ModelTrainer
+            from hyperparton.hyperloss.trainer import ModelTrainer
 
             return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), progress)
         from hyperparton.interop.n3fit_isolation import as_trainer
