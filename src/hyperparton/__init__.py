@@ -6,9 +6,12 @@ The public names are loaded when they are asked for, so importing the package co
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hyperparton.lazy import lazy_names
 
 # the one list of public names: type checkers follow these imports, and at run time they are read from this file
 if TYPE_CHECKING:
@@ -56,26 +59,22 @@ if TYPE_CHECKING:
 
 #: public name -> the module that holds it
 _HOMES = {
-    name: home for home, name in re.findall(r"from (\S+) import (\w+) as \2\n", Path(__file__).read_text("utf-8"))
+    name: home
+    for home, name in re.findall(r"from hyperparton\.(\S+) import (\w+) as \2\n", Path(__file__).read_text("utf-8"))
 }
+_load = lazy_names(__name__, _HOMES)
 if not TYPE_CHECKING:
-    __all__ = ["__version__", *_HOMES]
+    __all__ = ["__version__", "errors", *_HOMES]
 
 
+@cache
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
-        value: Any = version("hyperparton")
-    elif name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    elif (home := _HOMES[name]) == __name__:
-        value = import_module(f"{home}.{name}")
-    else:
-        value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+        return version("hyperparton")
+    return import_module("hyperparton.errors") if name == "errors" else _load(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "__version__", *_HOMES})
+    return sorted({*globals(), "__version__", "errors", *_HOMES})
