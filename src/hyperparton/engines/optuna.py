@@ -14,7 +14,7 @@ too, count as worse than every loss.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hyperparton.engines.base import (
     Engine,
+    History,
     HistoryTracker,
     PerSpace,
     best_and_latest,
@@ -125,7 +126,7 @@ class GrowingStudy:
         self._tracker = HistoryTracker()
         self._storage = _storage()
 
-    def follow(self, history: Sequence[Outcome]) -> None:
+    def follow(self, history: History) -> None:
         """Bring the study in line with the history: usually one trial is added; a long history is shown in part."""
         void, shown = self._tracker.update(history)
         if len(history) > _TPE_BEST + _TPE_LATEST:
@@ -157,9 +158,7 @@ class TPEEngine(Engine):
     def __init__(self) -> None:
         self._study = PerSpace(GrowingStudy)
 
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """A draw of `TPESampler(multivariate=True, group=True)` for these trials and this seed."""
         study = self._study(space)
         study.follow(history)
