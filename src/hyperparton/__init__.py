@@ -5,8 +5,11 @@ The public names are loaded when they are asked for, so importing the package co
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from hyperparton.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyperparton import errors
@@ -115,22 +118,16 @@ _HOMES = {
     "trials": ("FileTrials", "MongodRunner", "MongoFileTrials", "Trial", "TrialStore", "read_trials", "read_tries"),
     "workflow.scan": ("scan_runcard",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_load = lazy_names(__name__, {name: home for home, names in _HOMES.items() for name in names})
 
 
+@cache
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
-        found: Any = version("hyperparton")
-    elif name == "errors":
-        found = import_module("hyperparton.errors")
-    elif name in _HOME_OF:
-        found = getattr(import_module(f"hyperparton.{_HOME_OF[name]}"), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found
-    return found
+        return version("hyperparton")
+    return import_module("hyperparton.errors") if name == "errors" else _load(name)
 
 
 def __dir__() -> list[str]:

@@ -9,9 +9,9 @@ import pytest
 
 from hyperparton.report.dependence import _points
 from hyperparton.report.hyperparameters import Column
+from hyperparton.report.importance import marginal_range
 from hyperparton.report.plots.parameters import plot_scatter
 from hyperparton.report.plots.style import svg_text
-from hyperparton.report.ranges import marginal_range
 
 LINEAR = Column("u", (-1e308, None, -5e307, 0.0, 5e307, 1e308), True, False, ())
 LOGARITHMIC = Column("l", (1e-300, None, 1e-150, 1.0, 1e150, 1e300), True, True, ())

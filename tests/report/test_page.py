@@ -7,7 +7,7 @@ import pytest
 
 from hyperparton.report import Options, read_scans, summarise, write_report
 from hyperparton.report.panels import sections
-from hyperparton.report.plots import save_pdf, svg_text
+from hyperparton.report.plots.style import save_pdf, svg_text
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hyperparton.lazy import lazy_names
 from hyperparton.report.losses import Loss
 from hyperparton.report.scans import Scan, combined, read_scan, read_scans
 from hyperparton.report.summary import Options, Summary, summarise
@@ -24,10 +25,4 @@ __all__ = [
     "write_report",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("render", "write_report"):
-        from hyperparton.report import write
-
-        return getattr(write, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, {"render": "write", "write_report": "write"})

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import median
 from typing import Any
 
 from hyperparton.report.filters import keys_of, resolve_key, value_of
@@ -60,7 +61,7 @@ def _without_worst(
             groups[tuple(cut(value) for cut, value in zip(bins, values, strict=True))].append(trial)
     best = ranked(finished, loss)
     holds_best = {key for key, members in groups.items() if best and any(trial is best[0][0] for trial in members)}
-    medians = {key: _median(members, loss) for key, members in groups.items()}
+    medians = {key: median(loss.of_all(members, math.inf).tolist()) for key, members in groups.items()}
     order = sorted((key for key in groups if key not in holds_best), key=lambda key: (-medians[key], key))
     gone = order[: max(min(kill, len(groups) - 1), 0)]
     out = {id(trial) for key in gone for trial in groups[key]}
@@ -69,13 +70,6 @@ def _without_worst(
         for key in gone
     ]
     return [trial for trial in trials if id(trial) not in out], left_out
-
-
-def _median(trials: Sequence[Trial], loss: Loss) -> float:
-    numbers = [loss(trial) if trial.ok else None for trial in trials]
-    values = sorted(math.inf if number is None else number for number in numbers)
-    middle = len(values) // 2
-    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
 
 
 def _binning(values: Sequence[Any]) -> Any:

@@ -71,8 +71,7 @@ def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:
     in_time = all(trial.end is not None and trial.scan in starts for trial in finished)
     if in_time:
         finished.sort(key=lambda trial: (_since(trial.end, trial, starts), trial.scan, trial.number))
-    numbers = [loss(trial) if trial.ok else None for trial in finished]
-    losses = np.array([np.nan if value is None else value for value in numbers], dtype=float)
+    losses = loss.of_all(finished)
     best = np.fmin.accumulate(losses) if len(losses) else losses
     seconds = np.array([_since(trial.end, trial, starts) if in_time else np.nan for trial in finished], dtype=float)
     return Convergence(tuple(finished), losses, best, seconds)

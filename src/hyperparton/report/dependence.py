@@ -51,17 +51,16 @@ class Dependences:
 def dependences(trials: Sequence[Trial], loss: Loss) -> Dependences | None:
     """Partial dependences on all hyperparameters; None with fewer trials than a model needs."""
     finished = [trial for trial in trials if trial.finished]
-    numbers = [loss(trial) if trial.ok else None for trial in finished]
-    good = [value for value in numbers if value is not None]
+    losses = loss.of_all(finished)
     shown = columns(finished)
-    if len(good) < _FEWEST or not shown:
+    if np.isfinite(losses).sum() < _FEWEST or not shown:
         return None
-    ceiling = good_range(good)[1]
-    target = np.array([ceiling if value is None else min(value, ceiling) for value in numbers])
+    ceiling = good_range(losses)[1]
+    target = np.fmin(losses, ceiling)
     encoded = [_encode(column, column.scaled(), column.numbers()) for column in shown]
-    forest = grow_forest(np.hstack(encoded), target)
-    starts = np.cumsum([0, *(part.shape[1] for part in encoded)])
     features = np.hstack(encoded)
+    forest = grow_forest(features, target)
+    starts = np.cumsum([0, *(part.shape[1] for part in encoded)])
     entries = []
     for column, start, stop in zip(shown, starts[:-1], starts[1:], strict=True):
         background = features[column.applies][:: max(int(column.applies.sum()) // _BACKGROUND, 1)]

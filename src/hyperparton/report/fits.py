@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report import plots
 from hyperparton.report.panels import Panel, Section
+from hyperparton.report.plots.fits import plot_chi2_by_set, plot_data, plot_learning, plot_pdfs
 from hyperparton.report.tables import Table
+from hyperparton.trials.result import number_of
 
 __all__ = ["FittedSet", "FittedTrial", "fit_sections"]
 
@@ -77,7 +78,12 @@ _CURVES = (
 
 def _learning(fit: FittedTrial) -> Panel:
     body = [
-        (int(epoch), replica + 1, _plain(fit.training[i, replica]), _plain(fit.validation[i, replica]))
+        (
+            int(epoch),
+            replica + 1,
+            number_of(float(fit.training[i, replica])),
+            number_of(float(fit.validation[i, replica])),
+        )
         for i, epoch in enumerate(fit.epochs)
         for replica in range(fit.training.shape[1])
     ]
@@ -86,13 +92,9 @@ def _learning(fit: FittedTrial) -> Panel:
         f"Trial {fit.name}",
         "",
         Table.of(("epoch", "replica", "training χ²", "validation χ²"), body),
-        lambda: plots.plot_learning(fit.epochs, fit.training, fit.validation, fit.best_epoch, fit.best_validation),
+        lambda: plot_learning(fit.epochs, fit.training, fit.validation, fit.best_epoch, fit.best_validation),
         small=True,
     )
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _file(name: str) -> str:
@@ -100,22 +102,20 @@ def _file(name: str) -> str:
 
 
 def _pdfs(fits: Sequence[FittedTrial]) -> Panel:
-    body = []
-    for fit in fits:
-        mean, spread = fit.xf.mean(axis=0), _spread(fit.xf)
-        body += [
-            (fit.name, flavour, float(x), float(mean[i, k]), float(spread[i, k]))
-            for k, flavour in enumerate(fit.flavours)
-            for i, x in enumerate(fit.x)
-        ]
     bands = [(fit.name, fit.x, fit.xf.mean(axis=0), _spread(fit.xf)) for fit in fits]
+    body = [
+        (name, flavour, float(at), float(mean[i, k]), float(spread[i, k]))
+        for fit, (name, x, mean, spread) in zip(fits, bands, strict=True)
+        for k, flavour in enumerate(fit.flavours)
+        for i, at in enumerate(x)
+    ]
     return Panel(
         "pdfs",
         "x f(x) at the initial scale",
         "Lines are means over replicas, bands their standard deviation; each trial has its colour and its line. Where "
         "bands of different methodologies do not overlap, the methodology matters more than the data's noise.",
         Table.of(("trial", "flavour", "x", "x f", "standard deviation"), body),
-        lambda: plots.plot_pdfs(fits[0].flavours, bands),
+        lambda: plot_pdfs(fits[0].flavours, bands),
     )
 
 
@@ -135,22 +135,20 @@ def _chi2(fits: Sequence[FittedTrial]) -> Panel:
         "A marker per trial; 1 is a description within the uncertainties. A set far above the others is in tension "
         "with them, or badly described by every methodology.",
         Table.of(("data set", "points", *(f"trial {fit.name}" for fit in fits)), body),
-        lambda: plots.plot_chi2_by_set(names, [fit.name for fit in fits], values),
+        lambda: plot_chi2_by_set(names, [fit.name for fit in fits], values),
         listed=True,
     )
 
 
 def _data(fit: FittedTrial) -> Panel:
-    body = []
-    for entry in fit.sets:
-        mean, spread = entry.predictions.mean(axis=0), _spread(entry.predictions)
-        body += [
-            (entry.name, i + 1, float(entry.central[i]), float(entry.errors[i]), float(mean[i]), float(spread[i]))
-            for i in range(len(mean))
-        ]
     shown = [
         (entry.name, entry.central, entry.errors, entry.predictions.mean(axis=0), _spread(entry.predictions))
         for entry in fit.sets
+    ]
+    body = [
+        (name, i + 1, *map(float, point))
+        for name, *arrays in shown
+        for i, point in enumerate(zip(*arrays, strict=True))
     ]
     return Panel(
         f"data_{_file(fit.name)}",
@@ -159,5 +157,5 @@ def _data(fit: FittedTrial) -> Panel:
         "is the replicas' spread. Points scatter around 1 by as much as their bars where the fit is good; the bars "
         "leave out that uncertainties are correlated.",
         Table.of(("data set", "point", "measured", "uncertainty", "predicted", "spread of replicas"), body),
-        lambda: plots.plot_data(shown),
+        lambda: plot_data(shown),
     )

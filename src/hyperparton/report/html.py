@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from hyperparton.report.format import shown
 from hyperparton.report.panels import Panel, Section
 from hyperparton.report.parameters_block import parameters_block
-from hyperparton.report.plots import svg_element, svg_text
+from hyperparton.report.plots.style import svg_element, svg_text
 from hyperparton.report.scans import Scan
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
@@ -59,11 +59,15 @@ def page(
         findings=summary.findings,
         best="" if best is None else _table(best_setup(best, options.loss)),
         block=parameters_block(best.parameters) if best is not None and best.parameters else "",
-        sections=[_section(section, svgs) for section in sections],
+        sections=sections,
+        svgs={name: Markup(svg) for name, svg in svgs.items()},
+        table=_table,
         trials=_table(trial_table(summary.trials, options.loss, options.include_failures), states=True),
         filters=options.filters,
         removed=[f"{r.combination} ({r.trials} trials, {shown(r.median)})" for r in summary.removed],
-        scans=[_scan(scan) for scan in summary.scans],
+        scans=summary.scans,
+        settings=lambda scan: _table(Table.of(("setting", "value"), scan.settings.items())),
+        repeat=_command,
         command=command,
         files=linked,
         live=live,
@@ -77,27 +81,6 @@ def inline_figure(panel: Panel) -> str:
     return svg_element(svg_text(panel.draw()), panel.name, panel.title) if panel.draw else ""
 
 
-def _section(section: Section, svgs: Mapping[str, str]) -> dict[str, Any]:
-    panels = [
-        {
-            "name": panel.name,
-            "title": panel.title,
-            "reading": panel.reading,
-            "small": panel.small,
-            "table": _table(panel.table) if panel.listed else "",
-            "svg": Markup(svgs.get(panel.name, "")),
-        }
-        for panel in section.panels
-    ]
-    return {
-        "key": section.key,
-        "title": section.title,
-        "reading": section.reading,
-        "note": section.note,
-        "panels": panels,
-    }
-
-
 def _counts(summary: Summary) -> str:
     words = {"ok": "succeeded", "fail": "failed", "running": "running", "waiting": "waiting to run again"}
     parts = [f"{count} {word}" for state, word in words.items() if (count := summary.count(state))]
@@ -108,19 +91,11 @@ def _counts(summary: Summary) -> str:
     return f"{total} trials: {', '.join(parts)}"
 
 
-def _scan(scan: Scan) -> dict[str, Any]:
+def _command(scan: Scan) -> str:
+    """The command that makes the same scan again."""
     chosen = {"engine": "--engine", "seed": "--seed", "replicas": "--replicas", "t0pdfset": "--t0pdfset"}
     parts = [f"{option} {scan.settings[key]}" for key, option in chosen.items() if scan.settings.get(key) is not None]
-    count = scan.total or len(scan.trials)
-    settings = Table.of(("setting", "value"), [(key, value) for key, value in scan.settings.items()])
-    return {
-        "name": scan.name,
-        "path": str(scan.path),
-        "runcard": scan.runcard,
-        "notes": scan.notes,
-        "settings": _table(settings) if settings.rows else "",
-        "command": " ".join(["hyperparton scan RUNCARD --trials", str(count), *parts]),
-    }
+    return " ".join(["hyperparton scan RUNCARD --trials", str(scan.total or len(scan.trials)), *parts])
 
 
 def _table(table: Table, states: bool = False) -> Markup:

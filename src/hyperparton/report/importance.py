@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyperparton.report.format import shown
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss
-from hyperparton.report.ranges import MarginalRange, marginal_range
 from hyperparton.trials import Trial
 
-__all__ = ["Importance", "divergence", "importances"]
+__all__ = ["Importance", "MarginalRange", "divergence", "importances", "marginal_range"]
 
 _BEST = 0.25
 _DRAWS = 2000
@@ -32,6 +32,36 @@ _SEED = 1
 
 #: fewer trials than this say nothing
 _FEWEST = 12
+
+#: share of the best trials that their range holds
+_HELD = 2 / 3
+
+
+@dataclass(frozen=True)
+class MarginalRange:
+    """Numbers: the shortest range with two thirds of the best trials, and that of all. Categories: shares."""
+
+    low: float | None = None
+    high: float | None = None
+    least: float | None = None
+    """of all trials"""
+    greatest: float | None = None
+    shares: tuple[tuple[str, float, float], ...] = ()
+    """category, its share of the best trials and of all, the most frequent among the best first"""
+
+    @property
+    def text(self) -> str:
+        """Where the best lie, in a few words."""
+        if not self.shares:
+            return f"{shown(self.low, 3)} to {shown(self.high, 3)}"
+        return ", ".join(f"{name} {best:.0%}" for name, best, _ in self.shares if best > 0)
+
+    @property
+    def text_of_all(self) -> str:
+        """Where all trials lie."""
+        if not self.shares:
+            return f"{shown(self.least, 3)} to {shown(self.greatest, 3)}"
+        return ", ".join(f"{name} {share:.0%}" for name, _, share in self.shares)
 
 
 @dataclass(frozen=True)
@@ -53,8 +83,7 @@ class Importance:
 def importances(trials: Sequence[Trial], loss: Loss) -> list[Importance]:
     """The hyperparameters, the most important first; those with too few trials to judge are left out."""
     finished = [trial for trial in trials if trial.finished]
-    numbers = [loss(trial) if trial.ok else None for trial in finished]
-    losses = np.array([np.inf if value is None else value for value in numbers], dtype=float)
+    losses = loss.of_all(finished, np.inf)
     entries = [_importance(column, losses) for column in columns(finished)]
     return sorted((entry for entry in entries if entry), key=lambda entry: (entry.p_value, -entry.divergence))
 
@@ -95,3 +124,28 @@ def divergence(best: np.ndarray, everything: np.ndarray) -> float:
     best_shares = np.bincount(best, minlength=size) / len(best)
     there = all_shares > 0
     return float(np.sum((best_shares[there] - all_shares[there]) ** 2 / all_shares[there]))
+
+
+def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
+    """The range of the trials `best` (indices), among those to which the hyperparameter applies.
+
+    The shortest range is shortest along the axis on which the hyperparameter is drawn: in the logarithm of one that is
+    drawn on a logarithmic axis.
+    """
+    numbers = column.numbers()
+    everything = numbers[column.applies]
+    if not column.numeric:
+        size = len(column.categories)
+        shares = np.bincount(everything.astype(int), minlength=size) / len(everything)
+        of_best = np.bincount(numbers[best].astype(int), minlength=size) / len(best)
+        order = np.argsort(-of_best, kind="stable")
+        return MarginalRange(shares=tuple((column.categories[i], float(of_best[i]), float(shares[i])) for i in order))
+    chosen = np.sort(numbers[best])
+    along = np.log(chosen) if column.logarithmic else chosen
+    if column.extreme:
+        along = np.sort(column.scaled()[best])
+    count = max(int(np.ceil(_HELD * len(chosen))), 1)
+    lengths = along[count - 1 :] - along[: len(along) - count + 1]
+    start = int(np.argmin(lengths))
+    low, high = float(chosen[start]), float(chosen[start + count - 1])
+    return MarginalRange(low, high, float(everything.min()), float(everything.max()))

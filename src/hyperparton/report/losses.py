@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,11 @@ class Loss:
         if self.measure == "phi2":
             number = 1.0 / number if number else math.inf
         return number if math.isfinite(number) else None
+
+    def of_all(self, trials: Iterable[Trial], otherwise: float = math.nan) -> np.ndarray:
+        """(trial,) the numbers of trials; `otherwise` for one that failed, or whose number cannot be computed."""
+        numbers = [self(trial) if trial.ok else None for trial in trials]
+        return np.array([otherwise if number is None else number for number in numbers], dtype=float)
 
 
 def fold_values(trial: Trial, measure: str) -> list[float | None]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report import plots
 from hyperparton.report.convergence import folds_saved, running_average, workers
 from hyperparton.report.dependence import Dependence, dependences
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss
+from hyperparton.report.plots import convergence, parameters
+from hyperparton.report.plots.style import Figure
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, fold_table, importance_table
 from hyperparton.trials import Trial
+from hyperparton.trials.result import number_of
 
 __all__ = ["Panel", "Section", "sections"]
 
@@ -33,7 +35,7 @@ class Panel:
     reading: str
     """how to read it"""
     table: Table
-    draw: Callable[[], plots.Figure] | None = None
+    draw: Callable[[], Figure] | None = None
     small: bool = False
     """whether several stand side by side"""
     listed: bool = False
@@ -55,27 +57,31 @@ def sections(summary: Summary, now: float | None = None) -> list[Section]:
     """All panels of a summary; `now` (seconds since 1970) is where bars of running trials end."""
     return [
         Section("convergence", "Convergence", (_convergence(summary),)),
-        _importance_section(summary),
-        _dependence_section(summary),
+        Section(
+            "importances",
+            "Which hyperparameters matter",
+            tuple(_importances(summary)),
+            note="Too few finished trials, or no hyperparameter that differs.",
+        ),
+        _dependences(summary),
         _categories(summary),
         _numbers(summary),
         Section(
             "parallel", "All hyperparameters at once", tuple(_parallel(summary)), note="No hyperparameter differs."
         ),
-        _folds(summary),
+        Section("folds", "Losses by fold and replica", tuple(_folds(summary)), note="These trials have no folds."),
         Section("averages", "Running averages", tuple(_averages(summary)), note="No successful trial."),
-        _failures(summary),
-        _workers(summary, now),
+        Section("failures", "Failures", tuple(_failures(summary)), note="No trial failed."),
+        Section("workers", "Workers", tuple(_workers(summary, now)), note="The trials do not say when they ran."),
     ]
 
 
 def _convergence(summary: Summary) -> Panel:
     course, label = summary.course, summary.options.loss.label
+    numbers = zip(course.seconds.tolist(), course.losses.tolist(), course.best.tolist(), strict=True)
     body = [
-        (i + 1, trial.name, trial.status, seconds, loss, best)
-        for i, (trial, seconds, loss, best) in enumerate(
-            zip(course.trials, _plain(course.seconds), _plain(course.losses), _plain(course.best), strict=True)
-        )
+        (i + 1, trial.name, trial.status, *map(number_of, each))
+        for i, (trial, each) in enumerate(zip(course.trials, numbers, strict=True))
     ]
     return Panel(
         "convergence",
@@ -83,34 +89,25 @@ def _convergence(summary: Summary) -> Panel:
         "The blue line is the best loss so far; a scan has converged when it has been flat for long. Dots are trials, "
         f"crosses at the lower edge failed ones. {_STAR} {_CLIPPED}",
         Table.of(("finished", "trial", "status", "seconds", label, "best so far"), body),
-        lambda: plots.plot_convergence(course, label),
+        lambda: convergence.plot_convergence(course, label),
     )
 
 
-def _plain(values: np.ndarray) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
-
-
-def _importance_section(summary: Summary) -> Section:
+def _importances(summary: Summary) -> Iterator[Panel]:
     entries = summary.importances
-    panel = Panel(
-        "importances",
-        "How far the best quarter of the trials differs from all trials",
-        "A bar longer than its black mark is more than chance gives in 95 of 100 cases, and is filled: good trials "
-        "prefer some values of that hyperparameter. A short, empty bar says that it made no difference in this scan. "
-        "The table tells where two thirds of the best quarter lie, or what they are, beside all trials.",
-        importance_table(entries),
-        lambda: plots.plot_importances(entries),
-    )
-    return Section(
-        "importances",
-        "Which hyperparameters matter",
-        (panel,) if entries else (),
-        note="Too few finished trials, or no hyperparameter that differs.",
-    )
+    if entries:
+        yield Panel(
+            "importances",
+            "How far the best quarter of the trials differs from all trials",
+            "A bar longer than its black mark is more than chance gives in 95 of 100 cases, and is filled: good trials "
+            "prefer some values of that hyperparameter. A short, empty bar says that it made no difference in this "
+            "scan. The table tells where two thirds of the best quarter lie, or what they are, beside all trials.",
+            importance_table(entries),
+            lambda: parameters.plot_importances(entries),
+        )
 
 
-def _dependence_section(summary: Summary) -> Section:
+def _dependences(summary: Summary) -> Section:
     model = dependences(summary.trials, summary.options.loss)
     title, key = "Partial dependences", "dependences"
     if model is None:
@@ -140,18 +137,13 @@ def _limits(entries: Sequence[Dependence]) -> tuple[float, float]:
 def _dependence(entry: Dependence, label: str, limits: tuple[float, float]) -> Panel:
     body = zip(entry.at, entry.loss.tolist(), entry.low.tolist(), entry.high.tolist(), strict=True)
     table = Table.of((entry.column.name, f"mean {label}", "low", "high"), body)
-    return Panel(
-        f"dependence_{_file(entry.column.name)}",
-        entry.column.name,
-        "",
-        table,
-        lambda: plots.plot_dependence(entry, label, limits),
-        small=True,
-    )
+    return _small("dependence", entry.column, table, lambda: parameters.plot_dependence(entry, label, limits))
 
 
-def _file(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name)
+def _small(kind: str, column: Column, table: Table, draw: Callable[[], Figure]) -> Panel:
+    """The panel of one hyperparameter, one of several that stand side by side."""
+    name = re.sub(r"[^\w.-]+", "_", column.name)
+    return Panel(f"{kind}_{name}", column.name, "", table, draw, small=True)
 
 
 def _judged(summary: Summary) -> tuple[list[Trial], np.ndarray]:
@@ -162,27 +154,27 @@ def _judged(summary: Summary) -> tuple[list[Trial], np.ndarray]:
     return trials, np.array([np.nan if value is None else value for value in values], dtype=float)
 
 
-def _parameter_table(column: Column, trials: list[Trial], losses: np.ndarray, label: str, group: str | None) -> Table:
-    head = ("trial", column.name, *((group,) if group else ()), label)
+def _losses_table(
+    trials: Sequence[Trial], losses: np.ndarray, label: str, names: Sequence[str], needed: str | None = None
+) -> Table:
+    """The trials with a loss, what they have of these hyperparameters, and it; only those to which `needed` applies."""
     body = [
-        (trial.name, value, *((trial.values.get(group),) if group else ()), float(loss))
-        for trial, value, loss in zip(trials, column.values, losses, strict=True)
-        if value is not None and np.isfinite(loss)
+        (trial.name, *(trial.values.get(name) for name in names), float(loss))
+        for trial, loss in zip(trials, losses, strict=True)
+        if np.isfinite(loss) and (needed is None or trial.values.get(needed) is not None)
     ]
-    return Table.of(head, body)
+    return Table.of(("trial", *names, label), body)
 
 
 def _categories(summary: Summary) -> Section:
     trials, losses = _judged(summary)
     label = summary.options.loss.label
     panels = [
-        Panel(
-            f"violin_{_file(column.name)}",
-            column.name,
-            "",
-            _parameter_table(column, trials, losses, label, None),
-            lambda column=column: plots.plot_violins(column, losses, label),
-            small=True,
+        _small(
+            "violin",
+            column,
+            _losses_table(trials, losses, label, [column.name], column.name),
+            lambda column=column: parameters.plot_violins(column, losses, label),
         )
         for column in columns(trials)
         if not column.numeric
@@ -203,14 +195,13 @@ def _numbers(summary: Summary) -> Section:
     label = summary.options.loss.label
     every = columns(trials)
     optimizer = next((column for column in every if column.name == "optimizer" and not column.numeric), None)
+    group = ["optimizer"] if optimizer else []
     panels = [
-        Panel(
-            f"scatter_{_file(column.name)}",
-            column.name,
-            "",
-            _parameter_table(column, trials, losses, label, "optimizer" if optimizer else None),
-            lambda column=column: plots.plot_scatter(column, losses, label, optimizer),
-            small=True,
+        _small(
+            "scatter",
+            column,
+            _losses_table(trials, losses, label, [column.name, *group], column.name),
+            lambda column=column: parameters.plot_scatter(column, losses, label, optimizer),
         )
         for column in every
         if column.numeric
@@ -230,41 +221,33 @@ def _parallel(summary: Summary) -> Iterator[Panel]:
     trials, losses = _judged(summary)
     shown, label = columns(trials), summary.options.loss.label
     if len(shown) > 1 and np.isfinite(losses).any():
-        body = [
-            (trial.name, *(trial.values.get(column.name) for column in shown), float(loss))
-            for trial, loss in zip(trials, losses, strict=True)
-            if np.isfinite(loss)
-        ]
         yield Panel(
             "parallel_coordinates",
             "Each trial as a line",
             "A line crosses each axis at its trial's value; the best tenth (at most 30) is blue, the best trial "
             "orange. Where blue lines bundle, good trials agree. A line at n/a is a trial to which the hyperparameter "
             "does not apply. The best 300 trials are drawn.",
-            Table.of(("trial", *(column.name for column in shown), label), body),
-            lambda: plots.plot_parallel(shown, losses, label),
+            _losses_table(trials, losses, label, [column.name for column in shown]),
+            lambda: parameters.plot_parallel(shown, losses, label),
         )
 
 
 _PER_REPLICA = (("validation", "validation χ²"), ("experimental", "χ² of the hidden fold"))
 
 
-def _folds(summary: Summary) -> Section:
+def _folds(summary: Summary) -> Iterator[Panel]:
     best = [trial for trial, _ in summary.ranked[: summary.options.top]]
     measures = [entry for entry in _PER_REPLICA if any(trial.replica_losses.get(entry[0]) for trial in best)]
-    title = f"The best {len(best)} trials by fold and replica"
-    if not measures:
-        return Section("folds", "Losses by fold and replica", (), note="These trials have no folds.")
-    panel = Panel(
-        "folds",
-        title,
-        "A marker per fold, small ones its replicas, the large one their mean. A trial that is good on every fold is "
-        "better founded than one that owes its place to a single fold; a fold that is high for all trials is the "
-        "hard one.",
-        fold_table(best),
-        lambda: plots.plot_folds(best, measures),
-    )
-    return Section("folds", "Losses by fold and replica", (panel,))
+    if measures:
+        yield Panel(
+            "folds",
+            f"The best {len(best)} trials by fold and replica",
+            "A marker per fold, small ones its replicas, the large one their mean. A trial that is good on every fold "
+            "is better founded than one that owes its place to a single fold; a fold that is high for all trials is "
+            "the hard one.",
+            fold_table(best),
+            lambda: convergence.plot_folds(best, measures),
+        )
 
 
 def _averages(summary: Summary) -> Iterator[Panel]:
@@ -295,50 +278,43 @@ def _averages(summary: Summary) -> Iterator[Panel]:
             "Averages over the trials so far",
             f"A line that still falls says that the scan still moves towards better trials.{cuts}",
             Table.of(("number", "trial", "value", "running average"), body),
-            lambda: plots.plot_running_averages(series),
+            lambda: convergence.plot_running_averages(series),
         )
 
 
-def _failures(summary: Summary) -> Section:
+def _failures(summary: Summary) -> Iterator[Panel]:
     causes = summary.failures
-    title = "Failures"
-    if not causes:
-        return Section("failures", title, (), note="No trial failed.")
     saved, fitted = folds_saved(summary.trials)
     extra = f" Later folds of such trials were not fitted: {saved} of {saved + fitted} folds saved." if saved else ""
-    panel = Panel(
-        "failures",
-        "Causes of failure",
-        f"How many trials failed for each cause; the table names an example and what they cost.{extra}",
-        Table.of(
-            ("cause", "trials", "seconds", "example", "reason"),
-            [(f.cause, len(f.trials), f.seconds, f.trials[0].name, f.example) for f in causes],
-        ),
-        lambda: plots.plot_failures(causes),
-        listed=True,
-    )
-    return Section("failures", title, (panel,))
+    if causes:
+        yield Panel(
+            "failures",
+            "Causes of failure",
+            f"How many trials failed for each cause; the table names an example and what they cost.{extra}",
+            Table.of(
+                ("cause", "trials", "seconds", "example", "reason"),
+                [(f.cause, len(f.trials), f.seconds, f.trials[0].name, f.example) for f in causes],
+            ),
+            lambda: convergence.plot_failures(causes),
+            listed=True,
+        )
 
 
-def _workers(summary: Summary, now: float | None) -> Section:
+def _workers(summary: Summary, now: float | None) -> Iterator[Panel]:
     at_work = workers(summary.trials, now)
-    title = "Workers"
-    if not at_work:
-        return Section("workers", title, (), note="The trials do not say when they ran.")
     body = [
         (worker.owner, trial.name, trial.status, trial.begin, trial.end, trial.attempts)
         for worker in at_work
         for trial in worker.trials
     ]
     busy = ", ".join(f"{worker.owner} {100 * worker.share:.0f} %" for worker in at_work[:8])
-    panel = Panel(
-        "workers",
-        "Who worked when",
-        "A bar per trial from its booking to its end, hatched where it failed; gaps are time without a trial. A trial "
-        f"that was started again shows its whole time under its last worker. Busy: {busy}"
-        + (", ..." if len(at_work) > 8 else "")
-        + ".",
-        Table.of(("worker", "trial", "status", "begin", "end", "starts"), body),
-        lambda: plots.plot_workers(at_work),
-    )
-    return Section("workers", title, (panel,))
+    more = ", ..." if len(at_work) > 8 else ""
+    if at_work:
+        yield Panel(
+            "workers",
+            "Who worked when",
+            "A bar per trial from its booking to its end, hatched where it failed; gaps are time without a trial. A "
+            f"trial that was started again shows its whole time under its last worker. Busy: {busy}{more}.",
+            Table.of(("worker", "trial", "status", "begin", "end", "starts"), body),
+            lambda: convergence.plot_workers(at_work),
+        )

@@ -62,6 +62,7 @@ class Summary:
         return self.ranked[0][0] if self.ranked else None
 
     def count(self, state: str) -> int:
+        """How many trials are in a `state`: ok, fail, running or waiting."""
         return sum(1 for trial in self.trials if trial.status == state)
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from hyperparton.report.filters import value_of
@@ -135,14 +136,7 @@ def fold_table(trials: Sequence[Trial]) -> Table:
     names = [n for n in ("validation", "experimental", "hyper") if any(n in trial.replica_losses for trial in trials)]
     body = []
     for trial in trials:
-        folds = max((len(trial.replica_losses.get(name, ())) for name in names), default=0)
-        for k in range(folds):
-            replicas = max(len(_entry(trial.replica_losses.get(name, ()), k, ())) for name in names)
-            for r in range(replicas):
-                numbers = [_entry(_entry(trial.replica_losses.get(name, ()), k, ()), r, None) for name in names]
-                body.append((trial.name, k + 1, r + 1, *numbers))
+        by_fold = zip_longest(*(trial.replica_losses.get(name, ()) for name in names), fillvalue=())
+        for k, fold in enumerate(by_fold):
+            body += [(trial.name, k + 1, r + 1, *numbers) for r, numbers in enumerate(zip_longest(*fold))]
     return Table.of(("trial", "fold", "replica", *names), body)
-
-
-def _entry(values: Sequence[Any], k: int, otherwise: Any) -> Any:
-    return values[k] if k < len(values) else otherwise

@@ -8,7 +8,7 @@ from pathlib import Path
 from hyperparton.errors import ReportError
 from hyperparton.report.html import inline_figure, page
 from hyperparton.report.panels import Section, sections
-from hyperparton.report.plots import save_pdf, svg_element, svg_text
+from hyperparton.report.plots.style import save_pdf, svg_element, svg_text
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
 

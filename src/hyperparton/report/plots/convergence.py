@@ -14,12 +14,12 @@ from hyperparton.report.plots.style import (
     BLUE,
     GREEN,
     GREY,
-    MARKERS,
-    ORANGE,
     PALETTE,
     RED,
     Figure,
     LossAxis,
+    mark_best,
+    marks,
     new_figure,
     styled,
 )
@@ -48,9 +48,7 @@ def plot_convergence(course: Convergence, label: str) -> Figure:
         axes.plot(at, course.best, drawstyle="steps-post", color=BLUE, linewidth=1.8, label="best so far")
         where = course.last_improvement
         if where is not None:
-            axes.plot(
-                at[where], course.losses[where], "*", color=ORANGE, markeredgecolor=BLACK, markersize=11, label="best"
-            )
+            mark_best(axes, at[where], course.losses[where], label="best")
         axes.set_xlabel(name)
     axis.apply(panels[0], label)
     panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -93,11 +91,11 @@ def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Fi
             for k, fold in enumerate(folds):
                 values = [value for value in fold if value is not None]
                 at = rank + 0.7 * ((k + 0.5) / max(len(folds), 1) - 0.5)
-                marks = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)], "linestyle": "none"}
-                axes.plot([at] * len(values), values, markersize=3, alpha=0.55, **marks)
+                looks = {**marks(k), "linestyle": "none"}
+                axes.plot([at] * len(values), values, markersize=3, alpha=0.55, **looks)
                 if values:
                     name = f"fold {k + 1}" if rank == 0 else None
-                    axes.plot([at], [np.mean(values)], markersize=6, markeredgecolor=BLACK, label=name, **marks)
+                    axes.plot([at], [np.mean(values)], markersize=6, markeredgecolor=BLACK, label=name, **looks)
         axes.set_xticks(range(len(best)), [trial.name for trial in best], rotation=45 if len(best[0].name) > 3 else 0)
         axes.set_xlabel("trial, best first")
         axes.set_ylabel(label)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hyperparton.report.plots.style import BLACK, BLUE, GREY, MARKERS, PALETTE, RED, SKY, Figure, styled
+from hyperparton.report.plots.style import BLACK, BLUE, GREY, PALETTE, RED, SKY, Figure, marks, new_figure, styled
 
 __all__ = ["plot_chi2_by_set", "plot_data", "plot_learning", "plot_pdfs"]
 
@@ -22,8 +22,7 @@ def plot_learning(
     epochs: np.ndarray, training: np.ndarray, validation: np.ndarray, best: np.ndarray, lowest: np.ndarray
 ) -> Figure:
     """χ² (entry, rep) against epochs (entry,), with the epochs (rep,) that were kept and their validation χ²."""
-    figure = Figure(figsize=(3.3, 2.6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_figure(3.3, 2.6)
     for replica in range(training.shape[1]):
         axes.plot(epochs, training[:, replica], color=BLUE, linewidth=1.0)
         axes.plot(epochs, validation[:, replica], color=RED, linewidth=1.0, linestyle="--")
@@ -71,12 +70,10 @@ def plot_pdfs(flavours: Sequence[str], trials: Sequence[tuple[str, np.ndarray, n
 @styled
 def plot_chi2_by_set(names: Sequence[str], trials: Sequence[str], values: Sequence[Sequence[float]]) -> Figure:
     """χ² per point of each set, a marker for each trial; `values` are [trial][set]."""
-    figure = Figure(figsize=(6.8, 0.9 + 0.24 * len(names)), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_figure(6.8, 0.9 + 0.24 * len(names))
     places = np.arange(len(names))[::-1]
     for i, (trial, row) in enumerate(zip(trials, values, strict=True)):
-        marks: Any = {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i % len(MARKERS)]}
-        axes.plot(row, places, linestyle="none", markersize=5, alpha=0.85, label=f"trial {trial}", **marks)
+        axes.plot(row, places, linestyle="none", markersize=5, alpha=0.85, label=f"trial {trial}", **marks(i))
     axes.axvline(1.0, color=BLACK, linewidth=1.0)
     axes.set_yticks(places, names, fontsize=7.5)
     axes.set_xlabel("χ² per point")

@@ -15,13 +15,13 @@ from hyperparton.report.plots.style import (
     BLACK,
     BLUE,
     GREY,
-    MARKERS,
     ORANGE,
-    PALETTE,
     SKY,
     Figure,
     LossAxis,
     log_axis,
+    mark_best,
+    marks,
     new_figure,
     styled,
 )
@@ -106,15 +106,8 @@ def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
             middle = np.median(members)
             if middle <= axis.high:
                 axes.plot([k - 0.25, k + 0.25], [middle, middle], color=BLACK, linewidth=1.6)
-        axis.draw(
-            axes,
-            k + _spread(len(members)),
-            members,
-            marker="o",
-            color=GREY,
-            markersize=2.5 if len(losses) < 300 else 1.5,
-            alpha=0.7,
-        )
+        at, size = k + _spread(len(members)), 2.5 if len(losses) < 300 else 1.5
+        axis.draw(axes, at, members, marker="o", color=GREY, markersize=size, alpha=0.7)
     _mark_best(axes, numbers, losses)
     counts = [int(np.sum((numbers == k) & np.isfinite(losses))) for k in range(len(column.categories))]
     _category_ticks(axes, [f"{name}\n({count})" for name, count in zip(column.categories, counts, strict=True)])
@@ -132,7 +125,7 @@ def _mark_best(axes: Any, at: np.ndarray, losses: np.ndarray) -> None:
     usable = np.where(np.isfinite(at), losses, np.nan)
     if np.isfinite(usable).any() and np.nanmin(usable) == np.nanmin(losses):
         best = int(np.nanargmin(usable))
-        axes.plot(at[best], losses[best], "*", color=ORANGE, markeredgecolor=BLACK, markersize=11, zorder=5)
+        mark_best(axes, at[best], losses[best], zorder=5)
 
 
 def _category_ticks(axes: Any, names: list[str]) -> None:
@@ -158,16 +151,8 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
         if not members.any():
             continue
         drawn += 1
-        marks = {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)]}
-        axis.draw(
-            axes,
-            numbers[members],
-            losses[members],
-            markersize=3.5 if len(losses) < 300 else 2.0,
-            alpha=0.75,
-            label=name,
-            **marks,
-        )
+        size = 3.5 if len(losses) < 300 else 2.0
+        axis.draw(axes, numbers[members], losses[members], markersize=size, alpha=0.75, label=name, **marks(k))
     _number_axis(axes, column)
     _mark_best(axes, numbers, losses)
     axes.set_xlabel(column.name)
@@ -182,7 +167,12 @@ def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, mos
     """Each trial a line through its hyperparameters, the best tenth dark and on top; losses (trial,), NaN left out."""
     figure, axes = new_figure(max(6.8, 0.75 * len(columns) + 1.0), 3.6)
     order = [i for i in np.argsort(losses) if np.isfinite(losses[i])]
-    scaled = np.array([column.scaled() if column.numeric else _even(column) for column in columns])
+    scaled = np.array(
+        [
+            column.scaled() if column.numeric else column.numbers() / max(len(column.categories) - 1, 1)
+            for column in columns
+        ]
+    )
     best = min(max(len(order) // 10, 1), 30)
     for rank, i in reversed(list(enumerate(order[:most]))):
         good = rank < best
@@ -211,10 +201,6 @@ def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, mos
 
 
 _PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
-
-
-def _even(column: Column) -> np.ndarray:
-    return column.numbers() / max(len(column.categories) - 1, 1)
 
 
 def _axis_labels(column: Column) -> list[tuple[float, str]]:

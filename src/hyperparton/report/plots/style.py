@@ -25,7 +25,6 @@ __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
-    "MARKERS",
     "ORANGE",
     "PALETTE",
     "PURPLE",
@@ -34,6 +33,8 @@ __all__ = [
     "Figure",
     "LossAxis",
     "log_axis",
+    "mark_best",
+    "marks",
     "new_figure",
     "save_pdf",
     "styled",
@@ -101,13 +102,9 @@ class LossAxis:
             word = "trial" if self.above == 1 else "trials"
             axes.set_title(f"▲ {self.above} {word} above the axis", fontsize=7.5, color=GREY, loc="right", pad=3)
 
-    def split(self, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which losses lie within the axis, and which above it."""
-        return losses <= self.high, losses > self.high
-
     def draw(self, axes: Any, at: np.ndarray, losses: np.ndarray, **marks: Any) -> None:
         """Points within the axis, triangles at its edge for those above."""
-        inside, above = self.split(losses)
+        inside, above = losses <= self.high, losses > self.high
         axes.plot(at[inside], losses[inside], linestyle="none", **marks)
         if above.any():  # an empty line that is not clipped has no place, and the layout fails on it
             edge = np.full(int(above.sum()), self.high)
@@ -123,6 +120,16 @@ def log_axis(axis: Any) -> None:
     if decades < 1.5:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def marks(k: int) -> dict[str, Any]:
+    """Colour and marker of the k-th of several."""
+    return {"color": PALETTE[k % len(PALETTE)], "marker": MARKERS[k % len(MARKERS)]}
+
+
+def mark_best(axes: Any, at: float, loss: float, **options: Any) -> None:
+    """A star at the best trial."""
+    axes.plot(at, loss, "*", color=ORANGE, markeredgecolor=BLACK, markersize=11, **options)
 
 
 def save_pdf(figure: Figure, path: Path) -> None:
