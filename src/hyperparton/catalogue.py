@@ -17,6 +17,7 @@ __all__ = [
     "LOSS_TYPES",
     "OPTIMIZERS",
     "PENALTIES",
+    "PUSH_EACH",
     "REGULARIZERS",
     "STATISTICS",
     "SUM_RULES",
@@ -81,3 +82,6 @@ FITBASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 #: accepted values of `sum_rules`; True means All, False means off
 SUM_RULES = ("All", "MSR", "VSR")
+
+#: epochs between two pushes of the multipliers of positivity, as in n3fit; a fit keeps its χ² at these epochs
+PUSH_EACH = 100

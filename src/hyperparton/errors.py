@@ -31,6 +31,7 @@ __all__ = [
     "WalltimeError",
     "WeightsError",
     "nearest",
+    "unknown",
 ]
 
 
@@ -144,3 +145,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """The clause ``(did you mean 'x'?)`` for the known word closest to `word`, or nothing."""
     match = get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.5)
     return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> str:
+    """The message that there is no `what` of that name: the nearest that is known, and all that are accepted."""
+    accepted = list(known)
+    return f"unknown {what} {name!r}{nearest(str(name), accepted)}, accepted: {', '.join(accepted)}"

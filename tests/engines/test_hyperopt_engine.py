@@ -61,6 +61,9 @@ def result_of(params):
 
 
 class Trainer:
+    def set_hyperopt(self, on, keys=None):
+        pass
+
     def hyperparametrizable(self, params):
         return result_of(params)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hyperparton.data.predictions import predict
+from hyperparton.runcard import LagrangeOptions
 
 INITIAL = 100.0
 
@@ -42,7 +43,9 @@ def test_the_best_epoch_passes_positivity(setup, fit, free):
 
 def test_no_epoch_passes_an_impossible_positivity(setup, fit, last, leaves):
     """All epochs are vetoed: the fit runs to its end and keeps its last weights."""
-    never = fit(setup, positivity={"initial": INITIAL, "multiplier": 1.1, "threshold": -1.0})
+    # a runcard cannot ask for it
+    impossible = LagrangeOptions.model_construct(initial=INITIAL, multiplier=1.1, threshold=-1.0)
+    never = fit(setup, positivity=impossible)
     assert not never.passed.any()
     np.testing.assert_array_equal(never.best_epoch, -1)
     np.testing.assert_array_equal(never.stop_epoch, 149)

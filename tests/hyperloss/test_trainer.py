@@ -13,7 +13,7 @@ from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss.loss import HyperLoss
 from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.runcard import trial_parameters
-from hyperparton.scan.trainer import BatchTrainer, ReportingTrainer, TellingTrainer
+from hyperparton.scan.trainer import BatchTrainer, ProgressTrainer, ReportingTrainer
 
 FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
 PARTITIONS = FITS["PARTITIONS"]
@@ -113,7 +113,7 @@ def test_the_trainer_of_a_runcard(make_card, data):
 
 def test_abilities(setup):
     """A scan may prune its trials, train several as one batch, and hear how far the fits are."""
-    for ability in (ReportingTrainer, BatchTrainer, TellingTrainer):
+    for ability in (ReportingTrainer, BatchTrainer, ProgressTrainer):
         assert isinstance(ModelTrainer(setup), ability)
 
 

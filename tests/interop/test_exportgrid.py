@@ -7,8 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from hyperparton.data.types import EVOLUTION_BASIS
-from hyperparton.interop import export_grid, export_nodes
-from hyperparton.interop.exportgrid import LABELS, flavours
+from hyperparton.interop.exportgrid import LABELS, export_grid, export_nodes, flavours
 
 #: nodes of n3fit's grid by their place, from the file of a fit by n3fit 4.1.5
 NODES = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hyperparton.errors import WeightsError
-from hyperparton.interop import read_weights, write_weights
+from hyperparton.interop.weights import read_weights, write_weights
 from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture

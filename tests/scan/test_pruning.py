@@ -10,8 +10,7 @@ from hyperparton.errors import ScanError, StoreError, TrialPrunedError
 from hyperparton.scan import Limits, Rule, evaluate_trial
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.learning_curve import LearningCurve
-from hyperparton.scan.pruning import Threshold, reason_to_prune
-from hyperparton.scan.thresholds import Thresholds
+from hyperparton.scan.pruning import Threshold, Thresholds, reason_to_prune
 from hyperparton.trials import FileTrials
 
 RULE = Rule(warmup=10)

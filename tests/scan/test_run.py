@@ -12,10 +12,10 @@ from hyperparton import (
     Execution,
     HyperScanner,
     Limits,
+    ProgressTrainer,
     ReportingTrainer,
     Rule,
     ScanSettings,
-    TellingTrainer,
     hyper_scan_wrapper,
     run_scan,
 )
@@ -97,15 +97,15 @@ class Able(Trainer):
 def test_abilities_are_declared():
     plain, reporting, able = Silent(Trainer()), Trainer(), Able()
     assert isinstance(plain, TrainerProtocol)
-    found = [[isinstance(each, kind) for kind in (ReportingTrainer, BatchTrainer, TellingTrainer)]
+    found = [[isinstance(each, kind) for kind in (ReportingTrainer, BatchTrainer, ProgressTrainer)]
              for each in (plain, reporting, able)]  # fmt: skip
     assert found == [[False, False, False], [True, False, False], [True, True, True]]
     for each, abilities in zip((plain, reporting, able), found, strict=True):
         made = adapted(each)
-        assert [made.reports, made.batches, made.tells] == abilities
+        assert [made.reports, made.batches, made.reports_progress] == abilities
         assert adapted(made) is made
-    adapted(plain).tell(print)  # nobody is told, and nothing is wrong with that
-    adapted(able).tell(print)
+    adapted(plain).report_progress_to(print)  # it reports nothing, and nothing is wrong with that
+    adapted(able).report_progress_to(print)
     assert able.progress is print
 
 

@@ -19,7 +19,7 @@ __all__ = ["main"]
 #: command -> (module, its line in the help)
 _COMMANDS = {
     "scan": ("scan", "Scan the hyperparameters of a runcard; run again, it continues."),
-    "check": ("check", "Tell every fault of a runcard at once."),
+    "check": ("check", "Show every fault of a runcard at once."),
     "best": ("best", "Show the best trials and their parameters."),
     "status": ("status", "Show how a scan is doing."),
     "dashboard": ("dashboard", "Serve a scan's report on this machine while it runs."),
@@ -76,18 +76,12 @@ def main() -> None:
     except KeyboardInterrupt:
         click.echo("interrupted; the same command continues", err=True)
         sys.exit(130)
-    except WalltimeError as error:
+    except WalltimeError as error:  # no fault: the scan goes on another time
         click.echo(str(error), err=True)
         sys.exit(4)
-    except TooManyFailuresError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(5)
-    except ScanError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(3)
     except HyperpartonError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(5 if isinstance(error, TooManyFailuresError) else 3 if isinstance(error, ScanError) else 1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

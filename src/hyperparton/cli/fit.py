@@ -13,7 +13,7 @@ from hyperparton.errors import RuncardError, TrainingError
 from hyperparton.runcard import Parameters, Runcard, parameter_faults, trial_parameters
 from hyperparton.workflow.cards import (
     checked_card,
-    n3fit_results,
+    data_summary,
     output_folder,
     replicas_option,
     runcard_argument,
@@ -44,7 +44,7 @@ __all__ = ["fit"]
     help="Start each replica from these weights, a file that n3fit or --save wrote.",
 )
 @click.option("--save", metavar="NAME", help="Write weights as n3fit does, nnfit/replica_<n>/NAME.weights.h5.")
-@click.option("--no-training", is_flag=True, help="With --load: tell the χ² of these weights, fit and write nothing.")
+@click.option("--no-training", is_flag=True, help="With --load: show the χ² of these weights, fit and write nothing.")
 @theory_options
 def fit(
     runcard: Path,
@@ -73,16 +73,19 @@ def fit(
         )
     if top is not None and source is None and card.trial_specs is None:
         raise click.UsageError("--top needs a scan: --from DIR, or trial_specs in the card")
-    parameters, written, told = _chosen(card, source, top, replicas)
+    parameters, written, notes = _chosen(card, source, top, replicas)
     with make_display() as display:
         from hyperparton.data.load import load_fit_data
+        from hyperparton.fit.mixed import fit_mixed
+        from hyperparton.interop.weights import read_weights
 
-        for line in told:
+        for line in notes:
             display.say(line)
         data = load_fit_data(card, theory, t0pdfset)
-        display.say(f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}")
-        display.say(f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}")
-        result = _fitted(card, data, parameters, load, no_training, display)
+        for line in data_summary(data):
+            display.say(line)
+        start = None if load is None else partial(read_weights, load)
+        result = fit_mixed(card, data, parameters, display.epochs, start=start, training=not no_training)
     if no_training:
         _show_exactly(result)
         return
@@ -92,16 +95,6 @@ def fit(
     write_fit(folder, card, result, written, data.datasets[0].observable.tables[0].q0, save)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
-
-
-def _fitted(
-    card: Runcard, data: Any, parameters: dict[int, Parameters], load: Path | None, no_training: bool, display: Any
-) -> Any:
-    from hyperparton.fit.mixed import fit_mixed
-    from hyperparton.interop import read_weights
-
-    start = None if load is None else partial(read_weights, load)
-    return fit_mixed(card, data, parameters, display.epochs, start=start, training=not no_training)
 
 
 def _chosen(
@@ -118,7 +111,7 @@ def _chosen(
 
     if source is None:
         assert specs is not None
-        source = find_scan(specs.hyperscan, Path(card.path).resolve().parent, n3fit_results())
+        source = find_scan(specs.hyperscan, Path(card.path).resolve().parent)
     path = ScanFolder.find_tries(source)
     count = top or (specs.number_of_trials if specs else 1)
     best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
@@ -126,10 +119,10 @@ def _chosen(
     declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
     made = [methodology(trial.space_vals, declared, override) for trial in best]
     read = [_of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, made, strict=True)]
-    told = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
+    notes = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
     parameters = {number: read[place] for number, place in places.items()}
     written = {number: made[place] for number, place in places.items()}
-    return parameters, written, [f"methodologies from {path}", *told]
+    return parameters, written, [f"methodologies from {path}", *notes]
 
 
 def _listed(places: dict[int, int], place: int) -> str:

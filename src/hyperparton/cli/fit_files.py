@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hyperparton.catalogue import PUSH_EACH
 from hyperparton.files import write_text
-from hyperparton.interop import arc_lengths, export_grid, export_nodes, integrability_numbers, write_weights
+from hyperparton.interop.exportgrid import arc_lengths, export_grid, export_nodes, integrability_numbers
+from hyperparton.interop.weights import write_weights
 from hyperparton.runcard import Runcard
 from hyperparton.space import readable
 from hyperparton.trials.scan_folder import ScanFolder
 
 __all__ = ["write_fit"]
 
-#: epochs between two entries of a fit's course
-_EVERY = 100
-
 
 def write_fit(
     folder: Path, card: Runcard, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None
 ) -> None:
-    """`filter.yml` and, for each replica, `nnfit/replica_<n>/`: its numbers, its course, its PDF at `q0` in GeV.
+    """`filter.yml` and, for each replica, `nnfit/replica_<n>/`: its numbers, its χ² by epoch, its PDF at `q0` in GeV.
 
     `result` is a `MixedFit`, `parameters` are those of each replica, as they are written; `save` names the file of its
     weights, if they are asked for.
@@ -35,14 +35,15 @@ def write_fit(
 
 def _write_part(folder: Path, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None) -> None:
     name, x = folder.resolve().name, export_nodes()
+    versions = {package: version(package) for package in ("hyperparton", "jax", "numpy", "nnpdf-data")}
     xf = result.xf(x)
     vetoes = {"arc_lengths": arc_lengths(result.xf), "integrability": integrability_numbers(result.xf)}
     for i, number in enumerate(result.replicas):
         replica = folder / "nnfit" / f"replica_{number}"
         content = {**_numbers(result, i), **{key: value[i] for key, value in vetoes.items()}}
-        content |= {"hyperparameters": parameters[number], "version": _versions()}
+        content |= {"hyperparameters": parameters[number], "version": versions}
         _write_json(replica / f"{name}.json", content)
-        _write_json(replica / "chi2exps.log", _course(result, i))
+        _write_json(replica / "chi2exps.log", _chi2_by_epoch(result, i))
         write_text(replica / f"{name}.exportgrid", export_grid(number, q0, x, xf[i]))
         if save is not None:
             # what n3fit makes of the name in its `save`
@@ -71,22 +72,16 @@ def _numbers(result: Any, i: int) -> dict[str, Any]:
     }
 
 
-def _course(result: Any, i: int) -> dict[str, Any]:
+def _chi2_by_epoch(result: Any, i: int) -> dict[str, Any]:
     """epoch -> training and validation χ² per point, every hundred epochs while the replica was fitted."""
     history = np.asarray(result.trained.history)[:, i]
     stop = int(result.stop_epoch[i])
     return {
         str(epoch): {"training_chi2": training, "validation_chi2": validation}
         for k, (training, validation) in enumerate(history)
-        if (epoch := (k + 1) * _EVERY) <= stop
+        if (epoch := (k + 1) * PUSH_EACH) <= stop
     }
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_text(path, json.dumps(readable(content), indent=2, allow_nan=False) + "\n")
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("hyperparton", "jax", "numpy", "nnpdf-data")}

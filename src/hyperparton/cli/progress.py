@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from hyperparton.errors import StoreError
 
-__all__ = ["Display", "EventLog", "duration", "make_display", "show_warnings"]
+__all__ = ["Display", "duration", "event_log", "make_display", "show_warnings"]
 
 #: a line about a running fit in a log at most this often, in seconds
 _EVERY = 30.0
 
 
-class Display:
+class Display(contextlib.AbstractContextManager):
     """Plain lines: one per finished trial, and one now and then about the fit that is running."""
 
     def __init__(self, verbose: bool = False) -> None:
@@ -31,10 +32,7 @@ class Display:
         self._last = time.monotonic()
         self._current = ""
 
-    def __enter__(self) -> Display:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None):
+    def __exit__(self, *exception: object) -> None:
         return None
 
     def say(self, text: str) -> None:
@@ -98,16 +96,10 @@ class _Bars(Display):
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-        from rich.progress import TimeRemainingColumn as Remaining
+        from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            Remaining(),
-        )
+        text, bar, *_ = Progress.get_default_columns()
+        columns = (text, bar, MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._trials: Any = None
         self._epochs: Any = None
@@ -116,7 +108,7 @@ class _Bars(Display):
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None):
+    def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
     def say(self, text: str) -> None:
@@ -141,38 +133,32 @@ class _Bars(Display):
 
 
 def make_display(verbose: bool = False) -> Display:
-    """Bars where standard error is a terminal, plain lines elsewhere; `verbose` tells each trial's parameters too."""
+    """Bars where standard error is a terminal, plain lines elsewhere; `verbose` shows each trial's parameters too."""
     return _Bars(verbose) if sys.stderr.isatty() else Display(verbose)
 
 
-class EventLog:
-    """A scan's events for machines: one JSON object a line, with the `time` in UTC, added to the end of a file.
+@contextlib.contextmanager
+def event_log(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that adds a scan's event to the end of a file: a line of JSON with the `time` in UTC.
 
-    Raises StoreError if the file cannot be written.
+    Values that JSON does not have are written as text; without a path nothing is written. Raises StoreError if the file
+    cannot be opened.
     """
+    if path is None:
+        yield lambda event: None
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a", encoding="utf-8", buffering=1)
+    except OSError as fault:
+        raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file: TextIO | None = None
+    def write(event: dict[str, Any]) -> None:
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+        file.write(json.dumps({"time": moment, **event}, ensure_ascii=False, default=str) + "\n")
 
-    def __enter__(self) -> EventLog:
-        if self._path is not None:
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("a", encoding="utf-8", buffering=1)
-            except OSError as fault:
-                raise StoreError(f"{self._path}: cannot be written: {fault.strerror}") from fault
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None):
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, event: dict[str, Any]) -> None:
-        """One event; values that JSON does not have are written as text."""
-        if self._file is not None:
-            moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-            self._file.write(json.dumps({"time": moment, **event}, ensure_ascii=False, default=str) + "\n")
+    with file:
+        yield write
 
 
 class _Once(logging.Handler):

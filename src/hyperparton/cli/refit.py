@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.catalogue import PUSH_EACH
 from hyperparton.errors import HyperpartonError, ReportError
 from hyperparton.report.fits import FittedSet, FittedTrial
 from hyperparton.trials import Trial
@@ -15,9 +16,6 @@ __all__ = ["fit_best"]
 
 #: flavours that a report shows, of those of the evolution basis that a fit at Q0 can tell apart
 _SHOWN = ("g", "sigma", "v", "v3", "v8", "t3", "t8", "t15")
-
-#: n3fit's interval of pushes, at which the trainer keeps χ²
-_EVERY = 100
 
 
 def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None, display: Any) -> list[FittedTrial]:
@@ -65,12 +63,12 @@ def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)
     x = np.geomspace(1e-4, 0.95, 80)
     history = np.array(fit.trained.history, dtype=float)
-    begun = _EVERY * np.arange(len(history))
+    begun = PUSH_EACH * np.arange(len(history))
     history[begun[:, None] >= np.asarray(fit.stop_epoch)[None]] = np.nan
     return FittedTrial(
         name=trial.name,
         chi2=fit.central_chi2,
-        epochs=np.minimum(begun + _EVERY, methodology.epochs),
+        epochs=np.minimum(begun + PUSH_EACH, methodology.epochs),
         training=history[:, :, 0],
         validation=history[:, :, 1],
         best_epoch=np.asarray(fit.best_epoch),

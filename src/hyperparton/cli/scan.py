@@ -7,16 +7,13 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.progress import EventLog, make_display, show_warnings
-from hyperparton.cli.signals import end_on_sigterm
+from hyperparton.cli.progress import event_log, make_display, show_warnings
 from hyperparton.cli.units import DURATION, MEMORY
+from hyperparton.host import end_on_sigterm
 from hyperparton.runcard import N3FIT
 from hyperparton.workflow.cards import replicas_option, runcard_argument, theory_options
 
 __all__ = ["scan"]
-
-#: n3fit's own seed of a scan
-_SEED = 42
 
 #: events that are shown and not written into the log of events
 _SHOWN_ONLY = ("note", "fit_progress")
@@ -32,6 +29,17 @@ class _EngineOption(click.Option):
         return super().get_help_record(ctx)
 
 
+def _known_engine(context: click.Context, option: click.Parameter, name: str) -> str:
+    from hyperparton.engines import check_engine
+    from hyperparton.errors import EngineError
+
+    try:
+        check_engine(name)
+    except EngineError as fault:
+        raise click.BadParameter(str(fault)) from None
+    return name
+
+
 @click.command()
 @runcard_argument
 @click.option(
@@ -43,15 +51,15 @@ class _EngineOption(click.Option):
     "--engine",
     cls=_EngineOption,
     metavar="NAME",
-    callback=lambda context, option, name: _known_engine(name),
+    callback=_known_engine,
     default="gp",
     show_default=True,
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_SEED, show_default=True, help="Seed of the scan.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Seed of the scan.")
 @click.option(
     "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
 )
-@click.option("--verbose", "-v", is_flag=True, help="Tell the parameters of each trial too.")
+@click.option("--verbose", "-v", is_flag=True, help="Show the parameters of each trial too.")
 @click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Trials at once, in processes here.")
 @click.option(
     "--batch-trials",
@@ -79,7 +87,7 @@ class _EngineOption(click.Option):
 )
 @click.option(
     "--from",
-    "sources",
+    "warm_start",
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="DIR",
@@ -105,46 +113,34 @@ def scan(
     trials: int,
     replicas: int,
     output: Path | None,
-    engine: str,
-    seed: int,
     log_json: Path | None,
     verbose: bool,
     theory: Path | None,
     t0pdfset: str | None,
-    workers: int | None,
-    batch_trials: int,
-    scheduler: str | None,
-    store: str | None,
-    lag: int | None,
-    prune: bool | None,
-    sources: tuple[Path, ...],
     trainer: str | None,
-    **ends: Any,
+    **options: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
     end_on_sigterm()
     # here: the options are known before numpy is loaded
-    from hyperparton.scan import Execution, ScanSettings
+    from hyperparton.host import seconds_since_start
+    from hyperparton.scan import EarlyStopping, Execution, Limits, ScanSettings
+    from hyperparton.scan.settings import taken_from
     from hyperparton.workflow.scan import scan_runcard
 
-    settings = ScanSettings(engine=engine, seed=seed, lag=lag, prune=prune, warm_start=sources)
-    early_stopping = _early_stopping(ends)
-    execution = Execution(
-        workers=workers,
-        scheduler=scheduler,
-        store=store,
-        batch_trials=batch_trials,
-        limits=_limits(ends),
-        early_stopping=early_stopping,
-    )
+    settings = taken_from(options, ScanSettings)
+    # the walltime counts from the start of the process
+    limits = taken_from(options, Limits).after(seconds_since_start())
+    early_stopping = taken_from(options, EarlyStopping)
+    execution = Execution(limits=limits, early_stopping=early_stopping, **options)
     folder = output if output is not None else Path(runcard.stem)
-    with make_display(verbose) as display, EventLog(log_json) as log:
+    with make_display(verbose) as display, event_log(log_json) as write:
         show_warnings(display, verbose)
 
         def progress(event: dict[str, Any]) -> None:
             display.scan(event)
             if event["event"] not in _SHOWN_ONLY:
-                log.write(event)
+                write(event)
 
         best = scan_runcard(
             runcard,
@@ -159,33 +155,6 @@ def scan(
             trainer=trainer,
         )
     _conclude(folder, best)
-
-
-def _known_engine(name: str) -> str:
-    from hyperparton.engines import check_engine
-    from hyperparton.errors import EngineError
-
-    try:
-        check_engine(name)
-    except EngineError as fault:
-        raise click.BadParameter(str(fault)) from None
-    return name
-
-
-def _early_stopping(options: dict[str, Any]) -> Any:
-    """What ends the scan early, taken out of the options."""
-    from hyperparton.scan import EarlyStopping
-
-    names = ("target_loss", "patience", "max_time", "min_improvement")
-    return EarlyStopping(**{name: options.pop(name) for name in names})
-
-
-def _limits(options: dict[str, Any]) -> Any:
-    """The limits; the walltime counts from the start of the process."""
-    from hyperparton.host import seconds_since_start
-    from hyperparton.scan import Limits
-
-    return Limits(**options).after(seconds_since_start())
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

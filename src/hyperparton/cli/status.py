@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,16 @@ def status(directory: Path, follow: bool, interval: float, trials: int | None) -
     if not follow:
         click.echo("\n".join(status_lines(status_of(directory, time.time(), trials), time.time())))
     elif sys.stdout.isatty():
-        _follow_on_terminal(directory, interval, trials)
+        _follow_on_terminal(_statuses(directory, interval, trials))
     else:
-        _follow_in_lines(directory, interval, trials)
+        _follow_in_lines(_statuses(directory, interval, trials))
 
 
-def status_lines(now_known: Any, now: float) -> list[str]:
+def status_lines(at: Any, now: float) -> list[str]:
     """The status in a few lines."""
     from hyperparton.report.hyperparameters import describe_values
 
-    at, total = now_known, now_known.total
-    of = f" of {total}" if total is not None else ""
+    of = f" of {at.total}" if at.total is not None else ""
     place = f"at work: {at.at_work}" if at.at_work else ("all done" if at.complete else "nobody is at work on it")
     stopped = f", {at.pruned} pruned" if at.pruned else ""
     lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed{stopped}; {place}"]
@@ -67,17 +67,26 @@ def _line(text: str | None) -> str:
     return line if len(line) <= 150 else line[:147] + "..."
 
 
-def _ended(at: Any) -> bool:
-    return at.complete or at.at_work is None
+def _statuses(directory: Path, interval: float, trials: int | None) -> Iterator[Any]:
+    """The status time and again, read anew where anything changed, until the scan ends."""
+    from hyperparton.report.status import signature, status_of
 
-
-def _follow_in_lines(directory: Path, interval: float, trials: int | None) -> None:
-    """A line whenever a trial has finished, for logs and pipes."""
-    from hyperparton.report.status import status_of
-
-    seen = None
+    seen, at = "", None
     while True:
-        at = status_of(directory, time.time(), trials)
+        # twice a minute it is read in any case: a process that was killed has changed no file
+        present = f"{signature(directory)} {time.monotonic() // 30}"
+        if at is None or present != seen or at.running:
+            seen, at = present, status_of(directory, time.time(), trials)
+        yield at
+        if at.complete or at.at_work is None:
+            return
+        time.sleep(interval)
+
+
+def _follow_in_lines(statuses: Iterable[Any]) -> None:
+    """A line whenever a trial has finished, for logs and pipes."""
+    seen = at = None
+    for at in statuses:
         if at.finished != seen:
             seen = at.finished
             of = f" of {at.total}" if at.total is not None else ""
@@ -85,24 +94,14 @@ def _follow_in_lines(directory: Path, interval: float, trials: int | None) -> No
             left = "" if at.left is None else f", left about {duration(at.left)}"
             click.echo(f"{at.finished}{of} done, {at.failed} failed, {len(at.running)} running, best {best}{left}")
             sys.stdout.flush()
-        if _ended(at):
-            click.echo("\n".join(status_lines(at, time.time())))
-            return
-        time.sleep(interval)
+    click.echo("\n".join(status_lines(at, time.time())))
 
 
-def _follow_on_terminal(directory: Path, interval: float, trials: int | None) -> None:
+def _follow_on_terminal(statuses: Iterable[Any]) -> None:
     from rich.live import Live
 
-    from hyperparton.report.status import signature, status_of
-
-    seen, at = "", status_of(directory, time.time(), trials)
-    with Live(_screen(at), refresh_per_second=4, transient=False) as live:
-        while not _ended(at):
-            time.sleep(interval)
-            now_there = signature(directory)
-            if now_there != seen or at.running:
-                seen, at = now_there, status_of(directory, time.time(), trials)
+    with Live(refresh_per_second=4, transient=False) as live:
+        for at in statuses:
             live.update(_screen(at), refresh=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hyperparton.cli.signals import end_on_sigterm
+from hyperparton.host import cores, end_on_sigterm
 
 __all__ = ["theory"]
 
@@ -17,6 +17,7 @@ _datasets_option = click.option(
     "datasets",
     multiple=True,
     metavar="SETS",
+    callback=lambda context, option, sets: tuple(name for part in sets for name in part.replace(",", " ").split()),
     help="Data sets, by commas or with several --datasets; dis, positivity, integrability and all are the known ones.",
 )
 
@@ -79,8 +80,8 @@ def build_command(
     from hyperparton.theory.card import read_card
     from hyperparton.theory.plan import KinematicLimits
 
-    wanted = _split(datasets) or ("all",)
-    workers = _workers(jobs)
+    wanted = datasets or ("all",)
+    workers = jobs or cores()
     checked = [read_card(card) for card in cards]  # so that a fault in the last card shows before the first is built
     for card in checked:
         click.echo(f"theory {card.theoryid}: {card.raw['FNS']}, {workers} processes")
@@ -94,10 +95,6 @@ def build_command(
             report=lambda progress: click.echo(str(progress)),
         )
         click.echo(f"done: {folder}")
-
-
-def _split(datasets: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for part in datasets for name in part.replace(",", " ").split())
 
 
 @theory.command("check")
@@ -136,7 +133,7 @@ def check_command(
     end_on_sigterm()
     wrong = False
     for path in theory_folders(folder):
-        report = check_theory(path, expand_datasets(_split(datasets)) if datasets else None)
+        report = check_theory(path, expand_datasets(datasets) if datasets else None)
         _show(report)
         wrong |= bool(report.faults)
         if direct:
@@ -162,20 +159,20 @@ def _show(report) -> None:
 
 
 def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path, jobs: int | None) -> bool:
-    """Compares `each` rows per table with direct computations; True if one differs by more than 2e-3."""
+    """Compare `each` rows per table with direct computations; True if one differs by more than 2e-3."""
     from hyperparton.theory.check import compare_directly
     from hyperparton.theory.direct import sample_rows
     from hyperparton.theory.listing import datasets_of_tables
     from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
 
     tables_of = datasets_of_tables()
-    wanted = {table for name in expand_datasets(_split(datasets) or ("all",)) for table in tables_of.get(name, ())}
+    wanted = {table for name in expand_datasets(datasets or ("all",)) for table in tables_of.get(name, ())}
     wanted &= {file.name.partition(".")[0] for file in (path / "fastkernel").iterdir()}
     # all tables together settle which rows are taken, so that the rows do not depend on which tables are wanted
     every_table = plan_tables(expand_datasets(["all"]), KinematicLimits())
     rows = [row for row in sample_rows(every_table, each) if row.table in wanted]
     far = False
-    for compared in compare_directly(path, rows, pieces, _workers(jobs), lambda done: click.echo(str(done), err=True)):
+    for compared in compare_directly(path, rows, pieces, jobs or cores(), lambda done: click.echo(str(done), err=True)):
         verdict = "" if abs(compared.difference) <= 2e-3 else "  more than 2e-3"
         far |= bool(verdict)
         click.echo(
@@ -183,9 +180,3 @@ def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path,
             f"{compared.from_table:.6g}, directly {compared.direct:.6g}, difference {compared.difference:+.1e}{verdict}"
         )
     return far
-
-
-def _workers(jobs: int | None) -> int:
-    from hyperparton.host import cores
-
-    return jobs or cores()

@@ -6,7 +6,7 @@ Metadata (which files, variants, theory tables) goes through nnpdf-data's own pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from nnpdf_data import CFACTOR_PATH, THEORY_CARDS_PATH
 from nnpdf_data.commondataparser import parse_new_metadata, parse_set_metadata
-from nnpdf_data.utils import DEFAULT_PATH_VPDATA, quick_yaml_load
+from nnpdf_data.utils import DEFAULT_PATH_VPDATA
+from nnpdf_data.utils import quick_yaml_load as read_yaml
 from nnpdf_data.validphys_compatibility import legacy_to_new_mapping, new_to_legacy_map
 
 from hyperparton.data.blockyaml import NotSimpleError, read_block, read_table, top_level
@@ -27,7 +28,6 @@ __all__ = [
     "CommonData",
     "FKOperands",
     "find_metadata",
-    "legacy_names",
     "load_commondata",
     "operands_of",
     "read_kinematics",
@@ -67,6 +67,7 @@ class CommonData:
     process: str
     experiment: str
     legacy_names: tuple[str, ...]
+    """the set's older names, the one whose variant is in use first"""
     kinematics: Mapping[str, np.ndarray]
     """variable -> (dat,) values at the middle of the bins"""
     central: np.ndarray
@@ -77,11 +78,6 @@ class CommonData:
     @property
     def ndata(self) -> int:
         return len(self.central)
-
-
-def read_yaml(path: Path) -> Any:
-    """The contents of a YAML file, read by nnpdf-data's reader."""
-    return quick_yaml_load(path)
 
 
 def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with_data: bool = True) -> Any:
@@ -129,27 +125,24 @@ def _hint(name: str) -> str:
     return nearest(name, known) or nearest(name.rpartition("_")[0] or name, folders)
 
 
-def legacy_names(metadata: Any) -> tuple[str, ...]:
-    """The set's older names, the one whose variant is in use first."""
-    return tuple(new_to_legacy_map(metadata.name, metadata.applied_variant) or ())
-
-
 def load_commondata(metadata: Any) -> CommonData:
     """Data, uncertainties and kinematics of all points.
 
     Raises `DataError` if the files contradict one another.
     """
     ndata, special = metadata.ndata, metadata.is_nnpdf_special
-    central = np.zeros(ndata) if special else _central(metadata.path_data_central)
+    data = [0.0] * ndata if special else _sections(metadata.path_data_central)["data_central"]
+    central = np.array(data, dtype=float)
     _expect(ndata, len(central), metadata, "central values")
+    covered = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
     experiment = metadata.plotting.experiment or metadata.nnpdf_metadata["experiment"]
     return CommonData(
         name=metadata.name,
         variant=metadata.applied_variant,
         process=str(metadata.process_type),
         experiment=str(experiment),
-        legacy_names=legacy_names(metadata),
-        kinematics=_kinematics(metadata),
+        legacy_names=tuple(new_to_legacy_map(metadata.name, metadata.applied_variant) or ()),
+        kinematics=_kinematics(metadata, covered),
         central=central,
         uncertainties=_uncertainties([] if special else metadata.paths_uncertainties, central, metadata),
         theory=operands_of(metadata),
@@ -173,10 +166,6 @@ def _expect(expected: int, received: int, metadata: Any, what: str) -> None:
         raise DataError(f"data set {metadata.name} has {expected} points by its metadata but {received} {what}")
 
 
-def _central(path: Path) -> np.ndarray:
-    return np.array(_sections(path)["data_central"], dtype=float)
-
-
 def _sections(path: Path) -> dict[str, Any]:
     """A whole file of few numbers."""
     text = path.read_text(encoding="utf-8")
@@ -184,12 +173,6 @@ def _sections(path: Path) -> dict[str, Any]:
         return {key: read_block(lines) for key, lines in top_level(text).items()}
     except NotSimpleError:
         return read_yaml(path)
-
-
-def _kinematics(metadata: Any) -> dict[str, np.ndarray]:
-    """(dat,) the middle of each variable's bins, for the variables in the set's kinematic coverage."""
-    bins = _bins(metadata)
-    return _middles(bins, [name for name in metadata.kinematic_coverage if not name.startswith("extra_")])
 
 
 def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
@@ -201,8 +184,7 @@ def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
     if path is None or not path.is_file():
         raise DataError(f"data set {metadata.name} has no kinematics: {path} is not there")
     try:
-        bins = _bins(metadata)
-        return _middles(bins, bins[0])
+        return _kinematics(metadata)
     except DataError:
         raise
     except Exception as error:  # whatever the YAML reader raises for a damaged file, or one that is something else
@@ -210,15 +192,12 @@ def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
         raise DataError(f"data set {metadata.name}: the kinematics {path} cannot be read: {what}") from error
 
 
-def _bins(metadata: Any) -> list[Any]:
-    """The bins of the set's kinematics file, one for each point."""
+def _kinematics(metadata: Any, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """(dat,) the middle of each variable's bins in the set's kinematics file, of all variables without `names`."""
     bins = _sections(metadata.path_kinematics)["bins"]
     _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
-    return bins
-
-
-def _middles(bins: Sequence[Any], names: Iterable[str]) -> dict[str, np.ndarray]:
-    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in names}
+    wanted = bins[0] if names is None else names
+    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in wanted}
 
 
 def _middle(interval: Mapping[str, float | None]) -> float:
@@ -243,11 +222,10 @@ def _uncertainties(paths: Sequence[Path], central: np.ndarray, metadata: Any) ->
             elif kind != "SKIP":
                 columns[treatment].append(column)
                 types[treatment].append(kind)
-    shape = (len(central), -1)
-    multiplicative = np.array(columns["MULT"]).T.reshape(shape if columns["MULT"] else (len(central), 0))
+    additive, multiplicative = (np.reshape(columns[each], (-1, len(central))).T for each in ("ADD", "MULT"))
     return Uncertainties(
         stat=np.array(stat),
-        additive=np.array(columns["ADD"]).T.reshape(shape if columns["ADD"] else (len(central), 0)),
+        additive=additive,
         additive_types=tuple(types["ADD"]),
         multiplicative=multiplicative * (100 / central)[:, None] if columns["MULT"] else multiplicative,
         multiplicative_types=tuple(types["MULT"]),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hyperparton.data.types import DataSet, Uncertainties
+from hyperparton.data.types import DataSet, Uncertainties, dataset_rows
 
 __all__ = [
     "INTERNAL_TYPES",
@@ -34,9 +34,8 @@ def covariance(
     `reference` (dat,) is what multiplicative uncertainties are fractions of: predictions for the t0 matrix, the
     measured values if None.  `additive_only` leaves them out (to sample them apart).
     """
-    ends = np.cumsum([dataset.ndata for dataset in datasets])
-    slices = [slice(end - dataset.ndata, end) for end, dataset in zip(ends, datasets, strict=True)]
-    total = np.zeros((int(ends[-1]), int(ends[-1]))) if len(ends) else np.zeros((0, 0))
+    slices = list(dataset_rows(datasets).values())
+    total = np.zeros([sum(dataset.ndata for dataset in datasets)] * 2)
     special: list[tuple[dict[tuple[str, int], int], np.ndarray]] = []
     for dataset, rows in zip(datasets, slices, strict=True):
         values = dataset.central if reference is None else reference[rows]

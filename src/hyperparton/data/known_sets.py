@@ -23,17 +23,15 @@ _KEY = re.compile(r"^(\s*)['\"]?([A-Za-z0-9_\-+.]+)['\"]?:")
 
 
 @lru_cache(maxsize=1)
-def _root() -> Path | None:
-    spec = find_spec("nnpdf_data")
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    root = Path(places[0]) / "commondata" if places else None
-    return root if root is not None and root.is_dir() else None
+def _root() -> Path:
+    spec = find_spec("nnpdf_data")  # without an import, which takes long
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / "commondata"
 
 
 def check_dataset_names(card: Runcard) -> list[Fault]:
     """A fault for every data set or variant of a runcard that nnpdf-data does not have."""
-    if _root() is None:
-        return []
     entries = [(("dataset_inputs", i), entry) for i, entry in enumerate(card.dataset_inputs)]
     entries += [(("positivity", "posdatasets", i), entry) for i, entry in enumerate(card.positivity)]
     entries += [(("integrability", "integdatasets", i), entry) for i, entry in enumerate(card.integrability)]
@@ -60,8 +58,7 @@ def _check(card: Runcard, path: tuple[str | int, ...], entry: DatasetInput | Lag
 
 
 def _close(name: str) -> str:
-    root = _root()
-    folders = [path.name for path in root.iterdir() if path.is_dir()] if root else []
+    folders = [path.name for path in _root().iterdir() if path.is_dir()]
     close = nearest(name.rpartition("_")[0] or name, folders)
     return close.replace("did you mean", "a set near it begins with")
 
@@ -69,9 +66,8 @@ def _close(name: str) -> str:
 @lru_cache(maxsize=256)
 def _observables(folder: str) -> Mapping[str, tuple[str, ...]] | None:
     """Observable in capitals -> its variants; None if there is no such folder, empty if it cannot be read."""
-    root = _root()
-    path = root / folder / "metadata.yaml" if root else None
-    if path is None or not path.is_file():
+    path = _root() / folder / "metadata.yaml"
+    if not path.is_file():
         return None
     variants_of: dict[str, tuple[str, ...]] = {}
     current, inside, depth = None, -1, -1

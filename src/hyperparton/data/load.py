@@ -19,7 +19,7 @@ from hyperparton.data.predictions import predict
 from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theory, missing_tables
 from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.errors import DataError, HyperpartonError, PDFSetError, RuncardError, TheoryError
-from hyperparton.runcard import DataCuts, DatasetInput, KeyPath, LagrangeSet, Runcard
+from hyperparton.runcard import DatasetInput, KeyPath, LagrangeSet, Runcard
 
 __all__ = ["DatasetLoader", "central_predictions", "load_fit_data"]
 
@@ -150,7 +150,9 @@ def _find_inputs(
     faults.raise_all(card)
     assert theory is not None
     assert rules is not None
-    loader = DatasetLoader(theory, _cut_settings(card.datacuts), rules, by_experiment=not card.diagonal_basis)
+    given = card.datacuts
+    cuts = CutSettings(given.q2min, given.w2min, CutSettings.maxTau if given.maxTau is None else given.maxTau)
+    loader = DatasetLoader(theory, cuts, rules, by_experiment=not card.diagonal_basis)
     return list(metadata.values()), loader, t0
 
 
@@ -169,11 +171,6 @@ def _expect_tables(wanted: Sequence[tuple[DatasetInput | LagrangeSet, Any]], the
             f"--theory or {ENVIRONMENT} (NNPDF's own theory folders can be used as they are), build them, or take "
             "these sets out of the runcard"
         )
-
-
-def _cut_settings(datacuts: DataCuts) -> CutSettings:
-    other = {} if datacuts.maxTau is None else {"maxTau": datacuts.maxTau}
-    return CutSettings(q2min=datacuts.q2min, w2min=datacuts.w2min, **other)
 
 
 def central_predictions(datasets: Sequence[DataSet], pdfset: PDFSet) -> np.ndarray:

@@ -103,9 +103,8 @@ def _rotate(by_pid: dict[int, np.ndarray], size: int) -> np.ndarray:
     zero = np.zeros(size)
     plus = [by_pid.get(pid, zero) + by_pid.get(-pid, zero) for pid in _QUARKS]
     minus = [by_pid.get(pid, zero) - by_pid.get(-pid, zero) for pid in _QUARKS]
-    nonsinglet = [_nonsinglets(minus), _nonsinglets(plus)]
     rows = [by_pid.get(_PHOTON, zero), sum(plus, zero), by_pid.get(_GLUON, zero), sum(minus, zero)]
-    return np.array([*rows, *nonsinglet[0], *nonsinglet[1]])
+    return np.array([*rows, *_nonsinglets(minus), *_nonsinglets(plus)])
 
 
 def _nonsinglets(quarks: list[np.ndarray]) -> list[np.ndarray]:

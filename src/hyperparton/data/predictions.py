@@ -13,23 +13,16 @@ from scipy.linalg import cho_factor, cho_solve
 from hyperparton.data.covmat import correlations
 from hyperparton.data.operations import operate
 from hyperparton.data.types import DataSet, FKTable, Observable, dataset_rows
-from hyperparton.errors import DataError
 
 __all__ = ["PDFValues", "chi2", "chi2_by_dataset", "convolve", "predict"]
 
-#: x f as a function of (x nodes, Q0 in GeV) that gives (..., 14, x), or such an array for each table
-PDFValues = Callable[[np.ndarray, float], np.ndarray] | Sequence[np.ndarray]
+#: x f as a function of (x nodes, Q0 in GeV) that gives (..., 14, x)
+PDFValues = Callable[[np.ndarray, float], np.ndarray]
 
 
 def predict(observable: Observable, xf: PDFValues) -> np.ndarray:
     """(..., dat) predictions for x f in the evolution basis; leading axes (member, rep) are kept."""
-    if callable(xf):
-        values = [xf(table.xgrid, table.q0) for table in observable.tables]
-    else:
-        values = list(xf)
-        if len(values) != len(observable.tables):
-            raise DataError(f"{observable.name} has {len(observable.tables)} FK tables, given {len(values)} PDF arrays")
-    parts = [convolve(table, np.asarray(value)) for table, value in zip(observable.tables, values, strict=True)]
+    parts = [convolve(table, np.asarray(xf(table.xgrid, table.q0))) for table in observable.tables]
     result = operate(observable.operation, parts)
     return np.broadcast_to(result, (*result.shape[:-1], observable.ndata))
 

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from hyperparton.engines.base import Engine, trial_seed
 from hyperparton.engines.quasirandom import SEQUENCES, QuasiRandomStart
-from hyperparton.errors import EngineError, nearest
+from hyperparton.errors import EngineError, nearest, unknown
 
 __all__ = ["ENGINES", "Engine", "check_engine", "get_engine", "trial_seed"]
 
@@ -55,7 +55,7 @@ def _parse(name: str) -> tuple[str, str | None, int | None]:
             f"another folder can learn from its trials (--from); accepted: {', '.join(ENGINES)}"
         )
     if base not in ENGINES:
-        raise EngineError(f"unknown engine {base!r}{nearest(base, ENGINES)}, accepted: {', '.join(ENGINES)}")
+        raise EngineError(unknown("engine", base, ENGINES))
     if not plus:
         return base, None, None
     match = _START.fullmatch(start)

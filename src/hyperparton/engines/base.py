@@ -33,6 +33,7 @@ from hyperparton.trials.trial import Outcome
 
 __all__ = [
     "Engine",
+    "History",
     "HistoryTracker",
     "PerSpace",
     "best_and_latest",
@@ -46,6 +47,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+History = Sequence[Outcome]
+"""the finished trials, ordered by number"""
 
 #: widths of linear ranges, and bounds of logarithmic ones, whose squares and products libraries compute without
 #: overflow; grids of more points are continuous to them
@@ -63,17 +67,13 @@ class Engine(ABC):
     """whether `expected_improvement` gives a number once there are enough trials"""
 
     @abstractmethod
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """The vals of one new trial, by default the one after the last of `history`.
 
         Raises EngineError if the space cannot be used.
         """
 
-    def expected_improvement(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> float | None:
+    def expected_improvement(self, space: Any, history: History, seed: int, number: int | None = None) -> float | None:
         """By how much the trial that `suggest` gives is expected to lower the best loss; None if that is unknown."""
         return None
 
@@ -101,7 +101,7 @@ class HistoryTracker:
     def __init__(self) -> None:
         self._seen: list[Outcome] = []
 
-    def update(self, history: Sequence[Outcome]) -> tuple[bool, Sequence[Outcome]]:
+    def update(self, history: History) -> tuple[bool, Sequence[Outcome]]:
         """(whether the earlier work is void, the outcomes to add)."""
         kept = len(self._seen)
         void = kept > len(history) or not all(map(is_, self._seen, history))
@@ -112,7 +112,7 @@ class HistoryTracker:
         return void, added
 
 
-def next_number(history: Sequence[Outcome]) -> int:
+def next_number(history: History) -> int:
     """The number after those of the history."""
     return max((outcome.number for outcome in history), default=-1) + 1
 
@@ -141,14 +141,14 @@ def counted_loss(outcome: Outcome) -> float:
     return loss if loss is not None and math.isfinite(loss) and outcome.failure is None else math.inf
 
 
-def best_and_latest(history: Sequence[Outcome], best: int, latest: int) -> list[int]:
+def best_and_latest(history: History, best: int, latest: int) -> list[int]:
     """Places in the history of so many of the best trials and of the latest, in order."""
     losses = [counted_loss(outcome) for outcome in history]
     ranked = np.argsort(losses, kind="stable")[:best].tolist()
     return sorted({*ranked, *range(max(0, len(history) - latest), len(history))})
 
 
-def normal_scores(history: Sequence[Outcome]) -> np.ndarray:
+def normal_scores(history: History) -> np.ndarray:
     """(trial,) `scores_of_ranks` of the losses as they count."""
     return scores_of_ranks([counted_loss(outcome) for outcome in history])
 

@@ -8,7 +8,7 @@ from typing import Any
 import cmaes
 import numpy as np
 
-from hyperparton.engines.base import Engine, HistoryTracker, PerSpace, counted_loss
+from hyperparton.engines.base import Engine, History, HistoryTracker, PerSpace, counted_loss
 from hyperparton.engines.optuna import TPE_START, GrowingStudy, OptunaSpace, tpe_sampler
 from hyperparton.errors import EngineError
 from hyperparton.space import Choice
@@ -31,9 +31,7 @@ class CmaEsEngine(Engine):
     def __init__(self) -> None:
         self._search = PerSpace(_Search)
 
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """Numbers from the distribution that the history gives, choices as the engine `optuna` draws them."""
         search = self._search(space)
         search.follow(history)
@@ -49,7 +47,7 @@ class _Search:
         self.strategy = _Strategy(self.study.space)
         self._tracker = HistoryTracker()
 
-    def follow(self, history: Sequence[Outcome]) -> None:
+    def follow(self, history: History) -> None:
         """Bring both in line with the history."""
         self.study.follow(history)
         void, added = self._tracker.update(history)

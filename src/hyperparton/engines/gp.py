@@ -53,15 +53,13 @@ too, count as worse than every loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine, PerSpace, best_and_latest, counted_loss, normal_scores
+from hyperparton.engines.base import Engine, History, PerSpace, best_and_latest, counted_loss, normal_scores
 from hyperparton.engines.coordinates import UnitCube
 from hyperparton.space import sample
-from hyperparton.trials.trial import Outcome
 
 __all__ = ["GaussianProcessEngine"]
 
@@ -99,9 +97,7 @@ class GaussianProcessEngine(Engine):
     def __init__(self) -> None:
         self._cube = PerSpace(UnitCube)
 
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """The point with the largest expected improvement among candidates drawn from `seed`."""
         rng = np.random.default_rng(seed)
         if len(history) < self.start:
@@ -110,9 +106,7 @@ class GaussianProcessEngine(Engine):
         model, by_score = _fitted(cube, history)
         return cube.vals(_best_candidate(cube, model, by_score, rng))
 
-    def expected_improvement(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> float | None:
+    def expected_improvement(self, space: Any, history: History, seed: int, number: int | None = None) -> float | None:
         """By how much the trial that `suggest` gives is expected to lower the best loss; None at the beginning.
 
         Scores become losses by interpolation between the trials, and below the incumbent by the line through it and the
@@ -133,7 +127,7 @@ class GaussianProcessEngine(Engine):
         return float(slope * below @ weights / np.sum(weights))
 
 
-def _fitted(cube: UnitCube, history: Sequence[Outcome]) -> tuple[_Model, Array]:
+def _fitted(cube: UnitCube, history: History) -> tuple[_Model, Array]:
     """The model of a history, and the points (point, label) that it sees, from the best to the worst."""
     seen = best_and_latest(history, _BEST, _LATEST)
     scores = normal_scores(history)[seen]

@@ -12,7 +12,6 @@ that raised, or whose loss is NaN, is left out of what TPE looks at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,17 @@ from hyperopt import hp, tpe
 from hyperopt.base import Domain
 from hyperopt.pyll.base import scope
 
-from hyperparton.engines.base import Engine, HistoryTracker, PerSpace, is_extreme, next_number, samplers_to_scan
+from hyperparton.engines.base import (
+    Engine,
+    History,
+    HistoryTracker,
+    PerSpace,
+    is_extreme,
+    next_number,
+    samplers_to_scan,
+)
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice, FrozenList, LogUniform, QUniform, Sampler, Uniform
+from hyperparton.space import Choice, LogUniform, QUniform, Sampler, Uniform, replace_samplers
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["HyperoptEngine"]
@@ -40,9 +47,7 @@ class HyperoptEngine(Engine):
     def __init__(self) -> None:
         self._compiled = PerSpace(_Compiled)
 
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """What `hyperopt.tpe.suggest` gives for these trials and this seed; EngineError if there is nothing to scan."""
         return self._compiled(space).suggest(history, seed)
 
@@ -69,13 +74,13 @@ class _Compiled:
         self._tracker = HistoryTracker()
         self._documents = _Documents()
 
-    def suggest(self, history: Sequence[Outcome], seed: int) -> dict[str, list[Any]]:
+    def suggest(self, history: History, seed: int) -> dict[str, list[Any]]:
         self._follow(history)
         documents = tpe.suggest([next_number(history)], self._domain, self._documents, seed, verbose=False)
         vals = documents[0]["misc"]["vals"]
         return {label: [_from_hyperopt(self._samplers[label], v) for v in vals[label]] for label in sorted(vals)}
 
-    def _follow(self, history: Sequence[Outcome]) -> None:
+    def _follow(self, history: History) -> None:
         """Bring the documents in line with `history`: usually one is added; anything else starts them again."""
         void, added = self._tracker.update(history)
         if void:
@@ -97,17 +102,13 @@ def _never_called(point: Any) -> None:
 
 def _compile(node: Any, made: dict[str, Any]) -> Any:
     """The structure with hyperopt's expressions in place of samplers; a label met twice is one expression."""
-    if isinstance(node, Sampler):
-        if node.label not in made:
-            made[node.label] = _expression(node, made)
-        return made[node.label]
-    if isinstance(node, Mapping):
-        return {key: _compile(value, made) for key, value in node.items()}
-    if isinstance(node, list | FrozenList):
-        return [_compile(value, made) for value in node]
-    if isinstance(node, tuple):
-        return tuple(_compile(value, made) for value in node)
-    return node
+
+    def compiled(sampler: Sampler) -> Any:
+        if sampler.label not in made:
+            made[sampler.label] = _expression(sampler, made)
+        return made[sampler.label]
+
+    return replace_samplers(node, compiled)
 
 
 def _expression(sampler: Sampler, made: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ too, count as worse than every loss.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hyperparton.engines.base import (
     Engine,
+    History,
     HistoryTracker,
     PerSpace,
     best_and_latest,
@@ -67,16 +68,12 @@ class OptunaSpace:
             return sampler.point(int(value))
         return int(value) if isinstance(sampler, Choice) else float(value)
 
-    def params(self, outcome: Outcome) -> dict[str, Any]:
-        """Optuna's parameters of a trial: of the labels that applied."""
+    def finished(self, outcome: Outcome) -> FrozenTrial:
+        """A finished trial, with a parameter for each label that applied."""
         applied = [label for label in self.samplers if outcome.vals.get(label)]
-        return {label: self.to_optuna(label, outcome.vals[label][0]) for label in applied}
-
-    def finished(self, params: Mapping[str, Any], value: float) -> FrozenTrial:
-        """A finished trial."""
-        return create_trial(
-            params=dict(params), distributions={label: self.distributions[label] for label in params}, value=value
-        )
+        params = {label: self.to_optuna(label, outcome.vals[label][0]) for label in applied}
+        distributions = {label: self.distributions[label] for label in applied}
+        return create_trial(params=params, distributions=distributions, value=counted_loss(outcome))
 
     def ask(self, study: optuna.Study, sampler: BaseSampler, fixed: Mapping[str, Any]) -> dict[str, list[Any]]:
         """A point of the space: Optuna's values `fixed`, others as the sampler draws them for this study."""
@@ -112,11 +109,6 @@ def _storage() -> optuna.storages.BaseStorage:
     return storage
 
 
-def _study(storage: optuna.storages.BaseStorage) -> optuna.Study:
-    """The study in `storage`; a new object, which has not cached any trials."""
-    return optuna.load_study(study_name="scan", storage=storage)
-
-
 class GrowingStudy:
     """A study of one space that follows a history."""
 
@@ -125,7 +117,7 @@ class GrowingStudy:
         self._tracker = HistoryTracker()
         self._storage = _storage()
 
-    def follow(self, history: Sequence[Outcome]) -> None:
+    def follow(self, history: History) -> None:
         """Bring the study in line with the history: usually one trial is added; a long history is shown in part."""
         void, shown = self._tracker.update(history)
         if len(history) > _TPE_BEST + _TPE_LATEST:
@@ -134,11 +126,11 @@ class GrowingStudy:
             self._storage = _storage()
         study = self.study()
         for outcome in shown:
-            study.add_trial(self.space.finished(self.space.params(outcome), counted_loss(outcome)))
+            study.add_trial(self.space.finished(outcome))
 
     def study(self) -> optuna.Study:
-        """The study, with the trials of the history that was followed last."""
-        return _study(self._storage)
+        """The study with the trials of the history that was followed last: a new object, which has cached none."""
+        return optuna.load_study(study_name="scan", storage=self._storage)
 
 
 def tpe_sampler(seed: int) -> BaseSampler:
@@ -157,9 +149,7 @@ class TPEEngine(Engine):
     def __init__(self) -> None:
         self._study = PerSpace(GrowingStudy)
 
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """A draw of `TPESampler(multivariate=True, group=True)` for these trials and this seed."""
         study = self._study(space)
         study.follow(history)

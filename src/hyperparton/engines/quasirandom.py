@@ -8,15 +8,13 @@ of a sequence too. The scrambling comes from the scan's seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine, next_number
+from hyperparton.engines.base import Engine, History, next_number
 from hyperparton.space import choose, samplers_by_label
-from hyperparton.trials.trial import Outcome
 
 __all__ = ["SEQUENCES", "QuasiRandomStart"]
 
@@ -32,9 +30,7 @@ class QuasiRandomStart(Engine):
         self.tells_expected_improvement = engine.tells_expected_improvement
         self._engine, self._sequence, self._scan_seed = engine, sequence, scan_seed
 
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """Point `number` of the sequence, or what the engine suggests."""
         number = next_number(history) if number is None else number
         if number >= self.start:
@@ -45,9 +41,7 @@ class QuasiRandomStart(Engine):
         point = dict(zip(labels, row.tolist(), strict=True))
         return choose(space, lambda sampler: sampler.value_at(point[sampler.label]))
 
-    def expected_improvement(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> float | None:
+    def expected_improvement(self, space: Any, history: History, seed: int, number: int | None = None) -> float | None:
         """That of the engine; None for a trial of the sequence."""
         number = next_number(history) if number is None else number
         return None if number < self.start else self._engine.expected_improvement(space, history, seed, number)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine
+from hyperparton.engines.base import Engine, History
 from hyperparton.space import sample
-from hyperparton.trials.trial import Outcome
 
 __all__ = ["RandomEngine"]
 
@@ -21,8 +19,6 @@ class RandomEngine(Engine):
     start = 2**16
     """with a quasi-random start, every trial is of it"""
 
-    def suggest(
-        self, space: Any, history: Sequence[Outcome], seed: int, number: int | None = None
-    ) -> dict[str, list[Any]]:
+    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """A draw from numpy's default generator started with `seed`."""
         return sample(space, np.random.default_rng(seed))

@@ -20,7 +20,7 @@ from scipy import linalg
 from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
 
-__all__ = ["ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "split_eigenmodes", "stack"]
+__all__ = ["ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "split_eigenmodes", "stack", "whitened"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,11 @@ def cholesky(covmat: np.ndarray, what: str) -> np.ndarray:
         ) from None
 
 
+def whitened(factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """L^-1 rows, with the lower factor L (dat, dat) of a covariance matrix, for `rows` (dat, ...)."""
+    return linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
+
+
 def reduce_points(
     matrix: np.ndarray,
     central: np.ndarray,
@@ -85,9 +90,9 @@ def reduce_points(
     """
     factor = cholesky(covmat[np.ix_(used, used)], "the points of a fit")
     rows = np.column_stack([matrix[used], central[used]]) * kept[used][:, None]
-    whitened = linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
+    rows = whitened(factor, rows)
     origin = np.zeros(matrix.shape[1]) if origin is None else origin
-    return reduce_rows(whitened[:, :-1], whitened[:, -1], origin, int(np.sum(used & kept)))
+    return reduce_rows(rows[:, :-1], rows[:, -1], origin, int(np.sum(used & kept)))
 
 
 def _whitening(modes: Diagonalisation) -> np.ndarray:

@@ -30,7 +30,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hyperparton.fit.positivity import PUSH_EACH, Multipliers, elu
+from hyperparton.catalogue import PUSH_EACH
+from hyperparton.fit.positivity import Multipliers, elu
 from hyperparton.fit.projection import Outputs, Projection
 from hyperparton.fit.quadratic import Quadratic, quadratic, split_quadratic
 from hyperparton.fit.stopping import Criteria, StoppingState, monitor

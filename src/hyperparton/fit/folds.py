@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 
 from hyperparton.data.masks import (
     DIAGONAL_FRACTION,
@@ -23,7 +22,7 @@ from hyperparton.data.masks import (
 )
 from hyperparton.data.types import FitData
 from hyperparton.errors import DataError
-from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_points, reduce_rows, split_eigenmodes
+from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_points, reduce_rows, split_eigenmodes, whitened
 from hyperparton.fit.observables import Convolution
 
 __all__ = ["Fold", "SplitSettings", "build_folds"]
@@ -79,12 +78,12 @@ class _Source:
     def build(cls, data: FitData, convolution: Convolution, fitted_values: np.ndarray, split: SplitSettings) -> _Source:
         factor = cholesky(data.covmat, "the data")
         rows = np.column_stack([convolution.matrix, data.central])
-        whitened = linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
+        rows = whitened(factor, rows)
         # columns of equal length, so that no feature is lost for its unit
-        scale = np.maximum(np.linalg.norm(whitened[:, :-1], axis=0), 1e-30)
-        columns = whitened[:, :-1] / scale
-        minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ whitened[:, -1], rcond=1e-12)[0]
-        return cls(data, convolution, fitted_values, split, whitened, factor, minimum / scale)
+        scale = np.maximum(np.linalg.norm(rows[:, :-1], axis=0), 1e-30)
+        columns = rows[:, :-1] / scale
+        minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ rows[:, -1], rcond=1e-12)[0]
+        return cls(data, convolution, fitted_values, split, rows, factor, minimum / scale)
 
     def of_points(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """Training and validation chi2 of each replica with points split; residuals outside `rows` are zero."""
@@ -113,7 +112,7 @@ class _Source:
         if hidden.all():
             return reduce_rows(self.whitened[:, :-1], self.whitened[:, -1], self.origin, len(hidden))
         rows = np.column_stack([self.convolution.matrix, self.data.central]) * hidden[:, None]
-        rows = linalg.solve_triangular(self.factor, rows, lower=True, check_finite=False)
+        rows = whitened(self.factor, rows)
         return reduce_rows(rows[:, :-1], rows[:, -1], self.origin, int(hidden.sum()))
 
 

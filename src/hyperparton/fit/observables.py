@@ -16,11 +16,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import linalg
 
 from hyperparton.data.operations import find_operation, operate
 from hyperparton.data.types import FKTable, Observable
 from hyperparton.errors import TrainingError
+from hyperparton.fit.chi2 import cholesky, whitened
 from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
 
 __all__ = [
@@ -176,7 +176,7 @@ class Convolution:
         size = self.matrix.shape[1] - self.nonlinear_size
         linear = self.matrix[:, :size]
         # singular vectors of the triangular factor are those of the matrix, at a fraction of the cost
-        factor = np.linalg.qr(_whitened(covmat, linear), mode="r")
+        factor = np.linalg.qr(whitened(cholesky(covmat, "the data"), linear), mode="r")
         _, values, vectors = np.linalg.svd(factor)
         kept = int(np.sum(values > cut))
         kept = min(-(-kept // _FEATURE_STEP) * _FEATURE_STEP, len(values))
@@ -195,12 +195,6 @@ class Convolution:
         kept = int(np.sum(np.linalg.norm(self.basis, axis=0) > cut))
         aligned = -(-(kept + self.nonlinear_size) // _ALIGNED) * _ALIGNED
         return min(aligned - self.nonlinear_size, self.basis.shape[1])
-
-
-def _whitened(covmat: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """L^-1 rows with L L^T = covmat (dat, dat), for `rows` (dat, ...)."""
-    factor = linalg.cholesky(covmat, lower=True, check_finite=False)
-    return linalg.solve_triangular(factor, rows, lower=True, check_finite=False)
 
 
 def _is_linear(observable: Observable) -> bool:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from hyperparton.catalogue import PUSH_EACH
 from hyperparton.data.types import Observable
 from hyperparton.fit.observables import Convolution, build_convolution
 from hyperparton.runcard import LagrangeOptions
 
-__all__ = ["ELU_ALPHA", "PUSH_EACH", "ConstraintSets", "Multipliers", "elu", "start_and_multiplier"]
+__all__ = ["ELU_ALPHA", "ConstraintSets", "Multipliers", "elu", "start_and_multiplier"]
 
 Array = Any
-PUSH_EACH = 100
 ELU_ALPHA = 1e-7
 
 

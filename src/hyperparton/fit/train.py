@@ -10,12 +10,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from hyperparton.catalogue import PUSH_EACH
 from hyperparton.errors import TrialPrunedError
 from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.batches import BatchRunner
 from hyperparton.fit.compiled import MOMENTS, CompileKey, FitState, HyperArrays, ModelArrays, ProblemArrays
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.positivity import PUSH_EACH
 from hyperparton.fit.projection import Predictions, to_device
 from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.stopping import Criteria

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.catalogue import LOSS_TYPES, STATISTICS
-from hyperparton.errors import TrainingError, nearest
+from hyperparton.errors import TrainingError, unknown
 from hyperparton.hyperloss.metrics import Metrics
 
 __all__ = ["FoldResult", "HyperLoss", "TrialLoss", "convergence_penalty"]
@@ -55,7 +55,7 @@ class TrialLoss:
 
 def _statistic(name: str, what: str) -> Callable[..., Any]:
     if name not in _STATISTICS:
-        raise TrainingError(f"unknown {what} {name!r}{nearest(name, _STATISTICS)}, accepted: {', '.join(STATISTICS)}")
+        raise TrainingError(unknown(what, name, STATISTICS))
     return _STATISTICS[name]
 
 
@@ -83,10 +83,7 @@ class HyperLoss:
 
     def __post_init__(self) -> None:
         if self.loss_type not in LOSS_TYPES:
-            raise TrainingError(
-                f"unknown loss_type {self.loss_type!r}{nearest(self.loss_type, LOSS_TYPES)}, "
-                f"accepted: {', '.join(LOSS_TYPES)}"
-            )
+            raise TrainingError(unknown("loss_type", self.loss_type, LOSS_TYPES))
         _statistic(self.replica_statistic, "replica_statistic")
         _statistic(self.fold_statistic, "fold_statistic")
 
@@ -107,15 +104,12 @@ class HyperLoss:
         if self.loss_type in ("phi2", "logp"):
             extra = sum(float(np.mean(p)) for p in fold.penalties.values()) if self.penalties_in_loss else 0.0
             return getattr(fold.hidden, self.loss_type) + extra
-        over_replicas = self._over_replicas()
+        over_replicas = _statistic(self.replica_statistic, "replica_statistic")
         validation = float(over_replicas(fold.validation[self.best_replicas(fold.validation)]))
         experimental = np.sort(self.penalised(fold))
         count = math.ceil((1.0 - self.reduce_proportion) * len(experimental))
         covered = float(over_replicas(experimental[: max(count, 1)]))
         return validation + max(covered, _EXPERIMENTAL_TARGET) - _EXPERIMENTAL_TARGET
-
-    def _over_replicas(self) -> Callable[..., Any]:
-        return _statistic(self.replica_statistic, "replica_statistic")
 
     def over_folds(self, losses: Sequence[float]) -> float:
         """The statistic over folds; its reciprocal for phi2, whose large values are the good ones."""

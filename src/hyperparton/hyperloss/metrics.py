@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
-from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_rows
+from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_rows, whitened
 
 __all__ = ["Metrics", "ReducedMetrics"]
 
@@ -28,10 +27,6 @@ class Metrics:
     phi2: float
     logp: float
     chi2exp: float
-
-
-def _whitened(factor: np.ndarray, residuals: np.ndarray) -> np.ndarray:
-    return linalg.solve_triangular(factor, residuals, lower=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +45,7 @@ class ReducedMetrics:
     def build(cls, matrix: np.ndarray, data: np.ndarray, covmat: np.ndarray, origin: np.ndarray) -> ReducedMetrics:
         """For predictions matrix @ features, matrix (dat, feature); data (dat,), covmat (dat, dat)."""
         factor = cholesky(covmat, "the points that judge a fit")
-        rows = _whitened(factor, np.column_stack([matrix, data]))
+        rows = whitened(factor, np.column_stack([matrix, data]))
         log_det = 2.0 * float(np.sum(np.log(np.diag(factor))) - np.sum(np.log(np.abs(data))))
         return cls(reduce_rows(rows[:, :-1], rows[:, -1], origin, len(data)), log_det)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from hyperparton.interop.n3fit_isolation import as_recipe, as_trainer
 from hyperparton.interop.n3fit_space import as_scanner
 from hyperparton.scan import Execution, HyperScanner, Recipe, ScanSettings, Trainer, run_scan
 from hyperparton.scan.events import Progress
+from hyperparton.scan.settings import taken_from
 
 __all__ = ["hyper_scan_wrapper"]
 
@@ -30,27 +30,16 @@ def hyper_scan_wrapper(
     It can stand in the place of n3fit's function: `model_trainer` and `hyperscanner` may be n3fit's, and the engine is
     that of n3fit's scan unless another is asked for. `options` are fields of `ScanSettings` and `Execution` by their
     names, `engine="gp", workers=4`; without `prune`, trials are not pruned. The rest is as in `run_scan`: the folder,
-    here `replica_path_set`, what `progress` hears and what is raised. Raises ScanError for an unknown option.
+    here `replica_path_set`, the events for `progress` and what is raised. Raises ScanError for an unknown option.
     """
-    settings = {"engine": "hyperopt", "prune": False, **_taken(ScanSettings, options)}
-    execution = _taken(Execution, options)
-    if options:
-        name = min(options)
+    chosen = {"engine": "hyperopt", "prune": False, **options}
+    settings, execution = taken_from(chosen, ScanSettings), taken_from(chosen, Execution)
+    if chosen:
+        name = min(chosen)
         known = [field.name for each in (ScanSettings, Execution) for field in fields(each)]
         raise ScanError(f"unknown option {name!r}{nearest(name, known)}, accepted: {', '.join(known)}")
     scanner = as_scanner(hyperscanner)
     trainer = as_recipe(model_trainer) if isinstance(model_trainer, Recipe) else as_trainer(model_trainer)
     return run_scan(
-        replica_path_set,
-        trainer,
-        scanner,
-        max_evals,
-        settings=ScanSettings(**settings),
-        execution=Execution(**execution),
-        progress=progress,
+        replica_path_set, trainer, scanner, max_evals, settings=settings, execution=execution, progress=progress
     )
-
-
-def _taken(settings: type[ScanSettings | Execution], options: dict[str, Any]) -> Mapping[str, Any]:
-    """The options that are fields of `settings`, taken out."""
-    return {field.name: options.pop(field.name) for field in fields(settings) if field.name in options}

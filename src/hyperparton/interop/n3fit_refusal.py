@@ -2,7 +2,7 @@
 
 n3fit says the rule, and rarely the value or the place. Both are found again in the card: by a text of the card's that
 n3fit's words repeat, else by the name of a key in them. Where they name no entry, or more than one, only the card is
-told.
+named.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _STEPS = re.compile(
     r"Bad configuration encountered:|Cannot process a resource:|Could not process the resource .*|- Target .*|-+"
 )
 
-#: characters of what is told where no error stands out, the last ones
-_TOLD = 2000
+#: characters of what is shown where no error stands out, the last ones
+_SHOWN = 2000
 
 
 def refused(command: str, text: str, path: str | Path, words: str) -> RuncardError:
     """The error for the card `text`, read from `path`, that `command` refused with these `words`."""
     document = parse_document(text, Path(path))
-    told = "; ".join(line.rstrip(".") for line in _lines(words))
-    message = f"{command} refuses the card: {told}" if told else f"{command} refuses the card without a word"
-    named = _named(list(_entries(document.content)), told)
+    rule = "; ".join(line.rstrip(".") for line in _lines(words))
+    message = f"{command} refuses the card: {rule}" if rule else f"{command} refuses the card without a word"
+    named = _named(list(_entries(document.content)), rule)
     if named is None:
         return RuncardError([document.fault((), message)])
     place, value = named
@@ -45,7 +45,7 @@ def refused(command: str, text: str, path: str | Path, words: str) -> RuncardErr
 def last_error(output: str) -> str:
     """What a command of n3fit's gave as its last error, of all that it and its libraries wrote; all if it gave none."""
     parts = _ERROR.split(output)
-    return _NEXT.split(parts[-1])[0] if len(parts) > 1 else output.strip()[-_TOLD:]
+    return _NEXT.split(parts[-1])[0] if len(parts) > 1 else output.strip()[-_SHOWN:]
 
 
 def _lines(words: str) -> list[str]:

@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from hyperparton.errors import ScanError, SpaceError
-from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.sections import ActivationStr
+from hyperparton.scan.scanner import ActivationStr, HyperScanner
 from hyperparton.space import QUniform, Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform
 
 __all__ = ["as_scanner"]

@@ -1,7 +1,7 @@
 """Finished trials as a study in one of Optuna's storages, for Optuna's own tools: dashboard, figures, importances.
 
-Parameters are the labels of the search space. A grid keeps its step, an option of a choice is told by its name (the
-optimizer, the activation, how many layers) and not by its number. Trials that succeeded are COMPLETE, those that were
+Parameters are the labels of the search space. A grid keeps its step, an option of a choice has its name (the
+optimizer, the activation, how many layers) and not its number. Trials that succeeded are COMPLETE, those that were
 stopped are PRUNED, all others FAIL; what a trial reported at its checkpoints are its intermediate values.
 """
 

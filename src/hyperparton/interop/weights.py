@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from hyperparton.errors import WeightsError
@@ -42,7 +43,7 @@ def read_weights(path: str | Path, model: PDFModel, count: int = 1) -> Parameter
     except OSError as fault:
         raise WeightsError(f"{path}: cannot be read as HDF5: {fault}") from fault
     parameters = {"layers": _network(path, model, arrays), "exponents": _exponents(path, model, exponents)}
-    return _repeated(parameters, count)
+    return jax.tree.map(lambda value: np.repeat(np.asarray(value, np.float32)[None], count, axis=0), parameters)
 
 
 def write_weights(path: str | Path, model: PDFModel, parameters: Parameters, index: int = 0) -> None:
@@ -126,11 +127,3 @@ def _exponents(path: Any, model: PDFModel, values: Sequence[np.ndarray]) -> dict
     for (kind, element), value in zip(order, values, strict=True):
         exponents[kind][element] = np.ravel(value)[0]
     return exponents
-
-
-def _repeated(tree: Any, count: int) -> Any:
-    if isinstance(tree, dict):
-        return {key: _repeated(value, count) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_repeated(value, count) for value in tree]
-    return np.repeat(np.asarray(tree, np.float32)[None], count, axis=0)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hyperparton.catalogue import ACTIVATIONS
-from hyperparton.errors import TrainingError, nearest
+from hyperparton.errors import TrainingError, unknown
 
 __all__ = ["activation"]
 
@@ -70,6 +70,4 @@ def activation(name: str) -> Callable[[Any, Array], Array]:
     try:
         return _FUNCTIONS[name]
     except KeyError:
-        raise TrainingError(
-            f"unknown activation {name!r}{nearest(name, ACTIVATIONS)}, accepted: {', '.join(ACTIVATIONS)}"
-        ) from None
+        raise TrainingError(unknown("activation", name, ACTIVATIONS)) from None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hyperparton.catalogue import INITIALIZERS
-from hyperparton.errors import TrainingError, nearest
+from hyperparton.errors import TrainingError, unknown
 
 __all__ = ["Initializer", "MetaLayer", "initialize"]
 
@@ -83,8 +83,5 @@ def initialize(name: str, rng: np.random.Generator, fan_in: int, fan_out: int) -
     try:
         draw = MetaLayer.initializers[name]
     except KeyError:
-        known = MetaLayer.initializers
-        raise TrainingError(
-            f"unknown initializer {name!r}{nearest(name, known)}, accepted: {', '.join(known)}"
-        ) from None
+        raise TrainingError(unknown("initializer", name, MetaLayer.initializers)) from None
     return draw(rng, fan_in, fan_out, (fan_in, fan_out)).astype(np.float32)

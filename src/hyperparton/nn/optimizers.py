@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.catalogue import OPTIMIZERS
-from hyperparton.errors import TrainingError, nearest
+from hyperparton.errors import TrainingError, unknown
 from hyperparton.runcard import Optimizer
 
 __all__ = [
@@ -191,7 +191,7 @@ def optimizer_rule(name: str) -> MomentRule | Rule:
     try:
         return RULES[name]
     except KeyError:
-        raise TrainingError(f"unknown optimizer {name!r}{nearest(name, RULES)}, accepted: {', '.join(RULES)}") from None
+        raise TrainingError(unknown("optimizer", name, RULES)) from None
 
 
 def hyperparameters(optimizer: Optimizer) -> dict[str, float]:

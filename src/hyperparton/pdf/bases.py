@@ -14,7 +14,7 @@ import numpy as np
 
 from hyperparton.catalogue import FITBASES
 from hyperparton.data.types import EVOLUTION_BASIS
-from hyperparton.errors import TrainingError, nearest
+from hyperparton.errors import TrainingError, unknown
 
 __all__ = ["WORKING_BASIS", "fit_to_working", "working_to_evolution"]
 
@@ -53,9 +53,7 @@ def fit_to_working(fitbasis: str, elements: tuple[str, ...]) -> np.ndarray:
     Raises TrainingError for an unknown fitbasis or elements that are not its own.
     """
     if fitbasis not in FITBASES:
-        raise TrainingError(
-            f"unknown fitbasis {fitbasis!r}{nearest(fitbasis, FITBASES)}, accepted: {', '.join(FITBASES)}"
-        )
+        raise TrainingError(unknown("fitbasis", fitbasis, FITBASES))
     known = FITBASES[fitbasis]
     if sorted(elements) != sorted(known):
         raise TrainingError(f"the basis of fitbasis {fitbasis} needs {', '.join(known)}, given: {', '.join(elements)}")

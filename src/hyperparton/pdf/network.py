@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.catalogue import LAYER_TYPES
-from hyperparton.errors import TrainingError, nearest
+from hyperparton.errors import TrainingError, unknown
 from hyperparton.nn.activations import activation
 from hyperparton.nn.initializers import initialize
 
@@ -35,10 +35,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.layer_type not in LAYER_TYPES:
-            raise TrainingError(
-                f"unknown layer_type {self.layer_type!r}{nearest(self.layer_type, LAYER_TYPES)}, "
-                f"accepted: {', '.join(LAYER_TYPES)}"
-            )
+            raise TrainingError(unknown("layer_type", self.layer_type, LAYER_TYPES))
         if len(self.nodes) != len(self.activations):
             raise TrainingError(
                 f"nodes_per_layer and activation_per_layer must have the same length, given: "

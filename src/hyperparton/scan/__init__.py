@@ -1,6 +1,5 @@
 """The scan: from a runcard's ranges to trials and their best. It knows of a trainer only its two methods."""
 
-from hyperparton.scan.custom_trainer import load_trainer
 from hyperparton.scan.early_stop import EarlyStopping
 from hyperparton.scan.evaluate import evaluate_trial
 from hyperparton.scan.limits import Limits
@@ -8,7 +7,7 @@ from hyperparton.scan.pruning import Rule
 from hyperparton.scan.run import run_scan
 from hyperparton.scan.scanner import ActivationStr, HyperScanner
 from hyperparton.scan.settings import Execution, ScanSettings
-from hyperparton.scan.trainer import BatchTrainer, ReportingTrainer, TellingTrainer, Trainer
+from hyperparton.scan.trainer import BatchTrainer, ProgressTrainer, ReportingTrainer, Trainer, load_trainer
 from hyperparton.scan.worker_process import Recipe
 
 __all__ = [
@@ -18,11 +17,11 @@ __all__ = [
     "Execution",
     "HyperScanner",
     "Limits",
+    "ProgressTrainer",
     "Recipe",
     "ReportingTrainer",
     "Rule",
     "ScanSettings",
-    "TellingTrainer",
     "Trainer",
     "evaluate_trial",
     "load_trainer",

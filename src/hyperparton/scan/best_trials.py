@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from hyperparton.trials import Trial, ranked
 from hyperparton.trials.parameters import as_runcard
 
 __all__ = ["assigned", "best_trials", "find_scan", "methodology"]
+
+#: where NNPDF's tools keep scans
+_N3FIT_SCANS = Path(sys.prefix) / "share" / "NNPDF" / "hyperscan"
 
 
 def best_trials(trials: Sequence[Trial], count: int, skip: int = 0, source: object = "the scan") -> list[Trial]:
@@ -54,9 +58,7 @@ def methodology(
     """
     merged = {**space_vals, **{key: value for key, value in declared.items() if value is not None}}
     initial = (space_vals.get("positivity") or {}).get("initial")
-    if initial is not None:
-        merged["positivity"] = {**(merged.get("positivity") or {}), "initial": initial}
-    for key, value in override.items():
+    for key, value in (("initial", initial), *override.items()):
         if value is None:
             continue
         if key in ("learning_rate", "clipnorm"):
@@ -70,7 +72,7 @@ def methodology(
     return as_runcard(merged)
 
 
-def find_scan(name: str, folder: Path | None, others: Sequence[Path] = ()) -> Path:
+def find_scan(name: str, folder: Path | None, others: Sequence[Path] = (_N3FIT_SCANS,)) -> Path:
     """The folder or file of the scan `name`: a path as it is, beside the card in `folder`, or in one of the `others`.
 
     Raises StoreError naming where it was looked for.

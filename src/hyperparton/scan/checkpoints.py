@@ -1,13 +1,4 @@
-"""The checkpoints of one trial: its learning curve is kept, and a trial without a prospect is stopped.
-
-A trainer that has an attribute `report`, None at first, takes part. In a scan that prunes, the attribute is a function
-during each trial:
-
-    report(epoch, loss, folds=(), epochs=None)
-
-`loss` is what the trial's loss would be if it ended after `epoch` epochs, `folds` the same of each fold, and `epochs`
-how many the trial may take at most. It raises TrialPrunedError to end the trial; a trainer lets that pass.
-"""
+"""The checkpoints of one trial: its learning curve is kept, and a trial without a prospect is stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +13,10 @@ __all__ = ["Checkpoints"]
 
 
 class Checkpoints:
-    """The function `report` of one trial: it keeps the learning curve and compares it with the trial's thresholds."""
+    """The function `report` of one trial (see `ReportingTrainer`).
+
+    It keeps the learning curve and compares it with the trial's thresholds.
+    """
 
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
         self._thresholds = tuple(thresholds)

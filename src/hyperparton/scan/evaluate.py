@@ -15,7 +15,7 @@ from typing import Any
 
 from hyperparton.errors import TrialPrunedError
 from hyperparton.scan.checkpoints import Checkpoints
-from hyperparton.scan.limits import TrialTimeoutError, alarm
+from hyperparton.scan.limits import TrialTimeoutError, alarm, failure_result
 from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
 from hyperparton.trials.result import STATUSES
 from hyperparton.trials.strict_json import strict
@@ -87,13 +87,13 @@ def _evaluated(call: Callable[[], Any], seconds: float | None = None) -> dict[st
     except TrialPrunedError as pruned:
         returned = {**pruned.result, **pruned.record}
     except TrialTimeoutError as fault:
-        return _failed("TrialTimeout", str(fault), _short_traceback(fault))
+        return failure_result("TrialTimeout", str(fault), _short_traceback(fault))
     except Exception as fault:
-        return _failed(type(fault).__name__, str(fault), _short_traceback(fault))
+        return failure_result(type(fault).__name__, str(fault)[:_MESSAGE], _short_traceback(fault))
     try:
         return _checked(returned)
     except (TypeError, ValueError, RecursionError) as fault:
-        return _failed("InvalidResult", str(fault))
+        return failure_result("InvalidResult", str(fault)[:_MESSAGE])
 
 
 def _checked(returned: Any) -> dict[str, Any]:
@@ -104,13 +104,10 @@ def _checked(returned: Any) -> dict[str, Any]:
         raise ValueError(f"status must be {' or '.join(STATUSES)}, given {status!r}")
     result = strict(returned)
     loss = result.get("loss")
-    result["loss"] = float(loss) if _is_number(loss) else None
+    number = isinstance(loss, int | float) and not isinstance(loss, bool)
+    result["loss"] = float(loss) if number else None
     fault = _fault_of_loss(status, returned.get("loss"), result["loss"])
     return {**result, **fault} if fault else result
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _fault_of_loss(status: str, returned: Any, loss: float | None) -> dict[str, Any] | None:
@@ -121,12 +118,7 @@ def _fault_of_loss(status: str, returned: Any, loss: float | None) -> dict[str, 
     kind = "InvalidLoss"
     if isinstance(value, float):
         kind = "NaNLoss" if math.isnan(value) else "InfiniteLoss"
-    return _failed(kind, f"the loss must be a finite number, given {value!r}")
-
-
-def _failed(kind: str, message: str, trace: str | None = None) -> dict[str, Any]:
-    failure = {"type": kind, "message": message[:_MESSAGE], "traceback": trace}
-    return {"status": "fail", "loss": None, "failure": failure}
+    return failure_result(kind, f"the loss must be a finite number, given {value!r}"[:_MESSAGE])
 
 
 def _short_traceback(fault: Exception) -> str:

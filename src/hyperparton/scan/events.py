@@ -1,4 +1,4 @@
-"""What a scan tells while it runs: events, plain dictionaries, for whoever listens."""
+"""What a scan reports while it runs: events, plain dictionaries, for whoever listens."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 class Events:
-    """The events of a scan of `total` trials, passed to `progress`; if that is None, nobody hears them."""
+    """The events of a scan of `total` trials, passed to `progress`, unless that is None."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total = progress, total
 
     def earlier_trials(self, count: int, notes: Sequence[str]) -> None:
         """Trials of earlier scans are read: how many, and a line on each file."""
-        self._tell({"event": "prior", "trials": count, "notes": list(notes)})
+        self._report({"event": "prior", "trials": count, "notes": list(notes)})
 
     def trial_started(self, trial: Trial) -> None:
         """A trial begins."""
-        self._tell({
+        self._report({
             "event": "trial_started", "tid": trial.number, "params": trial.space_vals, "total": self._total,
         })  # fmt: skip
 
@@ -35,13 +35,13 @@ class Events:
         if self._progress is None:
             return None
         of_trial = {"event": "trial_progress", "tid": trials[0].number, "total": self._total}
-        return lambda event: self._tell({**event, **of_trial})
+        return lambda event: self._report({**event, **of_trial})
 
     def trial_finished(self, trial: Trial, seconds: float, history: History) -> None:
         """A trial is finished, after so many seconds."""
         if self._progress is None:  # to count the finished trials costs a look into the store
             return
-        self._tell({
+        self._report({
             "event": "trial_finished", "tid": trial.number, "done": history.finished(self._total),
             "status": trial.status, "loss": trial.loss, "reason": trial.reason, "seconds": seconds,
             "best": history.best.loss, "best_tid": history.best.number,
@@ -50,8 +50,8 @@ class Events:
 
     def scan_ended(self, reason: str) -> None:
         """Early stopping ended the scan."""
-        self._tell({"event": "scan_ended", "reason": reason})
+        self._report({"event": "scan_ended", "reason": reason})
 
-    def _tell(self, event: dict[str, Any]) -> None:
+    def _report(self, event: dict[str, Any]) -> None:
         if self._progress is not None:
             self._progress(event)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -71,18 +72,9 @@ class Executor(ABC):
     slots: int = 1
     """how many batches it can run at once"""
 
-    @contextlib.contextmanager
-    def at_work(self, job: Job) -> Iterator[None]:
-        """Run the trials of a scan in the body; what still runs at its end is ended."""
-        self.begin(job)
-        try:
-            yield
-        finally:
-            self.close()
-
     @abstractmethod
-    def begin(self, job: Job) -> None:
-        """Prepare to run the trials of a scan."""
+    def at_work(self, job: Job) -> contextlib.AbstractContextManager[None]:
+        """Run the trials of a scan in the body; what still runs at its end is ended."""
 
     @property
     @abstractmethod
@@ -96,10 +88,6 @@ class Executor(ABC):
     @abstractmethod
     def answers(self) -> list[tuple[list[Trial], Answer]]:
         """Batches that are done, and what came of them (see `TrainerProcess.ask`); it may wait a while for one."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """End what still runs."""
 
 
 class _OneByOne(Executor):
@@ -136,24 +124,23 @@ class InThisProcess(_OneByOne):
         super().__init__()
         self._trainer = adapted(trainer)
 
-    def begin(self, job: Job) -> None:
+    @contextlib.contextmanager
+    def at_work(self, job: Job) -> Iterator[None]:
         self._job = job
         self._trainer.begin(job.scanner.hyper_keys, job.prune)
+        yield
 
     def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
         each = [evaluate(self._job.scanner.as_dict(), trial.vals) for trial in trials]
         checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
         limit, left = self._job.limits.trial_timeout, self._job.deadline.left()
-        if left is None or (limit is not None and left >= limit * len(each)):
+        if left == math.inf or (limit is not None and left >= limit * len(each)):
             return {"results": evaluate_trials(self._trainer, each, limit, checkpoints)}
         try:
             with alarm(left, _OutOfTime()):
                 return {"results": evaluate_trials(self._trainer, each, checkpoints=checkpoints)}
         except _OutOfTime:
             raise self._job.deadline.error() from None
-
-    def close(self) -> None:
-        """Nothing runs beside this process."""
 
 
 class InProcess(_OneByOne):
@@ -163,9 +150,11 @@ class InProcess(_OneByOne):
         super().__init__()
         self._recipe = recipe
 
-    def begin(self, job: Job) -> None:
+    @contextlib.contextmanager
+    def at_work(self, job: Job) -> Iterator[None]:
         self._job = job
-        self._process = TrainerProcess(job.recipe_text(self._recipe))
+        with contextlib.closing(TrainerProcess(job.recipe_text(self._recipe))) as self._process:
+            yield
 
     def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
         return self._process.ask(
@@ -175,9 +164,6 @@ class InProcess(_OneByOne):
             progress=self._job.events.of_trainer(trials),
             watch=self._job.deadline.check,
         )
-
-    def close(self) -> None:
-        self._process.close()
 
 
 class OnCluster(Executor):
@@ -193,9 +179,17 @@ class OnCluster(Executor):
     def running(self) -> int:
         return len(self._flying)
 
-    def begin(self, job: Job) -> None:
+    @contextlib.contextmanager
+    def at_work(self, job: Job) -> Iterator[None]:
         self._text = job.recipe_text(self._recipe, self._threads)
         self._limits = (job.limits.trial_timeout, job.limits.worker_memory)
+        try:
+            yield
+        finally:  # trials at work are ended too: nobody waits for their results any more
+            close_processes(self._text)
+            if self._remote:
+                with contextlib.suppress(Exception):  # workers that are gone have ended theirs
+                    self._client.run(close_processes, self._text)
 
     def start(self, tasks: Sequence[Task]) -> None:
         plain = [task.plain() for task in tasks]
@@ -210,13 +204,6 @@ class OnCluster(Executor):
             return []
         future, trials = self._flying.pop(key)
         return [(trials, _answer(future))]
-
-    def close(self) -> None:
-        # those at work too: nobody waits for their results any more
-        close_processes(self._text)
-        if self._remote:
-            with contextlib.suppress(Exception):  # workers that are gone have ended theirs
-                self._client.run(close_processes, self._text)
 
 
 def _answer(future: Any) -> Answer:

@@ -1,21 +1,29 @@
-"""What a scan may take: time of a trial, memory of a process, failures in a row, time in all."""
+"""What a scan may take: time of a trial, memory of a process, failures and crashes in a row, time in all."""
 
 from __future__ import annotations
 
+import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
+from typing import Any
 
 from hyperparton.errors import ScanError, TooManyFailuresError, WalltimeError
 from hyperparton.trials import Trial
 
-__all__ = ["Deadline", "FailureCount", "Limits", "TrialTimeoutError", "alarm", "limit_failure"]
+__all__ = ["Crashes", "Deadline", "FailureCount", "Limits", "TrialTimeoutError", "alarm", "failure_result"]
 
 #: the next trial is taken to need this much more time than the longest so far
 _RESERVE = 1.1
+
+#: how often a trial may end the process that runs it before it counts as failed
+_DEATHS = 3
+
+#: how many processes in a row may die before they have a trainer
+_FALSE_STARTS = 10
 
 
 class TrialTimeoutError(Exception):
@@ -50,26 +58,23 @@ class Deadline:
 
     def __init__(self, walltime: float | None) -> None:
         self._walltime = walltime
-        self._end = None if walltime is None else time.monotonic() + walltime
+        self._end = math.inf if walltime is None else time.monotonic() + walltime
 
-    def left(self) -> float | None:
-        """Seconds until then; None if it is never."""
-        return None if self._end is None else self._end - time.monotonic()
+    def left(self) -> float:
+        """Seconds until then; infinity if it is never."""
+        return self._end - time.monotonic()
 
     def at_most(self, seconds: float) -> float:
         """So many seconds, or fewer if it comes earlier."""
-        left = self.left()
-        return seconds if left is None else max(0.0, min(seconds, left))
+        return max(0.0, min(seconds, self.left()))
 
     def leaves_time_for(self, seconds: float) -> bool:
         """Whether a trial can still be done, if it takes so long and a bit more."""
-        left = self.left()
-        return left is None or left > _RESERVE * seconds
+        return self.left() > _RESERVE * seconds
 
     def check(self) -> None:
         """Raise WalltimeError if it has passed."""
-        left = self.left()
-        if left is not None and left < 0.0:
+        if self.left() < 0.0:
             raise self.error()
 
     def error(self) -> WalltimeError:
@@ -84,17 +89,56 @@ class FailureCount:
 
     def __init__(self, most: int | None) -> None:
         self._most, self._count = most, 0
+        self._fault: TooManyFailuresError | None = None
 
     def add(self, trial: Trial) -> None:
-        """One more finished trial; raises TooManyFailuresError."""
+        """One more finished trial."""
         self._count = 0 if trial.status == "ok" or trial.pruned else self._count + 1
-        if self._count == self._most:
-            raise TooManyFailuresError(f"{self._count} trials failed one after the other, the last with {trial.reason}")
+        if self._count == self._most and self._fault is None:
+            text = f"{self._count} trials failed one after the other, the last with {trial.reason}"
+            self._fault = TooManyFailuresError(text)
+
+    def check(self) -> None:
+        """Raise TooManyFailuresError if there were too many at some time."""
+        if self._fault is not None:
+            raise self._fault
 
 
-def limit_failure(kind: str, message: str) -> dict[str, object]:
-    """The result of a trial that a limit ended."""
-    return {"status": "fail", "loss": None, "failure": {"type": kind, "message": message, "traceback": None}}
+class Crashes:
+    """Processes that died while they ran trials: which trials run again, which alone, and which fail."""
+
+    def __init__(self) -> None:
+        self._deaths: dict[int, int] = {}
+        self._false_starts = 0
+        #: trials that ended a process together with others: each runs alone, so that it counts for itself
+        self.alone: set[int] = set()
+
+    def none(self) -> None:
+        """A process gave results."""
+        self._false_starts = 0
+
+    def at_start(self, how: str) -> None:
+        """A process died before it had a trainer; ScanError if that happens too often in a row."""
+        self._false_starts += 1
+        if self._false_starts == _FALSE_STARTS:
+            raise ScanError(f"{_FALSE_STARTS} processes one after the other died before they had a trainer: {how}")
+
+    def in_trials(self, numbers: Sequence[int]) -> None:
+        """A process died that ran these trials."""
+        if len(numbers) > 1:
+            self.alone.update(numbers)
+        else:
+            self._deaths[numbers[0]] = self._deaths.get(numbers[0], 0) + 1
+
+    def fault(self, number: int, how: str) -> str | None:
+        """Why the trial fails, if its process died too often, the last time `how`; None if it runs again."""
+        deaths = self._deaths.get(number, 0)
+        return None if deaths < _DEATHS else f"the process that ran it died {deaths} times; the last time {how}"
+
+
+def failure_result(kind: str, message: str, trace: str | None = None) -> dict[str, Any]:
+    """The result of a trial that failed."""
+    return {"status": "fail", "loss": None, "failure": {"type": kind, "message": message, "traceback": trace}}
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The loop of a scan: trials are begun, run and finished until there is none left.
 
 Each step is a part with a module of its own: `trial_queue` says which trials run next, `thresholds` when to prune them,
-an executor runs them, `leases` keeps their results, `crashes` and `limits` know what may go wrong, and `events` tells
-of all of it.
+an executor runs them, `leases` keeps their results, `limits` knows what may go wrong, and `events` reports all of it.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hyperparton.errors import ScanError, TooManyFailuresError
-from hyperparton.scan.crashes import Crashes
+from hyperparton.errors import ScanError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events
 from hyperparton.scan.executors import Executor, Task
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Deadline, FailureCount, limit_failure
-from hyperparton.scan.thresholds import Thresholds
+from hyperparton.scan.limits import Crashes, Deadline, FailureCount, failure_result
+from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.trials import Trial
 
@@ -63,6 +61,7 @@ class Loop:
                 self.deadline.check()
                 for trials, answer in self.executor.answers():
                     self._settle(trials, answer)
+                    self.failures.check()
             elif self.queue.over:
                 return
             else:  # other processes have to finish their trials first
@@ -79,7 +78,8 @@ class Loop:
             raise ScanError(str(answer["broken"]))
         if "results" in answer:
             self.crashes.none()
-            self._finish_all(trials, answer["results"])
+            for trial, result in zip(trials, answer["results"], strict=True):
+                self._finish(trial, result)
             return
         if answer.get("starting"):
             self.crashes.at_start(answer["died"])
@@ -87,24 +87,13 @@ class Loop:
             self.crashes.in_trials([trial.number for trial in trials])
         for trial in trials:
             if (fault := self.crashes.fault(trial.number, answer["died"])) is not None:
-                self._finish(trial, limit_failure("ProcessDied", fault))
+                self._finish(trial, failure_result("ProcessDied", fault))
             else:
                 _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, answer["died"])
                 self.leases.release(trial.number)
 
-    def _finish_all(self, trials: Sequence[Trial], results: Sequence[dict[str, Any]]) -> None:
-        """Keep all results, and only then tell that there were too many failures among them."""
-        too_many = None
-        for trial, result in zip(trials, results, strict=True):
-            try:
-                self._finish(trial, result)
-            except TooManyFailuresError as fault:
-                too_many = too_many or fault
-        if too_many is not None:
-            raise too_many
-
     def _finish(self, trial: Trial, result: dict[str, Any]) -> None:
-        """Keep a result and tell of it, unless its lease was lost: then another process runs the trial."""
+        """Keep a result and report it, unless its lease was lost: then another process runs the trial."""
         seconds = self.leases.finish(trial.number, result)
         if seconds is None:
             return

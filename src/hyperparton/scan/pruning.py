@@ -46,20 +46,25 @@ import math
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hyperparton.engines.base import scores_of_ranks
 from hyperparton.engines.coordinates import UnitCube
+from hyperparton.scan.history import seen_by
 from hyperparton.scan.learning_curve import LearningCurve, finite_loss, loss_scale, rounded_loss, significant
 from hyperparton.space import freeze
+from hyperparton.trials import Trial, TrialStore
 
-__all__ = ["Pruner", "Rule", "Threshold", "reason_to_prune"]
+__all__ = ["Pruner", "Rule", "Threshold", "Thresholds", "reason_to_prune"]
 
 #: thresholds are made at so many epochs at most; the epochs between have that of the epoch before
 _MOST_THRESHOLDS = 64
+
+#: trials read at a time when the curves of a scan that is continued are read
+_PAGE = 200
 
 #: how far below the best score at an epoch a threshold may lie, and the bisections that find it
 _BELOW_BEST, _BISECTIONS = 3.0, 40
@@ -82,10 +87,6 @@ class Rule:
     """standard deviation of the prior of a hyperparameter's effect, in units of that of all trials"""
     most: int = 200
     """half of so many of the best trials, and half of the latest, are compared with"""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data: what a scan keeps of it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,32 @@ class Pruner:
         thinned = epochs[:: -(-len(epochs) // _MOST_THRESHOLDS)]
         thresholds = (_threshold(past, effects, epoch, target, rule) for epoch in thinned)
         return [threshold for threshold in thresholds if threshold is not None]
+
+
+class Thresholds:
+    """The thresholds of the trials of a scan in `store`; none without a rule."""
+
+    def __init__(self, rule: Rule | None, space: Any, lag: int, store: TrialStore) -> None:
+        self._rule, self._space, self._lag, self._store = rule, space, lag, store
+        self._pruner: Pruner | None = None
+
+    def of(self, trial: Trial) -> list[Threshold] | None:
+        """The thresholds of one trial, by epoch; None if the scan does not prune.
+
+        They follow from the finished trials that it was suggested from, whenever it runs.
+        """
+        if self._rule is None:
+            return None
+        seen = seen_by(trial.number, self._lag)
+        pruner = self._pruner
+        if pruner is None or pruner.count > seen:  # a trial that was left unfinished saw fewer
+            pruner = Pruner(self._rule, self._space)
+        for start in range(pruner.count, seen, _PAGE):
+            for one in self._store.trials(start, min(start + _PAGE, seen)):
+                pruner.add(LearningCurve.from_result(one.result or {}, one.vals))
+        if self._pruner is None or pruner.count >= self._pruner.count:
+            self._pruner = pruner
+        return pruner.thresholds(trial.vals)
 
 
 def _effects(cube: UnitCube, vals: Sequence[Mapping[str, Sequence[Any]]]) -> np.ndarray:

@@ -11,19 +11,17 @@ from typing import Any
 
 from hyperparton.engines import Engine, get_engine
 from hyperparton.errors import EngineError, ScanError
-from hyperparton.scan.crashes import Crashes
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress
 from hyperparton.scan.executors import Executor, InProcess, InThisProcess, Job, local_cluster, remote_cluster
 from hyperparton.scan.history import History
-from hyperparton.scan.identity import agreed_lag
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Deadline, FailureCount
+from hyperparton.scan.limits import Crashes, Deadline, FailureCount
 from hyperparton.scan.loop import Loop
+from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.settings import Execution, ScanSettings
+from hyperparton.scan.settings import Execution, ScanSettings, agreed_lag
 from hyperparton.scan.suggest import Suggester
-from hyperparton.scan.thresholds import Thresholds
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of
@@ -60,7 +58,7 @@ def run_scan(
     - `{"event": "trial_started", tid, total, params}`;
     - `{"event": "trial_finished", tid, total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for
       a trial that was pruned; `done` is how many are finished, `best` the lowest loss so far, None while there is none;
-    - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one tells;
+    - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one reports;
     - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
     - `{"event": "scan_ended", reason}` if early stopping ended the scan.
 
@@ -69,9 +67,9 @@ def run_scan(
     engine).
     """
     execution = execution or Execution()
-    _check_request(trainer, scanner, trials)
+    _check_request(trainer, scanner, trials, execution)
     settings = (settings or ScanSettings()).filled_in(scanner)
-    _check_together(trainer, settings, execution)
+    _check_lag(settings.lag or execution.batch_trials, execution.batch_trials, "asked for")
     engine = _engine(settings, execution)
     with (
         _executor(trainer, execution) as executor,
@@ -90,29 +88,23 @@ def run_scan(
         thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
         failures = FailureCount(execution.limits.max_consecutive_failures)
         loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
-        with leases, executor.at_work(Job(scanner, thresholds.prune, execution.limits, deadline, events)):
+        with leases, executor.at_work(Job(scanner, settings.rule is not None, execution.limits, deadline, events)):
             loop.run()
         if queue.stop_reason is not None:
             events.scan_ended(queue.stop_reason)
         return scanner.space_eval(_best(store))
 
 
-def _check_request(trainer: Any, scanner: Any, trials: Any) -> None:
+def _check_request(trainer: Any, scanner: Any, trials: Any, execution: Execution) -> None:
     if not isinstance(scanner, HyperScanner):
         raise ScanError(f"a scan needs a HyperScanner, given {type(scanner).__name__}")
     if not isinstance(trials, int) or trials < 1:
         raise ScanError(f"the number of trials must be a whole number of at least 1, given {trials!r}")
-    if not isinstance(trainer, Recipe):
-        adapted(trainer)
     if not samplers_by_label(scanner.as_dict()):
         raise ScanError("hyperscan_config holds no range and no choice: there is nothing to scan")
-
-
-def _check_together(trainer: Trainer | Recipe, settings: ScanSettings, execution: Execution) -> None:
-    """Raise ScanError for what cannot be asked for with each other."""
-    _check_lag(settings.lag or execution.batch_trials, execution.batch_trials, "asked for")
     if isinstance(trainer, Recipe):
         return
+    adapted(trainer)
     limits = execution.limits
     timed = limits.trial_timeout is not None or limits.walltime is not None
     if timed and threading.current_thread() is not threading.main_thread():

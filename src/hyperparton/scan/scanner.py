@@ -1,24 +1,30 @@
-"""`HyperScanner`: the runcard's `parameters` with samplers in the place of what `hyperscan_config` scans."""
+"""`HyperScanner`: the runcard's `parameters` with samplers in the place of what `hyperscan_config` scans.
+
+Labels of samplers are those of n3fit, so that trials of both can be compared.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.errors import SpaceError, nearest
-from hyperparton.runcard.faults import Model, validated
-from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, ScannedLagrange, Stopping
-from hyperparton.scan.sections import (
-    ActivationStr,
-    architecture_samplers,
-    lagrange_samplers,
-    optimizer_sampler,
-    space_samplers,
-    stopping_samplers,
-)
+from hyperparton.runcard.faults import validated
+from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, OwnRange, ScannedLagrange, Stopping
 from hyperparton.scan.warm_start import parameter_sets
-from hyperparton.space import evaluate, hp_choice, readable, samplers_by_label
+from hyperparton.space import (
+    Sampler,
+    evaluate,
+    hp_choice,
+    hp_loguniform,
+    hp_quniform,
+    hp_uniform,
+    optimizer_arg_wrapper,
+    readable,
+    samplers_by_label,
+)
 from hyperparton.trials import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
@@ -27,13 +33,23 @@ __all__ = ["ActivationStr", "HyperScanner"]
 _SETS = "parameters"
 
 
-def _config(given: Mapping[str, Any]) -> HyperscanConfig:
-    return validated(HyperscanConfig, given, SpaceError, "hyperscan_config")
+@dataclass(frozen=True)
+class ActivationStr:
+    """An activation for a network of any depth: called with the depth, it lists one per layer, the last one linear.
 
+    It prints as its name.
+    """
 
-def _section(model: type[Model], name: str, values: Sequence[Any]) -> Model:
-    """A section of `hyperscan_config`; `values` are those of its keys, in order."""
-    return validated(model, dict(zip(model.model_fields, values, strict=True)), SpaceError, name)
+    function_name: str
+
+    def __str__(self) -> str:
+        return self.function_name
+
+    def __call__(self, n_of_layers: int) -> list[str]:
+        """The activations of a network with `n_of_layers` layers, the output layer included."""
+        if n_of_layers < 1:
+            raise SpaceError(f"a network needs at least one layer, given {n_of_layers!r}")
+        return [self.function_name] * (n_of_layers - 1) + ["linear"]
 
 
 class HyperScanner:
@@ -45,11 +61,14 @@ class HyperScanner:
 
     `use_tries_from` names earlier scans. Beside ranges their trials are what a scan's engine knows before it begins;
     alone, as in n3fit, the space is a choice among the parameters of those that succeeded.
+
+    The methods named as sections of `hyperscan_config` take the keys of their section.
     """
 
     def __init__(self, parameters: Mapping[str, Any], sampling_dict: Mapping[str, Any], steps: int = 5) -> None:
-        _require_mapping("parameters", parameters)
-        _require_mapping("hyperscan_config", sampling_dict)
+        for name, given in (("parameters", parameters), ("hyperscan_config", sampling_dict)):
+            if not isinstance(given, Mapping):
+                raise SpaceError(f"{name}: accepted is a dictionary, given {given!r}")
         config = _config(sampling_dict)
         self._original = copy.deepcopy(dict(parameters))
         self.parameters: dict[str, Any] = copy.deepcopy(self._original)
@@ -94,13 +113,10 @@ class HyperScanner:
         if config.architecture is not None:
             nodes = self._original.get("nodes_per_layer")
             self.architecture(**given["architecture"], output_size=nodes[-1] if nodes else None)
-        self._update(space_samplers(self.steps, config.space or {}))
+        for key, entry in (config.space or {}).items():
+            self._scan(key, self._own_sampler(key, entry))
 
-    def _update(self, found: Mapping[str, Any]) -> None:
-        for key, sampler in found.items():
-            self._update_param(key, sampler)
-
-    def _update_param(self, key: str, sampler: Any) -> None:
+    def _scan(self, key: str, sampler: Any) -> None:
         """Put a sampler in the place of a declared parameter; nothing happens where there is no sampler."""
         if sampler is None:
             return
@@ -116,62 +132,64 @@ class HyperScanner:
         """`parameters` with samplers in place of scanned values: the space of the scan."""
         return self.parameters
 
-    def stopping(
-        self,
-        min_epochs: float | None = None,
-        max_epochs: float | None = None,
-        min_patience: float | None = None,
-        max_patience: float | None = None,
-    ) -> None:
-        """Scan `epochs` and `stopping_patience`."""
-        values = (min_epochs, max_epochs, min_patience, max_patience)
-        self._update(stopping_samplers(self.steps, _section(Stopping, "stopping", values)))
+    def stopping(self, **bounds: float | None) -> None:
+        """Scan `epochs`, in whole numbers, and `stopping_patience`, in `steps` steps."""
+        section = validated(Stopping, bounds, SpaceError, "stopping")
+        low, high = section.patience or (None, None)
+        epochs = hp_quniform("epochs", section.min_epochs, section.max_epochs, step_size=1, make_int=True)
+        self._scan("epochs", epochs)
+        self._scan("stopping_patience", hp_quniform("stopping_patience", low, high, steps=self.steps))
 
     def optimizer(self, optimizers: list[Mapping[str, Any]]) -> None:
         """Scan `optimizer`: a list of {optimizer_name, learning_rate, clipnorm}, the latter fixed or sampled."""
         _config({"optimizer": optimizers})
-        self._update_param("optimizer", optimizer_sampler(optimizers))
+        self._scan("optimizer", hp_choice("optimizer", [_optimizer(entry) for entry in optimizers]))
 
-    def positivity(
-        self,
-        min_multiplier: float | None = None,
-        max_multiplier: float | None = None,
-        min_initial: float | None = None,
-        max_initial: float | None = None,
-    ) -> None:
-        """Scan `multiplier` and `initial` of `positivity`; its other entries keep the runcard's values."""
-        self._lagrange("positivity", "", min_multiplier, max_multiplier, min_initial, max_initial)
+    def positivity(self, **bounds: float | None) -> None:
+        """Scan `multiplier`, uniform, and `initial`, logarithmic, of `positivity`, each if it has both bounds.
 
-    def integrability(
-        self,
-        min_multiplier: float | None = None,
-        max_multiplier: float | None = None,
-        min_initial: float | None = None,
-        max_initial: float | None = None,
-    ) -> None:
+        Other entries of `positivity` keep the runcard's values.
+        """
+        self._lagrange("positivity", "", bounds)
+
+    def integrability(self, **bounds: float | None) -> None:
         """As `positivity`, for `integrability`; labels `integrability_multiplier` and `integrability_initial`."""
-        self._lagrange("integrability", "integrability_", min_multiplier, max_multiplier, min_initial, max_initial)
+        self._lagrange("integrability", "integrability_", bounds)
 
-    def _lagrange(self, key: str, prefix: str, *values: float | None) -> None:
-        found = lagrange_samplers(prefix, _section(ScannedLagrange, key, values))
-        if found:
-            self._update_param(key, {**(self._original.get(key) or {}), **found})
+    def _lagrange(self, key: str, prefix: str, bounds: Mapping[str, float | None]) -> None:
+        section = validated(ScannedLagrange, bounds, SpaceError, key)
+        built = {
+            "multiplier": hp_uniform(f"{prefix}multiplier", section.min_multiplier, section.max_multiplier),
+            "initial": hp_loguniform(f"{prefix}initial", section.min_initial, section.max_initial),
+        }
+        if scanned := {name: sampler for name, sampler in built.items() if sampler is not None}:
+            self._scan(key, {**(self._original.get(key) or {}), **scanned})
 
-    def architecture(
-        self,
-        initializers: list[str] | str | None = None,
-        activations: list[str] | None = None,
-        max_drop: float | None = None,
-        n_layers: list[int] | None = None,
-        min_units: float | None = None,
-        max_units: float | None = None,
-        layer_types: list[str] | None = None,
-        output_size: int | None = None,
-    ) -> None:
-        """Scan the network: `layer_type`, `activation_per_layer`, `nodes_per_layer`, `initializer` and `dropout`."""
-        values = (initializers, activations, max_drop, n_layers, min_units, max_units, layer_types)
-        architecture = _section(Architecture, "architecture", values)
-        self._update(architecture_samplers(self.steps, architecture, output_size))
+    def architecture(self, output_size: int | None = None, **ranges: Any) -> None:
+        """Scan the network: `layer_type`, `activation_per_layer`, `nodes_per_layer`, `initializer` and `dropout`.
+
+        Widths exist for their depth only, and the last one is `output_size`.
+        """
+        section = validated(Architecture, ranges, SpaceError, "architecture")
+        low, high = section.min_units, section.max_units
+        widths = [[*_hidden(depth, low, high), output_size] for depth in section.n_layers or ()]
+        functions = [ActivationStr(name) for name in section.activations or ()]
+        self._scan("layer_type", hp_choice("layer_type", section.layer_types))
+        self._scan("activation_per_layer", hp_choice("activation_per_layer", functions))
+        self._scan("nodes_per_layer", hp_choice("nodes_per_layer", widths))
+        self._scan("initializer", hp_choice("initializer", section.initializers))
+        self._scan("dropout", hp_quniform("dropout", 0.0, section.max_drop, steps=self.steps))
+
+    def _own_sampler(self, name: str, entry: OwnRange) -> Sampler | None:
+        """The sampler of a parameter of the user's own, from the section `space`."""
+        if entry.choice is not None:
+            return hp_choice(name, entry.choice)
+        if not entry.grid:
+            return (hp_loguniform if entry.sampling == "log" else hp_uniform)(name, entry.min, entry.max)
+        step, count = entry.step, entry.steps
+        if step is None and count is None:
+            step, count = (1, None) if entry.make_int else (None, self.steps)
+        return hp_quniform(name, entry.min, entry.max, step_size=step, steps=count, make_int=entry.make_int)
 
     def space_eval(self, trial: Trial | Mapping[str, Any]) -> dict[str, Any]:
         """The full parameters of a trial, its values over the original ones, as a runcard's `parameters` has them.
@@ -194,9 +212,25 @@ class HyperScanner:
         return chosen[_SETS] if _SETS in self.hyper_keys else chosen
 
 
-def _require_mapping(name: str, given: Any) -> None:
-    if not isinstance(given, Mapping):
-        raise SpaceError(f"{name}: accepted is a dictionary, given {given!r}")
+def _config(given: Mapping[str, Any]) -> HyperscanConfig:
+    return validated(HyperscanConfig, given, SpaceError, "hyperscan_config")
+
+
+def _optimizer(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An optimizer with its arguments, fixed or sampled, in the order in which they stand."""
+    name = entry["optimizer_name"]
+    chosen = {
+        key: value if isinstance(value, bool | str) else optimizer_arg_wrapper(f"{name}_{key}", value)
+        for key, value in entry.items()
+        if value is not None
+    }
+    return {"optimizer_name": name, **chosen}
+
+
+def _hidden(depth: int, low: int | None, high: int | None) -> list[Sampler | None]:
+    """The widths of the hidden layers of a network of this depth."""
+    labels = [f"nl{depth}:-{i}/{depth}" for i in range(depth)]
+    return [hp_quniform(label, low, high, step_size=1, make_int=True) for label in labels]
 
 
 def _vals(trial: Trial | Mapping[str, Any]) -> dict[str, list[Any]]:

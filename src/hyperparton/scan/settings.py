@@ -1,19 +1,32 @@
-"""A scan's settings: `ScanSettings`, which say what it is, and `Execution`, which says how it is run."""
+"""A scan's settings: `ScanSettings`, which say what it is, and `Execution`, which says how it is run.
+
+What a scan is, is kept in its store at the first start and compared at each later one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from hyperparton.errors import ScanError
+from hyperparton.engines import check_engine
+from hyperparton.errors import ScanError, StoreError
 from hyperparton.scan.early_stop import EarlyStopping
 from hyperparton.scan.limits import Limits
 from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
+from hyperparton.space import describe, fingerprint
+from hyperparton.trials import TrialStore
+from hyperparton.trials.strict_json import strict
 
-__all__ = ["Execution", "ScanSettings"]
+Settings = TypeVar("Settings", bound="ScanSettings | Execution | Limits | EarlyStopping")
+
+__all__ = ["Execution", "ScanSettings", "agreed_lag", "taken_from"]
+
+#: the store keeps what the scan is under this, with notes that are shown and not compared: a comment in the card's text
+#: changes no trial
+_KEY, _NOTES = "scan", "notes"
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class ScanSettings:
         """What is kept and compared, beside `metadata`; what is not used is left out."""
         kept: dict[str, Any] = {"seed": self.seed, "engine": self.engine, "lag": self.lag}
         if self.rule is not None:
-            kept["prune"] = self.rule.as_dict()
+            kept["prune"] = asdict(self.rule)
         if self.warm_start:
             kept["prior"] = [Path(source).name for source in self.warm_start]
         return kept
@@ -94,6 +107,60 @@ class Execution:
             _whole("workers", self.workers)
 
 
+def taken_from(options: dict[str, Any], settings: type[Settings]) -> Settings:
+    """`settings` of the options that are fields of it, which are taken out of `options`."""
+    names = [each.name for each in fields(settings) if each.name in options]
+    return settings(**{name: options.pop(name) for name in names})
+
+
 def _whole(name: str, value: Any) -> None:
     if not isinstance(value, int) or value < 1:
         raise ScanError(f"{name} must be a whole number of at least 1, given {value!r}")
+
+
+def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings, usual_lag: int) -> int:
+    """Keep what the scan is, at its first start; raise StoreError if a later one asks for another scan.
+
+    Raises EngineError if it was begun with an engine that is gone. Gives the scan's lag: what was asked for, else what
+    it was begun with, else the usual one.
+    """
+    space, identity = scanner.as_dict(), settings.identity()
+    asked: dict[str, Any] = {
+        "settings": {**identity, "lag": settings.lag or usual_lag, "space": fingerprint(space)},
+        "space": describe(space),
+        "metadata": strict(settings.metadata, "metadata"),
+    }
+    kept = store.attach_first(_KEY, asked)
+    check_engine(kept["settings"]["engine"])
+    if settings.lag is None:
+        asked["settings"]["lag"] = kept["settings"]["lag"]
+    faults = _differences(kept, asked)
+    if faults:
+        what, other = "; ".join(faults), "database" if store.shared else "folder"
+        raise StoreError(
+            f"{store.name}: holds a scan with {what}: continue that one as it is or choose another {other}"
+        )
+    return kept["settings"]["lag"]
+
+
+def _differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if kept["settings"]["space"] != asked["settings"]["space"]:
+        keys = _differing(kept["space"], asked["space"])
+        faults.append(f"another search space (it differs in {', '.join(keys)})")
+    for part, left_out in (("settings", {"space"}), ("metadata", {_NOTES})):
+        for key in _differing(kept[part], asked[part]):
+            if key not in left_out:
+                faults.append(
+                    f"another {key} ({_short(kept[part].get(key))}, asked for {_short(asked[part].get(key))})"
+                )
+    return faults
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key) or (key in one) != (key in other))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -6,7 +6,11 @@ scan asks for abilities here and nowhere else.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from hyperparton.errors import ScanError
@@ -15,11 +19,11 @@ from hyperparton.scan.checkpoints import Checkpoints
 __all__ = [
     "AdaptedTrainer",
     "BatchTrainer",
+    "ProgressTrainer",
     "ReportingTrainer",
-    "TellingTrainer",
     "Trainer",
     "adapted",
-    "missing_method",
+    "load_trainer",
 ]
 
 
@@ -42,7 +46,7 @@ class ReportingTrainer(Trainer, Protocol):
 
     In a scan that prunes, `report` is a function during each trial, otherwise None: `report(epoch, loss, folds=(),
     epochs=None)` with the loss that the trial would have if it ended after `epoch` epochs, the same of each fold, and
-    how many epochs the trial may take. It raises TrialPrunedError to end the trial.
+    how many epochs the trial may take. It raises TrialPrunedError to end the trial; a trainer lets that pass.
     """
 
     report: Callable[..., None] | None
@@ -63,8 +67,8 @@ class BatchTrainer(Trainer, Protocol):
 
 
 @runtime_checkable
-class TellingTrainer(Trainer, Protocol):
-    """A trainer that tells how far its fits are: it calls `progress` with a dictionary now and then."""
+class ProgressTrainer(Trainer, Protocol):
+    """A trainer that reports how far its fits are: it calls `progress` with a dictionary now and then."""
 
     progress: Callable[[dict[str, Any]], None] | None
 
@@ -76,7 +80,7 @@ class AdaptedTrainer:
         self.trainer = trainer
         self.reports = isinstance(trainer, ReportingTrainer)
         self.batches = isinstance(trainer, BatchTrainer)
-        self.tells = isinstance(trainer, TellingTrainer)
+        self.reports_progress = isinstance(trainer, ProgressTrainer)
 
     def begin(self, keys: Any, prune: bool) -> None:
         """Prepare for a scan of `keys`; raises ScanError if its trials cannot be pruned and shall be."""
@@ -85,9 +89,9 @@ class AdaptedTrainer:
             raise ScanError(f"pruning needs a trainer that reports at checkpoints: {name} has no attribute `report`")
         self.trainer.set_hyperopt(True, keys=keys)
 
-    def tell(self, progress: Callable[[dict[str, Any]], None]) -> None:
-        """Let a trainer that tells how far its fits are call `progress`."""
-        if isinstance(self.trainer, TellingTrainer):
+    def report_progress_to(self, progress: Callable[[dict[str, Any]], None]) -> None:
+        """Let a trainer that reports how far its fits are call `progress`."""
+        if isinstance(self.trainer, ProgressTrainer):
             self.trainer.progress = progress
 
     def run(self, params: dict[str, Any], checkpoints: Checkpoints | None) -> Any:
@@ -107,7 +111,7 @@ class AdaptedTrainer:
         return self.trainer.hyperparametrizable_batch(trials, checkpoints)
 
 
-def missing_method(trainer: Any) -> str | None:
+def _missing_method(trainer: Any) -> str | None:
     """The name of a method that every trainer needs and this one lacks; None if it has both."""
     needed = ("set_hyperopt", "hyperparametrizable")
     return next((name for name in needed if not callable(getattr(trainer, name, None))), None)
@@ -117,6 +121,42 @@ def adapted(trainer: Trainer | AdaptedTrainer) -> AdaptedTrainer:
     """The trainer as a scan uses it; raises ScanError if it lacks a method."""
     if isinstance(trainer, AdaptedTrainer):
         return trainer
-    if (method := missing_method(trainer)) is not None:
+    if (method := _missing_method(trainer)) is not None:
         raise ScanError(f"a trainer needs the method {method}, {type(trainer).__name__} has none")
     return AdaptedTrainer(trainer)
+
+
+def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = None) -> Trainer:
+    """The trainer of the user's own that a card names as `trainer: module:factory`, made of the card's `content`.
+
+    The factory is called with the content, a dictionary, and returns an object with the two methods of `Trainer`.
+    Modules in `folder`, the card's own, go before installed ones. Raises ScanError naming what is not there, what the
+    factory raised and where, or which method its result lacks.
+    """
+    module_name, _, factory_name = name.partition(":")
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        module = import_module(module_name)
+    except ImportError as fault:
+        beside = f" (looked in {folder} first)" if folder is not None else ""
+        raise ScanError(f"trainer {name}: {fault}{beside}") from fault
+    except Exception as fault:
+        raise ScanError(f"trainer {name}: importing {module_name} raised {_with_place(fault)}") from fault
+    factory = getattr(module, factory_name, None)
+    if not callable(factory):
+        raise ScanError(f"trainer {name}: {module_name} has no function {factory_name!r}")
+    try:
+        trainer: Any = factory(dict(content))
+    except Exception as fault:
+        raise ScanError(f"trainer {name}: {factory_name} raised {_with_place(fault)}") from fault
+    if (method := _missing_method(trainer)) is not None:
+        raise ScanError(f"trainer {name}: {factory_name} returned a {type(trainer).__name__} without {method}")
+    return trainer
+
+
+def _with_place(fault: Exception) -> str:
+    """The exception with its place."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(fault).__name__}: {fault}{place}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hyperparton.scan.crashes import Crashes
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Deadline
+from hyperparton.scan.limits import Crashes, Deadline
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.suggest import Suggester
 from hyperparton.trials import Trial, TrialStore

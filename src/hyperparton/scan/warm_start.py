@@ -15,7 +15,7 @@ from typing import Any
 
 from hyperparton.errors import ScanError
 from hyperparton.space import Misfit, fill, locate, samplers_by_label
-from hyperparton.trials import Outcome, Trial, TrialStore, ranked, read_trials
+from hyperparton.trials import Outcome, TrialStore, ranked, read_trials
 from hyperparton.trials.scan_folder import ScanFolder
 
 __all__ = ["kept_prior", "parameter_sets", "prior_of", "read_prior"]
@@ -59,7 +59,7 @@ def read_prior(sources: Sequence[str | Path], space: Mapping[str, Any]) -> tuple
         outside: list[tuple[int, list[Misfit]]] = []
         before = len(taken)
         for trial in trials:
-            vals, misfits = _located(space, trial)
+            vals, misfits = _located(space, trial.space_vals)
             if vals is None:
                 outside.append((trial.number, misfits))
             else:
@@ -74,8 +74,7 @@ def _tries_of(sources: Sequence[str | Path]) -> list[Path]:
     return [folder.tries for source in sources for folder in ScanFolder.find_all(source)]
 
 
-def _located(space: Mapping[str, Any], trial: Trial) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
-    held = trial.space_vals
+def _located(space: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
     if not held:
         return None, [Misfit("space_vals", "nothing", "the trial's parameters")]
     return locate(space, {"parameters": held} if set(space) == {"parameters"} else held)

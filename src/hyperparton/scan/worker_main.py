@@ -2,7 +2,7 @@
 
 It speaks lines of JSON. First it reads a recipe and answers `{"ready": true}` or `{"broken": why}`; then each line
 `{"trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"results": [...]}`, with `{"progress": ...}` lines
-before it where the trainer tells any.
+before it where the trainer reports any.
 It ends when its input does, in the middle of a trial too: no worker outlives the one who started it.
 """
 
@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import IO, Any
 
@@ -35,7 +36,7 @@ _EVERY = 1.0
 
 def main() -> None:
     """The process."""
-    # whoever started it hears these signals and ends it by closing its input
+    # whoever started it gets these signals and ends it by closing its input
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -52,7 +53,7 @@ def main() -> None:
         _say(answers, {"broken": f"{type(fault).__name__}: {fault}"})
         raise
     _say(answers, {"ready": True})
-    trainer.tell(_Progress(answers))
+    trainer.report_progress_to(_progress_to(answers))
     while True:
         tasks = json.loads(lines.get())["trials"]
         each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
@@ -83,16 +84,17 @@ def _build(recipe: dict[str, Any]) -> tuple[AdaptedTrainer, HyperScanner]:
     return made, scanner
 
 
-class _Progress:
-    """Passes on what a trainer tells, now and then."""
+def _progress_to(answers: IO[str]) -> Callable[[dict[str, Any]], None]:
+    """A function that passes on the progress of a trainer, now and then."""
+    last = 0.0
 
-    def __init__(self, answers: IO[str]) -> None:
-        self._answers, self._last = answers, 0.0
+    def progress(event: dict[str, Any]) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            _say(answers, {"progress": strict(event, "progress")})
 
-    def __call__(self, event: dict[str, Any]) -> None:
-        if time.monotonic() - self._last >= _EVERY:
-            self._last = time.monotonic()
-            _say(self._answers, {"progress": strict(event, "progress")})
+    return progress
 
 
 def _say(answers: IO[str], message: dict[str, Any]) -> None:

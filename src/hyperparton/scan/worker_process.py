@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hyperparton.host import resident_memory
-from hyperparton.scan.limits import limit_failure
+from hyperparton.scan.limits import failure_result
 from hyperparton.trials.strict_json import encode
 
 __all__ = ["Answer", "Recipe", "TrainerProcess", "close_processes", "run_task"]
@@ -31,7 +31,7 @@ _LOOK = 0.2
 #: what a process answers: see `TrainerProcess.ask`
 Answer = dict[str, Any]
 
-#: (what hears of a trainer's progress, what is called now and then)
+#: (what is called with a trainer's progress, what is called now and then)
 _Listeners = tuple[Callable[[dict[str, Any]], None] | None, Callable[[], None] | None]
 
 
@@ -95,7 +95,7 @@ class TrainerProcess:
             self.close()
         if "limited" in answer:
             kind, message = answer["limited"]
-            return {"results": [limit_failure(kind, message)]} if len(trials) == 1 else {"died": message}
+            return {"results": [failure_result(kind, message)]} if len(trials) == 1 else {"died": message}
         return answer
 
     def _start(self, listeners: _Listeners) -> Answer:
@@ -105,7 +105,9 @@ class TrainerProcess:
             [sys.executable, "-m", "hyperparton.scan.worker_main"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(threads),
+            # NPROC is XLA's. The threads of the BLAS are left as they are: their number changes the last digits of what
+            # is computed when a trainer is built, and a scan must not depend on how many workers it has
+            env={**os.environ, **({} if threads is None else {"NPROC": str(threads)})},
             start_new_session=True,
         )
         return self._exchange(json.loads(self._text), listeners)
@@ -137,10 +139,10 @@ class TrainerProcess:
             if watch is not None:
                 watch()
             if end is not None and time.monotonic() > end:
-                return _limited("TrialTimeout", f"it took longer than {seconds:g} s; its process was ended")
+                return {"limited": ("TrialTimeout", f"it took longer than {seconds:g} s; its process was ended")}
             if memory is not None and (held := resident_memory(process.pid)) > memory:
                 text = f"its process held {held >> 20} MiB, more than {memory >> 20} MiB, and was ended"
-                return _limited("MemoryLimit", text)
+                return {"limited": ("MemoryLimit", text)}
 
     def _line(self, process: subprocess.Popen[bytes]) -> Answer | None:
         """The next answer; None if there is none just now."""
@@ -174,25 +176,12 @@ class TrainerProcess:
                     pipe.close()
 
 
-def _limited(kind: str, message: str) -> Answer:
-    return {"limited": (kind, message)}
-
-
 def _end_of(process: subprocess.Popen[bytes]) -> str:
     try:
         code = process.wait(5)
     except subprocess.TimeoutExpired:
         return "it closed its output"
     return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
-
-
-def _environment(threads: int | None) -> dict[str, str]:
-    """The variables of a process whose fits may use so many threads.
-
-    NPROC is XLA's. The threads of the BLAS are left as they are: their number changes the last digits of what is
-    computed when a trainer is built, and a scan must not depend on how many workers it has.
-    """
-    return {**os.environ, **({} if threads is None else {"NPROC": str(threads)})}
 
 
 #: processes that wait for a trial, by recipe, and all there are; one set for all the threads of a Dask worker

@@ -28,6 +28,7 @@ from hyperparton.space.tree import (
     fill,
     fingerprint,
     readable,
+    replace_samplers,
     sample,
     samplers_by_label,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "locate",
     "optimizer_arg_wrapper",
     "readable",
+    "replace_samplers",
     "sample",
     "samplers_by_label",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,6 +29,7 @@ __all__ = [
     "fill",
     "fingerprint",
     "readable",
+    "replace_samplers",
     "sample",
     "samplers_by_label",
 ]
@@ -42,7 +43,7 @@ Condition = tuple[tuple[str, int], ...]
 def samplers_by_label(space: Any) -> dict[str, Sampler]:
     """Every sampler of the space by its label; raises SpaceError if two different ones share a label."""
     by_label: dict[str, Sampler] = {}
-    for sampler, _ in _walk(space, ()):
+    for sampler, _, _ in _walk(space):
         known = by_label.setdefault(sampler.label, sampler)
         if known != sampler:
             raise SpaceError(f"the label {sampler.label!r} names two different samplers: {known} and {sampler}")
@@ -52,7 +53,7 @@ def samplers_by_label(space: Any) -> dict[str, Sampler]:
 def conditions(space: Any) -> dict[str, tuple[Condition, ...]]:
     """For every label the ways to reach it; `()` among them means that it always applies."""
     paths: dict[str, list[Condition]] = {}
-    for sampler, path in _walk(space, ()):
+    for sampler, path, _ in _walk(space):
         known = paths.setdefault(sampler.label, [])
         if path not in known:
             known.append(path)
@@ -68,8 +69,8 @@ def counterparts(space: Any) -> list[tuple[str, ...]]:
     """
     ways, kinds = conditions(space), samplers_by_label(space)
     places: dict[str, tuple[Any, ...]] = {}
-    for label, place in _places(space, ()):
-        places.setdefault(label, place)
+    for sampler, _, place in _walk(space):
+        places.setdefault(sampler.label, place)
     groups: dict[tuple[Any, ...], list[tuple[str, ...]]] = {}
     for label, place in places.items():
         kind = kinds[label]
@@ -83,35 +84,29 @@ def counterparts(space: Any) -> list[tuple[str, ...]]:
     return [group for each in groups.values() for group in each]
 
 
-def _places(node: Any, place: tuple[Any, ...]) -> list[tuple[str, tuple[Any, ...]]]:
-    """(label, keys that lead to it) of each sampler; which option of a choice it is in does not count."""
-    if isinstance(node, Choice):
-        return [(node.label, place), *(hit for option in node.options for hit in _places(option, place))]
-    if isinstance(node, Range):
-        return [(node.label, place)]
-    if isinstance(node, Mapping):
-        return [hit for key, value in node.items() for hit in _places(value, (*place, key))]
-    if isinstance(node, list | tuple):
-        return [hit for i, value in enumerate(node) for hit in _places(value, (*place, i - len(node)))]
-    return []
-
-
 def _apart(ways: Sequence[Condition], others: Sequence[Condition]) -> bool:
     """Whether no choice leads to both."""
     return all(any(dict(other).get(label, k) != k for label, k in way) for way in ways for other in others)
 
 
-def _walk(node: Any, path: Condition) -> list[tuple[Sampler, Condition]]:
+def _walk(
+    node: Any, path: Condition = (), place: tuple[Any, ...] = ()
+) -> Iterator[tuple[Sampler, Condition, tuple[Any, ...]]]:
+    """Each sampler, the choices that lead to it, and its place: the keys on the way, whatever the options of choices.
+
+    A place in a list is counted from its end.
+    """
+    if isinstance(node, Sampler):
+        yield node, path, place
     if isinstance(node, Choice):
-        inner = [hit for i, option in enumerate(node.options) for hit in _walk(option, (*path, (node.label, i)))]
-        return [(node, path), *inner]
-    if isinstance(node, Range):
-        return [(node, path)]
-    if isinstance(node, Mapping):
-        return [hit for value in node.values() for hit in _walk(value, path)]
-    if isinstance(node, list | tuple):
-        return [hit for value in node for hit in _walk(value, path)]
-    return []
+        for i, option in enumerate(node.options):
+            yield from _walk(option, (*path, (node.label, i)), place)
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _walk(value, path, (*place, key))
+    elif isinstance(node, list | tuple):
+        for i, value in enumerate(node):
+            yield from _walk(value, path, (*place, i - len(node)))
 
 
 def evaluate(space: Any, vals: Vals) -> Any:
@@ -179,18 +174,26 @@ def readable(value: Any) -> Any:
     return str(value)
 
 
-def _resolve(node: Any, value_of: Callable[[Sampler], Any]) -> Any:
-    if isinstance(node, Choice):
-        return _resolve(node.options[value_of(node)], value_of)
-    if isinstance(node, Range):
-        return node.cast(value_of(node)) if isinstance(node, QUniform) else value_of(node)
+def replace_samplers(node: Any, made_of: Callable[[Sampler], Any]) -> Any:
+    """The structure of a space, not frozen, with what `made_of` gives in place of each of its outermost samplers."""
+    if isinstance(node, Sampler):
+        return made_of(node)
     if isinstance(node, Mapping):
-        return {key: _resolve(value, value_of) for key, value in node.items()}
+        return {key: replace_samplers(value, made_of) for key, value in node.items()}
     if isinstance(node, list | FrozenList):
-        return [_resolve(value, value_of) for value in node]
+        return [replace_samplers(value, made_of) for value in node]
     if isinstance(node, tuple):
-        return tuple(_resolve(value, value_of) for value in node)
+        return tuple(replace_samplers(value, made_of) for value in node)
     return node
+
+
+def _resolve(node: Any, value_of: Callable[[Sampler], Any]) -> Any:
+    def resolved(sampler: Sampler) -> Any:
+        if isinstance(sampler, Choice):
+            return _resolve(sampler.options[value_of(sampler)], value_of)
+        return sampler.cast(value_of(sampler)) if isinstance(sampler, QUniform) else value_of(sampler)
+
+    return replace_samplers(node, resolved)
 
 
 def _value(sampler: Sampler, vals: Vals) -> Any:

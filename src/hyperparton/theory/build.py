@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,8 @@ def build(
         evolution_jobs, coefficient_jobs = _jobs(request, tables)
         seconds = run_jobs([*evolution_jobs, *coefficient_jobs], request.pieces, workers, report)
         names = _write_tables(request, tables, evolution_jobs, coefficient_jobs)
-        _write_card(request)
+        with replacing(request.folder / "theory_card.yaml") as stream:
+            YAML(typ="safe", pure=True).dump(dict(sorted(request.card.full.items())), stream)
         write_manifest(
             request.folder, request.card, names, _record(request, seconds, time.monotonic() - started, workers)
         )
@@ -116,8 +117,7 @@ def _sweep(request: BuildRequest) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _jobs(request: BuildRequest, tables: Iterable[PlannedTable]) -> tuple[list[EvolutionJob], list[CoefficientJob]]:
-    tables = list(tables)
+def _jobs(request: BuildRequest, tables: Sequence[PlannedTable]) -> tuple[list[EvolutionJob], list[CoefficientJob]]:
     rows = [row for table in tables for row in table.rows]
     coefficient_jobs = []
     for number, batch in enumerate(batches(rows)):
@@ -129,13 +129,11 @@ def _jobs(request: BuildRequest, tables: Iterable[PlannedTable]) -> tuple[list[E
     for table in tables:
         if not isinstance(table.kind, DISTable | IntegrabilityTable):
             flavours |= {active_flavours(request.card, float(q2)) for q2 in table.kinematics["Q2"]}
-    segments = dict.fromkeys(segment for nf in sorted(flavours) for segment in _segments(request, nf))
+    segments: dict[Segment, None] = {}
+    for nf in sorted(flavours):
+        for q2 in nodes_for(request.card, nf, request.limits.q2min).q2:
+            segments.update(dict.fromkeys(segments_to(request.card, nf, q2)))
     return [EvolutionJob(request.card, segment) for segment in segments], coefficient_jobs
-
-
-def _segments(request: BuildRequest, nf: int) -> list[Segment]:
-    nodes = nodes_for(request.card, nf, request.limits.q2min)
-    return [segment for q2 in nodes.q2 for segment in segments_to(request.card, nf, q2)]
 
 
 def _write_tables(
@@ -160,11 +158,6 @@ def _write_tables(
         nf0 = int(request.card.full["nf0"]) if isinstance(table.kind, DrellYanTable) else None
         write(content, request.folder / "fastkernel" / f"{table.name}{TABLE_SUFFIX}", metadata, nf0)
     return [table.name for table in tables]
-
-
-def _write_card(request: BuildRequest) -> None:
-    with replacing(request.folder / "theory_card.yaml") as stream:
-        YAML(typ="safe", pure=True).dump(dict(sorted(request.card.full.items())), stream)
 
 
 def _record(request: BuildRequest, seconds: dict[str, float], wall: float, workers: int) -> dict[str, Any]:

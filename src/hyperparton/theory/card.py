@@ -112,7 +112,8 @@ def read_card(card: str | int | Path) -> TheoryCard:
     raw = read_theory_card(path)
     if not isinstance(raw, dict):
         raise TheoryError(f"the theory card {path} is not a mapping of keys to values")
-    faults = _faults(raw)
+    absent = [f"{key}: is missing" for key in _NEEDED if raw.get(key) is None]
+    faults = absent or [*_wrong_numbers(raw), *_unsupported(raw), *_scheme_faults(raw)]
     if faults:
         raise TheoryError("\n".join(f"{path}: {fault}" for fault in faults))
     return TheoryCard(raw=dict(raw), path=path)
@@ -130,12 +131,6 @@ def _find(card: str) -> Path:
         numbers = [each.stem for each in THEORY_CARDS.glob("*.yaml")]
         raise TheoryError(f"nnpdf-data has no theory card {number}{nearest(number, numbers)}")
     return known
-
-
-def _faults(raw: dict[str, Any]) -> list[str]:
-    """What cannot be computed of a card, one line for each key."""
-    absent = [f"{key}: is missing" for key in _NEEDED if raw.get(key) is None]
-    return absent or [*_wrong_numbers(raw), *_unsupported(raw), *_scheme_faults(raw)]
 
 
 def _wrong_numbers(raw: dict[str, Any]) -> list[str]:

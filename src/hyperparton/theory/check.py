@@ -115,7 +115,9 @@ def check_theory(folder: Path, datasets: Sequence[str] | None = None) -> TheoryR
     manifest = read_manifest(folder)
     known = datasets_of_tables()
     checked = [name for name in known if set(known[name]) & there] if datasets is None else list(datasets)
-    planned = {table.name: table for table in plan_tables(checked, _limits(manifest))}
+    # the limits of the last build: rows outside them are zero
+    limits = manifest["builds"][-1]["limits"] if manifest and manifest["builds"] else {}
+    planned = {table.name: table for table in plan_tables(checked, KinematicLimits(**limits))}
     recorded = {} if manifest is None else manifest["tables"]
     names = sorted(set(planned) | (there | set(recorded) if datasets is None else set()))
     if not names:
@@ -125,11 +127,6 @@ def check_theory(folder: Path, datasets: Sequence[str] | None = None) -> TheoryR
     whole = [name for name in checked if not set(operands_of(find_metadata(name, with_data=False)).names) & bad]
     notes = () if manifest else (f"{folder} has no manifest, so that checksums cannot be compared",)
     return TheoryReport(folder, tables, dataset_chi2(folder, whole), notes)
-
-
-def _limits(manifest: dict[str, Any] | None) -> KinematicLimits:
-    """The limits of the last build: rows outside them are zero."""
-    return KinematicLimits(**manifest["builds"][-1]["limits"]) if manifest and manifest["builds"] else KinematicLimits()
 
 
 def _check_table(folder: Path, name: str, planned: PlannedTable | None, recorded: dict[str, Any] | None) -> TableReport:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -134,16 +135,16 @@ class CoefficientJob(Job):
 
 def batches(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
     """Rows of like process and target-mass correction in the order of Q², about 120 in each and no Q² in two."""
-    batches_of_rows: list[tuple[Row, ...]] = []
-    kinds = sorted({(row.observable.process, row.observable.tmc) for row in rows})
-    for kind in kinds:
-        like = [row for row in rows if (row.observable.process, row.observable.tmc) == kind]
-        like.sort(key=lambda row: (row.point.q2, row.point.x, row.table, row.index))
-        batch: list[Row] = []
+
+    def kind(row: Row) -> tuple[str, bool]:
+        return row.observable.process, row.observable.tmc
+
+    ordered = sorted(rows, key=lambda row: (kind(row), row.point.q2, row.point.x, row.table, row.index))
+    batches_of_rows: list[list[Row]] = []
+    for _, like in groupby(ordered, kind):
+        batches_of_rows.append([])
         for row in like:
-            if len(batch) >= _BATCH and row.point.q2 != batch[-1].point.q2:
-                batches_of_rows.append(tuple(batch))
-                batch = []
-            batch.append(row)
-        batches_of_rows.append(tuple(batch))
-    return batches_of_rows
+            if len(batches_of_rows[-1]) >= _BATCH and row.point.q2 != batches_of_rows[-1][-1].point.q2:
+                batches_of_rows.append([])
+            batches_of_rows[-1].append(row)
+    return [tuple(batch) for batch in batches_of_rows]

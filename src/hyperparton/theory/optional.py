@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from hyperparton.errors import TheoryError
 
-__all__ = ["PACKAGES", "require", "require_extra", "single_thread", "versions"]
+__all__ = ["PACKAGES", "require", "require_extra", "versions"]
 
 PACKAGES = ("yadism", "eko")
 """what the extra brings"""
@@ -47,9 +46,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def single_thread() -> None:
-    """Lets the processes started from now on compute in one thread each, since there are as many as cores."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"

@@ -25,7 +25,6 @@ import numpy as np
 from hyperparton.errors import TheoryError
 from hyperparton.theory.cache import SECONDS, PieceCache
 from hyperparton.theory.jobs import Job
-from hyperparton.theory.optional import single_thread
 
 __all__ = ["BuildProgress", "run_jobs"]
 
@@ -81,7 +80,8 @@ def run_jobs(
 @contextlib.contextmanager
 def _processes(number: int) -> Iterator[ProcessPoolExecutor]:
     """So many processes of one thread each, which start with their first job; an interrupt ends them at once."""
-    single_thread()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
     context = multiprocessing.get_context("spawn")
     watched, held = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(number, context, initializer=_live_as_long_as, initargs=(watched,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from hyperparton.runcard import Runcard, TrainerRuncard, examine
 
 __all__ = [
     "checked_card",
+    "data_summary",
     "make_scanner",
-    "n3fit_results",
     "output_folder",
     "replicas_option",
     "runcard_argument",
@@ -82,7 +81,7 @@ def scanner_of(card: Runcard | TrainerRuncard) -> Any:
         found = []
         for name in checked.use_tries_from:
             try:
-                found.append(str(find_scan(name, folder, n3fit_results())))
+                found.append(str(find_scan(name, folder)))
             except StoreError:
                 if not checked.scanned:
                     raise
@@ -91,9 +90,12 @@ def scanner_of(card: Runcard | TrainerRuncard) -> Any:
     return HyperScanner(card.scan_parameters(), config)
 
 
-def n3fit_results() -> list[Path]:
-    """Where NNPDF's tools keep scans."""
-    return [Path(sys.prefix) / "share" / "NNPDF" / "hyperscan"]
+def data_summary(data: Any) -> list[str]:
+    """Lines on the data of a PDF fit."""
+    return [
+        f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}",
+        f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}",
+    ]
 
 
 def output_folder(card: Runcard | TrainerRuncard, given: Path | None) -> Path:

@@ -35,11 +35,11 @@ class TrainerRequest:
         arguments = {
             "text": self.card.text,
             "path": str(Path(self.card.path).resolve()),
+            "trainer": self.card.trainer if isinstance(self.card, TrainerRuncard) else None,
             "replicas": self.replicas,
+            "output": str(self.output.resolve()),
             "theory": None if self.theory is None else str(self.theory.resolve()),
             "t0pdfset": self.t0pdfset,
-            "trainer": self.card.trainer if isinstance(self.card, TrainerRuncard) else None,
-            "output": str(self.output.resolve()),
         }
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
@@ -52,7 +52,7 @@ class TrainerRequest:
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
     def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:
-        """The trainer, made here. `data` and `progress` are for PDF fits: what `load_data` gave, who hears of fits."""
+        """The trainer, made here. PDF fits use `data` of `load_data`, and report to `progress`."""
         card = self.card
         if isinstance(card, Runcard):
             from hyperparton.hyperloss.trainer import ModelTrainer
@@ -67,11 +67,13 @@ class TrainerRequest:
         return as_trainer(build_n3fit_trainer(card.text, card.path, self.replicas, self.output))
 
 
-def build(
-    text: str, path: str, replicas: int, theory: str | None, t0pdfset: str | None, trainer: str | None, output: str
-) -> tuple[Trainer, HyperScanner]:
-    """(trainer, HyperScanner) of a runcard's text; `path` is where it was read; modules beside it can be imported."""
+def build(text: str, path: str, trainer: str | None, **request: Any) -> tuple[Trainer, HyperScanner]:
+    """(trainer, HyperScanner) of a runcard's text and the other fields of a `TrainerRequest`.
+
+    `path` is where the card was read; modules beside it can be imported.
+    """
     card = parse_runcard(text, Path(path), trainer)
-    request = TrainerRequest(card, replicas, Path(output), None if theory is None else Path(theory), t0pdfset)
+    paths = {key: Path(value) for key, value in request.items() if key in ("output", "theory") and value is not None}
+    made = TrainerRequest(card, **{**request, **paths})
     scanner = scanner_of(card)
-    return request.trainer(request.load_data()), scanner
+    return made.trainer(made.load_data()), scanner

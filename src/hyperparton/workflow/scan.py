@@ -14,7 +14,7 @@ from hyperparton.scan import Execution, HyperScanner, Recipe, ScanSettings, Trai
 from hyperparton.scan.events import Progress
 from hyperparton.space import readable
 from hyperparton.trials.scan_folder import ScanFolder
-from hyperparton.workflow.cards import checked_card, make_scanner, output_folder
+from hyperparton.workflow.cards import checked_card, data_summary, make_scanner, output_folder
 from hyperparton.workflow.recipe import TrainerRequest
 
 __all__ = ["scan_runcard"]
@@ -47,21 +47,25 @@ def scan_runcard(
     takes n3fit's fits. A scan is continued with the same card, replicas and data only; they are kept beside
     `settings.metadata`. The walltime counts from this call.
 
-    `progress` hears what `run_scan` tells. Before that it hears `{"event": "note", text}`, lines for the reader, and of
-    fits in this process `{"event": "fit_progress", epoch, epochs, running}`, `running` being how many models still run.
+    `progress` is called with the events of `run_scan`. Before them come `{"event": "note", text}`, lines for the
+    reader; fits in this process report `{"event": "fit_progress", epoch, epochs, running}`, `running` being how many
+    models still run.
 
     Raises RuncardError with all faults of the card, DataError, TheoryError or PDFSetError for data that cannot be read,
     and what `run_scan` raises.
     """
     begun = time.monotonic()
     settings, execution = settings or ScanSettings(), execution or Execution()
-    tell = progress or (lambda event: None)
+    report = progress or (lambda event: None)
     card, scanner = _card_and_space(runcard, trainer)
     for line in _notices(card, scanner):
-        tell({"event": "note", "text": line})
+        report({"event": "note", "text": line})
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
-    made, identity = _trainer_and_identity(request, _run_apart(execution), tell)
+    limits = execution.limits
+    at_once = execution.workers is not None or execution.scheduler is not None
+    apart = at_once or limits.trial_timeout is not None or limits.worker_memory is not None
+    made, identity = _trainer_and_identity(request, apart, report)
     folder, begins = ScanFolder(output), True
 
     def listen(event: dict[str, Any]) -> None:
@@ -71,7 +75,7 @@ def scan_runcard(
             folder.write_runcard(card.text)
             folder.write_progress(trials, execution.store)
             begins = False
-        tell(event)
+        report(event)
 
     return run_scan(
         folder.replica,
@@ -79,7 +83,7 @@ def scan_runcard(
         scanner,
         trials,
         settings=replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata}),
-        execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
+        execution=replace(execution, limits=limits.after(time.monotonic() - begun)),
         progress=listen,
     )
 
@@ -115,24 +119,19 @@ def _notices(card: Runcard | TrainerRuncard, scanner: HyperScanner) -> list[str]
     return lines
 
 
-def _run_apart(execution: Execution) -> bool:
-    """Whether the trials run in processes beside this one."""
-    limits = execution.limits
-    at_once = execution.workers is not None or execution.scheduler is not None
-    return at_once or limits.trial_timeout is not None or limits.worker_memory is not None
-
-
 def _trainer_and_identity(
-    request: TrainerRequest, apart: bool, tell: Progress
+    request: TrainerRequest, apart: bool, report: Progress
 ) -> tuple[Trainer | Recipe, dict[str, Any]]:
-    """The trainer, or its recipe if the trials run apart from this process, and what tells the scan from others."""
+    """The trainer, or its recipe if the trials run apart from this process, and what identifies the scan."""
     card, data, identity = request.card, None, _content(request.card)
     if isinstance(card, Runcard):
         from hyperparton.data.theory_folder import tables_digest
 
         data = request.load_data()
-        for line in _summary(card, data, request.replicas):
-            tell({"event": "note", "text": line})
+        assert card.kfold is not None
+        folds = f"{len(card.kfold.partitions)} folds x {request.replicas} replicas per trial"
+        for line in (*data_summary(data), folds):
+            report({"event": "note", "text": line})
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
     elif card.trainer == N3FIT:
         if request.theory is not None or request.t0pdfset is not None:
@@ -144,17 +143,7 @@ def _trainer_and_identity(
         identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
     if apart:
         return request.recipe(), identity
-    return request.trainer(data, lambda event: tell({**event, "event": "fit_progress"})), identity
-
-
-def _summary(card: Runcard, data: Any, replicas: int) -> list[str]:
-    """Lines on the data of a card of PDF fits."""
-    assert card.kfold is not None
-    return [
-        f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}",
-        f"{data.ndata} points in {len(data.datasets)} data sets, t0 set {data.t0pdfset or 'none'}",
-        f"{len(card.kfold.partitions)} folds x {replicas} replicas per trial",
-    ]
+    return request.trainer(data, lambda event: report({**event, "event": "fit_progress"})), identity
 
 
 def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:
