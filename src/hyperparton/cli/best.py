@@ -37,7 +37,7 @@ def _best(directory: Path, top: int, form: str | None) -> str:
     from hyperparton.trials import ranked, read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 
-    path = ScanFolder.find_tries(directory)
+    path = ScanFolder.find(directory).tries
     trials = read_trials(path, keep=lambda trial: trial.without_arrays())
     order = [trial for trial, _ in ranked(trials)]
     if not order:

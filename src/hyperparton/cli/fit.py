@@ -112,7 +112,7 @@ def _chosen(
     if source is None:
         assert specs is not None
         source = find_scan(specs.hyperscan, Path(card.path).resolve().parent)
-    path = ScanFolder.find_tries(source)
+    path = ScanFolder.find(source).tries
     count = top or (specs.number_of_trials if specs else 1)
     best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
     places = assigned(numbers, count, specs.seed if specs else None)

@@ -28,7 +28,7 @@ def write_fit(
     `result` is a `MixedFit`, `parameters` are those of each replica, as they are written; `save` names the file of its
     weights, if they are asked for.
     """
-    ScanFolder(folder).write_runcard(card.text)
+    write_text(ScanFolder(folder).runcard, card.text)
     for part in result.parts:
         _write_part(folder, part, parameters, q0, save)
 

@@ -100,10 +100,8 @@ def _command(scan: Scan) -> str:
 def _table(table: Table, states: bool = False) -> Markup:
     """A table as HTML; numbers carry their full value for sorting, and with `states` failed trials their class."""
     text = [any(isinstance(row[i], str | list) for row in table.rows) for i in range(len(table.columns))]
-    head = "".join(
-        f'<th scope="col"{_class(is_text)}>{escape(name)}</th>'
-        for name, is_text in zip(table.columns, text, strict=True)
-    )
+    kinds = [' class="text"' if is_text else "" for is_text in text]
+    head = "".join(f'<th scope="col"{css}>{escape(name)}</th>' for name, css in zip(table.columns, kinds, strict=True))
     at = table.columns.index("status") if states and "status" in table.columns else None
     lines = []
     for row in table.rows:
@@ -111,10 +109,6 @@ def _table(table: Table, states: bool = False) -> Markup:
         failed = at is not None and row[at] == "fail"
         lines.append(f'<tr class="fail">{cells}</tr>' if failed else f"<tr>{cells}</tr>")
     return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>")
-
-
-def _class(is_text: bool) -> str:
-    return ' class="text"' if is_text else ""
 
 
 def _cell(value: Any, is_text: bool) -> str:

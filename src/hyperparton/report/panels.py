@@ -123,15 +123,11 @@ def _dependences(summary: Summary) -> Section:
         f"{model.ceiling:.4g} count as {model.ceiling:.4g}. All panels share one axis: the steeper a curve, the more "
         f"it matters. {quality}"
     )
-    limits = _limits(model.entries)
-    panels = tuple(_dependence(entry, label, limits) for entry in model.entries)
-    return Section(key, title, panels, reading)
-
-
-def _limits(entries: Sequence[Dependence]) -> tuple[float, float]:
-    low, high = min(float(e.low.min()) for e in entries), max(float(e.high.max()) for e in entries)
+    low = min(float(entry.low.min()) for entry in model.entries)
+    high = max(float(entry.high.max()) for entry in model.entries)
     margin = 0.05 * (high - low) or 0.1
-    return low - margin, high + margin
+    panels = tuple(_dependence(entry, label, (low - margin, high + margin)) for entry in model.entries)
+    return Section(key, title, panels, reading)
 
 
 def _dependence(entry: Dependence, label: str, limits: tuple[float, float]) -> Panel:

@@ -57,11 +57,6 @@ class ScanFolder:
         raise StoreError(f"{path}: holds no trials; looked for {looked}")
 
     @classmethod
-    def find_tries(cls, place: str | Path) -> Path:
-        """`tries.json` of a scan's folder, or the file itself; raises StoreError if there is none."""
-        return cls.find(place).tries
-
-    @classmethod
     def find_all(cls, place: str | Path) -> list[ScanFolder]:
         """The scans of a folder, one for each replica that has a `tries.json`, as parallel scans of n3fit leave them.
 
@@ -83,10 +78,6 @@ class ScanFolder:
         """The files that change when anything changes in the scan."""
         wal = self.store.with_name(self.store.name + "-wal")
         return [self.path, self.progress, self.runcard, self.tries, self.store, wal, self.lock]
-
-    def write_runcard(self, text: str) -> None:
-        """Keep the runcard as it was read, atomically."""
-        write_text(self.runcard, text)
 
     def write_progress(self, trials: int, store: str | None = None) -> None:
         """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.

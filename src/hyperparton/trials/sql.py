@@ -152,8 +152,9 @@ class SqlStore(LeasedStore):
     def _open(self, create: bool) -> None:
         several = self._engine if self._sqlite else self._engine.execution_options(isolation_level="READ COMMITTED")
         with self._transaction(several) as connection:
-            if self._sqlite:
-                self._check_sqlite(connection)
+            verdict = connection.scalar(sa.text("PRAGMA quick_check(1)")) if self._sqlite else "ok"
+            if verdict != "ok":
+                raise StoreError(f"{self.name}: damaged: {verdict}; restore it from a copy or start in another folder")
             # those who start a scan together make its tables one after the other, and all of them or none
             if self._sqlite and create:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -170,11 +171,6 @@ class SqlStore(LeasedStore):
             count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(_TRIALS.c.number))).one()
             if count != (0 if last is None else last + 1):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
-
-    def _check_sqlite(self, connection: sa.Connection) -> None:
-        verdict = connection.scalar(sa.text("PRAGMA quick_check(1)"))
-        if verdict != "ok":
-            raise StoreError(f"{self.name}: damaged: {verdict}; restore it from a copy or start in another folder")
 
     @contextmanager
     def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:

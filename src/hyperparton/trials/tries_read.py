@@ -33,7 +33,7 @@ def read_trials(path: str | Path, keep: Callable[[Trial], Any] = lambda trial: t
     What `keep` gives for a trial is kept of it: a file with one trial a line, as hyperparton writes it, is never in
     memory as a whole. Raises StoreError if there is no file, or if it is no list of trials.
     """
-    return _read(ScanFolder.find_tries(path), lambda i, entry: keep(from_tries(entry, i)))
+    return _read(ScanFolder.find(path).tries, lambda i, entry: keep(from_tries(entry, i)))
 
 
 def read_tries(path: str | Path, keep: Callable[[dict[str, Any]], Any] = lambda entry: entry) -> list[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import RuncardError
+from hyperparton.files import write_text
 from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan import Execution, HyperScanner, Recipe, ScanSettings, Trainer, run_scan
 from hyperparton.scan.events import Progress
@@ -72,7 +73,7 @@ def scan_runcard(
         # the folder is this scan's once its first event comes: until then nothing in it is touched
         nonlocal begins
         if begins:
-            folder.write_runcard(card.text)
+            write_text(folder.runcard, card.text)
             folder.write_progress(trials, execution.store)
             begins = False
         report(event)

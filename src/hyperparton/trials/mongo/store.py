@@ -74,7 +74,10 @@ class MongoStore(LeasedStore):
     def _open(self, create: bool) -> None:
         with self._store_errors():
             if create:
-                self._make_indexes()
+                self._meta.create_index([("key", ASCENDING)], unique=True)
+                # for what is done once, when a scan begins or ends; servers differ in how they order an _id
+                self._trials.create_index([("number", ASCENDING)], unique=True)
+                self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
             elif self._meta.find_one({"key": "schema_version"}) is None:
                 raise StoreError(f"{self.name}: damaged or no trial store: it has no trials in it")
             version = self._first("schema_version", str(SCHEMA_VERSION))
@@ -87,12 +90,6 @@ class MongoStore(LeasedStore):
             if count != last + 1:
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
             self._known = last
-
-    def _make_indexes(self) -> None:
-        self._meta.create_index([("key", ASCENDING)], unique=True)
-        # for what is done once, when a scan begins or ends; servers differ in how they order an _id
-        self._trials.create_index([("number", ASCENDING)], unique=True)
-        self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
 
     @contextmanager
     def _store_errors(self) -> Iterator[None]:
