@@ -33,8 +33,7 @@ def best(directory: Path, top: int, importances: bool, form: str | None) -> None
 
 
 def _best(directory: Path, top: int, form: str | None) -> str:
-    from hyperparton.report.parameters_block import parameters_block
-    from hyperparton.report.tables import best_text
+    from hyperparton.report.tables import best_text, parameters_block
     from hyperparton.trials import ranked, read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 

@@ -158,8 +158,7 @@ def scan(
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:
-    from hyperparton.report.parameters_block import parameters_block
-    from hyperparton.report.tables import best_text
+    from hyperparton.report.tables import best_text, parameters_block
     from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
 

@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from hyperparton.report.filters import keys_of, resolve_key, value_of
-from hyperparton.report.format import shown
+from hyperparton.report.hyperparameters import shown
 from hyperparton.report.losses import Loss
 from hyperparton.trials import Trial, ranked
 from hyperparton.trials.result import is_number

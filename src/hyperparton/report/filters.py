@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.errors import ReportError, nearest
-from hyperparton.report.format import shown
+from hyperparton.report.hyperparameters import shown
 from hyperparton.trials import Trial
 from hyperparton.trials.result import is_number
 

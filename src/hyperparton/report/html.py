@@ -12,13 +12,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from hyperparton.report.format import shown
+from hyperparton.report.hyperparameters import shown
 from hyperparton.report.panels import Panel, Section
-from hyperparton.report.parameters_block import parameters_block
 from hyperparton.report.plots.style import svg_element, svg_text
 from hyperparton.report.scans import Scan
 from hyperparton.report.summary import Summary
-from hyperparton.report.tables import Table, best_setup, trial_table
+from hyperparton.report.tables import Table, best_setup, parameters_block, trial_table
 from hyperparton.trials.result import is_number
 
 __all__ = ["inline_figure", "page"]

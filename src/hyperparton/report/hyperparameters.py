@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.report.format import shown
 from hyperparton.space import LogUniform, Uniform
 from hyperparton.trials import Trial
 from hyperparton.trials.parameters import is_width, varied
 from hyperparton.trials.result import is_number
 
-__all__ = ["Column", "columns", "describe_values"]
+__all__ = ["Column", "columns", "describe_values", "shown"]
 
 #: written as lists or computed from others, so no hyperparameters of their own
 _DERIVED = frozenset({"nodes_per_layer", "stopping_epochs"})
@@ -27,6 +26,19 @@ _WIDE = 10.0
 
 #: bounds of a logarithmic axis, and widths of a linear one, that figures can show
 _LEAST, _GREATEST = 1e-100, 1e100
+
+
+def shown(value: Any, digits: int = 4) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else f"{value:.{digits}g}"
+    if isinstance(value, list | tuple):
+        return "-".join(shown(entry, digits) for entry in value)
+    return str(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.format import shown
-from hyperparton.report.hyperparameters import Column, columns
+from hyperparton.report.hyperparameters import Column, columns, shown
 from hyperparton.report.losses import Loss
 from hyperparton.trials import Trial
 

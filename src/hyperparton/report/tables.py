@@ -1,13 +1,17 @@
-"""Tables: plain columns and rows, written as CSV, as text, and shown on the page of a report."""
+"""Tables: plain columns and rows, written as CSV, as text, and shown on the page of a report; a trial as YAML."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from hyperparton.report.filters import value_of
 from hyperparton.report.importance import Importance
@@ -15,7 +19,7 @@ from hyperparton.report.losses import Loss
 from hyperparton.trials import Trial, ranked
 from hyperparton.trials.parameters import is_width, stated_values, varied
 
-__all__ = ["Table", "best_setup", "best_text", "fold_table", "importance_table", "trial_table"]
+__all__ = ["Table", "best_setup", "best_text", "fold_table", "importance_table", "parameters_block", "trial_table"]
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,17 @@ def trial_table(trials: Sequence[Trial], loss: Loss, failures: bool = False) -> 
         order += [trial for trial in trials if trial.status == "fail"]
     several = len({trial.scan for trial in trials}) > 1
     results = [name for name in _RESULTS if any(value_of(trial, name) is not None for trial in order)]
-    recomputed = [] if loss.measure == "scan" else [loss.label]
     names = [name for name in varied([trial.values for trial in order]) if not is_width(name)]
-    metrics = _metrics(order, loss.statistic)
-    head = [*(["scan"] if several else []), "trial", *recomputed, *results, *names, *metrics]
+    columns: list[tuple[str, Callable[[Trial], Any]]] = [("scan", lambda trial: trial.scan)] if several else []
+    columns.append(("trial", lambda trial: trial.number))
+    if loss.measure != "scan":
+        columns.append((loss.label, loss))
+    columns += [(name, partial(value_of, key=name)) for name in results]
+    columns += [(name, lambda trial, name=name: trial.values.get(name)) for name in names]
+    columns += _metrics(order, loss.statistic).items()
     if failures:
-        head.append("status")
-    body = []
-    for trial in order:
-        cells: list[Any] = [trial.scan] if several else []
-        cells += [trial.number, *(loss(trial) for _ in recomputed), *(value_of(trial, name) for name in results)]
-        cells += [trial.values.get(name) for name in names] + [measure(trial) for measure in metrics.values()]
-        body.append([*cells, trial.status] if failures else cells)
-    return Table.of(head, body)
+        columns.append(("status", lambda trial: trial.status))
+    return Table.of([name for name, _ in columns], [[cell(trial) for _, cell in columns] for trial in order])
 
 
 def best_text(trials: Sequence[Trial], top: int) -> str:
@@ -140,3 +142,22 @@ def fold_table(trials: Sequence[Trial]) -> Table:
         for k, fold in enumerate(by_fold):
             body += [(trial.name, k + 1, r + 1, *numbers) for r, numbers in enumerate(zip_longest(*fold))]
     return Table.of(("trial", "fold", "replica", *names), body)
+
+
+def parameters_block(parameters: Mapping[str, Any]) -> str:
+    """YAML of `parameters:` as an n3fit runcard has it, to paste into one."""
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.width = 110
+    yaml.dump(CommentedMap({"parameters": _block(parameters)}), text)
+    return text.getvalue()
+
+
+def _block(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return CommentedMap({str(key): _block(entry) for key, entry in value.items()})
+    if isinstance(value, list | tuple):
+        listed = CommentedSeq(_block(entry) for entry in value)
+        listed.fa.set_flow_style()
+        return listed
+    return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -93,7 +92,7 @@ def _in_order(faults: list[Fault]) -> list[Fault]:
 def _unsupported(document: Document) -> Iterator[Fault]:
     for key, message in _UNSUPPORTED.items():
         if document.content.get(key) not in (None, {}, [], False):
-            yield document.fault_of_key((key,), message)
+            yield document.fault((key,), message, of_key=True)
     closure = document.content.get("closuretest")
     if isinstance(closure, dict) and closure.get("fakedata"):
         yield document.fault(("closuretest", "fakedata"), "closure tests are not supported", "true", "false")
@@ -101,15 +100,10 @@ def _unsupported(document: Document) -> Iterator[Fault]:
     if isinstance(fitting, dict) and fitting.get("polarized"):
         yield document.fault(("fitting", "polarized"), "polarized fits are not supported")
     theory = document.content.get("theory")
-    if isinstance(theory, dict):
-        yield from _other_theory(document, theory)
-
-
-def _other_theory(document: Document, theory: dict[str, Any]) -> Iterator[Fault]:
-    other = theory.get("t0theoryid")
-    if other is not None and other != theory.get("theoryid"):
+    theory = theory if isinstance(theory, dict) else {}
+    if theory.get("t0theoryid") not in (None, theory.get("theoryid")):
         message = "t0 predictions of another theory are not supported"
-        yield document.fault(("theory", "t0theoryid"), message, shown(other), "that of theoryid")
+        yield document.fault(("theory", "t0theoryid"), message, shown(theory["t0theoryid"]), "that of theoryid")
 
 
 def _slips(document: Document, unused: tuple[str, ...]) -> Iterator[Fault]:
@@ -119,4 +113,4 @@ def _slips(document: Document, unused: tuple[str, ...]) -> Iterator[Fault]:
     known = [key for key in (*Runcard.model_fields, "trainer") if key not in document.content]
     for key in unused:
         if get_close_matches(key, known, n=1, cutoff=_SLIP):
-            yield document.fault_of_key((key,), f"unknown key {key!r}{nearest(key, known)}")
+            yield document.fault((key,), f"unknown key {key!r}{nearest(key, known)}", of_key=True)

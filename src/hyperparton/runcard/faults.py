@@ -41,7 +41,7 @@ def translated(error: ValidationError, document: Document, base: KeyPath, model:
         elif kind == "extra_forbidden":
             accepted = _accepted_keys(model, found["loc"][:-1])
             message = f"unknown key {path[-1]!r}{nearest(str(path[-1]), accepted)}"
-            yield document.fault_of_key(path, message, accepted=", ".join(accepted) or None)
+            yield document.fault(path, message, accepted=", ".join(accepted) or None, of_key=True)
         elif kind in ("refused", "conflict"):
             context = found.get("ctx", {})
             yield document.fault(path, context["message"], context.get("given") or given, context.get("accepted"))

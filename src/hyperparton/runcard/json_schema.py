@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.field_types import Section
-from hyperparton.runcard.trial_specs import SharedParameters
+from hyperparton.runcard.parameters import SharedParameters
 
 __all__ = ["json_schema"]
 

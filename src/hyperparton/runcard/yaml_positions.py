@@ -42,16 +42,14 @@ class Document:
     faults: tuple[Fault, ...] = ()
     """what is wrong with single entries (a key given twice, a tag), whose values are left out of `content`"""
 
-    def fault(self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None) -> Fault:
-        """A fault at `path`, or at the nearest thing around it that the file has."""
-        return self._fault(self.values, path, message, given, accepted)
+    def fault(
+        self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None, of_key: bool = False
+    ) -> Fault:
+        """A fault at `path`, or at the nearest thing around it that the file has.
 
-    def fault_of_key(self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None) -> Fault:
-        """A fault of the key itself, not of its value."""
-        return self._fault(self.keys, path, message, given, accepted)
-
-    def _fault(self, places: Mapping, path: KeyPath, message: str, given: str | None, accepted: str | None) -> Fault:
-        there = path
+        With `of_key` it is the key itself that is at fault, not its value.
+        """
+        places, there = self.keys if of_key else self.values, path
         while there and there not in places:
             there = there[:-1]
         line, column = places.get(there, (None, None))

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lease_store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.store import LeasedStore, trial_of_record
 from hyperparton.trials.strict_json import encode
-from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
+from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
 
@@ -81,15 +82,14 @@ def _lowest(state: int, *conditions: Any) -> Any:
 #: at one moment the highest number, and the lowest of those released and of those at work
 _ENDS = sa.select(_LAST.scalar_subquery(), _lowest(NEW), _lowest(RUNNING))
 _GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
-_OUTCOME = (_TRIALS.c.number, _TRIALS.c.vals, _TRIALS.c.status, _TRIALS.c.loss, _TRIALS.c.failure)
 
 
-def _finished(*columns: Any) -> Any:
+@lru_cache
+def _finished(*fields: str) -> Any:
+    """The statement for these columns of finished trials, or all, by number."""
     within = _TRIALS.c.number.between(sa.bindparam("start"), sa.bindparam("last"))
+    columns = [_TRIALS.c[name] for name in fields] or [_TRIALS]
     return sa.select(*columns).where(_TRIALS.c.state == DONE, within).order_by(_TRIALS.c.number)
-
-
-_NUMBERS, _HISTORY, _IN_FULL = _finished(_TRIALS.c.number), _finished(*_OUTCOME), _finished(_TRIALS)
 
 
 class _Statements:
@@ -190,32 +190,14 @@ class SqlStore(LeasedStore):
         except exc.DBAPIError as fault:
             raise StoreError(f"{self.name}: the trial store failed: {fault.orig}") from fault
 
-    def book(
-        self,
-        number: int,
-        vals: Mapping[str, Sequence[Any]],
-        owner: str,
-        *,
-        space_vals: Mapping[str, Any] | None = None,
-        seconds: float | None = None,
-    ) -> Trial | None:
-        row = {
-            "number": number, "state": RUNNING, "vals": encode(vals), "space_vals": encode(space_vals or {}),
-            "owner": owner, "attempts": 1,
-        }  # fmt: skip
-        if not self._is_next(number):
-            return None
+    def _insert(self, record: Mapping[str, Any], seconds: float | None) -> float | None:
         moment = self._moment()
         try:
             with self._transaction() as connection:
-                booked = connection.execute(self._statements.book, {**row, **moment, "seconds": seconds})
-                time_of_it = moment["now"] if moment else booked.scalar_one()
+                booked = connection.execute(self._statements.book, {**record, **moment, "seconds": seconds})
+                return moment["now"] if moment else booked.scalar_one()
         except exc.IntegrityError:
             return None
-        self._known = max(self._known, number)
-        kept, shown = json.loads(row["vals"]), json.loads(row["space_vals"])
-        ends = lease_end(time_of_it, seconds)
-        return Trial(number, kept, shown, RUNNING, owner, time_of_it, time_of_it, attempts=1, lease_end=ends)
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
         within = {"stop": _NO_STOP if stop is None else stop}
@@ -257,9 +239,6 @@ class SqlStore(LeasedStore):
         lowest = _least(unfinished)
         return lowest if lowest is not None else 0 if last is None else last + 1
 
-    def finished_numbers(self, start: int = 0) -> list[int]:
-        return [row[0] for row in self._rows(_NUMBERS, start, None)]
-
     def get(self, number: int) -> Trial:
         with self._transaction() as connection:
             row = connection.execute(_GET, {"at": number}).one_or_none()
@@ -267,16 +246,10 @@ class SqlStore(LeasedStore):
             raise KeyError(f"trial {number} was never booked")
         return trial_of_record(row._mapping)
 
-    def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
-        return [Outcome(row[0], json.loads(row[1]), *row[2:]) for row in self._rows(_HISTORY, start, stop)]
-
-    def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return [trial_of_record(row._mapping) for row in self._rows(_IN_FULL, start, stop)]
-
-    def _rows(self, query: Any, start: int, stop: int | None) -> Sequence[Any]:
+    def _finished(self, start: int, stop: int | None, *fields: str) -> Sequence[Mapping[Any, Any]]:
         within = {"start": start, "last": _NO_STOP if stop is None else stop - 1}
         with self._transaction() as connection:
-            return connection.execute(query, within).all()
+            return connection.execute(_finished(*fields), within).mappings().all()
 
     def best(self) -> Trial | None:
         query = sa.select(_TRIALS).where(_TRIALS.c.status == "ok").order_by(_TRIALS.c.loss, _TRIALS.c.number).limit(1)

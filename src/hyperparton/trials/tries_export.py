@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from hyperparton.errors import StoreError
 from hyperparton.space import evaluate, readable
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.strict_json import encode
-from hyperparton.trials.trial import Outcome, Trial
+from hyperparton.trials.trial import Trial
 from hyperparton.trials.tries_entry import to_tries
 from hyperparton.trials.tries_write import TriesFile
 
@@ -20,6 +21,19 @@ __all__ = ["ExportedTrials"]
 
 #: trials read at a time when `tries.json` is made anew
 _PAGE = 200
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _passed_on(method: Method) -> Method:
+    """The `method` of a store, done by the store that an ExportedTrials keeps."""
+
+    @wraps(method, updated=())
+    def pass_on(self: ExportedTrials, *arguments: Any, **options: Any) -> Any:
+        return getattr(self._store, method.__name__)(*arguments, **options)
+
+    return cast("Method", pass_on)
 
 
 class ExportedTrials(TrialStore):
@@ -108,50 +122,25 @@ class ExportedTrials(TrialStore):
             space_vals = readable(evaluate(self._parameters, vals))
         return self._store.book(number, vals, owner, space_vals=space_vals, seconds=seconds)
 
-    def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
-        return self._store.lease(owner, stop=stop, seconds=seconds)
-
-    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
-        return self._store.heartbeat(number, owner, seconds=seconds)
-
-    def release(self, number: int, owner: str) -> bool:
-        return self._store.release(number, owner)
-
     def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
         return self._finished(number, self._store.complete(number, owner, result))
 
     def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
         return self._finished(number, self._store.fail(number, owner, result))
 
-    def next_number(self) -> int:
-        return self._store.next_number()
-
-    def first_unfinished(self) -> int:
-        return self._store.first_unfinished()
-
-    def finished_numbers(self, start: int = 0) -> list[int]:
-        return self._store.finished_numbers(start)
-
-    def get(self, number: int) -> Trial:
-        return self._store.get(number)
-
-    def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
-        return self._store.history(start, stop)
-
-    def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return self._store.trials(start, stop)
-
-    def best(self) -> Trial | None:
-        return self._store.best()
-
-    def attach(self, key: str, value: Any) -> None:
-        self._store.attach(key, value)
-
-    def attach_first(self, key: str, value: Any) -> Any:
-        return self._store.attach_first(key, value)
-
-    def metadata(self) -> dict[str, Any]:
-        return self._store.metadata()
+    lease = _passed_on(TrialStore.lease)
+    heartbeat = _passed_on(TrialStore.heartbeat)
+    release = _passed_on(TrialStore.release)
+    next_number = _passed_on(TrialStore.next_number)
+    first_unfinished = _passed_on(TrialStore.first_unfinished)
+    finished_numbers = _passed_on(TrialStore.finished_numbers)
+    get = _passed_on(TrialStore.get)
+    history = _passed_on(TrialStore.history)
+    trials = _passed_on(TrialStore.trials)
+    best = _passed_on(TrialStore.best)
+    attach = _passed_on(TrialStore.attach)
+    attach_first = _passed_on(TrialStore.attach_first)
+    metadata = _passed_on(TrialStore.metadata)
 
     def flush(self) -> None:
         """Write what waits to be written."""

@@ -9,20 +9,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from hyperparton.report.convergence import Convergence, Failure, Worker
-from hyperparton.report.plots.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    PALETTE,
-    RED,
-    Figure,
-    LossAxis,
-    mark_best,
-    marks,
-    new_figure,
-    styled,
-)
+from hyperparton.report.plots import style
+from hyperparton.report.plots.style import Figure, LossAxis, mark_best, marks, new_figure, styled
 from hyperparton.trials import Trial
 
 __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
@@ -40,12 +28,12 @@ def plot_convergence(course: Convergence, label: str) -> Figure:
     names = ["trials finished", f"time since the start ({unit})"]
     for axes, at, name in zip(panels, positions, names, strict=False):
         ok = np.isfinite(course.losses)
-        axis.draw(axes, at[ok], course.losses[ok], marker="o", markersize=3, color=GREY, alpha=0.6, label="trial")
+        axis.draw(axes, at[ok], course.losses[ok], marker="o", markersize=3, color=style.GREY, alpha=0.6, label="trial")
         failed = at[~ok]
         if len(failed):
             edge = np.full(len(failed), axis.low)
-            axes.plot(failed, edge, "x", color=RED, markersize=4, clip_on=False, label="failed trial")
-        axes.plot(at, course.best, drawstyle="steps-post", color=BLUE, linewidth=1.8, label="best so far")
+            axes.plot(failed, edge, "x", color=style.RED, markersize=4, clip_on=False, label="failed trial")
+        axes.plot(at, course.best, drawstyle="steps-post", color=style.BLUE, linewidth=1.8, label="best so far")
         where = course.last_improvement
         if where is not None:
             mark_best(axes, at[where], course.losses[where], label="best")
@@ -71,13 +59,13 @@ def plot_running_averages(
     figure, drawn = new_figure(2.6 * len(series) + 0.4, 2.7, len(series))
     for k, (axes, (name, values, averages)) in enumerate(zip(np.atleast_1d(drawn), series, strict=True)):
         at = np.arange(1, len(values) + 1)
-        axes.plot(at, values, "o", color=GREY, markersize=2.5, alpha=0.5, label="trial")
-        axes.plot(at, averages, color=PALETTE[k], linewidth=1.8, label="running average")
+        axes.plot(at, values, "o", color=style.GREY, markersize=2.5, alpha=0.5, label="trial")
+        axes.plot(at, averages, color=style.PALETTE[k], linewidth=1.8, label="running average")
         axes.set_ylabel(name)
         axes.set_xlabel("trials counted")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if not len(values):
-            axes.text(0.5, 0.5, "no trial below the cut", transform=axes.transAxes, ha="center", color=GREY)
+            axes.text(0.5, 0.5, "no trial below the cut", transform=axes.transAxes, ha="center", color=style.GREY)
     return figure
 
 
@@ -95,7 +83,7 @@ def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Fi
                 axes.plot([at] * len(values), values, markersize=3, alpha=0.55, **looks)
                 if values:
                     name = f"fold {k + 1}" if rank == 0 else None
-                    axes.plot([at], [np.mean(values)], markersize=6, markeredgecolor=BLACK, label=name, **looks)
+                    axes.plot([at], [np.mean(values)], markersize=6, markeredgecolor=style.BLACK, label=name, **looks)
         axes.set_xticks(range(len(best)), [trial.name for trial in best], rotation=45 if len(best[0].name) > 3 else 0)
         axes.set_xlabel("trial, best first")
         axes.set_ylabel(label)
@@ -111,7 +99,7 @@ def plot_failures(causes: Sequence[Failure]) -> Figure:
     figure, axes = new_figure(6.4, 0.7 + 0.35 * len(causes))
     names = [failure.cause for failure in causes][::-1]
     counts = [len(failure.trials) for failure in causes][::-1]
-    axes.barh(names, counts, color=RED, height=0.6)
+    axes.barh(names, counts, color=style.RED, height=0.6)
     for k, count in enumerate(counts):
         axes.annotate(str(count), (count, k), xytext=(4, 0), textcoords="offset points", va="center")
     axes.set_xlabel("failed trials")
@@ -121,7 +109,7 @@ def plot_failures(causes: Sequence[Failure]) -> Figure:
     return figure
 
 
-_LOOKS = {"ok": (BLUE, None), "fail": (RED, "xxxx"), "running": (GREEN, "....")}
+_LOOKS = {"ok": (style.BLUE, None), "fail": (style.RED, "xxxx"), "running": (style.GREEN, "....")}
 
 
 @styled

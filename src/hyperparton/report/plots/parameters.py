@@ -11,20 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from hyperparton.report.dependence import Dependence
 from hyperparton.report.hyperparameters import Column
 from hyperparton.report.importance import Importance
-from hyperparton.report.plots.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
-    SKY,
-    Figure,
-    LossAxis,
-    log_axis,
-    mark_best,
-    marks,
-    new_figure,
-    styled,
-)
+from hyperparton.report.plots import style
+from hyperparton.report.plots.style import Figure, LossAxis, log_axis, mark_best, marks, new_figure, styled
 
 __all__ = ["plot_dependence", "plot_importances", "plot_parallel", "plot_scatter", "plot_violins"]
 
@@ -42,10 +30,15 @@ def plot_importances(entries: Sequence[Importance]) -> Figure:
     for place, entry in zip(places, entries, strict=True):
         beyond = entry.divergence > entry.chance
         axes.barh(
-            place, entry.divergence, height=0.62, color=BLUE if beyond else "white", edgecolor=BLUE, linewidth=1.0
+            place,
+            entry.divergence,
+            height=0.62,
+            color=style.BLUE if beyond else "white",
+            edgecolor=style.BLUE,
+            linewidth=1.0,
         )
-        axes.plot([entry.chance] * 2, [place - 0.42, place + 0.42], color=BLACK, linewidth=1.6)
-    axes.plot([], [], color=BLACK, linewidth=1.6, label="95 % of random quarters stay below")
+        axes.plot([entry.chance] * 2, [place - 0.42, place + 0.42], color=style.BLACK, linewidth=1.6)
+    axes.plot([], [], color=style.BLACK, linewidth=1.6, label="95 % of random quarters stay below")
     axes.set_yticks(places, [entry.name for entry in entries])
     axes.set_xlabel("divergence of the best quarter from all trials")
     axes.grid(axis="y", visible=False)
@@ -59,13 +52,15 @@ def plot_dependence(entry: Dependence, label: str, limits: tuple[float, float]) 
     figure, axes = new_figure(*_SMALL)
     if entry.column.numeric:
         at = _places(entry.column, np.asarray(entry.at, dtype=float))
-        axes.fill_between(at, entry.low, entry.high, color=SKY, alpha=0.35, linewidth=0)
-        axes.plot(at, entry.loss, color=BLUE, linewidth=1.8)
+        axes.fill_between(at, entry.low, entry.high, color=style.SKY, alpha=0.35, linewidth=0)
+        axes.plot(at, entry.loss, color=style.BLUE, linewidth=1.8)
         _number_axis(axes, entry.column)
     else:
         places = np.arange(len(entry.at))
         spread = np.abs(np.array([entry.loss - entry.low, entry.high - entry.loss]))
-        axes.errorbar(places, entry.loss, yerr=spread, fmt="o", color=BLUE, ecolor=SKY, elinewidth=4, markersize=6)
+        axes.errorbar(
+            places, entry.loss, yerr=spread, fmt="o", color=style.BLUE, ecolor=style.SKY, elinewidth=4, markersize=6
+        )
         _category_ticks(axes, [str(name) for name in entry.at])
     axes.set_xlabel(entry.column.name)
     axes.set_ylabel(f"mean {label}")
@@ -101,13 +96,13 @@ def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
         if len(inside) >= _FEWEST and np.ptp(inside) > 0:
             drawn = axes.violinplot([inside], positions=[k], widths=0.8, showextrema=False)
             for body in drawn["bodies"]:
-                body.set(facecolor=SKY, edgecolor=BLUE, alpha=0.5)
+                body.set(facecolor=style.SKY, edgecolor=style.BLUE, alpha=0.5)
         if len(members):
             middle = np.median(members)
             if middle <= axis.high:
-                axes.plot([k - 0.25, k + 0.25], [middle, middle], color=BLACK, linewidth=1.6)
+                axes.plot([k - 0.25, k + 0.25], [middle, middle], color=style.BLACK, linewidth=1.6)
         at, size = k + _spread(len(members)), 2.5 if len(losses) < 300 else 1.5
-        axis.draw(axes, at, members, marker="o", color=GREY, markersize=size, alpha=0.7)
+        axis.draw(axes, at, members, marker="o", color=style.GREY, markersize=size, alpha=0.7)
     _mark_best(axes, numbers, losses)
     counts = [int(np.sum((numbers == k) & np.isfinite(losses))) for k in range(len(column.categories))]
     _category_ticks(axes, [f"{name}\n({count})" for name, count in zip(column.categories, counts, strict=True)])
@@ -176,20 +171,20 @@ def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, mos
     best = min(max(len(order) // 10, 1), 30)
     for rank, i in reversed(list(enumerate(order[:most]))):
         good = rank < best
-        color, width, alpha = (BLUE, 1.3, 0.8) if good else (GREY, 0.5, 0.3)
+        color, width, alpha = (style.BLUE, 1.3, 0.8) if good else (style.GREY, 0.5, 0.3)
         if rank == 0:
-            color, width, alpha = ORANGE, 2.4, 1.0
+            color, width, alpha = style.ORANGE, 2.4, 1.0
         points = np.where(np.isnan(scaled[:, i]), -0.12, scaled[:, i])
         axes.plot(range(len(columns)), points, color=color, linewidth=width, alpha=alpha, zorder=3 if good else 2)
-    axes.plot([], [], color=ORANGE, linewidth=2.4, label=f"best {label}")
-    axes.plot([], [], color=BLUE, linewidth=1.3, label="best tenth")
-    axes.plot([], [], color=GREY, linewidth=0.7, label="others")
+    axes.plot([], [], color=style.ORANGE, linewidth=2.4, label=f"best {label}")
+    axes.plot([], [], color=style.BLUE, linewidth=1.3, label="best tenth")
+    axes.plot([], [], color=style.GREY, linewidth=0.7, label="others")
     for k, column in enumerate(columns):
         axes.axvline(k, color="#AAAAAA", linewidth=0.8, zorder=1)
         for height, text in _axis_labels(column):
             axes.text(k + 0.04, height, text, fontsize=6.5, va="center", zorder=6, bbox=_PLATE)
     if any(not column.applies.all() for column in columns):
-        axes.text(-0.45, -0.12, "n/a", fontsize=6.5, va="center", color=GREY)
+        axes.text(-0.45, -0.12, "n/a", fontsize=6.5, va="center", color=style.GREY)
     axes.set_xticks(range(len(columns)), [column.name for column in columns], rotation=30, ha="right")
     axes.set_yticks([])
     axes.set_ylim(-0.18, 1.06)

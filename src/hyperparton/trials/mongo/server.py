@@ -67,11 +67,16 @@ class MongodRunner:
     @property
     def url(self) -> str:
         """Where the scan's database is, login and TLS included: what `--store` takes."""
-        login = f"{quote(self._user, '')}:{quote(self._password or '', '')}@" if self._user else ""
-        arguments = "&".join(part for part in ("authSource=admin" if self._user else "", self._tls_url) if part)
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "localhost") else self.host
+        return self._server_url(self.host, login=True)
+
+    def _server_url(self, host: str, login: bool = False) -> str:
+        """The server's URL, with `login` that of the database."""
+        host = "127.0.0.1" if host in ("0.0.0.0", "localhost") else host
         host = f"[{host}]" if ":" in host else host
-        return f"mongodb://{login}{host}:{self.db_port}/{self.db_name}" + (f"?{arguments}" if arguments else "")
+        user = f"{quote(self._user, '')}:{quote(self._password or '', '')}@" if login and self._user else ""
+        arguments = "&".join(part for part in ("authSource=admin" if user else "", self._tls_url) if part)
+        name = self.db_name if login else ""
+        return f"mongodb://{user}{host}:{self.db_port}/{name}" + (f"?{arguments}" if arguments else "")
 
     @property
     def started(self) -> bool:
@@ -105,7 +110,7 @@ class MongodRunner:
         assert self._user is not None
         assert self._password is not None
         try:
-            add_administrator(self._plain_url("127.0.0.1"), self._user, self._password)
+            add_administrator(self._server_url("127.0.0.1"), self._user, self._password)
         finally:
             self.stop()
 
@@ -144,13 +149,7 @@ class MongodRunner:
     def _answers(self, host: str, seconds: float) -> bool:
         from hyperparton.trials.mongo.store import server_answers
 
-        return server_answers(self._plain_url(host), seconds)
-
-    def _plain_url(self, host: str) -> str:
-        """The server's URL without a login."""
-        host = "127.0.0.1" if host in ("0.0.0.0", "localhost") else host
-        host = f"[{host}]" if ":" in host else host
-        return f"mongodb://{host}:{self.db_port}/" + (f"?{self._tls_url}" if self._tls_url else "")
+        return server_answers(self._server_url(host), seconds)
 
     def _last_words(self) -> str:
         try:
@@ -191,13 +190,9 @@ class MongodRunner:
 
 def _is_loopback(host: str) -> bool:
     """Whether nobody else can reach what listens on `host`; names other than localhost are taken as reachable."""
-    parts = [part.strip() for part in host.split(",")]
-    for part in parts:
-        if part == "localhost":
-            continue
-        try:
-            if not ipaddress.ip_address(part).is_loopback:
-                return False
-        except ValueError:
-            return False
-    return bool(parts)
+    try:
+        return all(
+            part == "localhost" or ipaddress.ip_address(part).is_loopback for part in map(str.strip, host.split(","))
+        )
+    except ValueError:
+        return False

@@ -23,9 +23,9 @@ from pymongo.errors import DuplicateKeyError, InvalidName, InvalidURI, PyMongoEr
 from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.lease_store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.store import LeasedStore, lease_end, trial_of_record
 from hyperparton.trials.strict_json import encode
-from hyperparton.trials.trial import DONE, RUNNING, Outcome, Trial
+from hyperparton.trials.trial import DONE, RUNNING, Trial
 
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
 
@@ -44,7 +44,6 @@ _TIME_HOLDS = 1.0
 _PAGE, _AHEAD = 200, 8
 
 _STATE = {"state": 1, "lease_end": 1}
-_OUTCOME = {"state": 1, "vals": 1, "status": 1, "loss": 1, "failure": 1}
 
 
 class MongoStore(LeasedStore):
@@ -115,31 +114,16 @@ class MongoStore(LeasedStore):
             self._time = server_time, asked
         return server_time + time.monotonic() - asked
 
-    def book(
-        self,
-        number: int,
-        vals: Mapping[str, Any],
-        owner: str,
-        *,
-        space_vals: Mapping[str, Any] | None = None,
-        seconds: float | None = None,
-    ) -> Trial | None:
-        document = {
-            "_id": number, "number": number, "state": RUNNING, "vals": encode(vals),
-            "space_vals": encode(space_vals or {}), "owner": owner, "attempts": 1,
-            "status": None, "loss": None, "failure": None, "result": None,
-        }  # fmt: skip
+    def _insert(self, record: Mapping[str, Any], seconds: float | None) -> float | None:
         with self._store_errors():
-            if not self._is_next(number):
-                return None
             now = self._now()
-            document |= {"lease_end": lease_end(now, seconds), "book_time": now, "refresh_time": now}
+            times = {"lease_end": lease_end(now, seconds), "book_time": now, "refresh_time": now}
+            unknown = dict.fromkeys(("status", "loss", "failure", "result"))
             try:
-                self._trials.insert_one(document)
+                self._trials.insert_one({"_id": record["number"], **record, **unknown, **times})
             except DuplicateKeyError:
                 return None
-        self._known = max(self._known, number)
-        return trial_of_record(document)
+        return now
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
         with self._store_errors():
@@ -206,9 +190,6 @@ class MongoStore(LeasedStore):
         self._look()
         return self._below
 
-    def finished_numbers(self, start: int = 0) -> list[int]:
-        return [document["_id"] for document in self._finished(start, None, _STATE)]
-
     def get(self, number: int) -> Trial:
         with self._store_errors():
             document = self._trials.find_one({"_id": number})
@@ -216,17 +197,11 @@ class MongoStore(LeasedStore):
             raise KeyError(f"trial {number} was never booked")
         return trial_of_record(document)
 
-    def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
-        return [
-            Outcome(d["_id"], json.loads(d["vals"]), d["status"], d["loss"], d["failure"])
-            for d in self._finished(start, stop, _OUTCOME)
-        ]
-
-    def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return [trial_of_record(document) for document in self._finished(start, stop, None)]
-
-    def _finished(self, start: int, stop: int | None, fields: Mapping[str, int] | None) -> Iterator[dict[str, Any]]:
-        return (document for document in self._read(max(start, 0), stop, fields) if document["state"] == DONE)
+    def _finished(self, start: int, stop: int | None, *fields: str) -> Iterator[dict[str, Any]]:
+        asked = {"state": 1, **dict.fromkeys(fields, 1)} if fields else None
+        for document in self._read(max(start, 0), stop, asked):
+            if document["state"] == DONE:
+                yield document
 
     def best(self) -> Trial | None:
         with self._store_errors():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,14 @@ class MongoFileTrials(JoinedTrials):
         self.workers: list[subprocess.Popen[bytes]] = []
         self._runner = runner
         self.url = f"mongodb://{db_host}:{db_port}/{db_name}" if runner is None else runner.url
-        if runner is not None:
-            self.extract_mongodb_database()
-            runner.start()
-        try:
-            store = MongoStore(self.url)
-            try:
-                super().__init__(store, replica_path, parameters)
-            except BaseException:
-                store.close()
-                raise
-        except BaseException:
+        with ExitStack() as undone:
             if runner is not None:
-                runner.stop()
-            raise
+                self.extract_mongodb_database()
+                undone.callback(runner.stop)
+                runner.start()
+            store = undone.enter_context(MongoStore(self.url))
+            super().__init__(store, replica_path, parameters)
+            undone.pop_all()
 
     def start_mongo_workers(self, command: Sequence[str]) -> None:
         """Start `num_workers` processes of `command`, a scan that joins `url`, beside this one."""
