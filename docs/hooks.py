@@ -4,6 +4,7 @@ The runcard reference comes from the JSON Schema, the house from CONTRIBUTING.md
 not exist is left out; a page that exists and is not in the order is an error, by mkdocs' own check of `nav`.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "src"))
+
+from hyperparton.runcard.json_schema import json_schema  # noqa: E402 - out of this checkout
 
 #: title -> page
 ORDER = (
@@ -79,7 +82,9 @@ A card with `trainer: module:factory` scans [a trainer of your own](own-trainer.
 
 
 def on_files(files, config):
-    files.append(File.generated(config, "runcard.md", content=runcard_page()))
+    schema = json_schema()
+    files.append(File.generated(config, "runcard.md", content=runcard_page(schema)))
+    files.append(File.generated(config, "runcard.schema.json", content=json.dumps(schema, indent=2)))
     house = (
         (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("# Contributing", "# How the house is built", 1)
     )
@@ -89,11 +94,8 @@ def on_files(files, config):
     return files
 
 
-def runcard_page():
+def runcard_page(schema):
     """The reference: a table for each section."""
-    from hyperparton.runcard.json_schema import json_schema
-
-    schema = json_schema()
     sections = {"Runcard": schema, **schema["$defs"]}
     left_out = set(sections) - {name for name, _ in SECTIONS}
     assert not left_out, f"docs/hooks.py: SECTIONS lacks {left_out}"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-#: n3fit's programs ask servers on the net and wait for answers: a proxy at a closed port refuses at once
+#: a program that asks a server on the net is refused at once, where it could wait for minutes
 NO_NETWORK = {
     **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9"),
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"),

@@ -12,7 +12,7 @@ from hyperparton import ActivationStr, HyperScanner, get_engine
 from hyperparton.catalogue import INITIALIZERS
 from hyperparton.engines import trial_seed
 from hyperparton.errors import SpaceError
-from hyperparton.space import QUniform, conditions, samplers_by_label
+from hyperparton.space import QUniform, conditions, describe, samplers_by_label
 from hyperparton.trials import Trial
 
 N3FIT = json.loads((Path(__file__).parents[1] / "oracle" / "data" / "n3fit_scan.json").read_text())
@@ -299,3 +299,16 @@ def test_activations_of_any_depth():
     assert activation(1) == ["linear"]
     with pytest.raises(SpaceError, match="at least one layer"):
         activation(0)
+
+
+def test_sections_take_their_keys_in_the_order_of_n3fit():
+    declared = dict.fromkeys(("epochs", "stopping_patience", "positivity", "initializer", "activation_per_layer"))
+    by_place, by_name = HyperScanner(declared, {}), HyperScanner(declared, {})
+    by_place.stopping(1000, 2000, 0.1, 0.4)
+    by_name.stopping(min_epochs=1000, max_epochs=2000, min_patience=0.1, max_patience=0.4)
+    by_place.positivity(1.0, 1.1, 1, 1000)
+    by_name.positivity(min_multiplier=1.0, max_multiplier=1.1, min_initial=1, max_initial=1000)
+    by_place.architecture(["glorot_normal"], ["tanh", "sigmoid"])
+    by_name.architecture(initializers=["glorot_normal"], activations=["tanh", "sigmoid"])
+    assert by_place.hyper_keys == by_name.hyper_keys == set(declared)
+    assert describe(by_place.as_dict()) == describe(by_name.as_dict())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hyperparton.errors import SpaceError, nearest
 from hyperparton.runcard.faults import validated
@@ -28,6 +28,8 @@ from hyperparton.space import (
 from hyperparton.trials import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
+
+_Section = TypeVar("_Section", Architecture, ScannedLagrange, Stopping)
 
 #: the key and label of a choice among whole parameter sets
 _SETS = "parameters"
@@ -62,7 +64,7 @@ class HyperScanner:
     `use_tries_from` names earlier scans. Beside ranges their trials are what a scan's engine knows before it begins;
     alone, as in n3fit, the space is a choice among the parameters of those that succeeded.
 
-    The methods named as sections of `hyperscan_config` take the keys of their section.
+    The methods named as sections of `hyperscan_config` take the keys of their section, as n3fit's do.
     """
 
     def __init__(self, parameters: Mapping[str, Any], sampling_dict: Mapping[str, Any], steps: int = 5) -> None:
@@ -132,9 +134,15 @@ class HyperScanner:
         """`parameters` with samplers in place of scanned values: the space of the scan."""
         return self.parameters
 
-    def stopping(self, **bounds: float | None) -> None:
+    def stopping(
+        self,
+        min_epochs: float | None = None,
+        max_epochs: float | None = None,
+        min_patience: float | None = None,
+        max_patience: float | None = None,
+    ) -> None:
         """Scan `epochs`, in whole numbers, and `stopping_patience`, in `steps` steps."""
-        section = validated(Stopping, bounds, SpaceError, "stopping")
+        section = _section(Stopping, "stopping", min_epochs, max_epochs, min_patience, max_patience)
         low, high = section.patience or (None, None)
         epochs = hp_quniform("epochs", section.min_epochs, section.max_epochs, step_size=1, make_int=True)
         self._scan("epochs", epochs)
@@ -145,19 +153,31 @@ class HyperScanner:
         _config({"optimizer": optimizers})
         self._scan("optimizer", hp_choice("optimizer", [_optimizer(entry) for entry in optimizers]))
 
-    def positivity(self, **bounds: float | None) -> None:
+    def positivity(
+        self,
+        min_multiplier: float | None = None,
+        max_multiplier: float | None = None,
+        min_initial: float | None = None,
+        max_initial: float | None = None,
+    ) -> None:
         """Scan `multiplier`, uniform, and `initial`, logarithmic, of `positivity`, each if it has both bounds.
 
         Other entries of `positivity` keep the runcard's values.
         """
-        self._lagrange("positivity", "", bounds)
+        self._lagrange("positivity", "", min_multiplier, max_multiplier, min_initial, max_initial)
 
-    def integrability(self, **bounds: float | None) -> None:
+    def integrability(
+        self,
+        min_multiplier: float | None = None,
+        max_multiplier: float | None = None,
+        min_initial: float | None = None,
+        max_initial: float | None = None,
+    ) -> None:
         """As `positivity`, for `integrability`; labels `integrability_multiplier` and `integrability_initial`."""
-        self._lagrange("integrability", "integrability_", bounds)
+        self._lagrange("integrability", "integrability_", min_multiplier, max_multiplier, min_initial, max_initial)
 
-    def _lagrange(self, key: str, prefix: str, bounds: Mapping[str, float | None]) -> None:
-        section = validated(ScannedLagrange, bounds, SpaceError, key)
+    def _lagrange(self, key: str, prefix: str, *bounds: float | None) -> None:
+        section = _section(ScannedLagrange, key, *bounds)
         built = {
             "multiplier": hp_uniform(f"{prefix}multiplier", section.min_multiplier, section.max_multiplier),
             "initial": hp_loguniform(f"{prefix}initial", section.min_initial, section.max_initial),
@@ -165,12 +185,23 @@ class HyperScanner:
         if scanned := {name: sampler for name, sampler in built.items() if sampler is not None}:
             self._scan(key, {**(self._original.get(key) or {}), **scanned})
 
-    def architecture(self, output_size: int | None = None, **ranges: Any) -> None:
+    def architecture(
+        self,
+        initializers: list[str] | str | None = None,
+        activations: list[str] | None = None,
+        max_drop: float | None = None,
+        n_layers: list[int] | None = None,
+        min_units: float | None = None,
+        max_units: float | None = None,
+        layer_types: list[str] | None = None,
+        output_size: int | None = None,
+    ) -> None:
         """Scan the network: `layer_type`, `activation_per_layer`, `nodes_per_layer`, `initializer` and `dropout`.
 
         Widths exist for their depth only, and the last one is `output_size`.
         """
-        section = validated(Architecture, ranges, SpaceError, "architecture")
+        ranges = (initializers, activations, max_drop, n_layers, min_units, max_units, layer_types)
+        section = _section(Architecture, "architecture", *ranges)
         low, high = section.min_units, section.max_units
         widths = [[*_hidden(depth, low, high), output_size] for depth in section.n_layers or ()]
         functions = [ActivationStr(name) for name in section.activations or ()]
@@ -214,6 +245,11 @@ class HyperScanner:
 
 def _config(given: Mapping[str, Any]) -> HyperscanConfig:
     return validated(HyperscanConfig, given, SpaceError, "hyperscan_config")
+
+
+def _section(model: type[_Section], key: str, *values: Any) -> _Section:
+    """A section of `hyperscan_config` from the values of its fields, in their order; None is not given."""
+    return validated(model, dict(zip(model.model_fields, values, strict=True)), SpaceError, key)
 
 
 def _optimizer(entry: Mapping[str, Any]) -> dict[str, Any]:
