@@ -122,7 +122,7 @@ from hyperparton.workflow.recipe import build
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.space import evaluate
 card = Path("dropout.yml")
-trainer, scanner = build(card.read_text(), str(card), 1, None, None, "n3fit", "dropout")
+trainer, scanner = build(card.read_text(), str(card), "n3fit", replicas=1, output="dropout")
 trainer.set_hyperopt(True, keys=scanner.hyper_keys)
 engine, space, losses = get_engine("hyperopt", 42), scanner.as_dict(), []
 for number in (0, 2, 0):
