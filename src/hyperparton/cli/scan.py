@@ -106,7 +106,7 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str) ->
 @click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
 @click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
 @click.option("--trainer", type=click.Choice([N3FIT]), help="Whose fits, in place of the card's own `trainer`.")
-@click.option("--walltime", type=DURATION, help="End in time, with exit code 4, and hand back what is running.")
+@click.option("--walltime", type=DURATION, help="End in time, with exit code 4, and release the running trials.")
 @theory_options
 def scan(
     runcard: Path,

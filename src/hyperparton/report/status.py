@@ -41,7 +41,7 @@ class Status:
     """trials that were stopped before their end"""
     running: tuple[Trial, ...]
     waiting: int
-    """trials that were begun and handed back"""
+    """trials that were begun and released"""
     best: Trial | None
     latest_failure: Trial | None
     seconds_per_trial: float | None

@@ -54,8 +54,8 @@ def validated(model: type[Model], given: Any, error: type[HyperpartonError], wha
     try:
         return model.model_validate(given)
     except ValidationError as fault:
-        told = "; ".join(str(each) for each in translated(fault, _NO_FILE, (), model))
-        raise error(f"{what}: {told}") from None
+        faults = "; ".join(str(each) for each in translated(fault, _NO_FILE, (), model))
+        raise error(f"{what}: {faults}") from None
 
 
 def _in_file(path: KeyPath) -> KeyPath:

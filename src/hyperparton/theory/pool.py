@@ -1,4 +1,4 @@
-"""Runs the jobs of a build, as many at a time as there are cores, and tells how far it is.
+"""Runs the jobs of a build, as many at a time as there are cores, and reports how far it is.
 
 The processes live no longer than the build, in whatever way it ends: each watches a pipe whose other end is held by the
 build alone and closed by the system at the latest.

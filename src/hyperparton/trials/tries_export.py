@@ -91,7 +91,7 @@ class ExportedTrials(TrialStore):
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """One thread at a time, and its failures told."""
+        """One thread writes at a time; an OSError becomes a StoreError that names the file."""
         try:
             with self._writer:
                 yield
