@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -71,21 +73,24 @@ def test_the_checksum_is_that_of_all_parts_in_a_row(tmp_path):
     assert checksum("\u03c7", tmp_path / "file") == hashlib.sha256("\u03c7".encode() + b"\x00\xff").hexdigest()
 
 
+#: another process takes a lock; 7 if it cannot
+TAKE = """
+import sys
+from pathlib import Path
+from hyperparton.errors import StoreError
+from hyperparton.files import FolderLock
+try:
+    FolderLock(Path(sys.argv[1]))
+except StoreError:
+    sys.exit(7)
+"""
+
+
 def test_to_read_who_holds_a_lock_does_not_release_it(tmp_path):
     path = tmp_path / "lock"
     assert lock_holder(path) == {}
     lock = FolderLock(path, {"store": "s"})
     assert lock_holder(path)["pid"] == os.getpid()
-    child = os.fork()
-    if child == 0:
-        from hyperparton import files
-
-        files._HELD.clear()
-        try:
-            FolderLock(path)
-        except StoreError:
-            os._exit(7)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert subprocess.run([sys.executable, "-c", TAKE, path], check=False).returncode == 7
     lock.close()
     assert lock_holder(path) == {}

@@ -122,7 +122,7 @@ def load_fit_data(card: Runcard, theory: str | Path | None = None, t0pdfset: str
 def _find_inputs(
     card: Runcard, folder: str | Path | None, t0pdfset: str | None
 ) -> tuple[list[tuple[Any, ...]], DatasetLoader, PDFSet | None]:
-    """The metadata of the sets (measured, positivity, integrability), theory and cuts, and the t0 set of a card.
+    """The metadata of the measured, positivity and integrability sets, theory and cuts, and the t0 set of a card.
 
     Raises everything that is wrong with the card.
     """
