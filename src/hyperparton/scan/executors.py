@@ -1,21 +1,19 @@
-"""Who runs the trials: this process, one process beside it, or the workers of a Dask cluster.
+"""Who runs the trials: this process, one process beside it, several beside it, or the workers of a Dask cluster.
 
 Each takes batches of trials, of one trial unless the scan computes several together.
 
 On a Dask cluster each worker starts processes of its own for the trials (see `worker_process`), so that a trial can be
 ended. What goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs
-them with pickle, as it does with everything. The cluster of `--workers` lives inside this process and listens on no
-port.
+them with pickle, as it does with everything.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
-import queue
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +30,7 @@ from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, clos
 from hyperparton.space import evaluate, fingerprint
 from hyperparton.trials import Trial
 
-__all__ = ["Executor", "InProcess", "InThisProcess", "Job", "OnCluster", "Task", "local_cluster", "remote_cluster"]
+__all__ = ["Executor", "InProcess", "InThisProcess", "Job", "OnCluster", "Parallel", "Task", "local_workers", "remote_cluster"]
 
 #: how long, in seconds, to wait for what runs before the next look for a trial that others left
 _LOOK = 0.5
@@ -166,18 +164,20 @@ class InProcess(_OneByOne):
         )
 
 
-class OnCluster(Executor):
-    """`slots` batches of trials at once on the Dask cluster of `client`, each in a process with `threads` threads."""
+class Parallel(Executor):
+    """`slots` batches of trials at once, each in a process of its own with `threads` threads.
 
-    def __init__(self, client: Any, recipe: Recipe, slots: int, threads: int, remote: bool) -> None:
+    The threads of `pool`, of this process or of Dask's workers, wait for these processes.
+    """
+
+    def __init__(self, pool: futures.Executor, recipe: Recipe, slots: int, threads: int) -> None:
         self.slots = slots
-        self._client, self._recipe, self._threads, self._remote = client, recipe, threads, remote
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._flying: dict[str, tuple[Any, list[Trial]]] = {}
+        self._pool, self._recipe, self._threads = pool, recipe, threads
+        self._started: dict[futures.Future[Answer], list[Trial]] = {}
 
     @property
     def running(self) -> int:
-        return len(self._flying)
+        return len(self._started)
 
     @contextlib.contextmanager
     def at_work(self, job: Job) -> Iterator[None]:
@@ -186,57 +186,53 @@ class OnCluster(Executor):
         try:
             yield
         finally:  # trials at work are ended too: nobody waits for their results any more
-            close_processes(self._text)
-            if self._remote:
-                with contextlib.suppress(Exception):  # workers that are gone have ended theirs
-                    self._client.run(close_processes, self._text)
+            self._close()
+
+    def _close(self) -> None:
+        close_processes(self._text)
 
     def start(self, tasks: Sequence[Task]) -> None:
-        plain = [task.plain() for task in tasks]
-        future = self._client.submit(run_task, self._text, plain, *self._limits, pure=False, retries=0)
-        self._flying[future.key] = (future, [task.trial for task in tasks])
-        future.add_done_callback(self._done.put)
+        future = self._pool.submit(run_task, self._text, [task.plain() for task in tasks], *self._limits)
+        self._started[future] = [task.trial for task in tasks]
 
     def answers(self) -> list[tuple[list[Trial], Answer]]:
-        try:
-            key = self._done.get(timeout=_LOOK).key
-        except queue.Empty:
-            return []
-        future, trials = self._flying.pop(key)
-        return [(trials, _answer(future))]
+        done, _ = futures.wait(self._started, _LOOK, futures.FIRST_COMPLETED)
+        return [(self._started.pop(future), self._answer(future)) for future in done]
 
-
-def _answer(future: Any) -> Answer:
-    from distributed.scheduler import KilledWorker
-
-    if future.status == "finished":
+    def _answer(self, future: futures.Future[Answer]) -> Answer:
         return future.result()
-    if future.status != "error":
-        raise ScanError(f"the Dask cluster gave up a trial (it is {future.status}): is its scheduler gone?")
-    fault = future.exception()
-    if isinstance(fault, KilledWorker):
-        return {"died": f"with its Dask worker {fault.last_worker.address if fault.last_worker else ''}"}
-    raise ScanError(f"the Dask workers cannot run trials: {type(fault).__name__}: {fault}") from fault
+
+
+class OnCluster(Parallel):
+    """The trials run on the Dask cluster of `client`."""
+
+    def __init__(self, client: Any, recipe: Recipe, slots: int) -> None:
+        super().__init__(client.get_executor(pure=False, retries=0), recipe, slots, threads=1)
+        self._client = client
+
+    def _close(self) -> None:
+        super()._close()  # a Dask worker may live in this process
+        with contextlib.suppress(Exception):  # workers that are gone have ended theirs
+            self._client.run(close_processes, self._text)
+
+    def _answer(self, future: futures.Future[Answer]) -> Answer:
+        from distributed.scheduler import KilledWorker
+
+        try:
+            return future.result()
+        except futures.CancelledError:
+            raise ScanError("the Dask cluster gave up a trial: is its scheduler gone?") from None
+        except KilledWorker as fault:
+            return {"died": f"with its Dask worker {fault.last_worker.address if fault.last_worker else ''}"}
+        except Exception as fault:
+            raise ScanError(f"the Dask workers cannot run trials: {type(fault).__name__}: {fault}") from fault
 
 
 @contextlib.contextmanager
-def local_cluster(recipe: Recipe, workers: int) -> Iterator[OnCluster]:
+def local_workers(recipe: Recipe, workers: int) -> Iterator[Parallel]:
     """`workers` processes on this machine, which share its cores; NPROC says how many these are, if it is set."""
-    from dask.config import set as set_config
-    from distributed import Client, LocalCluster
-
-    threads = max(1, host.threads() // workers)
-    # Dask always opens ports for pages about its state: they get no pages, loopback alone, and are closed at once
-    pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
-    settings: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
-    settings |= {"processes": False, "memory_limit": 0, "silence_logs": logging.ERROR}
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(set_config(pages))
-        cluster: Any = stack.enter_context(LocalCluster(n_workers=1, threads_per_worker=workers, **settings))
-        client = stack.enter_context(Client(cluster))
-        for node in (cluster.scheduler, *cluster.workers.values()):
-            cluster.loop.add_callback(node.http_server.stop)
-        yield OnCluster(client, recipe, workers, threads, remote=False)
+    with futures.ThreadPoolExecutor(workers) as pool:
+        yield Parallel(pool, recipe, workers, max(1, host.threads() // workers))
 
 
 @contextlib.contextmanager
@@ -252,4 +248,4 @@ def remote_cluster(recipe: Recipe, address: str, workers: int | None = None) -> 
         slots = workers or sum(client.nthreads().values())
         if slots < 1:
             raise ScanError(f"the Dask cluster at {address} has no workers yet; start them, or say --workers W")
-        yield OnCluster(client, recipe, slots, 1, remote=True)
+        yield OnCluster(client, recipe, slots)

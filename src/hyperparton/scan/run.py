@@ -13,7 +13,7 @@ from hyperparton.engines import Engine, get_engine
 from hyperparton.errors import EngineError, ScanError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress
-from hyperparton.scan.executors import Executor, InProcess, InThisProcess, Job, local_cluster, remote_cluster
+from hyperparton.scan.executors import Executor, InProcess, InThisProcess, Job, local_workers, remote_cluster
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount
@@ -138,7 +138,7 @@ def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Execu
         with remote_cluster(trainer, execution.scheduler, execution.workers) as executor:
             yield executor
     elif execution.workers is not None:
-        with local_cluster(trainer, execution.workers) as executor:
+        with local_workers(trainer, execution.workers) as executor:
             yield executor
     else:
         yield InProcess(trainer)

@@ -65,6 +65,8 @@ class TrainerProcess:
         self._text = text
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
+        self._guard = threading.Lock()
+        self._killed = False
 
     def ask(
         self,
@@ -101,15 +103,15 @@ class TrainerProcess:
     def _start(self, listeners: _Listeners) -> Answer:
         threads = json.loads(self._text)["threads"]
         self._buffer = b""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "hyperparton.scan.worker_main"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # NPROC is XLA's. The threads of the BLAS are left as they are: their number changes the last digits of what
-            # is computed when a trainer is built, and a scan must not depend on how many workers it has
-            env={**os.environ, **({} if threads is None else {"NPROC": str(threads)})},
-            start_new_session=True,
-        )
+        # NPROC is XLA's. The threads of the BLAS are left as they are: their number changes the last digits of what is
+        # computed when a trainer is built, and a scan must not depend on how many workers it has
+        env = {**os.environ, **({} if threads is None else {"NPROC": str(threads)})}
+        command = [sys.executable, "-m", "hyperparton.scan.worker_main"]
+        pipe = subprocess.PIPE
+        with self._guard:
+            if self._killed:
+                return {"died": "the scan ended before it began"}
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env, start_new_session=True)
         return self._exchange(json.loads(self._text), listeners)
 
     def _exchange(
@@ -159,9 +161,11 @@ class TrainerProcess:
         return json.loads(line)
 
     def kill(self) -> None:
-        """End the process while another thread asks it; for that thread it died."""
-        if (process := self._process) is not None:
-            process.kill()
+        """End the process while another thread asks it; for that thread it died, and it does not start again."""
+        with self._guard:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
 
     def close(self) -> None:
         """End the process, at once."""
@@ -184,7 +188,7 @@ def _end_of(process: subprocess.Popen[bytes]) -> str:
     return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
 
-#: processes that wait for a trial, by recipe, and all there are; one set for all the threads of a Dask worker
+#: processes that wait for a trial, by recipe, and all there are; one set for all the threads that run trials
 _FREE: dict[str, list[TrainerProcess]] = {}
 _ALL: dict[str, list[TrainerProcess]] = {}
 _GUARD = threading.Lock()
