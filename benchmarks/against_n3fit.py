@@ -92,7 +92,7 @@ def ours(replicas: int, epochs: int, trials: int, compare: bool, folds: int) -> 
     from compare_with_n3fit import folds_of_n3fit, losses
 
     from hyperparton import ModelTrainer, load_fit_data
-    from hyperparton.runcard import parse_runcard
+    from hyperparton.runcard.check import parse_runcard
 
     marks = [time.perf_counter()]
     runcard = parse_runcard(json.dumps(card(folds)))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hyperparton import HyperScanner, get_engine, read_runcard
 from hyperparton.engines import trial_seed
-from hyperparton.space import evaluate, readable
+from hyperparton.space.tree import evaluate, readable
 
 CARD = Path(__file__).parent.parent / "examples" / "dis.yml"
 

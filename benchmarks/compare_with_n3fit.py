@@ -21,7 +21,8 @@ from hyperparton.fit.folds import Fold
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup
-from hyperparton.runcard import read_runcard, trial_parameters
+from hyperparton.runcard.check import read_runcard
+from hyperparton.runcard.parameters import trial_parameters
 
 #: what n3fit's scan of its dis_scan.yml draws first
 FIRST_TRIAL = {

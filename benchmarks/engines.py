@@ -29,11 +29,12 @@ from make_trial_table import CARD, SCAN, scan_parts
 from trial_table import Course, Pool, Surrogate, Table, course_of
 
 from hyperparton.engines import get_engine, trial_seed
-from hyperparton.runcard import parse_runcard
-from hyperparton.scan import HyperScanner, evaluate_trial
+from hyperparton.runcard.check import parse_runcard
+from hyperparton.scan.evaluate import evaluate_trial
 from hyperparton.scan.learning_curve import LearningCurve
 from hyperparton.scan.pruning import Pruner, Rule, reason_to_prune
-from hyperparton.trials import Outcome
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.trials.trial import Outcome
 
 TABLE = Path(__file__).parent / "data" / "dis_trials.npz"
 

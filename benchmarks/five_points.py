@@ -38,7 +38,7 @@ from hyperparton.fit.methodology import Methodology
 from hyperparton.pdf import batched
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import Quadrature, quadrature
-from hyperparton.runcard import trial_parameters
+from hyperparton.runcard.parameters import trial_parameters
 
 #: nodes of each panel of the sum rules, about 2,000 in all as in n3fit
 _MANY = {"small": 400, "large": 398}

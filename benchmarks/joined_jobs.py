@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hyperparton.trials import TrialStore, open_store
+from hyperparton.trials.shared_folder import open_store
+from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import RUNNING
 
 ROOT = Path(__file__).parent.parent

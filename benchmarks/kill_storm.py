@@ -31,7 +31,10 @@ import psutil
 
 from hyperparton import hyper_scan_wrapper
 from hyperparton.engines import get_engine
-from hyperparton.trials import FileTrials, JoinedTrials, MongoStore, SqlStore  # noqa: F401
+from hyperparton.trials.local import FileTrials  # noqa: F401
+from hyperparton.trials.mongo.store import MongoStore  # noqa: F401
+from hyperparton.trials.shared_folder import JoinedTrials  # noqa: F401
+from hyperparton.trials.sql import SqlStore  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 TRIALS = 24

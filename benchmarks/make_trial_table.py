@@ -22,9 +22,9 @@ import numpy as np
 from hyperparton import HyperScanner, hyper_scan_wrapper
 from hyperparton.data.load import load_fit_data
 from hyperparton.hyperloss.trainer import ModelTrainer
-from hyperparton.runcard import parse_runcard
-from hyperparton.trials import read_tries
+from hyperparton.runcard.check import parse_runcard
 from hyperparton.trials.trial import DONE
+from hyperparton.trials.tries_read import read_tries
 
 ROOT = Path(__file__).parent.parent
 CARD = ROOT / "examples" / "dis.yml"

@@ -19,7 +19,7 @@ from against_n3fit import card as dis_card
 from against_n3fit import trial
 
 from hyperparton import ModelTrainer, load_fit_data
-from hyperparton.runcard import parse_runcard
+from hyperparton.runcard.check import parse_runcard
 
 REPLICAS = 10
 

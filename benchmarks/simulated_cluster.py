@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.engines import get_engine, trial_seed
-from hyperparton.scan import HyperScanner
 from hyperparton.scan import run as scan_module
-from hyperparton.trials import Outcome
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.trials.trial import Outcome
 
 CONFIG = {"space": {f"p{i}": {"min": 0, "max": 1} for i in range(12)}}
 

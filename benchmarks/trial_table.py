@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.space import Choice, QUniform, samplers_by_label
+from hyperparton.space.samplers import Choice, QUniform
+from hyperparton.space.tree import samplers_by_label
 
 __all__ = ["Course", "Pool", "Surrogate", "Table", "course_of"]
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 import hyperparton
 from hyperparton import HyperScanner
-from hyperparton.space import samplers_by_label
+from hyperparton.space.tree import samplers_by_label
 
 ROOT = Path(__file__).parents[1]
 

@@ -103,7 +103,7 @@ def test_wrong_values(hyperparton, card, tmp_path, option, value, told):
 
 
 def test_times_and_sizes():
-    from hyperparton.cli.units import DURATION, MEMORY
+    from hyperparton.cli.options import DURATION, MEMORY
 
     times = {"90": 90, "1.5h": 5400, "5min": 300, "2d": 172800, "30:00": 1800, "2:00:00": 7200, "1-12:00": 129600}
     assert {text: DURATION.convert(text, None, None) for text in times} == times
@@ -132,7 +132,7 @@ def test_sigterm_hands_everything_back(card, tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
     assert "Traceback" not in err
-    from hyperparton.trials import FileTrials
+    from hyperparton.trials.local import FileTrials
 
     with FileTrials(tries.parent) as trials:
         booked, done = trials.next_number(), len(trials.history())

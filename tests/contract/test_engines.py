@@ -9,16 +9,9 @@ import pytest
 
 from hyperparton.engines import ENGINES, check_engine, get_engine, trial_seed
 from hyperparton.errors import EngineError
-from hyperparton.space import (
-    Choice,
-    evaluate,
-    hp_choice,
-    hp_loguniform,
-    hp_quniform,
-    hp_uniform,
-    samplers_by_label,
-)
-from hyperparton.trials import Outcome
+from hyperparton.space.samplers import Choice, hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.space.tree import evaluate, samplers_by_label
+from hyperparton.trials.trial import Outcome
 
 SPACE = {
     "u": hp_uniform("u", -1.0, 1.0),

@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hyperparton.errors import StoreError
-from hyperparton.trials import FileTrials, SqlStore, read_tries
+from hyperparton.trials.local import FileTrials
 from hyperparton.trials.mongo.trials import MongoFileTrials
+from hyperparton.trials.sql import SqlStore
 from hyperparton.trials.tries_export import ExportedTrials
+from hyperparton.trials.tries_read import read_tries
 
 
 class Clock:

@@ -6,7 +6,7 @@ import pytest
 
 from hyperparton.data.load import load_fit_data
 from hyperparton.errors import DataError, PDFSetError, RuncardError, TheoryError
-from hyperparton.runcard import parse_runcard
+from hyperparton.runcard.check import parse_runcard
 
 CARD = {
     "dataset_inputs": [{"dataset": "SLAC_NC_NOTFIXED_P_EM-F2", "variant": "legacy"}],

@@ -13,9 +13,10 @@ from hyperopt.pyll.base import scope
 from hyperparton.engines import trial_seed
 from hyperparton.engines.hyperopt import HyperoptEngine
 from hyperparton.errors import EngineError
-from hyperparton.scan import evaluate_trial
-from hyperparton.space import evaluate, hp_choice, hp_loguniform, hp_quniform, hp_uniform
-from hyperparton.trials import Trial
+from hyperparton.scan.evaluate import evaluate_trial
+from hyperparton.space.samplers import hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.space.tree import evaluate
+from hyperparton.trials.trial import Trial
 
 OURS = {
     "drop": hp_quniform("drop", 0.0, 0.15, steps=5),

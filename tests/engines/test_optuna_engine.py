@@ -14,8 +14,8 @@ from hyperparton.engines import get_engine, trial_seed
 from hyperparton.engines import optuna as module
 from hyperparton.engines.optuna import TPEEngine
 from hyperparton.errors import EngineError
-from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform
-from hyperparton.trials import Outcome
+from hyperparton.space.samplers import hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.trials.trial import Outcome
 
 SPACE = {
     "drop": hp_quniform("drop", 0.1, 0.4, steps=5),

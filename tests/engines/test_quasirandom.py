@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import qmc
 
 from hyperparton.engines import get_engine, trial_seed
-from hyperparton.space import hp_choice, hp_loguniform, hp_quniform, hp_uniform
-from hyperparton.trials import Outcome
+from hyperparton.space.samplers import hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.trials.trial import Outcome
 
 SPACE = {
     "u": hp_uniform("u", 0.0, 16.0),

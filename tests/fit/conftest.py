@@ -11,7 +11,8 @@ from hyperparton.data.load import load_fit_data
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup
-from hyperparton.runcard import Parameters, parse_runcard
+from hyperparton.runcard.check import parse_runcard
+from hyperparton.runcard.parameters import Parameters
 
 DIS_FIT = Path(__file__).parents[1] / "data" / "dis_fit.yml"
 RATIO, PROTON, CHARGED, CHARM = (

@@ -14,7 +14,7 @@ from hyperparton.fit.run import fit_runcard
 from hyperparton.fit.setup import FitSetup
 from hyperparton.pdf.batched import network_shape
 from hyperparton.pdf.dropout import dropout_mask
-from hyperparton.runcard import Parameters, trial_parameters
+from hyperparton.runcard.parameters import Parameters, trial_parameters
 
 SMALLX, LARGEX = [0.5, 0.8], [1.7, 3.4]
 

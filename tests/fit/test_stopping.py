@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyperparton.data.predictions import predict
-from hyperparton.runcard import LagrangeOptions
+from hyperparton.runcard.parameters import LagrangeOptions
 
 INITIAL = 100.0
 

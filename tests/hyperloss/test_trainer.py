@@ -12,7 +12,7 @@ from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss.loss import HyperLoss
 from hyperparton.hyperloss.trainer import ModelTrainer
-from hyperparton.runcard import trial_parameters
+from hyperparton.runcard.parameters import trial_parameters
 from hyperparton.scan.trainer import BatchTrainer, ProgressTrainer, ReportingTrainer
 
 FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))

@@ -10,8 +10,8 @@ from hyperopt.pyll.base import scope
 from hyperparton import ActivationStr, HyperScanner, hyper_scan_wrapper
 from hyperparton.errors import ScanError, SpaceError
 from hyperparton.interop.n3fit_space import as_scanner
-from hyperparton.space import describe, fingerprint
-from hyperparton.trials import read_tries
+from hyperparton.space.tree import describe, fingerprint
+from hyperparton.trials.tries_read import read_tries
 
 PARAMETERS = {
     "nodes_per_layer": [15, 8], "activation_per_layer": ["tanh", "linear"], "optimizer": {"optimizer_name": "Adam"},

@@ -12,9 +12,11 @@ from optuna.trial import TrialState
 
 from hyperparton.errors import StoreError
 from hyperparton.interop.optuna_study import export_study
-from hyperparton.scan import HyperScanner
-from hyperparton.space import evaluate, hp_loguniform, hp_quniform, hp_uniform, readable, sample
-from hyperparton.trials import FileTrials, read_trials
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.space.samplers import hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.space.tree import evaluate, readable, sample
+from hyperparton.trials.local import FileTrials
+from hyperparton.trials.tries_read import read_trials
 
 PARAMETERS = {
     "nodes_per_layer": [15, 8], "activation_per_layer": ["tanh", "linear"], "optimizer": {"optimizer_name": "Adam"},

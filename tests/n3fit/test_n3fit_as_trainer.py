@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from hyperparton.trials import read_tries
 from hyperparton.trials.parameters import as_runcard
+from hyperparton.trials.tries_read import read_tries
 
 
 def trials(home, name):
@@ -205,7 +205,7 @@ def test_the_space_of_n3fits_scanner_is_ours(home):
 
     from hyperparton import HyperScanner
     from hyperparton.interop.n3fit_space import as_scanner
-    from hyperparton.space import describe, fingerprint
+    from hyperparton.space.tree import describe, fingerprint
 
     card = YAML(typ="safe", pure=True).load((home.path / "card.yml").read_text())
     ours = HyperScanner(card["parameters"], card["hyperscan_config"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from hyperparton.report import read_scan
+from hyperparton.report.scans import read_scan
 
 
 def test_a_sequential_scan(home, theirs):

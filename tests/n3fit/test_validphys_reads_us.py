@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hyperparton.trials import FileTrials
+from hyperparton.trials.local import FileTrials
 
 
 def statistic(values, name):

@@ -18,7 +18,7 @@ from hyperparton.nn.optimizers import (
     moment_update,
     optimizer_rule,
 )
-from hyperparton.runcard import Optimizer
+from hyperparton.runcard.parameters import Optimizer
 
 HERE = Path(__file__).parent
 REFERENCE = np.load(HERE.parent / "oracle" / "data" / "fit_reference.npz")

@@ -19,7 +19,8 @@ from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.sum_rules import Quadrature
-from hyperparton.runcard import parse_runcard, trial_parameters
+from hyperparton.runcard.check import parse_runcard
+from hyperparton.runcard.parameters import trial_parameters
 
 HERE = Path(__file__).parent
 script = SimpleNamespace(**runpy.run_path(str(HERE / "make_course_reference.py")))

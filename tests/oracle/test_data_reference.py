@@ -21,7 +21,8 @@ from hyperparton.data.masks import (
 )
 from hyperparton.data.predictions import chi2, chi2_by_dataset, predict
 from hyperparton.data.pseudodata import make_replicas
-from hyperparton.runcard import Runcard, read_runcard
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.check import read_runcard
 
 HERE = Path(__file__).parent
 CARDS = HERE.parent / "data"

@@ -43,7 +43,7 @@ def entry():
 @pytest.fixture
 def rows(entry):
     """A function from (number, loss, values) and the like to trials."""
-    from hyperparton.trials import from_tries
+    from hyperparton.trials.tries_entry import from_tries
 
     def build(*trials):
         return [from_tries(entry(*trial[:2], **trial[2])) for trial in trials]

@@ -11,7 +11,7 @@ from hyperparton.report.dependence import dependences
 from hyperparton.report.forest import grow_forest
 from hyperparton.report.importance import divergence, importances
 from hyperparton.report.losses import Loss, good_range, replica_error
-from hyperparton.trials import ranked
+from hyperparton.trials.trial import ranked
 
 
 @pytest.fixture

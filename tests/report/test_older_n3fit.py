@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from hyperparton.cli import group
-from hyperparton.report import Loss, read_scan, read_scans, summarise
+from hyperparton.report.losses import Loss
+from hyperparton.report.scans import read_scan, read_scans
+from hyperparton.report.summary import summarise
 
 VALIDATION, EXPERIMENTAL = np.array([[1.25], [1.5]], np.float32), np.array([[1.75], [2.25]])
 

@@ -5,9 +5,11 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hyperparton.report import Options, read_scans, summarise, write_report
 from hyperparton.report.panels import sections
 from hyperparton.report.plots.style import save_pdf, svg_text
+from hyperparton.report.scans import read_scans
+from hyperparton.report.summary import Options, summarise
+from hyperparton.report.write import write_report
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from hyperparton.errors import ReportError, StoreError
-from hyperparton.report import Options, read_scan, read_scans, summarise
+from hyperparton.report.scans import read_scan, read_scans
 from hyperparton.report.status import signature, status_of
-from hyperparton.trials import FileTrials, JoinedTrials, open_store
+from hyperparton.report.summary import Options, summarise
+from hyperparton.trials.local import FileTrials
 from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.shared_folder import JoinedTrials, open_store
 
 N3FIT = Path(__file__).parent.parent / "cli" / "data" / "n3fit_tries.json"
 

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from hyperparton.errors import RuncardError
-from hyperparton.runcard import Runcard, TrainerRuncard, parse_runcard
+from hyperparton.runcard.card import Runcard, TrainerRuncard
+from hyperparton.runcard.check import parse_runcard
 
 
 def faults_of(text):

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from hyperparton.runcard import examine
 from hyperparton.runcard.card import Runcard, SharedRuncard
+from hyperparton.runcard.check import examine
 from hyperparton.runcard.field_types import Section
 from hyperparton.runcard.json_schema import json_schema
 

@@ -3,8 +3,7 @@
 import pytest
 
 from hyperparton.errors import RuncardError
-from hyperparton.runcard import dotted, load_document
-from hyperparton.runcard.yaml_positions import parse_document
+from hyperparton.runcard.yaml_positions import dotted, load_document, parse_document
 
 TEXT = """\
 description: a card

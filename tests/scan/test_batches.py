@@ -7,10 +7,10 @@ from cheap import Trainer, recipe, scanner
 from test_parallel import entries, scan
 
 from hyperparton.errors import ScanError, TooManyFailuresError, TrialPrunedError
-from hyperparton.scan import Limits
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.evaluate import evaluate_trials
-from hyperparton.trials import FileTrials
+from hyperparton.scan.limits import Limits
+from hyperparton.trials.local import FileTrials
 
 
 class Batching(Trainer):

@@ -5,7 +5,8 @@ import pytest
 
 from hyperparton.errors import StoreError
 from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
-from hyperparton.trials import from_tries, ranked
+from hyperparton.trials.trial import ranked
+from hyperparton.trials.tries_entry import from_tries
 
 
 def entry(tid, loss, status="ok", **parameters):

@@ -9,8 +9,8 @@ from cheap import Trainer, recipe, scanner
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import EngineError, ScanError
-from hyperparton.scan import EarlyStopping
-from hyperparton.trials import FileTrials
+from hyperparton.scan.early_stop import EarlyStopping
+from hyperparton.trials.local import FileTrials
 
 
 def scan(folder, trainer=None, trials=60, **settings):

@@ -13,8 +13,8 @@ import pytest
 
 from hyperparton import HyperScanner, hyper_scan_wrapper, read_tries
 from hyperparton.errors import EngineError, ScanError, StoreError
-from hyperparton.scan import evaluate_trial
-from hyperparton.trials import FileTrials
+from hyperparton.scan.evaluate import evaluate_trial
+from hyperparton.trials.local import FileTrials
 
 N3FIT = json.loads((Path(__file__).parents[1] / "oracle" / "data" / "n3fit_scan.json").read_text())
 SPACE = {"space": {"x": {"min": -5, "max": 5}}}

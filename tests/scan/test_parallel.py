@@ -16,8 +16,9 @@ from cheap import Trainer, recipe, scanner
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError, TooManyFailuresError, WalltimeError
-from hyperparton.scan import Limits
-from hyperparton.trials import FileTrials, open_store
+from hyperparton.scan.limits import Limits
+from hyperparton.trials.local import FileTrials
+from hyperparton.trials.shared_folder import open_store
 
 HERE = Path(__file__).parent
 

@@ -7,11 +7,12 @@ from cheap import Trainer, recipe, scanner, thresholds
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError, TrialPrunedError
-from hyperparton.scan import Limits, Rule, evaluate_trial
 from hyperparton.scan.checkpoints import Checkpoints
+from hyperparton.scan.evaluate import evaluate_trial
 from hyperparton.scan.learning_curve import LearningCurve
-from hyperparton.scan.pruning import Threshold, Thresholds, reason_to_prune
-from hyperparton.trials import FileTrials
+from hyperparton.scan.limits import Limits
+from hyperparton.scan.pruning import Rule, Threshold, Thresholds, reason_to_prune
+from hyperparton.trials.local import FileTrials
 
 RULE = Rule(warmup=10)
 

@@ -15,7 +15,7 @@ from scipy import stats
 from hyperparton.scan import pruning
 from hyperparton.scan.learning_curve import LearningCurve
 from hyperparton.scan.pruning import Pruner, Rule, Threshold, reason_to_prune
-from hyperparton.space import hp_choice, hp_uniform
+from hyperparton.space.samplers import hp_choice, hp_uniform
 
 RULE = Rule(warmup=10)
 SPACE = {"x": hp_uniform("x", 0, 1), "c": hp_choice("c", ["a", {"y": hp_uniform("y", 0, 1)}])}

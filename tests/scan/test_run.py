@@ -22,7 +22,7 @@ from hyperparton import (
 from hyperparton import Trainer as TrainerProtocol
 from hyperparton.errors import ScanError
 from hyperparton.scan.trainer import adapted
-from hyperparton.trials import FileTrials
+from hyperparton.trials.local import FileTrials
 
 
 def test_n3fits_function_is_the_same_scan(tmp_path):

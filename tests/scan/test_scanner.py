@@ -12,8 +12,9 @@ from hyperparton import ActivationStr, HyperScanner, get_engine
 from hyperparton.catalogue import INITIALIZERS
 from hyperparton.engines import trial_seed
 from hyperparton.errors import SpaceError
-from hyperparton.space import QUniform, conditions, describe, samplers_by_label
-from hyperparton.trials import Trial
+from hyperparton.space.samplers import QUniform
+from hyperparton.space.tree import conditions, describe, samplers_by_label
+from hyperparton.trials.trial import Trial
 
 N3FIT = json.loads((Path(__file__).parents[1] / "oracle" / "data" / "n3fit_scan.json").read_text())
 

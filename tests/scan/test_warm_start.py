@@ -11,7 +11,7 @@ from hyperparton import HyperScanner, hyper_scan_wrapper, read_tries
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.errors import ScanError, SpaceError, StoreError
 from hyperparton.scan.warm_start import read_prior
-from hyperparton.trials import Outcome
+from hyperparton.trials.trial import Outcome
 
 CONFIG = {"space": {"x": {"min": -5, "max": 5}, "kind": {"choice": ["a", "b"]}}}
 PARAMETERS = {"x": 0.0, "kind": "a", "fixed": 1}

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperparton.scan import HyperScanner
-from hyperparton.space import Misfit, evaluate, locate, readable, sample
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.space.locate import Misfit, locate
+from hyperparton.space.tree import evaluate, readable, sample
 
 N3FIT = json.loads((Path(__file__).parents[1] / "oracle" / "data" / "n3fit_scan.json").read_text())
 

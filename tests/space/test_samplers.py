@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hyperparton.errors import SpaceError
-from hyperparton.space import (
+from hyperparton.space.samplers import (
     Choice,
     LogUniform,
     QUniform,
@@ -20,8 +20,8 @@ from hyperparton.space import (
     hp_quniform,
     hp_uniform,
     optimizer_arg_wrapper,
-    sample,
 )
+from hyperparton.space.tree import sample
 
 
 def drawn(sampler, label="x", draws=400):

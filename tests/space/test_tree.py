@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 
 from hyperparton.errors import SpaceError
-from hyperparton.space import (
+from hyperparton.space.samplers import hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.space.tree import (
     conditions,
     counterparts,
     describe,
     evaluate,
     fingerprint,
-    hp_choice,
-    hp_loguniform,
-    hp_quniform,
-    hp_uniform,
     readable,
     sample,
     samplers_by_label,

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.trials import FileTrials, SqlStore, read_tries
+from hyperparton.trials.local import FileTrials
+from hyperparton.trials.sql import SqlStore
+from hyperparton.trials.tries_read import read_tries
 
 FILLING = """
 import resource, sys
@@ -144,7 +146,7 @@ def test_servers_that_lost_a_trial_are_damaged(servers, tmp_path):
     import sqlalchemy as sa
     from pymongo import MongoClient
 
-    from hyperparton.trials import MongoStore
+    from hyperparton.trials.mongo.store import MongoStore
 
     url = servers.postgres(str(tmp_path))
     with SqlStore(url) as store:

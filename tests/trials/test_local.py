@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.space import hp_choice, hp_uniform
-from hyperparton.trials import FileTrials, SqlStore, read_tries
+from hyperparton.space.samplers import hp_choice, hp_uniform
+from hyperparton.trials.local import FileTrials
+from hyperparton.trials.sql import SqlStore
+from hyperparton.trials.tries_read import read_tries
 
 OK = {"status": "ok", "loss": 1.0}
 

@@ -9,9 +9,11 @@ import pytest
 
 from hyperparton.errors import StoreError
 from hyperparton.files import FolderLock
-from hyperparton.trials import FileTrials, SqlStore, read_tries
+from hyperparton.trials.local import FileTrials
 from hyperparton.trials.mongo.store import MongoStore
 from hyperparton.trials.shared_folder import JoinedTrials, open_store
+from hyperparton.trials.sql import SqlStore
+from hyperparton.trials.tries_read import read_tries
 
 
 @pytest.fixture

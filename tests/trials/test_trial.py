@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from hyperparton.trials import Trial, to_tries
 from hyperparton.trials.strict_json import encode, strict
-from hyperparton.trials.trial import DONE
+from hyperparton.trials.trial import DONE, Trial
+from hyperparton.trials.tries_entry import to_tries
 
 
 def test_the_layout_is_that_of_hyperopt():

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperparton.errors import StoreError
-from hyperparton.trials import read_tries
-from hyperparton.trials.tries_read import parse_array_text
+from hyperparton.trials.tries_read import parse_array_text, read_tries
 
 
 def trial(**result):

@@ -8,8 +8,8 @@ import pytest
 
 from hyperparton import Execution, Limits, ScanSettings, read_tries, scan_runcard
 from hyperparton.errors import RuncardError, StoreError
-from hyperparton.runcard import read_runcard
-from hyperparton.trials import FileTrials
+from hyperparton.runcard.check import read_runcard
+from hyperparton.trials.local import FileTrials
 
 CARD = """
 trainer: line:make

@@ -34,8 +34,9 @@ def best(directory: Path, top: int, importances: bool, form: str | None) -> None
 
 def _best(directory: Path, top: int, form: str | None) -> str:
     from hyperparton.report.tables import best_text, parameters_block
-    from hyperparton.trials import ranked, read_trials
     from hyperparton.trials.scan_folder import ScanFolder
+    from hyperparton.trials.trial import ranked
+    from hyperparton.trials.tries_read import read_trials
 
     path = ScanFolder.find(directory).tries
     trials = read_trials(path, keep=lambda trial: trial.without_arrays())
@@ -61,8 +62,9 @@ def _best(directory: Path, top: int, form: str | None) -> str:
 
 def _importances(directory: Path, form: str | None) -> str:
     """The hyperparameters, the most important first, as a table or for machines."""
-    from hyperparton.report import Loss, combined, read_scans
     from hyperparton.report.importance import importances
+    from hyperparton.report.losses import Loss
+    from hyperparton.report.scans import combined, read_scans
     from hyperparton.report.tables import importance_table
 
     if form == "yaml":

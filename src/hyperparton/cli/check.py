@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hyperparton.runcard import Runcard, TrainerRuncard
+from hyperparton.runcard.card import Runcard, TrainerRuncard
 from hyperparton.workflow.cards import checked_card
 
 __all__ = ["check"]

@@ -63,7 +63,9 @@ class LivePage:
             return self._state, self._text
 
     def _make(self, state: str) -> None:
-        from hyperparton.report import read_scans, render, summarise
+        from hyperparton.report.scans import read_scans
+        from hyperparton.report.summary import summarise
+        from hyperparton.report.write import render
 
         begun = time.monotonic()
         try:

@@ -32,7 +32,7 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
     Run again, it adds the trials that were finished since.
     """
     from hyperparton.interop.optuna_study import export_study
-    from hyperparton.trials import read_trials
+    from hyperparton.trials.tries_read import read_trials
 
     url = storage or f"sqlite:///{(directory / 'optuna.db').resolve()}"
     done = export_study(read_trials(directory), _space(directory), url, study or directory.resolve().name)
@@ -43,7 +43,9 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
 
 def _space(directory: Path) -> dict[str, Any]:
     """The search space of the card that a scan keeps in its folder; only its ranges are read, whoever fitted."""
-    from hyperparton.runcard import N3FIT, load_document, parse_runcard
+    from hyperparton.runcard.card import N3FIT
+    from hyperparton.runcard.check import parse_runcard
+    from hyperparton.runcard.yaml_positions import load_document
     from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.workflow.cards import scanner_of
 

@@ -8,17 +8,13 @@ from typing import Any
 
 import click
 
+from hyperparton.cli.options import replicas_option, runcard_argument, theory_options
 from hyperparton.cli.progress import make_display
 from hyperparton.errors import RuncardError, TrainingError
-from hyperparton.runcard import Parameters, Runcard, parameter_faults, trial_parameters
-from hyperparton.workflow.cards import (
-    checked_card,
-    data_summary,
-    output_folder,
-    replicas_option,
-    runcard_argument,
-    theory_options,
-)
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.cross_checks import parameter_faults
+from hyperparton.runcard.parameters import Parameters, trial_parameters
+from hyperparton.workflow.cards import checked_card, data_summary, output_folder
 
 __all__ = ["fit"]
 
@@ -106,8 +102,8 @@ def _chosen(
     if source is None and specs is None:
         return dict.fromkeys(numbers, card.parameters), dict.fromkeys(numbers, card.scan_parameters()), []
     from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
-    from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
+    from hyperparton.trials.tries_read import read_trials
 
     if source is None:
         assert specs is not None

@@ -13,8 +13,8 @@ from hyperparton.catalogue import PUSH_EACH
 from hyperparton.files import write_text
 from hyperparton.interop.exportgrid import arc_lengths, export_grid, export_nodes, integrability_numbers
 from hyperparton.interop.weights import write_weights
-from hyperparton.runcard import Runcard
-from hyperparton.space import readable
+from hyperparton.runcard.card import Runcard
+from hyperparton.space.tree import readable
 from hyperparton.trials.scan_folder import ScanFolder
 
 __all__ = ["write_fit"]

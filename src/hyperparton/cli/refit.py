@@ -10,7 +10,7 @@ import numpy as np
 from hyperparton.catalogue import PUSH_EACH
 from hyperparton.errors import HyperpartonError, ReportError
 from hyperparton.report.fits import FittedSet, FittedTrial
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["fit_best"]
 
@@ -39,7 +39,8 @@ def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None
 def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
     from hyperparton.data.load import load_fit_data
     from hyperparton.fit.setup import FitSetup
-    from hyperparton.runcard import Runcard, parse_runcard
+    from hyperparton.runcard.card import Runcard
+    from hyperparton.runcard.check import parse_runcard
 
     if scan.runcard is None:
         raise ReportError(f"{scan.path}: --fits needs the runcard beside the trials, filter.yml, and there is none")
@@ -57,7 +58,7 @@ def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
     from hyperparton.fit.run import run_fit
-    from hyperparton.runcard import trial_parameters
+    from hyperparton.runcard.parameters import trial_parameters
 
     methodology = Methodology.from_parameters(trial_parameters(trial.parameters))
     fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)

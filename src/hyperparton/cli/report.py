@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from hyperparton.workflow.cards import theory_options
+from hyperparton.cli.options import theory_options
 
 __all__ = ["chosen_options", "report", "selection_options"]
 
@@ -58,7 +58,8 @@ def chosen_options(
     filters: tuple[str, ...], autofilter: tuple[str, ...], loss: str, statistic: str, **others: Any
 ) -> Any:
     """The report's options from the command line's."""
-    from hyperparton.report import Loss, Options
+    from hyperparton.report.losses import Loss
+    from hyperparton.report.summary import Options
 
     keys = tuple(key for entry in autofilter for key in entry.split(",") if key)
     return Options(loss=Loss(loss, statistic), filters=filters, autofilter=keys, **others)
@@ -85,7 +86,9 @@ def report(
     **chosen: Any,
 ) -> None:
     """Report on the scans in DIR... (or tries.json files), combined: OUT/index.html, its figures and tables."""
-    from hyperparton.report import read_scans, summarise, write_report
+    from hyperparton.report.scans import read_scans
+    from hyperparton.report.summary import summarise
+    from hyperparton.report.write import write_report
 
     summary = summarise(read_scans(directories), chosen_options(**chosen))
     folder = output if output is not None else _default_folder(directories)

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
+from hyperparton.cli.options import DURATION, MEMORY, replicas_option, runcard_argument, theory_options
 from hyperparton.cli.progress import event_log, make_display, show_warnings
-from hyperparton.cli.units import DURATION, MEMORY
 from hyperparton.host import end_on_sigterm
-from hyperparton.runcard import N3FIT
-from hyperparton.workflow.cards import replicas_option, runcard_argument, theory_options
+from hyperparton.runcard.card import N3FIT
 
 __all__ = ["scan"]
 
@@ -124,8 +123,9 @@ def scan(
     end_on_sigterm()
     # here: the options are known before numpy is loaded
     from hyperparton.host import seconds_since_start
-    from hyperparton.scan import EarlyStopping, Execution, Limits, ScanSettings
-    from hyperparton.scan.settings import taken_from
+    from hyperparton.scan.early_stop import EarlyStopping
+    from hyperparton.scan.limits import Limits
+    from hyperparton.scan.settings import Execution, ScanSettings, taken_from
     from hyperparton.workflow.scan import scan_runcard
 
     settings = taken_from(options, ScanSettings)
@@ -159,8 +159,8 @@ def scan(
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:
     from hyperparton.report.tables import best_text, parameters_block
-    from hyperparton.trials import read_trials
     from hyperparton.trials.scan_folder import ScanFolder
+    from hyperparton.trials.tries_read import read_trials
 
     click.echo(best_text(read_trials(folder, keep=lambda trial: trial.without_arrays()), top=1))
     click.echo("the best trial's parameters, to paste into a runcard:\n")

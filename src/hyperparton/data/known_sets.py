@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hyperparton.errors import Fault, nearest
-from hyperparton.runcard import DatasetInput, LagrangeSet, Runcard
+from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
 
 __all__ = ["check_dataset_names"]
 

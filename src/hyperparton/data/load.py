@@ -19,7 +19,8 @@ from hyperparton.data.predictions import predict
 from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theory, missing_tables
 from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.errors import DataError, HyperpartonError, PDFSetError, RuncardError, TheoryError
-from hyperparton.runcard import DatasetInput, KeyPath, LagrangeSet, Runcard
+from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
+from hyperparton.runcard.yaml_positions import KeyPath
 
 __all__ = ["DatasetLoader", "central_predictions", "load_fit_data"]
 

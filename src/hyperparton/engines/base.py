@@ -28,7 +28,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, freeze, samplers_by_label
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, freeze
+from hyperparton.space.tree import samplers_by_label
 from hyperparton.trials.trial import Outcome
 
 __all__ = [

@@ -11,7 +11,7 @@ import numpy as np
 from hyperparton.engines.base import Engine, History, HistoryTracker, PerSpace, counted_loss
 from hyperparton.engines.optuna import TPE_START, GrowingStudy, OptunaSpace, tpe_sampler
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice
+from hyperparton.space.samplers import Choice
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["CmaEsEngine"]

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import samplers_to_scan
-from hyperparton.space import Choice, LogUniform, Sampler, choose, conditions, counterparts
+from hyperparton.space.samplers import Choice, LogUniform, Sampler
+from hyperparton.space.tree import choose, conditions, counterparts
 
 __all__ = ["UnitCube"]
 

@@ -59,7 +59,7 @@ import numpy as np
 
 from hyperparton.engines.base import Engine, History, PerSpace, best_and_latest, counted_loss, normal_scores
 from hyperparton.engines.coordinates import UnitCube
-from hyperparton.space import sample
+from hyperparton.space.tree import sample
 
 __all__ = ["GaussianProcessEngine"]
 

@@ -29,7 +29,8 @@ from hyperparton.engines.base import (
     samplers_to_scan,
 )
 from hyperparton.errors import EngineError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, Uniform, replace_samplers
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, Uniform
+from hyperparton.space.tree import replace_samplers
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["HyperoptEngine"]

@@ -32,7 +32,8 @@ from hyperparton.engines.base import (
     is_extreme,
     samplers_to_scan,
 )
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, choose
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler
+from hyperparton.space.tree import choose
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["TPE_START", "GrowingStudy", "OptunaSpace", "TPEEngine", "tpe_sampler"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import Engine, History, next_number
-from hyperparton.space import choose, samplers_by_label
+from hyperparton.space.tree import choose, samplers_by_label
 
 __all__ = ["SEQUENCES", "QuasiRandomStart"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import Engine, History
-from hyperparton.space import sample
+from hyperparton.space.tree import sample
 
 __all__ = ["RandomEngine"]
 

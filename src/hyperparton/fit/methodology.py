@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hyperparton.nn.optimizers import hyperparameters
-from hyperparton.runcard import LagrangeOptions, Parameters
+from hyperparton.runcard.parameters import LagrangeOptions, Parameters
 
 __all__ = ["Methodology"]
 

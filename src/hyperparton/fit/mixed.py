@@ -14,7 +14,8 @@ from hyperparton.fit.run import central_chi2, evaluate_fit, run_fit
 from hyperparton.fit.setup import FitSetup
 from hyperparton.fit.train import ProgressCallback
 from hyperparton.pdf.model import ModelParameters, PDFModel
-from hyperparton.runcard import Parameters, Runcard
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.parameters import Parameters
 
 __all__ = ["MixedFit", "fit_mixed"]
 

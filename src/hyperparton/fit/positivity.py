@@ -16,7 +16,7 @@ import numpy as np
 from hyperparton.catalogue import PUSH_EACH
 from hyperparton.data.types import Observable
 from hyperparton.fit.observables import Convolution, build_convolution
-from hyperparton.runcard import LagrangeOptions
+from hyperparton.runcard.parameters import LagrangeOptions
 
 __all__ = ["ELU_ALPHA", "ConstraintSets", "Multipliers", "elu", "start_and_multiplier"]
 

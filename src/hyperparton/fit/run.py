@@ -14,7 +14,8 @@ from hyperparton.fit.result import FitResult, TrainedModels
 from hyperparton.fit.setup import FitSetup
 from hyperparton.fit.train import ProgressCallback
 from hyperparton.pdf.model import ModelParameters
-from hyperparton.runcard import Parameters, Runcard, trial_parameters
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.parameters import Parameters, trial_parameters
 
 __all__ = ["central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
 

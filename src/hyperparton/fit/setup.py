@@ -23,7 +23,7 @@ from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
 from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
 from hyperparton.pdf.sum_rules import sum_rule_mode
-from hyperparton.runcard import Runcard
+from hyperparton.runcard.card import Runcard
 
 __all__ = ["FitSetup"]
 

@@ -20,7 +20,8 @@ from hyperparton.fit.train import FitJob, ProgressCallback, batch_key, train_bat
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss, TrialLoss
 from hyperparton.hyperloss.metrics import ReducedMetrics
 from hyperparton.hyperloss.penalties import PENALTY_FUNCTIONS, FoldFit
-from hyperparton.runcard import Runcard, trial_parameters
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.parameters import trial_parameters
 
 __all__ = ["ModelTrainer"]
 

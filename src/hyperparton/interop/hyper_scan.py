@@ -9,9 +9,12 @@ from typing import Any
 from hyperparton.errors import ScanError, nearest
 from hyperparton.interop.n3fit_isolation import as_recipe, as_trainer
 from hyperparton.interop.n3fit_space import as_scanner
-from hyperparton.scan import Execution, HyperScanner, Recipe, ScanSettings, Trainer, run_scan
 from hyperparton.scan.events import Progress
-from hyperparton.scan.settings import taken_from
+from hyperparton.scan.run import run_scan
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.settings import Execution, ScanSettings, taken_from
+from hyperparton.scan.trainer import Trainer
+from hyperparton.scan.worker_process import Recipe
 
 __all__ = ["hyper_scan_wrapper"]
 

@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.scan import HyperScanner, Recipe, Trainer
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.trainer import Trainer
+from hyperparton.scan.worker_process import Recipe
 
 __all__ = ["as_recipe", "as_trainer", "build"]
 

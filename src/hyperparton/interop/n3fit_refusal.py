@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import RuncardError
-from hyperparton.runcard import KeyPath, parse_document
+from hyperparton.runcard.yaml_positions import KeyPath, parse_document
 
 __all__ = ["last_error", "refused"]
 

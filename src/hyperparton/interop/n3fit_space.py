@@ -13,7 +13,7 @@ from typing import Any
 
 from hyperparton.errors import ScanError, SpaceError
 from hyperparton.scan.scanner import ActivationStr, HyperScanner
-from hyperparton.space import QUniform, Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.space.samplers import QUniform, Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform
 
 __all__ = ["as_scanner"]
 

@@ -20,8 +20,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hyperparton.errors import StoreError
-from hyperparton.space import Choice, LogUniform, QUniform, Sampler, fingerprint, readable, samplers_by_label
-from hyperparton.trials import Trial
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler
+from hyperparton.space.tree import fingerprint, readable, samplers_by_label
+from hyperparton.trials.trial import Trial
 
 __all__ = ["ExportedStudy", "export_study"]
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from hyperparton.catalogue import OPTIMIZERS
 from hyperparton.errors import TrainingError, unknown
-from hyperparton.runcard import Optimizer
+from hyperparton.runcard.parameters import Optimizer
 
 __all__ = [
     "COEFFICIENTS",

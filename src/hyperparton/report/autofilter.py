@@ -19,8 +19,8 @@ from typing import Any
 from hyperparton.report.filters import keys_of, resolve_key, value_of
 from hyperparton.report.hyperparameters import shown
 from hyperparton.report.losses import Loss
-from hyperparton.trials import Trial, ranked
 from hyperparton.trials.result import is_number
+from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["Removed", "autofilter"]
 

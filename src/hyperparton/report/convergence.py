@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperparton.report.losses import Loss
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = [
     "Convergence",

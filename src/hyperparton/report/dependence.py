@@ -16,7 +16,7 @@ import numpy as np
 from hyperparton.report.forest import grow_forest
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss, good_range
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Dependence", "Dependences", "dependences"]
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from hyperparton.errors import ReportError, nearest
 from hyperparton.report.hyperparameters import shown
-from hyperparton.trials import Trial
 from hyperparton.trials.result import is_number
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Filter", "apply_filters", "keys_of", "parse_filter", "resolve_key", "value_of"]
 

@@ -10,7 +10,7 @@ from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_s
 from hyperparton.report.hyperparameters import columns, describe_values
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, replica_error
-from hyperparton.trials import Trial, ranked
+from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["Finding", "findings"]
 

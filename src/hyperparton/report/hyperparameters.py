@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.space import LogUniform, Uniform
-from hyperparton.trials import Trial
+from hyperparton.space.samplers import LogUniform, Uniform
 from hyperparton.trials.parameters import is_width, varied
 from hyperparton.trials.result import is_number
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Column", "columns", "describe_values", "shown"]
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from hyperparton.report.hyperparameters import Column, columns, shown
 from hyperparton.report.losses import Loss
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Importance", "MarginalRange", "divergence", "importances", "marginal_range"]
 

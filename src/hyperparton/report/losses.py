@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperparton.errors import ReportError, nearest
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "replica_error"]
 

@@ -16,8 +16,8 @@ from hyperparton.report.plots import convergence, parameters
 from hyperparton.report.plots.style import Figure
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, fold_table, importance_table
-from hyperparton.trials import Trial
 from hyperparton.trials.result import number_of
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Panel", "Section", "sections"]
 

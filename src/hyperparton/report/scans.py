@@ -15,9 +15,11 @@ from typing import Any
 from urllib.parse import quote
 
 from hyperparton.errors import StoreError
-from hyperparton.trials import Trial, TrialStore, from_tries, read_trials, to_tries
 from hyperparton.trials.scan_folder import ScanFolder
-from hyperparton.trials.trial import NEW, RUNNING
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import NEW, RUNNING, Trial
+from hyperparton.trials.tries_entry import from_tries, to_tries
+from hyperparton.trials.tries_read import read_trials
 
 __all__ = ["Scan", "combined", "read_scan", "read_scans"]
 

@@ -16,8 +16,8 @@ from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
 from hyperparton.host import is_alive
 from hyperparton.report.scans import Scan, read_scan
-from hyperparton.trials import Trial, ranked
 from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["Status", "signature", "status_of"]
 

@@ -13,7 +13,7 @@ from hyperparton.report.findings import Finding, findings
 from hyperparton.report.importance import Importance, importances
 from hyperparton.report.losses import Loss
 from hyperparton.report.scans import Scan, combined
-from hyperparton.trials import Trial, ranked
+from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["Options", "Summary", "summarise"]
 

@@ -16,8 +16,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from hyperparton.report.filters import value_of
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss
-from hyperparton.trials import Trial, ranked
 from hyperparton.trials.parameters import is_width, stated_values, varied
+from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["Table", "best_setup", "best_text", "fold_table", "importance_table", "parameters_block", "trial_table"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import StoreError
-from hyperparton.trials import Trial, ranked
 from hyperparton.trials.parameters import as_runcard
+from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["assigned", "best_trials", "find_scan", "methodology"]
 

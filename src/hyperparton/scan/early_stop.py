@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hyperparton.errors import ScanError
 from hyperparton.scan.history import Incumbent, seen_by
 from hyperparton.scan.suggest import Suggester
-from hyperparton.trials import TrialStore
+from hyperparton.trials.store import TrialStore
 
 __all__ = ["EarlyStop", "EarlyStopping"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hyperparton.scan.history import History
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Events", "Progress"]
 

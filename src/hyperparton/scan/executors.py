@@ -27,10 +27,20 @@ from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, close_processes, run_task
-from hyperparton.space import evaluate, fingerprint
-from hyperparton.trials import Trial
+from hyperparton.space.tree import evaluate, fingerprint
+from hyperparton.trials.trial import Trial
 
-__all__ = ["Executor", "InProcess", "InThisProcess", "Job", "OnCluster", "Parallel", "Task", "local_workers", "remote_cluster"]
+__all__ = [
+    "Executor",
+    "InProcess",
+    "InThisProcess",
+    "Job",
+    "OnCluster",
+    "Parallel",
+    "Task",
+    "local_workers",
+    "remote_cluster",
+]
 
 #: how long, in seconds, to wait for what runs before the next look for a trial that others left
 _LOOK = 0.5

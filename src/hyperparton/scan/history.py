@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hyperparton.trials import Outcome, Trial
+from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
 
 __all__ = ["History", "Incumbent", "seen_by"]

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperparton.errors import StoreError
-from hyperparton.trials import Trial, TrialStore, owner_name
+from hyperparton.trials.store import TrialStore, owner_name
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Leases"]
 

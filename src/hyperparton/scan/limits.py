@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from hyperparton.errors import ScanError, TooManyFailuresError, WalltimeError
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Crashes", "Deadline", "FailureCount", "Limits", "TrialTimeoutError", "alarm", "failure_result"]
 

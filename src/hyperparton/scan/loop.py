@@ -21,7 +21,7 @@ from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount, failure_result
 from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.trial_queue import TrialQueue
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Loop"]
 

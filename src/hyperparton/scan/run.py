@@ -26,8 +26,9 @@ from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of
 from hyperparton.scan.worker_process import Recipe
-from hyperparton.space import samplers_by_label
-from hyperparton.trials import Outcome, Trial, TrialStore
+from hyperparton.space.tree import samplers_by_label
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
 
 __all__ = ["run_scan"]
@@ -146,7 +147,8 @@ def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Execu
 
 def _open_trials(folder: str | Path, store: str | None, scanner: HyperScanner) -> ExportedTrials:
     # here, so that reading a space does not load a database
-    from hyperparton.trials import FileTrials, JoinedTrials, open_store
+    from hyperparton.trials.local import FileTrials
+    from hyperparton.trials.shared_folder import JoinedTrials, open_store
 
     if store is None:
         return FileTrials(folder, parameters=scanner.as_dict())

@@ -14,18 +14,9 @@ from hyperparton.errors import SpaceError, nearest
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, OwnRange, ScannedLagrange, Stopping
 from hyperparton.scan.warm_start import parameter_sets
-from hyperparton.space import (
-    Sampler,
-    evaluate,
-    hp_choice,
-    hp_loguniform,
-    hp_quniform,
-    hp_uniform,
-    optimizer_arg_wrapper,
-    readable,
-    samplers_by_label,
-)
-from hyperparton.trials import Trial
+from hyperparton.space.samplers import Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
+from hyperparton.space.tree import evaluate, readable, samplers_by_label
+from hyperparton.trials.trial import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
 

@@ -16,8 +16,8 @@ from hyperparton.scan.early_stop import EarlyStopping
 from hyperparton.scan.limits import Limits
 from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.space import describe, fingerprint
-from hyperparton.trials import TrialStore
+from hyperparton.space.tree import describe, fingerprint
+from hyperparton.trials.store import TrialStore
 from hyperparton.trials.strict_json import strict
 
 Settings = TypeVar("Settings", bound="ScanSettings | Execution | Limits | EarlyStopping")

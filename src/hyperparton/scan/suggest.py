@@ -8,7 +8,7 @@ from typing import Any
 
 from hyperparton.engines import Engine, trial_seed
 from hyperparton.scan.history import History, seen_by
-from hyperparton.trials import Outcome
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["Suggester"]
 

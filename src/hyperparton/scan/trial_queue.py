@@ -10,7 +10,8 @@ from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.suggest import Suggester
-from hyperparton.trials import Trial, TrialStore
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import Trial
 
 __all__ = ["TrialQueue"]
 

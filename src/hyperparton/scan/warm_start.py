@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import ScanError
-from hyperparton.space import Misfit, fill, locate, samplers_by_label
-from hyperparton.trials import Outcome, TrialStore, ranked, read_trials
+from hyperparton.space.locate import Misfit, locate
+from hyperparton.space.tree import fill, samplers_by_label
 from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import Outcome, ranked
+from hyperparton.trials.tries_read import read_trials
 
 __all__ = ["kept_prior", "parameter_sets", "prior_of", "read_prior"]
 

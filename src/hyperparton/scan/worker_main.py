@@ -25,7 +25,7 @@ from hyperparton.scan.evaluate import evaluate_trials
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted
-from hyperparton.space import evaluate, fingerprint
+from hyperparton.space.tree import evaluate, fingerprint
 from hyperparton.trials.strict_json import encode, strict
 
 __all__ = ["main"]

@@ -23,7 +23,7 @@ from hyperparton.data.predictions import chi2_by_dataset, predict
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.files import checksum
-from hyperparton.runcard import DatasetInput
+from hyperparton.runcard.card import DatasetInput
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs

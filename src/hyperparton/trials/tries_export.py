@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from hyperparton.errors import StoreError
-from hyperparton.space import evaluate, readable
+from hyperparton.space.tree import evaluate, readable
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.strict_json import encode

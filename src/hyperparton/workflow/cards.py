@@ -1,45 +1,21 @@
-"""What several commands share: options, reading a card with everything that can be wrong with it."""
+"""What scans, fits and checks share: reading a card with everything that can be wrong with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
-
 from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError
-from hyperparton.runcard import Runcard, TrainerRuncard, examine
+from hyperparton.runcard.card import Runcard, TrainerRuncard
+from hyperparton.runcard.check import examine
 
 __all__ = [
     "checked_card",
     "data_summary",
     "make_scanner",
     "output_folder",
-    "replicas_option",
-    "runcard_argument",
     "scanner_of",
-    "theory_options",
 ]
-
-runcard_argument = click.argument("runcard", type=click.Path(path_type=Path))
-
-replicas_option = click.option(
-    "--replicas", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas fitted at once."
-)
-
-
-def theory_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--theory DIR` and `--t0pdfset NAME`."""
-    command = click.option(
-        "--t0pdfset", metavar="NAME", help="PDF set for the t0 covariance matrix, in place of the runcard's."
-    )(command)
-    return click.option(
-        "--theory",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Folder of FK tables: a theory, or one that holds theory_<id>. Goes before HYPERPARTON_THEORY.",
-    )(command)
 
 
 def checked_card(path: Path, trainer: str | None = None) -> tuple[Runcard | TrainerRuncard, Any]:
@@ -72,8 +48,8 @@ def make_scanner(card: Runcard | TrainerRuncard) -> tuple[Any, list[Fault]]:
 
 def scanner_of(card: Runcard | TrainerRuncard) -> Any:
     """The `HyperScanner` of a card; raises SpaceError, and StoreError or ScanError for scans that it goes on from."""
-    from hyperparton.scan import HyperScanner
     from hyperparton.scan.best_trials import find_scan
+    from hyperparton.scan.scanner import HyperScanner
 
     config, checked = card.scan_config(), card.hyperscan_config
     if checked is not None and checked.use_tries_from:

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard, parse_runcard
-from hyperparton.scan import HyperScanner, Recipe, Trainer, load_trainer
+from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
+from hyperparton.runcard.check import parse_runcard
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.trainer import Trainer, load_trainer
+from hyperparton.scan.worker_process import Recipe
 from hyperparton.workflow.cards import scanner_of
 
 __all__ = ["TrainerRequest", "build"]

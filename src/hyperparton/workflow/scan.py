@@ -10,10 +10,14 @@ from typing import Any
 
 from hyperparton.errors import RuncardError
 from hyperparton.files import write_text
-from hyperparton.runcard import N3FIT, Runcard, TrainerRuncard
-from hyperparton.scan import Execution, HyperScanner, Recipe, ScanSettings, Trainer, run_scan
+from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
-from hyperparton.space import readable
+from hyperparton.scan.run import run_scan
+from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.settings import Execution, ScanSettings
+from hyperparton.scan.trainer import Trainer
+from hyperparton.scan.worker_process import Recipe
+from hyperparton.space.tree import readable
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.workflow.cards import checked_card, data_summary, make_scanner, output_folder
 from hyperparton.workflow.recipe import TrainerRequest

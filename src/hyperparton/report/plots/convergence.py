@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from hyperparton.report.convergence import Convergence, Failure, Worker
 from hyperparton.report.plots import style
 from hyperparton.report.plots.style import Figure, LossAxis, mark_best, marks, new_figure, styled
-from hyperparton.trials import Trial
+from hyperparton.trials.trial import Trial
 
 __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
 

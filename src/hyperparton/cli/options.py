@@ -1,13 +1,35 @@
-"""Options with units: times and sizes of memory."""
+"""Options that several commands have, and options with units: times and sizes of memory."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["DURATION", "MEMORY"]
+__all__ = ["DURATION", "MEMORY", "replicas_option", "runcard_argument", "theory_options"]
+
+runcard_argument = click.argument("runcard", type=click.Path(path_type=Path))
+
+replicas_option = click.option(
+    "--replicas", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas fitted at once."
+)
+
+
+def theory_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--theory DIR` and `--t0pdfset NAME`."""
+    command = click.option(
+        "--t0pdfset", metavar="NAME", help="PDF set for the t0 covariance matrix, in place of the runcard's."
+    )(command)
+    return click.option(
+        "--theory",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder of FK tables: a theory, or one that holds theory_<id>. Goes before HYPERPARTON_THEORY.",
+    )(command)
+
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
