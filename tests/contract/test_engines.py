@@ -84,7 +84,7 @@ def test_only_an_engine_that_can_tell_expects_an_improvement(name):
     engine = get_engine(name, 1)
     history = [Outcome(n, v, "ok", v["u"][0]) for n in range(25) for v in [get_engine("random").suggest(SPACE, [], n)]]
     gain = engine.expected_improvement(SPACE, history, 5)
-    assert (gain is not None) == engine.tells_expected_improvement == name.startswith("gp")
+    assert (gain is not None) == engine.predicts_improvement == name.startswith("gp")
     assert gain is None or gain >= 0.0
     assert engine.expected_improvement(SPACE, history[:2], 5) is None
 

@@ -395,7 +395,7 @@ def test_a_store_whose_making_was_killed_is_made_again(tmp_path):
 import os, sys
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from hyperparton.trials import SqlStore
+from hyperparton.trials.sql import SqlStore
 calls = []
 def kill(*_):
     calls.append(1)

@@ -120,7 +120,7 @@ import json
 from pathlib import Path
 from hyperparton.workflow.recipe import build
 from hyperparton.engines import get_engine, trial_seed
-from hyperparton.space import evaluate
+from hyperparton.space.tree import evaluate
 card = Path("dropout.yml")
 trainer, scanner = build(card.read_text(), str(card), "n3fit", replicas=1, output="dropout")
 trainer.set_hyperopt(True, keys=scanner.hyper_keys)

@@ -19,7 +19,7 @@ def test_a_piece_comes_back(cache):
     assert cache.load(path) is None
     cache.save(path, {"operator": np.arange(6.0).reshape(2, 3)})
     np.testing.assert_array_equal(cache.load(path)["operator"], np.arange(6.0).reshape(2, 3))
-    assert cache.whole(path)
+    assert cache.is_complete(path)
 
 
 def test_other_settings_are_another_file(cache):
@@ -34,7 +34,7 @@ def test_a_damaged_piece_counts_as_not_there(cache, damage):
     path = cache.path("a", {})
     cache.save(path, {"values": np.random.default_rng(1).normal(size=400)})
     path.write_bytes(damage(path.read_bytes()))
-    assert not cache.whole(path)
+    assert not cache.is_complete(path)
     assert cache.load(path) is None
     with pytest.raises(TheoryError, match=r"the piece .*a-\w+.npz is missing or damaged; run the same command again"):
         cache.computed(path)

@@ -15,7 +15,7 @@ from hyperparton.trials.tries_read import read_tries
 FILLING = """
 import resource, sys
 from hyperparton.errors import StoreError
-from hyperparton.trials import FileTrials
+from hyperparton.trials.local import FileTrials
 with FileTrials(sys.argv[1]) as trials:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
     try:
@@ -51,7 +51,7 @@ FULL = """
 import errno, os, sys
 from pathlib import Path
 from hyperparton.errors import StoreError
-from hyperparton.trials import FileTrials
+from hyperparton.trials.local import FileTrials
 
 def full(*arguments):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -75,7 +75,9 @@ def test_a_lock_that_cannot_be_written_is_not_held(tmp_path):
 AS_ANOTHER_USER = """
 import os, sys
 from pathlib import Path
-from hyperparton.trials import FileTrials, JoinedTrials, SqlStore
+from hyperparton.trials.local import FileTrials
+from hyperparton.trials.shared_folder import JoinedTrials
+from hyperparton.trials.sql import SqlStore
 memory = SqlStore("sqlite://")  # what is loaded late may lie where only root can read
 try:
     FileTrials(Path("/dev/null/nowhere"))

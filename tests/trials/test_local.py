@@ -70,7 +70,7 @@ def test_a_second_scan_in_the_same_process_is_refused(tmp_path):
 
 def test_a_second_process_is_refused_with_the_pid_of_the_first(tmp_path):
     code = (
-        "import sys; from hyperparton.trials import FileTrials; "
+        "import sys; from hyperparton.trials.local import FileTrials; "
         "FileTrials(sys.argv[1]); print('up', flush=True); input()"
     )
     with subprocess.Popen(

@@ -113,11 +113,13 @@ def _chosen(
     best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
     places = assigned(numbers, count, specs.seed if specs else None)
     declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
-    made = [methodology(trial.space_vals, declared, override) for trial in best]
-    read = [_of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, made, strict=True)]
+    methodologies = [methodology(trial.space_vals, declared, override) for trial in best]
+    read = [
+        _of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, methodologies, strict=True)
+    ]
     notes = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
     parameters = {number: read[place] for number, place in places.items()}
-    written = {number: made[place] for number, place in places.items()}
+    written = {number: methodologies[place] for number, place in places.items()}
     return parameters, written, [f"methodologies from {path}", *notes]
 
 

@@ -151,8 +151,8 @@ def _find_inputs(
     faults.raise_all(card)
     assert theory is not None
     assert rules is not None
-    given = card.datacuts
-    cuts = CutSettings(given.q2min, given.w2min, CutSettings.maxTau if given.maxTau is None else given.maxTau)
+    chosen = card.datacuts
+    cuts = CutSettings(chosen.q2min, chosen.w2min, CutSettings.maxTau if chosen.maxTau is None else chosen.maxTau)
     loader = DatasetLoader(theory, cuts, rules, by_experiment=not card.diagonal_basis)
     return list(metadata.values()), loader, t0
 

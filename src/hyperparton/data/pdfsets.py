@@ -113,13 +113,13 @@ def _nonsinglets(quarks: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _check_grid(path: Path) -> None:
-    """That a grid file is whole: NeoPDF ends the process on one that is not."""
+    """That a grid file is complete: NeoPDF ends the process on one that is not."""
     if not path.is_file():
         raise PDFSetError(f"PDF set {path.parent.name} has no member file {path.name}")
     blocks = path.read_text(encoding="utf-8", errors="replace").split("\n---")
     head, *grids, rest = blocks if len(blocks) > 2 else [*blocks, "", ""]
-    whole = "lhagrid1" in head and not rest.strip() and all(_is_grid(grid) for grid in grids) and bool(grids)
-    if not whole:
+    complete = "lhagrid1" in head and not rest.strip() and all(_is_grid(grid) for grid in grids) and bool(grids)
+    if not complete:
         raise PDFSetError(f"{path} is not a whole grid in LHAPDF's format (lhagrid1)")
     for grid in grids:
         sizes = [len(line.split()) for line in grid.strip().split("\n")[:2]]

@@ -14,7 +14,7 @@ The contract
 
 So the space, the seed and the results determine a scan, whoever runs the trials and however often it is stopped.
 
-`expected_improvement` is optional: an engine that can predict it says so by `tells_expected_improvement`.
+`expected_improvement` is optional: an engine that can predict it says so by `predicts_improvement`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Engine(ABC):
     """as `--engine` takes it"""
     start: int
     """trials at the beginning that it draws without a look at others"""
-    tells_expected_improvement: bool = False
+    predicts_improvement: bool = False
     """whether `expected_improvement` gives a number once there are enough trials"""
 
     @abstractmethod

@@ -113,10 +113,10 @@ def _in_common(members: Sequence[tuple[int, Sampler]]) -> list[tuple[int, float,
         # a quarter: the width of the common range must not overflow
         scale = math.log if isinstance(sampler, LogUniform) else lambda bound: 0.25 * bound
         ends.append((scale(sampler.lower), scale(sampler.upper)))
-    lowest, whole = min(low for low, _ in ends), max(high for _, high in ends) - min(low for low, _ in ends)
+    lowest, width = min(low for low, _ in ends), max(high for _, high in ends) - min(low for low, _ in ends)
     # bounds so close that their logarithms are equal have no width
-    whole = whole or 1.0
+    width = width or 1.0
     return [
-        (place, (low - lowest) / whole, (high - low) / whole)
+        (place, (low - lowest) / width, (high - low) / width)
         for (place, _), (low, high) in zip(members, ends, strict=True)
     ]

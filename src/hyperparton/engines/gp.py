@@ -92,7 +92,7 @@ class GaussianProcessEngine(Engine):
 
     name = "gp"
     start = 10
-    tells_expected_improvement = True
+    predicts_improvement = True
 
     def __init__(self) -> None:
         self._cube = PerSpace(UnitCube)

@@ -101,20 +101,20 @@ def _never_called(point: Any) -> None:
     raise EngineError("an engine suggests trials, it does not evaluate them")
 
 
-def _compile(node: Any, made: dict[str, Any]) -> Any:
+def _compile(node: Any, known: dict[str, Any]) -> Any:
     """The structure with hyperopt's expressions in place of samplers; a label met twice is one expression."""
 
     def compiled(sampler: Sampler) -> Any:
-        if sampler.label not in made:
-            made[sampler.label] = _expression(sampler, made)
-        return made[sampler.label]
+        if sampler.label not in known:
+            known[sampler.label] = _expression(sampler, known)
+        return known[sampler.label]
 
     return replace_samplers(node, compiled)
 
 
-def _expression(sampler: Sampler, made: dict[str, Any]) -> Any:
+def _expression(sampler: Sampler, known: dict[str, Any]) -> Any:
     if isinstance(sampler, Choice):
-        return hp.choice(sampler.label, [_compile(option, made) for option in sampler.options])
+        return hp.choice(sampler.label, [_compile(option, known) for option in sampler.options])
     if is_extreme(sampler):
         return hp.uniform(sampler.label, 0.0, 1.0)
     if isinstance(sampler, Uniform):

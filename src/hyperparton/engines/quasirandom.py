@@ -27,7 +27,7 @@ class QuasiRandomStart(Engine):
     def __init__(self, engine: Engine, sequence: str, start: int, scan_seed: int) -> None:
         self.name = f"{engine.name}+{sequence}"
         self.start = start
-        self.tells_expected_improvement = engine.tells_expected_improvement
+        self.predicts_improvement = engine.predicts_improvement
         self._engine, self._sequence, self._scan_seed = engine, sequence, scan_seed
 
     def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:

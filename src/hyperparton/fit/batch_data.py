@@ -27,25 +27,25 @@ class BatchData:
         """Training and validation chi2 in single precision, in the features `kept`, booleans (feature,).
 
         Where the matrices H of training and validation add up to the same in all replicas of a fold (eigenmodes are
-        split), `whole` is that sum (fold, feature, feature), and the validation comes without H; else it is None.
+        split), `summed` is that sum (fold, feature, feature), and the validation comes without H; else it is None.
         All trials share what is returned.
         """
         if not self._stacked:
-            training, validation, whole = stack(self.training, kept), stack(self.validation, kept), self._whole(kept)
-            own = validation if whole is None else (None, *validation[1:])
-            self._stacked.append(Chi2Arrays(training, own, whole))
+            training, validation, summed = stack(self.training, kept), stack(self.validation, kept), self._summed(kept)
+            own = validation if summed is None else (None, *validation[1:])
+            self._stacked.append(Chi2Arrays(training, own, summed))
         return self._stacked[0]
 
-    def _whole(self, kept: np.ndarray) -> np.ndarray | None:
+    def _summed(self, kept: np.ndarray) -> np.ndarray | None:
         first = {fold: i for i, fold in reversed(list(enumerate(self.folds)))}
         if len(first) == len(self.folds):
             return None  # one replica: nothing is shared
         pairs = list(zip(self.training, self.validation, strict=True))
-        wholes = [pairs[first[fold]][0].hessian + pairs[first[fold]][1].hessian for fold in sorted(first)]
+        sums = [pairs[first[fold]][0].hessian + pairs[first[fold]][1].hessian for fold in sorted(first)]
         for (training, validation), fold in zip(pairs, self.folds, strict=True):
-            if not np.allclose(training.hessian + validation.hessian, wholes[fold], rtol=0.0, atol=1e-9):
+            if not np.allclose(training.hessian + validation.hessian, sums[fold], rtol=0.0, atol=1e-9):
                 return None
-        return np.stack([whole[np.ix_(kept, kept)] for whole in wholes]).astype(np.float32)
+        return np.stack([summed[np.ix_(kept, kept)] for summed in sums]).astype(np.float32)
 
     @property
     def origin(self) -> np.ndarray:

@@ -37,7 +37,7 @@ class BatchRunner:
     """Runs all models of a batch and holds their state.
 
     `state` and `models` have a leading axis `model`, trial after trial, and so have the results; each trial has a model
-    for each fit of `chi2`, whose `whole` is (fold, feature, feature).
+    for each fit of `chi2`, whose `summed` is (fold, feature, feature).
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class BatchRunner:
         """`folds` (fit,) are the numbers of the fits' folds, from 0."""
         self._key, self._problem = key, problem
         self._chi2, self._models = chi2, models
-        self._folds = np.zeros_like(folds) if chi2.whole is None else folds
+        self._folds = np.zeros_like(folds) if chi2.summed is None else folds
         self._size = parallel.chunk_size(len(folds), int(self._folds.max()) + 1)
         count = len(models.keys)
         self._trials = parallel.trials_per_chunk(self._size, count // len(folds))
@@ -89,10 +89,10 @@ class BatchRunner:
         # a free place holds a model that never runs
         running = jnp.asarray(np.asarray(state.stopping.running) & (numbers != _EMPTY))
         state = state._replace(stopping=state.stopping._replace(running=running))
-        training, validation, whole = self._chi2
-        if whole is not None:
-            whole = jnp.asarray(whole[self._folds[fits[0]]])
-        chi2 = Chi2Arrays(_rows(training, fits), _rows(validation, fits), whole)
+        training, validation, summed = self._chi2
+        if summed is not None:
+            summed = jnp.asarray(summed[self._folds[fits[0]]])
+        chi2 = Chi2Arrays(_rows(training, fits), _rows(validation, fits), summed)
         return _Chunk(numbers, state, chi2, _rows(self._models, numbers))
 
     def advance(self, coefficients: np.ndarray) -> np.ndarray:

@@ -111,12 +111,12 @@ def split_eigenmodes(
     """
     whitening = _whitening(modes)
     rows, targets = whitening @ matrix, centrals @ whitening.T
-    whole = rows.T @ rows
+    summed = rows.T @ rows
     pairs = []
     for mask, target in zip(masks, targets, strict=True):
         # the modes are independent, so the rest is a difference; the smaller part is the one to sum
         residual = target - rows @ origin
-        everything = ReducedChi2(whole, rows.T @ residual, float(residual @ residual), origin, len(rows))
+        everything = ReducedChi2(summed, rows.T @ residual, float(residual @ residual), origin, len(rows))
         fewer = mask if 2 * mask.sum() <= len(mask) else ~mask
         part = reduce_rows(rows[fewer], target[fewer], origin, int(fewer.sum()))
         rest = everything.without(part)

@@ -12,7 +12,7 @@ Notation (the axes are those of `hyperparton.axes`)
 | phi | (model, feature) | combinations of x f, then non-linear predictions | `fit.projection` |
 | e | (model, feature) | phi - origin; the origin (feature,) has the least chi2 of all data | `fit.chi2` |
 | H, g, c | (fit, feature, feature), (fit, feature), (fit,) | chi2 = e H e - 2 g e + c | `fit.chi2`, `fit.quadratic` |
-| whole | (feature, feature) | H of training and validation together | `Chi2Arrays` |
+| summed | (feature, feature) | H of training and validation together | `Chi2Arrays` |
 | lambda | (model, dat) | Lagrange multipliers of positivity and integrability | arXiv:1907.05075, sec. 3.1 |
 | loss | (model,) | chi2 of training + sum elu(-lambda P) + sum (lambda I)^2 + regularization | arXiv:1907.05075 |
 | m, v | as a weight | moments of its gradient | `nn.optimizers` |
@@ -60,7 +60,7 @@ class CompileKey(NamedTuple):
     preprocessing: Preprocessing | None
     """where exponents are trained"""
     split: bool = False
-    """whether training and validation of all models of a call are parts of the same whole, `Chi2Arrays.whole`"""
+    """whether training and validation of all models of a call are parts of the same sum, `Chi2Arrays.summed`"""
 
 
 class ProblemArrays(NamedTuple):
@@ -80,8 +80,8 @@ class Chi2Arrays(NamedTuple):
 
     training: Quadratic
     validation: Quadratic
-    """without H where it is `whole` less that of the training"""
-    whole: Array | None = None
+    """without H where it is `summed` less that of the training"""
+    summed: Array | None = None
     """(feature, feature): H of training and validation together, the same for all fits of a call"""
 
 

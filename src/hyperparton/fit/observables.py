@@ -48,10 +48,10 @@ def union_grid(observables: Sequence[Observable]) -> np.ndarray:
 
 
 def _positions(table: FKTable, grid: np.ndarray) -> np.ndarray:
-    found = np.clip(np.searchsorted(grid, table.xgrid * (1 - 1e-8)), 0, len(grid) - 1)
-    if not np.allclose(grid[found], table.xgrid, rtol=1e-8, atol=0.0):
+    nodes = np.clip(np.searchsorted(grid, table.xgrid * (1 - 1e-8)), 0, len(grid) - 1)
+    if not np.allclose(grid[nodes], table.xgrid, rtol=1e-8, atol=0.0):
         raise TrainingError(f"{table.name}: its x nodes are not on the grid of the fit")
-    return found
+    return nodes
 
 
 def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:

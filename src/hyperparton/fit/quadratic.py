@@ -67,16 +67,16 @@ quadratic.defvjp(_quadratic_forward, _quadratic_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def split_quadratic(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
-    """`quadratic` of `training` at e and of `validation`, whose H is `whole` less that of `training`, at `fixed`.
+def split_quadratic(same: bool, training: Quadratic, validation: Quadratic, summed: Array, e: Array, fixed: Array):
+    """`quadratic` of `training` at e and of `validation`, whose H is `summed` less that of `training`, at `fixed`.
 
     `same` says that both are at e.  No gradient flows through the second.  The matrices of the fits, all of which an
-    epoch reads from memory, are read once for both; `whole` stays in the cache.
+    epoch reads from memory, are read once for both; `summed` stays in the cache.
     """
-    return _split_forward(same, training, validation, whole, e, fixed)[0]
+    return _split_forward(same, training, validation, summed, e, fixed)[0]
 
 
-def _split_forward(same: bool, training: Quadratic, validation: Quadratic, whole: Array, e: Array, fixed: Array):
+def _split_forward(same: bool, training: Quadratic, validation: Quadratic, summed: Array, e: Array, fixed: Array):
     hessian, pull, constant = training
     _, other_pull, other_constant = validation
     if same:
@@ -85,14 +85,14 @@ def _split_forward(same: bool, training: Quadratic, validation: Quadratic, whole
         product, trained = _times(hessian, e, fixed)
     values = (
         _value(product, pull, constant, e),
-        _value(fixed @ whole - trained, other_pull, other_constant, fixed),
+        _value(fixed @ summed - trained, other_pull, other_constant, fixed),
     )
-    return values, (training, validation, whole, _slope(product, pull))
+    return values, (training, validation, summed, _slope(product, pull))
 
 
 def _split_backward(same: bool, saved: Any, cotangents: tuple[Array, Array]):
-    training, validation, whole, slope = saved
-    zeros = jax.tree.map(jnp.zeros_like, (training, validation, whole))
+    training, validation, summed, slope = saved
+    zeros = jax.tree.map(jnp.zeros_like, (training, validation, summed))
     return *zeros, cotangents[0][:, None] * slope, jnp.zeros_like(slope)
 
 

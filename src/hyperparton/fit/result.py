@@ -43,15 +43,15 @@ class TrainedModels:
         data: BatchData,
         convolution: Convolution,
         parameters: ModelParameters,
-        course: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+        stopping: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     ) -> TrainedModels:
         """Models with these parameters, one for each entry of `data`, and their chi2 in double precision.
 
-        `course` holds best epoch, stop epoch and history; without it the parameters are taken as they are, not
+        `stopping` holds best epoch, stop epoch and history; without it the parameters are taken as they are, not
         trained, and no epoch of theirs passed.
         """
         none = np.zeros(len(data.seeds), int)
-        best_epoch, stop_epoch, history = course or (none - 1, none, np.zeros((0, len(none), 2)))
+        best_epoch, stop_epoch, history = stopping or (none - 1, none, np.zeros((0, len(none), 2)))
         features = convolution.features(model.evaluate(parameters, convolution.grid))
 
         def chi2(reduced: Sequence[ReducedChi2]) -> np.ndarray:

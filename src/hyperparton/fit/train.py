@@ -59,7 +59,7 @@ def compile_key(job: FitJob, data: BatchData, predictions: Predictions) -> Compi
         use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
         use_regularizer=methodology.l1 != 0 or methodology.l2 != 0,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
-        split=data.chi2_arrays(predictions.kept).whole is not None,
+        split=data.chi2_arrays(predictions.kept).summed is not None,
     )
 
 
@@ -183,8 +183,8 @@ class _Batch:
         model = self.jobs[k].model
         parameters["layers"] = unpad_weights(model.architecture, parameters["layers"])
         history = np.array([each[rows] for each in self.history[: self.pushes[k]]])
-        course = best_epoch, np.array(state.stopping.stop_epoch), history
-        return TrainedModels.evaluated(model, self.data, self.predictions.convolution, parameters, course)
+        stopping = best_epoch, np.array(state.stopping.stop_epoch), history
+        return TrainedModels.evaluated(model, self.data, self.predictions.convolution, parameters, stopping)
 
 
 def _start(job: FitJob, data: BatchData, predictions: Predictions) -> tuple[ModelParameters, ModelArrays]:
@@ -207,16 +207,16 @@ def _start(job: FitJob, data: BatchData, predictions: Predictions) -> tuple[Mode
 
 
 def _hyper_arrays(methodology: Methodology, models: int) -> HyperArrays:
-    number, whole = partial(np.full, models, dtype=np.float32), partial(np.full, models, dtype=np.int32)
+    real, integer = partial(np.full, models, dtype=np.float32), partial(np.full, models, dtype=np.int32)
     criteria = Criteria(
-        epochs=whole(methodology.epochs),
-        patience=whole(methodology.patience),
-        delta=number(methodology.delta),
-        threshold_chi2=number(methodology.threshold_chi2),
-        threshold_positivity=number(methodology.positivity.threshold),
+        epochs=integer(methodology.epochs),
+        patience=integer(methodology.patience),
+        delta=real(methodology.delta),
+        threshold_chi2=real(methodology.threshold_chi2),
+        threshold_positivity=real(methodology.positivity.threshold),
     )
-    numbers = {key: number(value) for key, value in methodology.optimizer_numbers.items()}
-    return HyperArrays(numbers, number(methodology.dropout), number(methodology.l1), number(methodology.l2), criteria)
+    numbers = {key: real(value) for key, value in methodology.optimizer_numbers.items()}
+    return HyperArrays(numbers, real(methodology.dropout), real(methodology.l1), real(methodology.l2), criteria)
 
 
 def _joined(trees: Sequence[Any]) -> Any:

@@ -70,9 +70,9 @@ def _named(entries: list[tuple[KeyPath, Any]], words: str) -> tuple[KeyPath, Any
     """The one entry whose text the words repeat, else the one whose key they name."""
     by_value = [(path, value) for path, value in entries if isinstance(value, str) and _says(words, value)]
     by_key = [(path, value) for path, value in entries if _says(words, str(path[-1]).replace("_", " "), str(path[-1]))]
-    for found in (by_value, by_key):
-        if found:
-            return found[0] if len(found) == 1 else None
+    for named in (by_value, by_key):
+        if named:
+            return named[0] if len(named) == 1 else None
     return None
 
 

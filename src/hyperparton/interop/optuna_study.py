@@ -53,12 +53,12 @@ def export_study(trials: Sequence[Trial], space: Mapping[str, Any], storage: str
     """
     finished = [trial for trial in trials if trial.finished]
     labels = _Labels(space, finished)
-    made = [labels.exported(trial) for trial in finished]
+    exported = [labels.exported(trial) for trial in finished]
     study = _study(storage, name, fingerprint(space))
     known = {trial.user_attrs.get(_NUMBER) for trial in study.get_trials(deepcopy=False)}
-    new = [trial for trial in made if trial.user_attrs[_NUMBER] not in known]
+    new = [trial for trial in exported if trial.user_attrs[_NUMBER] not in known]
     study.add_trials(new)
-    return ExportedStudy(name, len(new), len(made) - len(new), len(trials) - len(finished))
+    return ExportedStudy(name, len(new), len(exported) - len(new), len(trials) - len(finished))
 
 
 def _study(storage: str, name: str, space: str) -> optuna.Study:
@@ -92,7 +92,7 @@ class _Labels:
     def exported(self, trial: Trial) -> FrozenTrial:
         """Optuna's trial of one of ours."""
         params = {label: self._param(trial, label, value) for label, value in _values(trial).items()}
-        made = create_trial(
+        frozen = create_trial(
             state=TrialState.COMPLETE if trial.ok else TrialState.PRUNED if trial.pruned else TrialState.FAIL,
             value=trial.loss if trial.ok else None,
             params=params,
@@ -102,9 +102,9 @@ class _Labels:
         )
         if trial.begin is not None and trial.end is not None:
             # Optuna keeps times as those of this place
-            made.datetime_start = datetime.fromtimestamp(trial.begin)
-            made.datetime_complete = datetime.fromtimestamp(trial.end)
-        return made
+            frozen.datetime_start = datetime.fromtimestamp(trial.begin)
+            frozen.datetime_complete = datetime.fromtimestamp(trial.end)
+        return frozen
 
     def _param(self, trial: Trial, label: str, value: float) -> Any:
         sampler, distribution = self._samplers[label], self._distributions[label]

@@ -199,9 +199,11 @@ def hyperparameters(optimizer: Optimizer) -> dict[str, float]:
 
     An optimizer that takes no learning rate in a runcard gets Keras's default.
     """
-    given = optimizer.model_dump(exclude={"optimizer_name"}, exclude_none=True)
+    arguments = optimizer.model_dump(exclude={"optimizer_name"}, exclude_none=True)
     defaults = {"learning_rate": _FIXED_RATE, "momentum": 0.0, "nesterov": False}
-    return {key: float(value) for key, value in {**defaults, **OPTIMIZERS[optimizer.optimizer_name], **given}.items()}
+    return {
+        key: float(value) for key, value in {**defaults, **OPTIMIZERS[optimizer.optimizer_name], **arguments}.items()
+    }
 
 
 def clip_by_norm(gradient: Array, norm: Array, clipnorm: Array) -> Array:

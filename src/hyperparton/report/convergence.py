@@ -65,7 +65,7 @@ class Convergence:
 
 
 def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:
-    """The course of the finished trials, failed ones included: they cost time too."""
+    """The convergence over the finished trials, failed ones included: they cost time too."""
     finished = [trial for trial in trials if trial.finished]
     starts = scan_starts(trials)
     in_time = all(trial.end is not None and trial.scan in starts for trial in finished)

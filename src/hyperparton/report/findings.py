@@ -28,13 +28,17 @@ class Finding:
 
 
 def findings(
-    trials: Sequence[Trial], loss: Loss, course: Convergence, entries: Sequence[Importance], causes: Sequence[Failure]
+    trials: Sequence[Trial],
+    loss: Loss,
+    convergence: Convergence,
+    entries: Sequence[Importance],
+    causes: Sequence[Failure],
 ) -> list[Finding]:
     """The five answers, from the trials that the report is about."""
     return [
         Finding("best", "Which methodology is best?", _best(trials, loss)),
         Finding("margin", "By how much?", _margin(trials, loss)),
-        Finding("converged", "Is the scan converged?", _converged(course)),
+        Finding("converged", "Is the scan converged?", _converged(convergence)),
         Finding("matters", "Which hyperparameters matter?", _matters(entries)),
         Finding("failed", "What failed, and why?", _failed(trials, causes)),
     ]
@@ -83,11 +87,11 @@ def _percent(best: float, other: float) -> str:
     return "" if best == 0 else f", {100 * (other - best) / abs(best):.2g} % more"
 
 
-def _converged(course: Convergence) -> str:
-    where, count = course.last_improvement, len(course.trials)
+def _converged(convergence: Convergence) -> str:
+    where, count = convergence.last_improvement, len(convergence.trials)
     if where is None:
         return "No trial has succeeded."
-    gain = course.recent_gain
+    gain = convergence.recent_gain
     text = f"The best loss came with trial {where + 1} of {count} to finish"
     if gain is None:
         return f"{text}; too few trials to say more."
@@ -96,9 +100,9 @@ def _converged(course: Convergence) -> str:
         if gain
         else ("; the last quarter of the trials found no better one.")
     )
-    if course.converged is None:
+    if convergence.converged is None:
         return f"Not to be told yet: fewer than {ENOUGH} trials succeeded. {text}"
-    if course.converged:
+    if convergence.converged:
         answer = "Yes, as far as it can be seen" if gain == 0 else "Nearly"
         return f"{answer}: {text[0].lower()}{text[1:]}"
     return f"No: {text[0].lower()}{text[1:]} More trials are likely to find better ones."

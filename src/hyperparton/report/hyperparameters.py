@@ -101,9 +101,9 @@ def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:
 def columns(trials: Sequence[Trial]) -> list[Column]:
     """The hyperparameters that differ between these trials, in the order of their first coming."""
     names = [name for name in varied([trial.values for trial in trials]) if name not in _DERIVED]
-    made = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
+    columns = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
     # what differs only by applying or not says nothing that the choice above it does not say
-    return [column for column in made if len({shown(v, 17) for v in column.values if v is not None}) > 1]
+    return [column for column in columns if len({shown(v, 17) for v in column.values if v is not None}) > 1]
 
 
 def _column(name: str, values: Sequence[Any]) -> Column:

@@ -77,11 +77,11 @@ def sections(summary: Summary, now: float | None = None) -> list[Section]:
 
 
 def _convergence(summary: Summary) -> Panel:
-    course, label = summary.course, summary.options.loss.label
-    numbers = zip(course.seconds.tolist(), course.losses.tolist(), course.best.tolist(), strict=True)
+    scan, label = summary.convergence, summary.options.loss.label
+    numbers = zip(scan.seconds.tolist(), scan.losses.tolist(), scan.best.tolist(), strict=True)
     body = [
         (i + 1, trial.name, trial.status, *map(number_of, each))
-        for i, (trial, each) in enumerate(zip(course.trials, numbers, strict=True))
+        for i, (trial, each) in enumerate(zip(scan.trials, numbers, strict=True))
     ]
     return Panel(
         "convergence",
@@ -89,7 +89,7 @@ def _convergence(summary: Summary) -> Panel:
         "The blue line is the best loss so far; a scan has converged when it has been flat for long. Dots are trials, "
         f"crosses at the lower edge failed ones. {_STAR} {_CLIPPED}",
         Table.of(("finished", "trial", "status", "seconds", label, "best so far"), body),
-        lambda: convergence.plot_convergence(course, label),
+        lambda: convergence.plot_convergence(scan, label),
     )
 
 
@@ -247,7 +247,7 @@ def _folds(summary: Summary) -> Iterator[Panel]:
 
 
 def _averages(summary: Summary) -> Iterator[Panel]:
-    options, trials = summary.options, [trial for trial in summary.course.trials if trial.ok]
+    options, trials = summary.options, [trial for trial in summary.convergence.trials if trial.ok]
     chi2, fitted = Loss("chi2", options.loss.statistic), Loss("chi2exp")
     asked: list[tuple[str, Loss, float, Loss]] = []
     if any(fitted(trial) is not None for trial in trials):

@@ -48,7 +48,7 @@ class Summary:
     """that passed the filters, unfinished ones with them"""
     removed: tuple[Removed, ...]
     ranked: tuple[tuple[Trial, float], ...]
-    course: Convergence
+    convergence: Convergence
     importances: tuple[Importance, ...]
     failures: tuple[Failure, ...]
     findings: tuple[Finding, ...]
@@ -79,7 +79,7 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
     order = ranked(kept, chosen.loss)
     if chosen.loss.measure != "scan" and not order and any(trial.ok for trial in kept):
         raise ReportError(f"no trial has what --loss {chosen.loss.measure} needs; accepted for these trials: scan")
-    course = convergence(kept, chosen.loss)
+    progress = convergence(kept, chosen.loss)
     important = importances(kept, chosen.loss)
     causes = failures(kept)
     return Summary(
@@ -88,8 +88,8 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
         trials=tuple(kept),
         removed=tuple(removed),
         ranked=tuple(order),
-        course=course,
+        convergence=progress,
         importances=tuple(important),
         failures=tuple(causes),
-        findings=tuple(findings(kept, chosen.loss, course, important, causes)),
+        findings=tuple(findings(kept, chosen.loss, progress, important, causes)),
     )

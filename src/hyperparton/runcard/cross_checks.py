@@ -158,8 +158,8 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
 def _alone(config: HyperscanConfig) -> Iterator[tuple[str, str, str]]:
     """(section, bound, the bound that is missing): of such a pair nothing would be sampled."""
     for section in ("stopping", "positivity", "integrability"):
-        given = getattr(getattr(config, section), "model_fields_set", ())
-        yield from ((section, key, other) for key, other in _TOGETHER if key in given and other not in given)
+        keys = getattr(getattr(config, section), "model_fields_set", ())
+        yield from ((section, key, other) for key, other in _TOGETHER if key in keys and other not in keys)
 
 
 def _undeclared(card: Any, path: KeyPath, target: str, declared: Mapping[str, Any]) -> Fault:

@@ -33,20 +33,20 @@ _HOLDERS: Mapping[str, str] = {"positivity": "posdatasets", "integrability": "in
 
 def translated(error: ValidationError, document: Document, base: KeyPath, model: type[BaseModel]) -> Iterator[Fault]:
     """Each of pydantic's errors as a fault at its place; `base` is where `model` stands in the document."""
-    for found in error.errors(include_url=False):
-        path = _in_file((*base, *found["loc"]))
-        kind, given = found["type"], shown(found["input"])
+    for detail in error.errors(include_url=False):
+        path = _in_file((*base, *detail["loc"]))
+        kind, given = detail["type"], shown(detail["input"])
         if kind == "missing":
             yield document.fault(path, f"{path[-1]!r} is missing")
         elif kind == "extra_forbidden":
-            accepted = _accepted_keys(model, found["loc"][:-1])
+            accepted = _accepted_keys(model, detail["loc"][:-1])
             message = f"unknown key {path[-1]!r}{nearest(str(path[-1]), accepted)}"
             yield document.fault(path, message, accepted=", ".join(accepted) or None, of_key=True)
         elif kind in ("refused", "conflict"):
-            context = found.get("ctx", {})
+            context = detail.get("ctx", {})
             yield document.fault(path, context["message"], context.get("given") or given, context.get("accepted"))
         else:
-            yield document.fault(path, _RULES.get(kind, found["msg"]), given)
+            yield document.fault(path, _RULES.get(kind, detail["msg"]), given)
 
 
 def validated(model: type[Model], given: Any, error: type[HyperpartonError], what: str) -> Model:
@@ -91,7 +91,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in get_args(annotation):
-        found = _model_in(inner)
-        if found is not None:
-            return found
+        model = _model_in(inner)
+        if model is not None:
+            return model
     return None

@@ -114,10 +114,10 @@ def _within(read: Callable[[Any], float], accepted: str, **bounds: float) -> tup
     """Numbers that keep JSON Schema's `bounds`."""
 
     def validate(value: Any) -> float:
-        found = read(value)
-        if not all(_BOUNDS[name](found, bound) for name, bound in bounds.items()):
+        number = read(value)
+        if not all(_BOUNDS[name](number, bound) for name, bound in bounds.items()):
             raise refuse("is out of range", accepted)
-        return found
+        return number
 
     return BeforeValidator(validate), WithJsonSchema({"type": "integer" if read is _whole else "number", **bounds})
 

@@ -56,9 +56,9 @@ def evaluate_trials(
     trainer = adapted(trainer)
     reports = [None] * len(each) if checkpoints is None else list(checkpoints)
     if trainer.batches and len(each) > 1:
-        whole = None if seconds is None else seconds * len(each)
+        total = None if seconds is None else seconds * len(each)
         try:
-            with alarm(whole, TrialTimeoutError("the trials took longer together than they may one after the other")):
+            with alarm(total, TrialTimeoutError("the trials took longer together than they may one after the other")):
                 outcomes = list(zip(trainer.run_batch(each, reports), reports, strict=True))
             return [_with_curve(_evaluated(partial(_outcome, outcome)), report) for outcome, report in outcomes]
         except Exception as fault:

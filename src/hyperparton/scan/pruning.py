@@ -35,7 +35,7 @@ y*      target_score      score of the best final loss that is not
 The chance of a new trial with the row φ is F((y* - φ m) / √(σ² + φᵀ S φ)), with the variance of (3.59) and F Student's
 distribution with N - γ degrees of freedom. The score at which it equals `chance` is the trial's threshold.
 
-Thresholds of a trial are made before it begins. Nothing is stopped before `warmup` trials were finished whole, and
+Thresholds of a trial are made before it begins. Nothing is stopped before `warmup` trials ran to their end, and
 nothing at an epoch that fewer of them reached. Stopped trials count among all trials, but never with the loss that they
 might have reached. Of more than 1,000 trials fewer than the best tenth count as the best: at most 100.
 """
@@ -134,7 +134,7 @@ class Pruner:
         self.rule = rule
         self.count = 0
         """finished trials"""
-        self.whole = 0
+        self.completed = 0
         """of them those that were not stopped"""
         self._cube = UnitCube(freeze(space))
         self._best: list[tuple[float, int, LearningCurve]] = []
@@ -143,7 +143,7 @@ class Pruner:
     def add(self, curve: LearningCurve) -> None:
         """Take one more finished trial, in the order of their numbers; one that did not report has no `epochs`."""
         if curve.final is not None:
-            self.whole += 1
+            self.completed += 1
             entry = (curve.final, self.count, curve)
             self._latest.append(entry)
             insort(self._best, entry, key=lambda each: each[:2])
@@ -153,7 +153,7 @@ class Pruner:
     def thresholds(self, vals: Mapping[str, Sequence[Any]]) -> list[Threshold]:
         """The thresholds, by epoch, of a new trial with `vals`; none as long as too few trials are finished."""
         rule = self.rule
-        if self.whole < max(rule.warmup, 1):
+        if self.completed < max(rule.warmup, 1):
             return []
         place = min(max(math.ceil(rule.share * self.count), 1), len(self._best) - 1)
         target = self._best[place][0]

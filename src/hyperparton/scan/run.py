@@ -126,7 +126,7 @@ def _check_lag(lag: int, batch_trials: int, whose: str) -> None:
 
 def _engine(settings: ScanSettings, execution: Execution) -> Engine:
     engine = get_engine(settings.engine, settings.seed)
-    if execution.early_stopping.min_improvement is not None and not engine.tells_expected_improvement:
+    if execution.early_stopping.min_improvement is not None and not engine.predicts_improvement:
         raise EngineError(f"the engine {settings.engine} cannot tell what improvement it expects")
     return engine
 

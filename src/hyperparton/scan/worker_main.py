@@ -79,9 +79,9 @@ def _build(recipe: dict[str, Any]) -> tuple[AdaptedTrainer, HyperScanner]:
         raise HyperpartonError(
             "the space that this process builds is not that of the scan: is another version of hyperparton here?"
         )
-    made = adapted(trainer)
-    made.begin(scanner.hyper_keys, bool(recipe.get("reports")))
-    return made, scanner
+    complete = adapted(trainer)
+    complete.begin(scanner.hyper_keys, bool(recipe.get("reports")))
+    return complete, scanner
 
 
 def _progress_to(answers: IO[str]) -> Callable[[dict[str, Any]], None]:

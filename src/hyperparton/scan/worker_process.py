@@ -91,8 +91,8 @@ class TrainerProcess:
             if "ready" not in answer:
                 self.close()
                 return {**answer, "starting": True}
-        whole = None if seconds is None else seconds * len(trials)
-        answer = self._exchange({"trials": [dict(trial) for trial in trials]}, listeners, whole, memory)
+        total = None if seconds is None else seconds * len(trials)
+        answer = self._exchange({"trials": [dict(trial) for trial in trials]}, listeners, total, memory)
         if set(answer) != {"results"}:
             self.close()
         if "limited" in answer:

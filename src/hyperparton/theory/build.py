@@ -64,8 +64,8 @@ def build(
     """Builds the tables of `datasets` (names, or all, dis, positivity, integrability) and gives their folder.
 
     Pieces that an earlier, stopped build left in ``<output>/.pieces`` are used; a finished build removes them unless
-    `keep_pieces` is set.  Tables appear when they are whole; those of other data sets that are there already stay.  One
-    build at a time works in an output folder.
+    `keep_pieces` is set.  Tables appear when they are complete; those of other data sets that are there already stay.
+    One build at a time works in an output folder.
     Raises `TheoryError` for a card or a table that cannot be computed or if the extra `theory` is not installed, and
     `DataError` for data sets that are unknown or have no kinematics.
     """

@@ -1,4 +1,4 @@
-"""The pieces of a build on disk: whole or not there, so that a build goes on where it was stopped.
+"""The pieces of a build on disk: complete or not there, so that a build goes on where it was stopped.
 
 A piece is one file of arrays, named by what it is and by a hash of everything its numbers depend on.  Another card,
 another version of a package or other points give another hash, so that an old piece is never taken for a new one.
@@ -49,7 +49,7 @@ class PieceCache:
             raise TheoryError(f"the piece {path} is missing or damaged; run the same command again")
         return piece
 
-    def whole(self, path: Path) -> bool:
+    def is_complete(self, path: Path) -> bool:
         """Whether the piece is there and undamaged (its checksums are read)."""
         try:
             with zipfile.ZipFile(path) as archive:
@@ -58,6 +58,6 @@ class PieceCache:
             return False
 
     def save(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-        """Writes a piece; until it is whole the file has another name."""
+        """Writes a piece; until it is complete the file has another name."""
         with replacing(path) as stream:
             np.savez(stream, **dict(arrays))  # type: ignore[arg-type]

@@ -124,9 +124,9 @@ def check_theory(folder: Path, datasets: Sequence[str] | None = None) -> TheoryR
         raise TheoryError(f"{folder / 'fastkernel'} has no FK tables")
     tables = tuple(_check_table(folder, name, planned.get(name), recorded.get(name)) for name in names)
     bad = {table.name for table in tables if table.faults}
-    whole = [name for name in checked if not set(operands_of(find_metadata(name, with_data=False)).names) & bad]
+    complete = [name for name in checked if not set(operands_of(find_metadata(name, with_data=False)).names) & bad]
     notes = () if manifest else (f"{folder} has no manifest, so that checksums cannot be compared",)
-    return TheoryReport(folder, tables, dataset_chi2(folder, whole), notes)
+    return TheoryReport(folder, tables, dataset_chi2(folder, complete), notes)
 
 
 def _check_table(folder: Path, name: str, planned: PlannedTable | None, recorded: dict[str, Any] | None) -> TableReport:

@@ -46,14 +46,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        whole = manifest["format"] == _FORMAT and isinstance(manifest["tables"], dict)
-        whole = whole and isinstance(manifest["builds"], list)
-        whole = whole and all(
+        valid = manifest["format"] == _FORMAT and isinstance(manifest["tables"], dict)
+        valid = valid and isinstance(manifest["builds"], list)
+        valid = valid and all(
             isinstance(entry, dict) and {"sha256", "bytes", "build"} <= entry.keys()
             for entry in manifest["tables"].values()
         )
     except (ValueError, KeyError, TypeError) as error:
         raise TheoryError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    if not whole:
+    if not valid:
         raise TheoryError(f"{path} is not a manifest of format {_FORMAT}")
     return manifest

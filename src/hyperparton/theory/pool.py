@@ -61,11 +61,11 @@ def run_jobs(
     Raises `TheoryError` if a job fails, after those that run besides; pieces finished until then stay on disk.  An
     interrupt ends all jobs at once.
     """
-    todo = sorted((job for job in jobs if not cache.whole(job.path(cache))), key=lambda job: -job.cost)
+    todo = sorted((job for job in jobs if not cache.is_complete(job.path(cache))), key=lambda job: -job.cost)
     started, done = time.monotonic(), len(jobs) - len(todo)
     if done:
         report(BuildProgress(done, len(jobs), f"{done} pieces were there already", 0.0, None))
-    whole = left = sum(job.cost for job in todo)
+    total = left = sum(job.cost for job in todo)
     with _processes(max(1, min(workers, len(todo)))) as pool:
         job_of = {pool.submit(_compute, job, cache.folder): job for job in todo}
         for future in as_completed(job_of):
@@ -73,7 +73,7 @@ def run_jobs(
             _expect_result(future, job)
             done, left = done + 1, left - job.cost
             elapsed = time.monotonic() - started
-            report(BuildProgress(done, len(jobs), job.label, elapsed, elapsed * left / max(whole - left, 1e-9)))
+            report(BuildProgress(done, len(jobs), job.label, elapsed, elapsed * left / max(total - left, 1e-9)))
     return {job.label: float(job.computed(cache)[SECONDS]) for job in jobs}
 
 

@@ -17,26 +17,26 @@ __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_aver
 
 
 @styled
-def plot_convergence(course: Convergence, label: str) -> Figure:
+def plot_convergence(scan: Convergence, label: str) -> Figure:
     """The loss of every trial and the best so far, against trials and, where times are known, against time."""
-    timed = bool(len(course.seconds)) and bool(np.isfinite(course.seconds).all())
+    timed = bool(len(scan.seconds)) and bool(np.isfinite(scan.seconds).all())
     figure, drawn = new_figure(6.8, 3.0, 2 if timed else 1, sharey=True)
-    axis = LossAxis.of(course.losses)
+    axis = LossAxis.of(scan.losses)
     panels = list(np.atleast_1d(drawn))
-    unit, seconds = _time_unit(course.seconds[-1]) if timed else ("", 1.0)
-    positions = [np.arange(1, len(course.losses) + 1), course.seconds / seconds]
+    unit, seconds = _time_unit(scan.seconds[-1]) if timed else ("", 1.0)
+    positions = [np.arange(1, len(scan.losses) + 1), scan.seconds / seconds]
     names = ["trials finished", f"time since the start ({unit})"]
     for axes, at, name in zip(panels, positions, names, strict=False):
-        ok = np.isfinite(course.losses)
-        axis.draw(axes, at[ok], course.losses[ok], marker="o", markersize=3, color=style.GREY, alpha=0.6, label="trial")
+        ok = np.isfinite(scan.losses)
+        axis.draw(axes, at[ok], scan.losses[ok], marker="o", markersize=3, color=style.GREY, alpha=0.6, label="trial")
         failed = at[~ok]
         if len(failed):
             edge = np.full(len(failed), axis.low)
             axes.plot(failed, edge, "x", color=style.RED, markersize=4, clip_on=False, label="failed trial")
-        axes.plot(at, course.best, drawstyle="steps-post", color=style.BLUE, linewidth=1.8, label="best so far")
-        where = course.last_improvement
+        axes.plot(at, scan.best, drawstyle="steps-post", color=style.BLUE, linewidth=1.8, label="best so far")
+        where = scan.last_improvement
         if where is not None:
-            mark_best(axes, at[where], course.losses[where], label="best")
+            mark_best(axes, at[where], scan.losses[where], label="best")
         axes.set_xlabel(name)
     axis.apply(panels[0], label)
     panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
