@@ -75,7 +75,7 @@ def test_processes_that_are_closed_end_and_run_nothing_more(slow):
 @pytest.mark.parametrize("workers", [None, 2])
 def test_a_process_that_cannot_be_started_ends_the_scan(tmp_path, monkeypatch, workers):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
-    with pytest.raises(ScanError, match="no process can be started for trials: .*No such file"):
+    with pytest.raises(ScanError, match=r"no process can be started for trials: .*No such file"):
         run_scan(tmp_path, recipe(), scanner(), 4, execution=Execution(workers=workers))
 
 

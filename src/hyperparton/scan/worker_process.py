@@ -155,10 +155,11 @@ class TrainerProcess:
     def _line(self, process: subprocess.Popen[bytes]) -> Answer | None:
         """The next answer; None if there is none just now."""
         assert process.stdout is not None
+        descriptor = process.stdout.fileno()
         while b"\n" not in self._buffer:
-            if not wait([process.stdout], _LOOK):
+            if not wait([descriptor], _LOOK):
                 return None
-            data = os.read(process.stdout.fileno(), 1 << 16)
+            data = os.read(descriptor, 1 << 16)
             if not data:
                 return {"died": _end_of(process)}
             self._buffer += data
