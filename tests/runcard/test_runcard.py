@@ -32,7 +32,7 @@ def test_a_card_of_a_scan(scan_text):
     assert (card.trvlseed, card.nnseed, card.mcseed) == (591866982, 945709987, 519562661)
     assert card.genrep is False
     assert card.diagonal_basis is True
-    assert card.sum_rules is True
+    assert card.sum_rules == "All"
     assert card.fitting.fitbasis == "EVOL"
     assert card.fitting.basis[1].fl == "g"
     assert card.fitting.basis[1].smallx == (0.7795, 1.095)
@@ -70,6 +70,14 @@ def test_defaults_are_those_of_nnpdf(fit_text):
 def test_target_and_fold_statistic_are_synonyms(scan_text, key):
     text = changed(scan_text, "  fold_statistic: average\n", f"  {key}: best_worst\n")
     assert parse_runcard(text).kfold.fold_statistic == "best_worst"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("true", "All"), ("ALL", "All"), ("All", "All"), ("msr", "MSR"), ("VSR", "VSR"), ("false", None), ("", "All")],
+)
+def test_sum_rules_in_any_spelling(scan_text, written, read):
+    assert parse_runcard(f"{scan_text}\nsum_rules: {written}\n").sum_rules == read
 
 
 def test_a_card_is_frozen(scan_text):

@@ -7,7 +7,6 @@ The variables of a rule are those of the data set's kinematic coverage in nnpdf-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,21 +14,13 @@ import numpy as np
 from hyperparton.data.commondata import CommonData
 from hyperparton.data.filter_rules import DEFAULT_RULES, FilterRule
 from hyperparton.errors import DataError, nearest
+from hyperparton.runcard.card import DataCuts
 
-__all__ = ["CutSettings", "added_rules", "kept_points"]
+__all__ = ["added_rules", "kept_points"]
 
 _KEYS = {"dataset", "process_type", "rule", "local_variables", "PTO", "FNS", "IC", "reason"}
 #: names under which NNPDF's rules for a process type know a variable -> the names it has in data sets
 _ALIASES = {"eta": ("y",), "etay": ("eta", "y"), "yQQ": ("y_ttBar",), "yQ": ("y_t",)}
-
-
-@dataclass(frozen=True)
-class CutSettings:
-    """The numbers that the default rules use; these are NNPDF's defaults, in GeV² (maxTau has no unit)."""
-
-    q2min: float = 3.49
-    w2min: float = 12.5
-    maxTau: float = 0.080  # noqa: N815 (the name in NNPDF's rules)
 
 
 def added_rules(entries: Iterable[Mapping[str, Any]] | None) -> tuple[FilterRule, ...]:
@@ -55,11 +46,13 @@ def _filter_rule(entry: Mapping[str, Any]) -> FilterRule:
 
 
 def kept_points(
-    data: CommonData, theory: Mapping[str, Any], settings: CutSettings, added: Sequence[FilterRule] = ()
+    data: CommonData, theory: Mapping[str, Any], cuts: DataCuts, added: Sequence[FilterRule] = ()
 ) -> np.ndarray:
     """Indices of the points that pass NNPDF's default rules and those added."""
     variables: dict[str, Any] = {
-        **asdict(settings),
+        "q2min": cuts.q2min,
+        "w2min": cuts.w2min,
+        "maxTau": cuts.maxTau,
         "idat": np.arange(data.ndata),
         "central_value": data.central,
         **data.kinematics,

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from hyperparton.data.masks import (
-    DIAGONAL_FRACTION,
     diagonal_mask,
     diagonalise,
     kfold_masks,
@@ -48,9 +47,9 @@ class SplitSettings:
     replicas: tuple[int, ...]
     """numbers of the replicas, from 1"""
     trvlseed: int
-    same_trvl_per_replica: bool = False
-    diagonal_basis: bool = True
-    diagonal_frac: float = DIAGONAL_FRACTION
+    same_trvl_per_replica: bool
+    diagonal_basis: bool
+    diagonal_frac: float
 
     def seeds(self) -> list[int]:
         """The seed of each replica's split."""

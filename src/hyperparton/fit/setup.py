@@ -22,7 +22,6 @@ from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
 from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
-from hyperparton.pdf.sum_rules import sum_rule_mode
 from hyperparton.runcard.card import Runcard
 
 __all__ = ["FitSetup"]
@@ -43,7 +42,7 @@ class FitSetup:
         *,
         fitted_values: np.ndarray | None = None,
         partitions: Sequence[Any] | None = None,
-        sum_rules: object = "All",
+        sum_rules: str | None = "All",
     ):
         self.data = data
         self.fitting = fitting
@@ -51,7 +50,7 @@ class FitSetup:
         self.nnseeds = tuple(int(seed) for seed in nnseeds)
         self.split = split
         self.partitions = partitions
-        self.sum_rules = sum_rule_mode(sum_rules)
+        self.sum_rules = sum_rules
         self._last_data: tuple[list[Fold], BatchData] | None = None
         self.fitted_values = np.tile(data.central, (len(self.replicas), 1)) if fitted_values is None else fitted_values
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateAttr, WithJsonSchema, model_validator
 
-from hyperparton.catalogue import FITBASES, LOSS_TYPES, PENALTIES, STATISTICS, SUM_RULES
+from hyperparton.catalogue import FITBASES, LOSS_TYPES, MAX_TAU, PENALTIES, Q2MIN, STATISTICS, SUM_RULES, W2MIN
 from hyperparton.errors import Fault, nearest
 from hyperparton.runcard.field_types import (
     Beside,
@@ -75,18 +75,18 @@ class DatasetInput(Section):
 
 
 class DataCuts(Section):
-    """`datacuts`; cuts in GeV^2."""
+    """`datacuts`."""
 
     model_config = ConfigDict(extra="allow")
 
     t0pdfset: Text | None = None
     """PDF set of the t0 covariance matrix; without it the experimental one is used."""
-    q2min: NonNegative = 3.49
+    q2min: NonNegative = Q2MIN
     """Least Q², in GeV²."""
-    w2min: NonNegative = 12.5
+    w2min: NonNegative = W2MIN
     """Least W² of deep-inelastic data, in GeV²."""
-    maxTau: Positive | None = None  # noqa: N815 (NNPDF's name)
-    """Greatest τ of Drell-Yan data."""
+    maxTau: Positive = MAX_TAU  # noqa: N815 (NNPDF's name)
+    """Greatest τ of fixed-target Drell-Yan data."""
 
 
 def _theoryid(value: Any) -> int:
@@ -232,10 +232,10 @@ class LagrangeSet(Section):
     """Variant of the set."""
 
 
-def _sum_rules(value: Any) -> bool | str:
-    """In NNPDF's spelling; capitals do not matter."""
+def _sum_rules(value: Any) -> str | None:
+    """In the spelling of `SUM_RULES`, where capitals do not matter; None for off."""
     if isinstance(value, bool):
-        return value
+        return "All" if value else None
     for name in SUM_RULES:
         if isinstance(value, str) and value.isascii() and value.upper() == name.upper():
             return name
@@ -342,8 +342,8 @@ class Runcard(_Positioned):
     """Seed of the data replicas."""
     genrep: Flag = False
     """Whether each replica is fitted to a Monte Carlo replica of the data, not to the data themselves."""
-    sum_rules: Annotated[bool | str, BeforeValidator(_sum_rules), WithJsonSchema(_SUM_RULES)] = True
-    """Sum rules that are imposed: All or true, MSR (momentum), VSR (valence), or false."""
+    sum_rules: Annotated[str | None, BeforeValidator(_sum_rules), WithJsonSchema(_SUM_RULES)] = "All"
+    """Sum rules that the fit imposes; true means All, false none."""
     diagonal_basis: Flag = True
     """Whether training and validation are split in the eigenbasis of the covariance matrix."""
     diagonal_frac: Fraction = 0.75
