@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from hyperparton.data.commondata import CommonData, FKOperands
-from hyperparton.data.cuts import added_rules, kept_points
+from hyperparton.data.cuts import added_rule, kept_points
 from hyperparton.data.filter_rules import DEFAULT_RULES
 from hyperparton.data.types import Uncertainties
 from hyperparton.errors import DataError
-from hyperparton.runcard.card import DataCuts
+from hyperparton.runcard.datacuts import AddedRule, DataCuts
 
 NNLO = {"PTO": 2, "FNS": "FONLL-C", "IC": 1, "ID": 1}
 
@@ -31,7 +31,7 @@ def _data(process, name="A_B_C_D", legacy=(), central=None, **kinematics):
 
 
 def _kept(data, theory=NNLO, cuts=None, added=()):
-    return kept_points(data, theory, cuts or DataCuts(), added_rules(added)).tolist()
+    return kept_points(data, theory, cuts or DataCuts(), [added_rule(AddedRule(**entry)) for entry in added]).tolist()
 
 
 def test_dis_cuts_are_strict_in_q2_and_w2():
@@ -91,17 +91,6 @@ def test_local_variables_of_added_rules():
     data = _data("DIS_NC", x=[0.1, 0.2], Q2=[100.0, 100.0], y=[0, 0])
     rule = {"dataset": "A_B_C_D", "rule": "w > bound", "local_variables": {"w": "Q2 / x", "bound": 600}}
     assert _kept(data, added=[rule]) == [0]
-
-
-def test_all_faults_of_added_rules_at_once():
-    rules = [{"rule": "x > 1"}, {"dataset": "A", "rul": "x"}, {"dataset": "A", "rule": "import os"},
-             {"dataset": "A", "rule": "x > 1", "PTO": "second"}]  # fmt: skip
-    with pytest.raises(DataError) as error:
-        added_rules(rules)
-    text = str(error.value)
-    for place, what in enumerate(["`dataset` and `process_type`", "did you mean 'rule'", "not an expression", "NNLO"]):
-        assert f"added_filter_rules[{place}]" in text
-        assert what in text
 
 
 def test_a_rule_for_variables_that_the_set_lacks_names_them():

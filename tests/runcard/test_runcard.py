@@ -130,6 +130,11 @@ DAMAGE = [
     ("genrep: false", "genrep: false\nsum_rules: TSR", "sum_rules: unknown sum_rules, given 'TSR', accepted: All, MSR, VSR"),
     ("genrep: false", "genrep: false\nfiatlux: {luxset: x}", "fiatlux: fits with a photon PDF are not supported"),
     ("genrep: false", "genrep: false\nclosuretest: {fakedata: true}", "closuretest.fakedata: closure tests are not"),
+    ("  q2min: 3.49", "  q2mn: 3.49", "datacuts.q2mn: unknown key 'q2mn' (did you mean 'q2min'?)"),
+    ("trainable: false", "trainabel: false", "fitting.basis[0].trainabel: unknown key 'trainabel' (did you mean 'trainable'?)"),
+    ('  rule: "x > 5.0e-7"', "  rul: x > 5.0e-7", "added_filter_rules[0].rul: unknown key 'rul' (did you mean 'rule'?), accepted: rule"),
+    ("- dataset: NNPDF_POS_2P24GEV_FLL-19PTS\n  rule", "- rule", "added_filter_rules[0]: a rule needs a dataset or a process_type to cut"),
+    ("- process_type: POS_XPDF", "- process_type: POS_XPDF\n  IC: 2", "added_filter_rules[2].IC: unknown treatment of charm, given 2"),
     ("  fold_statistic: average\n", "  fold_statistic: average\n  target: std\n", "target and fold_statistic are two names"),
     ("optimizer_name: Nadam\n    learning_rate", "optimizer_name: Adamax\n    learning_rate", "Adamax has no 'learning_rate'"),
 ]  # fmt: skip

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateAttr, WithJsonSchema, model_validator
 
-from hyperparton.catalogue import FITBASES, LOSS_TYPES, MAX_TAU, PENALTIES, Q2MIN, STATISTICS, SUM_RULES, W2MIN
+from hyperparton.catalogue import FITBASES, LOSS_TYPES, PENALTIES, STATISTICS, SUM_RULES
 from hyperparton.errors import Fault, nearest
+from hyperparton.runcard.datacuts import AddedRule, DataCuts
 from hyperparton.runcard.field_types import (
     Beside,
     FilledList,
@@ -35,7 +36,6 @@ from hyperparton.runcard.yaml_positions import Document, KeyPath
 __all__ = [
     "N3FIT",
     "BasisElement",
-    "DataCuts",
     "DatasetInput",
     "Fitting",
     "KFold",
@@ -72,21 +72,6 @@ class DatasetInput(Section):
     """Its weight in the loss; 1 is the only one that is supported."""
     custom_group: Text | None = None
     """A name for groups of sets; it changes nothing."""
-
-
-class DataCuts(Section):
-    """`datacuts`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    t0pdfset: Text | None = None
-    """PDF set of the t0 covariance matrix; without it the experimental one is used."""
-    q2min: NonNegative = Q2MIN
-    """Least Q², in GeV²."""
-    w2min: NonNegative = W2MIN
-    """Least W² of deep-inelastic data, in GeV²."""
-    maxTau: Positive = MAX_TAU  # noqa: N815 (NNPDF's name)
-    """Greatest τ of fixed-target Drell-Yan data."""
 
 
 def _theoryid(value: Any) -> int:
@@ -332,8 +317,8 @@ class Runcard(_Positioned):
     """Observables that must not be negative."""
     integrability: Annotated[tuple[LagrangeSet, ...], _Listed("integdatasets")] = ()
     """Combinations of PDFs that must be integrable."""
-    added_filter_rules: Annotated[tuple[dict[str, Any], ...], ListField] = ()
-    """Cut rules beside NNPDF's own, in NNPDF's form."""
+    added_filter_rules: Annotated[tuple[AddedRule, ...], ListField] = ()
+    """Cuts beside NNPDF's own."""
     trvlseed: Seed
     """Seed of the split into training and validation data."""
     nnseed: Seed
