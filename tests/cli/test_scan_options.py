@@ -1,8 +1,11 @@
 """Options of `scan` that change what is tried and when it ends, with a trainer of one's own."""
 
 import json
+import re
 
 import pytest
+
+from hyperparton import Execution, ScanSettings
 
 TRAINER = """
 class Trainer:
@@ -40,6 +43,17 @@ def write_card(tmp_path):
         return path
 
     return write
+
+
+def test_the_help_shows_the_defaults_of_the_settings(hyperparton):
+    code, out, _ = hyperparton("scan", "--help")
+    assert code == 0
+    shown = dict(re.findall(r"--(engine|seed|batch-trials) [^[]*\[default: (\w+)", out))
+    assert shown == {
+        "engine": ScanSettings().engine,
+        "seed": str(ScanSettings().seed),
+        "batch-trials": str(Execution().batch_trials),
+    }
 
 
 def tries_of(folder):

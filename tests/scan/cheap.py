@@ -82,6 +82,11 @@ def broken(**settings):
     raise RuntimeError("no data here")
 
 
+def slow(folder):
+    (Path(folder) / "building").touch()
+    time.sleep(600)
+
+
 def silent(**settings):
     trainer, space = make(**settings)
     return Silent(trainer), space

@@ -5,11 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import click
 
-__all__ = ["DURATION", "MEMORY", "replicas_option", "runcard_argument", "theory_options"]
+__all__ = ["DURATION", "MEMORY", "OptionOf", "replicas_option", "runcard_argument", "theory_options"]
+
+
+class OptionOf(click.Option):
+    """An option that sets a field of a class, ``module:class.field``; its help shows the default that stands there.
+
+    The command gets None where the option is not given: the class is loaded for the help alone.
+    """
+
+    def __init__(self, *names: Any, field: str, **settings: Any) -> None:
+        super().__init__(*names, **settings)
+        self._field = field
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.default, self.show_default = resolve_name(self._field), True
+        return super().get_help_record(ctx)
+
 
 runcard_argument = click.argument("runcard", type=click.Path(path_type=Path))
 

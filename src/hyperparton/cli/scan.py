@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.options import DURATION, MEMORY, replicas_option, runcard_argument, theory_options
+from hyperparton.cli.options import DURATION, MEMORY, OptionOf, replicas_option, runcard_argument, theory_options
 from hyperparton.cli.progress import event_log, make_display, show_warnings
 from hyperparton.host import end_on_sigterm
 from hyperparton.runcard.card import N3FIT
@@ -18,7 +18,7 @@ __all__ = ["scan"]
 _SHOWN_ONLY = ("note", "fit_progress")
 
 
-class _EngineOption(click.Option):
+class _EngineOption(OptionOf):
     """An option whose help lists the engines; they are loaded when it is asked for."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
@@ -28,7 +28,9 @@ class _EngineOption(click.Option):
         return super().get_help_record(ctx)
 
 
-def _known_engine(context: click.Context, option: click.Parameter, name: str) -> str:
+def _known_engine(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    if name is None:
+        return None
     from hyperparton.engines import check_engine
     from hyperparton.errors import EngineError
 
@@ -49,12 +51,17 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str) ->
 @click.option(
     "--engine",
     cls=_EngineOption,
+    field="hyperparton.scan.settings:ScanSettings.engine",
     metavar="NAME",
     callback=_known_engine,
-    default="gp",
-    show_default=True,
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Seed of the scan.")
+@click.option(
+    "--seed",
+    cls=OptionOf,
+    field="hyperparton.scan.settings:ScanSettings.seed",
+    type=click.IntRange(0, 2**32 - 1),
+    help="Seed of the scan.",
+)
 @click.option(
     "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
 )
@@ -62,10 +69,10 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str) ->
 @click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Trials at once, in processes here.")
 @click.option(
     "--batch-trials",
+    cls=OptionOf,
+    field="hyperparton.scan.settings:Execution.batch_trials",
     type=click.IntRange(min=1),
     metavar="B",
-    default=1,
-    show_default=True,
     help="Trials that are trained together, by each worker: for an accelerator, or small fits.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Run the trials on the Dask cluster whose scheduler is there.")
@@ -128,6 +135,7 @@ def scan(
     from hyperparton.scan.settings import Execution, ScanSettings, taken_from
     from hyperparton.workflow.scan import scan_runcard
 
+    options = {name: value for name, value in options.items() if value is not None}
     settings = taken_from(options, ScanSettings)
     # the walltime counts from the start of the process
     limits = taken_from(options, Limits).after(seconds_since_start())

@@ -26,7 +26,7 @@ from hyperparton.scan.limits import Deadline, Limits, alarm
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, adapted
-from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, close_processes, run_task
+from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, TrainerProcesses, close_processes, run_task
 from hyperparton.space.tree import evaluate, fingerprint
 from hyperparton.trials.trial import Trial
 
@@ -191,18 +191,21 @@ class Parallel(Executor):
 
     @contextlib.contextmanager
     def at_work(self, job: Job) -> Iterator[None]:
-        self._text = job.recipe_text(self._recipe, self._threads)
         self._limits = (job.limits.trial_timeout, job.limits.worker_memory)
-        try:
+        with self._processes(job.recipe_text(self._recipe, self._threads)) as self._call:
             yield
-        finally:  # trials at work are ended too: nobody waits for their results any more
-            self._close()
 
-    def _close(self) -> None:
-        close_processes(self._text)
+    @contextlib.contextmanager
+    def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
+        """The processes of a recipe: a function that runs trials in them, and its first arguments.
+
+        Trials at work at the end are ended too: nobody waits for their results any more.
+        """
+        with contextlib.closing(TrainerProcesses(text)) as processes:
+            yield (processes.run,)
 
     def start(self, tasks: Sequence[Task]) -> None:
-        future = self._pool.submit(run_task, self._text, [task.plain() for task in tasks], *self._limits)
+        future = self._pool.submit(*self._call, [task.plain() for task in tasks], *self._limits)
         self._started[future] = [task.trial for task in tasks]
 
     def answers(self) -> list[tuple[list[Trial], Answer]]:
@@ -210,7 +213,14 @@ class Parallel(Executor):
         return [(self._started.pop(future), self._answer(future)) for future in done]
 
     def _answer(self, future: futures.Future[Answer]) -> Answer:
-        return future.result()
+        try:
+            return future.result()
+        except Exception as fault:
+            return self._failed(fault)
+
+    def _failed(self, fault: Exception) -> Answer:
+        """What came of trials that a thread of the pool could not run, if it is not the end of the scan."""
+        raise ScanError(f"the workers cannot run trials: {type(fault).__name__}: {fault}") from fault
 
 
 class OnCluster(Parallel):
@@ -220,22 +230,22 @@ class OnCluster(Parallel):
         super().__init__(client.get_executor(pure=False, retries=0), recipe, slots, threads=1)
         self._client = client
 
-    def _close(self) -> None:
-        super()._close()  # a Dask worker may live in this process
-        with contextlib.suppress(Exception):  # workers that are gone have ended theirs
-            self._client.run(close_processes, self._text)
+    @contextlib.contextmanager
+    def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield run_task, text
+        finally:
+            with contextlib.suppress(Exception):  # workers that are gone have ended theirs
+                self._client.run(close_processes, text)
 
-    def _answer(self, future: futures.Future[Answer]) -> Answer:
+    def _failed(self, fault: Exception) -> Answer:
         from distributed.scheduler import KilledWorker
 
-        try:
-            return future.result()
-        except futures.CancelledError:
+        if isinstance(fault, futures.CancelledError):
             raise ScanError("the Dask cluster gave up a trial: is its scheduler gone?") from None
-        except KilledWorker as fault:
+        if isinstance(fault, KilledWorker):
             return {"died": f"with its Dask worker {fault.last_worker.address if fault.last_worker else ''}"}
-        except Exception as fault:
-            raise ScanError(f"the Dask workers cannot run trials: {type(fault).__name__}: {fault}") from fault
+        return super()._failed(fault)
 
 
 @contextlib.contextmanager

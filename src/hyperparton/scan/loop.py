@@ -61,7 +61,7 @@ class Loop:
                 self.deadline.check()
                 for trials, answer in self.executor.answers():
                     self._settle(trials, answer)
-                    self.failures.check()
+                self.failures.check()
             elif self.queue.over:
                 return
             else:  # other processes have to finish their trials first

@@ -74,7 +74,7 @@ def run_scan(
     engine = _engine(settings, execution)
     with (
         _executor(trainer, execution) as executor,
-        contextlib.closing(_open_trials(folder, execution.store, scanner)) as store,
+        contextlib.closing(_open_trials(folder, execution.store)) as store,
     ):
         events = Events(progress, trials)
         lag, earlier = _agree(store, scanner, settings, execution, executor.slots, events)
@@ -145,16 +145,16 @@ def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Execu
         yield InProcess(trainer)
 
 
-def _open_trials(folder: str | Path, store: str | None, scanner: HyperScanner) -> ExportedTrials:
+def _open_trials(folder: str | Path, store: str | None) -> ExportedTrials:
     # here, so that reading a space does not load a database
     from hyperparton.trials.local import FileTrials
     from hyperparton.trials.shared_folder import JoinedTrials, open_store
 
     if store is None:
-        return FileTrials(folder, parameters=scanner.as_dict())
+        return FileTrials(folder)
     opened = open_store(store)
     try:
-        return JoinedTrials(opened, folder, scanner.as_dict())
+        return JoinedTrials(opened, folder)
     except BaseException:
         opened.close()
         raise

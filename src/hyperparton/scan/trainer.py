@@ -80,7 +80,6 @@ class AdaptedTrainer:
         self.trainer = trainer
         self.reports = isinstance(trainer, ReportingTrainer)
         self.batches = isinstance(trainer, BatchTrainer)
-        self.reports_progress = isinstance(trainer, ProgressTrainer)
 
     def begin(self, keys: Any, prune: bool) -> None:
         """Prepare for a scan of `keys`; raises ScanError if its trials cannot be pruned and shall be."""

@@ -10,23 +10,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from typing import Any
 
 from hyperparton.host import resident_memory
 from hyperparton.scan.limits import failure_result
 from hyperparton.trials.strict_json import encode
 
-__all__ = ["Answer", "Recipe", "TrainerProcess", "close_processes", "run_task"]
+__all__ = ["Answer", "Recipe", "TrainerProcess", "TrainerProcesses", "close_processes", "run_task"]
 
 #: how often, in seconds, a process at work is looked at
 _LOOK = 0.2
+
+#: why a trial died that was to run when its scan had ended
+_SCAN_ENDED = "the scan ended before it began"
 
 #: what a process answers: see `TrainerProcess.ask`
 Answer = dict[str, Any]
@@ -110,8 +113,11 @@ class TrainerProcess:
         pipe = subprocess.PIPE
         with self._guard:
             if self._killed:
-                return {"died": "the scan ended before it began"}
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env, start_new_session=True)
+                return {"died": _SCAN_ENDED}
+            try:
+                self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env, start_new_session=True)
+            except OSError as fault:
+                return {"broken": f"no process can be started for trials: {fault}"}
         return self._exchange(json.loads(self._text), listeners)
 
     def _exchange(
@@ -151,7 +157,7 @@ class TrainerProcess:
         assert process.stdout is not None
         descriptor = process.stdout.fileno()
         while b"\n" not in self._buffer:
-            if not select.select([descriptor], [], [], _LOOK)[0]:
+            if not wait([descriptor], _LOOK):
                 return None
             data = os.read(descriptor, 1 << 16)
             if not data:
@@ -164,8 +170,8 @@ class TrainerProcess:
         """End the process while another thread asks it; for that thread it died, and it does not start again."""
         with self._guard:
             self._killed = True
-            if self._process is not None:
-                self._process.kill()
+            if (process := self._process) is not None:  # the other thread may be closing it
+                process.kill()
 
     def close(self) -> None:
         """End the process, at once."""
@@ -188,34 +194,54 @@ def _end_of(process: subprocess.Popen[bytes]) -> str:
     return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
 
-#: processes that wait for a trial, by recipe, and all there are; one set for all the threads that run trials
-_FREE: dict[str, list[TrainerProcess]] = {}
-_ALL: dict[str, list[TrainerProcess]] = {}
-_GUARD = threading.Lock()
+class TrainerProcesses:
+    """The processes of one recipe on this machine, for the threads that run its trials: one for each that waits."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._all: list[TrainerProcess] = []
+        self._free: list[TrainerProcess] = []
+        self._closed = False
+        self._guard = threading.Lock()
+
+    def run(self, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None) -> Answer:
+        """Run trials together, in a process that waits for work or in a new one (see `TrainerProcess.ask`)."""
+        with self._guard:
+            if self._closed:
+                return {"died": _SCAN_ENDED}
+            if not self._free:
+                self._all.append(TrainerProcess(self._text))
+                self._free.append(self._all[-1])
+            process = self._free.pop()
+        try:
+            return process.ask(trials, seconds=seconds, memory=memory)
+        finally:
+            with self._guard:
+                self._free.append(process)
+                if self._closed:
+                    process.close()
+
+    def close(self) -> None:
+        """End the processes, at work or not; none starts any more."""
+        with self._guard:
+            self._closed = True
+            for process in self._all:
+                if process in self._free:
+                    process.close()
+                else:
+                    process.kill()
+
+
+#: the processes that a worker of a Dask cluster has, by their recipes
+_OF_CLUSTER: dict[str, TrainerProcesses] = {}
 
 
 def run_task(text: str, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None) -> Answer:
-    """Run trials together in a process of this machine: one that waits for work, or a new one."""
-    with _GUARD:
-        free = _FREE.setdefault(text, [])
-        process = free.pop() if free else TrainerProcess(text)
-        if process not in _ALL.setdefault(text, []):
-            _ALL[text].append(process)
-    answer = process.ask(trials, seconds=seconds, memory=memory)
-    with _GUARD:
-        if process in _ALL.get(text, []):
-            _FREE[text].append(process)
-        else:  # the scan was closed meanwhile
-            process.close()
-    return answer
+    """Run trials together on the machine of a Dask worker."""
+    return _OF_CLUSTER.setdefault(text, TrainerProcesses(text)).run(trials, seconds, memory)
 
 
 def close_processes(text: str) -> None:
-    """End the processes of a recipe on this machine, at work or not."""
-    with _GUARD:
-        processes, free = _ALL.pop(text, []), _FREE.pop(text, [])
-    for process in processes:
-        if process in free:
-            process.close()
-        else:
-            process.kill()
+    """End the processes of a recipe that this Dask worker has."""
+    if (processes := _OF_CLUSTER.pop(text, None)) is not None:
+        processes.close()

@@ -32,10 +32,9 @@ class FileTrials(ExportedTrials):
 
     def __init__(self, replica_path: str | Path, parameters: Mapping[str, Any] | None = None) -> None:
         folder = ScanFolder.of_replica(replica_path)
-        self.path, self.json_path = folder.store, folder.tries
         self._lock = FolderLock(folder.lock)
         try:
-            store = self._open()
+            store = _open(folder)
             store.release_all()
             super().__init__(store, folder, parameters)
             self.name = str(folder.replica)
@@ -44,29 +43,32 @@ class FileTrials(ExportedTrials):
             self._lock.close()
             raise
 
-    def _open(self) -> SqlStore:
-        if not self.path.exists():
-            self._refuse_to_start_over()
-            _make_store(self.path)
-        elif self.path.stat().st_size == 0:
-            raise StoreError(f"{self.path}: damaged: it is empty; restore it from a copy or choose another folder")
-        return SqlStore(self.path, create=False, name=str(self.path))
-
-    def _refuse_to_start_over(self) -> None:
-        if self.path.with_name(self.path.name + "-wal").exists():
-            raise StoreError(f"{self.path}: is gone, but its log is there: restore it or choose another folder")
-        if self.json_path.exists() and read_tries(self.json_path):
-            raise StoreError(
-                f"{self.json_path}: holds trials, but the state to continue from, {self.path.name}, is not beside it: "
-                "restore that file, move the trials away, or choose another folder"
-            )
-
     def close(self) -> None:
         try:
             self.flush()
         finally:
             self._store.close()
             self._lock.close()
+
+
+def _open(folder: ScanFolder) -> SqlStore:
+    path = folder.store
+    if not path.exists():
+        _refuse_to_start_over(folder)
+        _make_store(path)
+    elif path.stat().st_size == 0:
+        raise StoreError(f"{path}: damaged: it is empty; restore it from a copy or choose another folder")
+    return SqlStore(path, create=False, name=str(path))
+
+
+def _refuse_to_start_over(folder: ScanFolder) -> None:
+    if folder.store_log.exists():
+        raise StoreError(f"{folder.store}: is gone, but its log is there: restore it or choose another folder")
+    if folder.tries.exists() and read_tries(folder.tries):
+        raise StoreError(
+            f"{folder.tries}: holds trials, but the state to continue from, {folder.store.name}, is not beside it: "
+            "restore that file, move the trials away, or choose another folder"
+        )
 
 
 def _make_store(path: Path) -> None:

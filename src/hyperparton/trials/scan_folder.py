@@ -27,6 +27,8 @@ class ScanFolder:
         self.replica = self.tries.parent
         self.store = self.replica / "tries.sqlite"
         """the memory of a scan on one machine"""
+        self.store_log = self.replica / "tries.sqlite-wal"
+        """SQLite's write-ahead log of it"""
         self.lock = self.replica / "tries.lock"
         """who works in the folder"""
 
@@ -76,8 +78,7 @@ class ScanFolder:
 
     def watched(self) -> list[Path]:
         """The files that change when anything changes in the scan."""
-        wal = self.store.with_name(self.store.name + "-wal")
-        return [self.path, self.progress, self.runcard, self.tries, self.store, wal, self.lock]
+        return [self.path, self.progress, self.runcard, self.tries, self.store, self.store_log, self.lock]
 
     def write_progress(self, trials: int, store: str | None = None) -> None:
         """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.

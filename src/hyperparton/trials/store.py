@@ -28,6 +28,7 @@ another process where it can have only one, raises StoreError; none is ever sile
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import socket
@@ -35,7 +36,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hyperparton.trials.result import failure_type, finished_loss
+from hyperparton.errors import StoreError
+from hyperparton.trials.result import failure_type
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 
@@ -235,6 +237,10 @@ class LeasedStore(TrialStore):
         return self._finish(number, owner, result, "fail")
 
     def _finish(self, number: int, owner: str, result: Mapping[str, Any], status: str) -> bool:
-        loss = finished_loss(number, result, status)
+        loss = result.get("loss")
+        if status == "ok" and (result.get("status") != "ok" or not isinstance(loss, float) or not math.isfinite(loss)):
+            raise StoreError(f"trial {number}: complete needs status ok and a finite loss, given {loss!r}")
+        if status == "fail" and result.get("status") != "fail":
+            raise StoreError(f"trial {number}: fail needs status fail, given {result.get('status')!r}")
         values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode(result)}
         return self._change(number, owner, {**values, "state": DONE, "seconds": None})

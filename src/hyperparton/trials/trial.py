@@ -7,13 +7,26 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from hyperparton.trials import result as results
 from hyperparton.trials.parameters import as_runcard, flat_values
+from hyperparton.trials.result import failure_type, number_of
 
 __all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "ranked"]
 
 #: states of a trial, hyperopt's numbers: released and waiting, leased by a worker, finished
 NEW, RUNNING, DONE = 0, 1, 2
+
+#: what `Trial.fold_losses` and `Trial.replica_losses` hold, and the keys of `kfold_meta` in which it may stand
+_FOLD_LISTS = {
+    "chi2": ("hyper_losses_chi2",),
+    "phi2": ("hyper_losses_phi2", "hyper_losses_phi"),  # as n3fit 4.1.0 called it
+    "logp": ("hyper_losses_logp",),
+    "chi2exp": ("trvl_losses_chi2exp",),
+}
+_REPLICA_LISTS = {
+    "validation": "validation_losses",
+    "experimental": "experimental_losses",
+    "hyper": "hyper_losses",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +107,43 @@ class Trial:
     @property
     def loss(self) -> float | None:
         """The finite loss, if there is one."""
-        return results.number_of(self._said.get("loss"))
+        return number_of(self._said.get("loss"))
 
     @property
     def validation_loss(self) -> float | None:
-        return results.number_of(self._said.get("validation_loss"))
+        return number_of(self._said.get("validation_loss"))
 
     @property
     def experimental_loss(self) -> float | None:
-        return results.number_of(self._said.get("experimental_loss"))
+        return number_of(self._said.get("experimental_loss"))
 
     @property
     def failure(self) -> str | None:
         """The type of the failure where the trainer gave no usable result: an exception's name, NaNLoss, ..."""
-        return results.failure_type(self._said)
+        return failure_type(self._said)
 
     @property
     def cause(self) -> str | None:
         """The kind of a failure, by which failures are counted."""
-        return results.why_failed(self._said)[0] if self.status == "fail" else None
+        return self._why_failed[0] if self.status == "fail" else None
 
     @property
     def reason(self) -> str | None:
         """Why it failed, or was pruned, in a line."""
-        return results.why_failed(self._said)[1] if self.status == "fail" else None
+        return self._why_failed[1] if self.status == "fail" else None
+
+    @property
+    def _why_failed(self) -> tuple[str, str]:
+        """The cause and the reason of a failure."""
+        failure, reason = self._said.get("failure"), self._said.get("reason")
+        if self.pruned:
+            return "pruned", str(reason)
+        if isinstance(failure, Mapping):
+            return str(failure.get("type")), f"{failure.get('type')}: {failure.get('message')}"
+        if reason:
+            return ("over the threshold" if "threshold" in str(reason) else "told by the trainer"), str(reason)
+        loss = "none" if self.loss is None else f"{self.loss:.4g}"
+        return "status fail", f"the trainer gave status fail (loss {loss})"
 
     @property
     def learning_curve(self) -> list[tuple[int, float | None]]:
@@ -127,18 +153,26 @@ class Trial:
 
     @cached_property
     def fold_losses(self) -> Mapping[str, Sequence[float | None]]:
-        """chi2, phi2, logp (of the hidden fold), chi2exp (of the fitted data) -> (fold,)."""
-        return results.fold_losses(self._meta)
+        """chi2, phi2, logp (of the hidden fold), chi2exp (of the fitted data) -> (fold,); as far as they are there."""
+        meta = self._meta
+        held = {name: next((meta[key] for key in keys if key in meta), None) for name, keys in _FOLD_LISTS.items()}
+        return {name: _numbers(losses) for name, losses in held.items() if isinstance(losses, list)}
 
     @cached_property
     def replica_losses(self) -> Mapping[str, Sequence[Sequence[float | None]]]:
-        """validation, experimental, hyper -> (fold, replica)."""
-        return results.replica_losses(self._meta)
+        """validation, experimental, hyper -> (fold, replica); as far as they are there."""
+        return {
+            name: [_numbers(fold if isinstance(fold, list) else [fold]) for fold in self._meta[key]]
+            for name, key in _REPLICA_LISTS.items()
+            if isinstance(self._meta.get(key), list)
+        }
 
     @property
     def folds_fitted(self) -> int:
         """How many folds were fitted, those that did not count with them."""
-        return results.folds_fitted(self._meta)
+        parts = (self._meta, self._meta.get("beyond_threshold") or {})
+        held = [part.get("validation_losses") for part in parts]
+        return sum(len(losses) for losses in held if isinstance(losses, list))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -180,6 +214,10 @@ class Trial:
     @property
     def _meta(self) -> Mapping[str, Any]:
         return self._said.get("kfold_meta") or {}
+
+
+def _numbers(values: Sequence[Any]) -> list[float | None]:
+    return [number_of(value) for value in values]
 
 
 def ranked(trials: Iterable[Trial], loss: Callable[[Trial], float | None] | None = None) -> list[tuple[Trial, float]]:

@@ -236,8 +236,7 @@ class MongoStore(LeasedStore):
         }
 
     def close(self) -> None:
-        if hasattr(self, "_client"):
-            self._client.close()
+        self._client.close()
 
 
 def server_answers(url: str, seconds: float, **settings: Any) -> bool:

@@ -1,0 +1,100 @@
+"""Processes that run trials: ended before, while and after they start, and those that cannot be started."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+from cheap import recipe, scanner
+
+from hyperparton import Execution, run_scan
+from hyperparton.errors import ScanError
+from hyperparton.scan.worker_process import TrainerProcess, TrainerProcesses
+
+TRIAL = {"vals": {"n": [1], "x": [-1.0]}, "pruning": None}
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """The recipe of a trainer that is not built in our time, and a function that waits until it is being built."""
+
+    def building():
+        end = time.monotonic() + 60
+        while not (tmp_path / "building").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    return recipe("slow", folder=str(tmp_path)).text(), building
+
+
+def in_thread(function, *arguments):
+    """A function that gives what `function` returned in a thread, which must end soon."""
+    returned = []
+    thread = threading.Thread(target=lambda: returned.append(function(*arguments)), daemon=True)
+    thread.start()
+
+    def result():
+        thread.join(20)
+        return returned.pop()
+
+    return result
+
+
+def test_a_process_that_is_ended_before_it_starts_never_starts():
+    process = TrainerProcess(recipe().text())
+    process.kill()
+    assert process.ask([TRIAL]) == {"died": "the scan ended before it began", "starting": True}
+    assert psutil.Process().children() == []
+
+
+def test_a_process_that_is_ended_while_it_starts(slow):
+    text, building = slow
+    process = TrainerProcess(text)
+    answer = in_thread(process.ask, [TRIAL])
+    building()
+    process.kill()
+    assert answer() == {"died": "it was ended by signal 9", "starting": True}
+    assert psutil.Process().children() == []
+    assert process.ask([TRIAL])["died"] == "the scan ended before it began"
+
+
+def test_processes_that_are_closed_end_and_run_nothing_more(slow):
+    text, building = slow
+    processes = TrainerProcesses(text)
+    answer = in_thread(processes.run, [TRIAL], None, None)
+    building()
+    processes.close()
+    assert answer() == {"died": "it was ended by signal 9", "starting": True}
+    assert processes.run([TRIAL], None, None) == {"died": "the scan ended before it began"}
+    assert psutil.Process().children() == []
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_process_that_cannot_be_started_ends_the_scan(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
+    with pytest.raises(ScanError, match=r"no process can be started for trials: .*No such file"):
+        run_scan(tmp_path, recipe(), scanner(), 4, execution=Execution(workers=workers))
+
+
+def test_what_a_thread_of_the_pool_raises_ends_the_scan(tmp_path, monkeypatch):
+    def broken(*arguments, **options):
+        raise ValueError("no answer")
+
+    monkeypatch.setattr(TrainerProcess, "ask", broken)
+    with pytest.raises(ScanError, match="the workers cannot run trials: ValueError: no answer"):
+        run_scan(tmp_path, recipe(), scanner(), 4, execution=Execution(workers=2))
+
+
+def test_a_scan_that_is_interrupted_as_trials_begin_leaves_no_process(tmp_path):
+    def interrupt(event):
+        if event["event"] == "trial_started" and event["tid"] == 1:
+            raise KeyboardInterrupt
+
+    begun, trainer = time.monotonic(), recipe("slow", folder=str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(tmp_path, trainer, scanner(), 4, execution=Execution(workers=2), progress=interrupt)
+    assert time.monotonic() - begun < 20
+    assert psutil.Process().children() == []
