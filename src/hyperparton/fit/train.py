@@ -59,7 +59,7 @@ def compile_key(job: FitJob, data: BatchData, predictions: Predictions) -> Compi
         use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
         use_regularizer=methodology.l1 != 0 or methodology.l2 != 0,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
-        split=data.chi2_arrays(predictions.kept).summed is not None,
+        split=data.chi2_arrays.summed is not None,
     )
 
 
@@ -98,11 +98,10 @@ class _Batch:
         self.models, state = self._arrays()
         problem = ProblemArrays(
             points=to_device(point_arrays(jobs[0].model, predictions.convolution.grid)),
-            origin=to_device(data.origin[predictions.kept]),
+            origin=to_device(data.origin[data.kept]),
             **predictions.arrays,
         )
-        chi2 = data.chi2_arrays(predictions.kept)
-        self.runner = BatchRunner(self.key, problem, state, chi2, np.array(data.folds), self.models)
+        self.runner = BatchRunner(self.key, problem, state, data.chi2_arrays, np.array(data.folds), self.models)
         #: (model, 2) of each push, and how many of them belong to each job
         self.history: list[np.ndarray] = []
         self.pushes = [0] * len(jobs)
