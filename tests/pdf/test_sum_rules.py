@@ -102,5 +102,5 @@ def test_modes_of_a_runcard():
     assert [sum_rule_mode(v) for v in (True, None, "ALL", "All", "msr", "VSR", False)] == [
         "All", "All", "All", "All", "MSR", "VSR", None,
     ]  # fmt: skip
-    with pytest.raises(TrainingError, match=r"'TSR', accepted: All, MSR, VSR"):
+    with pytest.raises(TrainingError, match="'TSR', accepted: All, "):
         sum_rule_mode("TSR")

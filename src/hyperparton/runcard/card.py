@@ -343,7 +343,7 @@ class Runcard(_Positioned):
     genrep: Flag = False
     """Whether each replica is fitted to a Monte Carlo replica of the data, not to the data themselves."""
     sum_rules: Annotated[bool | str, BeforeValidator(_sum_rules), WithJsonSchema(_SUM_RULES)] = True
-    """Sum rules that are imposed: All or true, MSR (momentum), VSR (valence), or false."""
+    """Sum rules that the fit imposes; true means All, false none."""
     diagonal_basis: Flag = True
     """Whether training and validation are split in the eigenbasis of the covariance matrix."""
     diagonal_frac: Fraction = 0.75
