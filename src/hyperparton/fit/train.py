@@ -102,7 +102,7 @@ class _Batch:
             **predictions.arrays,
         )
         self.runner = BatchRunner(self.key, problem, state, data.chi2_arrays, np.array(data.folds), self.models)
-        #: (model, 2) of each push, and how many of them belong to each job
+        #: (model, 2) training and validation chi2 per point of each push, and how many of them belong to each job
         self.history: list[np.ndarray] = []
         self.pushes = [0] * len(jobs)
         self.running = [True] * len(jobs)
@@ -187,7 +187,7 @@ class _Batch:
 
 
 def _start(job: FitJob, data: BatchData, predictions: Predictions) -> tuple[ModelParameters, ModelArrays]:
-    """The parameters that are trained, and what does not change, of a job's models."""
+    """The parameters that are trained, and what does not change, of a job's models: arrays (model, ...)."""
     count, methodology = len(data.seeds), job.methodology
     start = job.begin(data.seeds)
     trained: ModelParameters = {"layers": pad_weights(job.model.architecture, start["layers"])}
@@ -206,6 +206,7 @@ def _start(job: FitJob, data: BatchData, predictions: Predictions) -> tuple[Mode
 
 
 def _hyper_arrays(methodology: Methodology, models: int) -> HyperArrays:
+    """The methodology's numbers, each (model,), the same for all models."""
     real, integer = partial(np.full, models, dtype=np.float32), partial(np.full, models, dtype=np.int32)
     criteria = Criteria(
         epochs=integer(methodology.epochs),
