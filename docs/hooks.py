@@ -40,6 +40,7 @@ SECTIONS = (
     ("Runcard", "The card"),
     ("DatasetInput", "dataset_inputs"),
     ("DataCuts", "datacuts"),
+    ("AddedRule", "added_filter_rules"),
     ("TheoryInput", "theory"),
     ("Parameters", "parameters"),
     ("SharedParameters", "parameters, beside trial_specs"),

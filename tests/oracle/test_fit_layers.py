@@ -46,7 +46,7 @@ def model_and_parameters(key, fitbasis, sum_rules, nodes, activations, layer_typ
     ranges = tuple((0.0, 4.0) for _ in range(8))
     preprocessing = Preprocessing(ranges, ranges, (False,) * 8, large_x=scaling is None)
     architecture = Architecture(nodes, activations, layer_type, 2 if scaling is None else 1)
-    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, sum_rules, scaling)
+    model = PDFModel(architecture, FITBASES[fitbasis], preprocessing, sum_rules, scaling)
     exponents = {name: reference[name][None].astype(np.float32) for name in ("alpha", "beta")}
     return model, {"layers": kernels(reference, layer_type), "exponents": exponents}, reference
 

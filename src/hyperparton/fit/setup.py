@@ -21,7 +21,6 @@ from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
 from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
-from hyperparton.pdf.sum_rules import sum_rule_mode
 from hyperparton.runcard.card import KFold, Partition, Runcard
 
 __all__ = ["FitSetup"]
@@ -124,7 +123,7 @@ class FitSetup:
             methodology.nodes,
             methodology.activations,
             methodology.layer_type,
-            sum_rules=sum_rule_mode(self.card.sum_rules),
+            sum_rules=self.card.sum_rules,
             scaling=None if points is None else feature_scaling(self.xgrids, points),
         )
 

@@ -20,7 +20,7 @@ from hyperparton.fit.projection import Predictions, to_device
 from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.stopping import Criteria
 from hyperparton.fit.stopping import start as start_stopping
-from hyperparton.nn.optimizers import COEFFICIENTS, MomentRule, optimizer_rule
+from hyperparton.nn.optimizers import COEFFICIENTS, RULES, MomentRule
 from hyperparton.pdf.batched import network_shape, node_masks, pad_weights, point_arrays, unpad_weights
 from hyperparton.pdf.model import ModelParameters, PDFModel
 from hyperparton.pdf.network import dropout_layer
@@ -52,7 +52,7 @@ class FitJob:
 def compile_key(job: FitJob, data: BatchData, predictions: Predictions) -> CompileKey:
     """What is compiled for this job."""
     methodology, model = job.methodology, job.model
-    fused = isinstance(optimizer_rule(methodology.optimizer), MomentRule)
+    fused = isinstance(RULES[methodology.optimizer], MomentRule)
     return CompileKey(
         shape=network_shape(model, predictions.convolution.grid),
         optimizer=MOMENTS if fused else methodology.optimizer,
@@ -115,7 +115,7 @@ class _Batch:
 
         def slots(leaf: np.ndarray) -> Any:
             parts = zip(self.jobs, np.split(leaf, len(self.jobs)), strict=True)
-            return _joined([optimizer_rule(job.methodology.optimizer).start(part) for job, part in parts])
+            return _joined([RULES[job.methodology.optimizer].start(part) for job, part in parts])
 
         arrays: ModelArrays = _joined(models)
         nan = np.full(arrays.keys.shape, np.nan, np.float32)
@@ -145,7 +145,7 @@ class _Batch:
             return np.zeros((PUSH_EACH, len(self.jobs), len(COEFFICIENTS)), np.float32)
         tables = []
         for methodology in (job.methodology for job in self.jobs):
-            rule = optimizer_rule(methodology.optimizer)
+            rule = RULES[methodology.optimizer]
             assert isinstance(rule, MomentRule)
             tables.append(rule.schedule(methodology.optimizer_numbers, epoch, PUSH_EACH))
         return np.stack(tables, axis=1)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from hyperparton.catalogue import DEFAULT_DROPOUT, DEFAULT_LAYER_TYPE, DEFAULT_OPTIMIZER
 from hyperparton.trials.result import STATUSES, number_of
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 
@@ -19,7 +20,11 @@ __all__ = ["from_tries", "to_tries"]
 _ERROR = 3
 
 #: what a card of PDF fits may leave out of `parameters` and validphys asks of every trial, with the value that it had
-_UNSAID: Mapping[str, Any] = {"positivity": {}, "layer_type": "dense", "dropout": 0.0}
+_UNSAID: Mapping[str, Any] = {
+    "positivity": {},
+    "layer_type": DEFAULT_LAYER_TYPE,
+    "dropout": DEFAULT_DROPOUT,
+}
 
 #: n3fit may write status ok beside a loss that is no number
 _NAN_LOSS = {"type": "NaNLoss", "message": "the loss is no number, though its status is ok"}
@@ -79,7 +84,7 @@ def _complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in _UNSAID.items():
             if complete.get(key) is None:
                 complete[key] = value
-        complete["optimizer"] = {"optimizer_name": "RMSprop", **complete["optimizer"]}
+        complete["optimizer"] = {"optimizer_name": DEFAULT_OPTIMIZER, **complete["optimizer"]}
     return complete
 
 

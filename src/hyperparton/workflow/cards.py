@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError
+from hyperparton.errors import DataError, Fault, RuncardError, ScanError, SpaceError, StoreError
 from hyperparton.runcard.card import Runcard, TrainerRuncard
 from hyperparton.runcard.check import examine
 
@@ -29,13 +30,25 @@ def checked_card(path: Path, trainer: str | None = None) -> tuple[Runcard | Trai
         if isinstance(card, Runcard):
             from hyperparton.data.known_sets import check_dataset_names
 
-            faults += check_dataset_names(card)
+            faults += [*check_dataset_names(card), *_rules(card)]
         if not faults and card.hyperscan_config is not None:
             scanner, more = make_scanner(card)
             faults += more
     if faults or card is None:
         raise RuncardError(faults)
     return card, scanner
+
+
+def _rules(card: Runcard) -> Iterator[Fault]:
+    """What is wrong with the expressions of added rules."""
+    if card.added_filter_rules:
+        from hyperparton.data.cuts import added_rule
+
+        for place, entry in enumerate(card.added_filter_rules):
+            try:
+                added_rule(entry)
+            except DataError as error:
+                yield card.fault(("added_filter_rules", place), str(error))
 
 
 def make_scanner(card: Runcard | TrainerRuncard) -> tuple[Any, list[Fault]]:
