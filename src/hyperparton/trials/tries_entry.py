@@ -18,9 +18,6 @@ __all__ = ["from_tries", "to_tries"]
 #: hyperopt's number, in `tries.json` alone, for a trial that gave no result to count; validphys leaves it out
 _ERROR = 3
 
-#: what a card of PDF fits may leave out of `parameters` and validphys asks of every trial, with the value that it had
-_UNSAID: Mapping[str, Any] = {"positivity": {}, "layer_type": "dense", "dropout": 0.0}
-
 #: n3fit may write status ok beside a loss that is no number
 _NAN_LOSS = {"type": "NaNLoss", "message": "the loss is no number, though its status is ok"}
 
@@ -73,13 +70,20 @@ def from_tries(entry: Mapping[str, Any], position: int = 0) -> Trial:
 
 
 def _complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a PDF fit with what their card left to the defaults; any other parameters as they are."""
+    """The parameters of a PDF fit with the defaults that their card left unsaid and validphys asks of every trial.
+
+    Any other parameters are as they are.
+    """
     complete = dict(parameters)
     if isinstance(complete.get("optimizer"), Mapping) and "nodes_per_layer" in complete:
-        for key, value in _UNSAID.items():
+        # here: the models of a card are for writing alone
+        from hyperparton.runcard.parameters import Optimizer, TrialParameters
+
+        defaults = {key: TrialParameters.model_fields[key].default for key in ("layer_type", "dropout")}
+        for key, value in {"positivity": {}, **defaults}.items():
             if complete.get(key) is None:
                 complete[key] = value
-        complete["optimizer"] = {"optimizer_name": "RMSprop", **complete["optimizer"]}
+        complete["optimizer"] = {"optimizer_name": Optimizer().optimizer_name, **complete["optimizer"]}
     return complete
 
 
