@@ -100,7 +100,6 @@ def ours(replicas: int, epochs: int, trials: int, compare: bool, folds: int) -> 
     marks.append(time.perf_counter())
     trainer = ModelTrainer.from_runcard(runcard, data, range(1, replicas + 1))
     trainer.set_hyperopt(True, [])
-    trainer.setup.folds()
     trainer.fold_metrics  # noqa: B018 - made once per scan
     marks.append(time.perf_counter())
     times, cpu, result = [], [], {}

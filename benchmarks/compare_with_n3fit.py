@@ -45,18 +45,18 @@ FIRST_TRIAL = {
 
 def folds_of_n3fit(setup: FitSetup) -> list[Fold]:
     """Masks of points used on eigenmodes, chi2 divided by the points of all data: what n3fit does."""
-    data, own = setup.data, setup.folds()
+    data, own = setup.data, setup.folds
     modes, origin = diagonalise(data.covmat), own[0].experimental.origin
     whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
     rows, measured = whitening @ setup.compressed.matrix, whitening @ data.central
-    masks = [diagonal_mask(data.ndata, seed, setup.split.diagonal_frac) for seed in setup.split.seeds()]
+    masks = [diagonal_mask(data.ndata, seed, setup.card.diagonal_frac) for seed in setup.split_seeds]
     targets = setup.fitted_values @ whitening.T
 
     def chi2(target: np.ndarray, chosen: np.ndarray, ndata: int) -> ReducedChi2:
         return reduce_rows(rows[chosen], target[chosen], origin, ndata)
 
     folds = []
-    for kept in kfold_masks(data, setup.partitions or ()):
+    for kept in kfold_masks(data, setup.kfold.partitions):
         pairs = list(zip(masks, targets, strict=True))
         training = [chi2(target, mask & kept, int(mask.sum())) for mask, target in pairs]
         validation = [chi2(target, ~mask & kept, int((~mask).sum())) for mask, target in pairs]
@@ -71,7 +71,7 @@ def show(name: str, values: np.ndarray) -> None:
 
 
 def fit(setup: FitSetup, parameters: dict) -> None:
-    result = run_fit(setup, Methodology.from_parameters(trial_parameters(parameters)), setup.full_fit())
+    result = run_fit(setup, Methodology.from_parameters(trial_parameters(parameters)))
     for name in ("experimental_chi2", "training_chi2", "validation_chi2", "best_epoch", "stop_epoch"):
         show(name, np.asarray(getattr(result, name), float))
     print(f"chi2 of the mean PDF: {result.central_chi2:.4f}")
@@ -93,7 +93,7 @@ def losses(setup: FitSetup, parameters: dict, folds: list[Fold]) -> dict[str, np
 
 
 def trial(setup: FitSetup) -> None:
-    for label, folds in (("data hidden", setup.folds()), ("as n3fit", folds_of_n3fit(setup))):
+    for label, folds in (("data hidden", setup.folds), ("as n3fit", folds_of_n3fit(setup))):
         print(label, flush=True)
         for name, values in losses(setup, FIRST_TRIAL, folds).items():
             show(name, values)
@@ -107,7 +107,7 @@ def main() -> None:
     arguments = parser.parse_args()
     card = read_runcard(arguments.card)
     data = load_fit_data(card)
-    setup = FitSetup.from_runcard(card, data, range(1, arguments.replicas + 1))
+    setup = FitSetup(card, data, range(1, arguments.replicas + 1))
     if arguments.what == "fit":
         fit(setup, card.scan_parameters())
     else:

@@ -132,11 +132,11 @@ def programs(trainer: ModelTrainer, epochs: int) -> None:
 def chi2(trainer: ModelTrainer, params: dict[str, Any], models: int, repeat: int) -> None:
     """Point 4: chi2 of all data and its gradient by the PDF values, of a chunk of trained models."""
     setup = trainer.setup
-    trained = setup.train(Methodology.from_parameters(trial_parameters(params)), setup.folds(), None)
+    trained = setup.train(Methodology.from_parameters(trial_parameters(params)), setup.folds, None)
     xf = trained.model.evaluate(trained.select(slice(0, models)), setup.grid)
     data, full, small = setup.data, setup.convolution, setup.compressed
     used = np.ones(data.ndata, bool)
-    form = reduce_points(small.matrix, data.central, data.covmat, used, used, setup.folds()[0].training[0].origin)
+    form = reduce_points(small.matrix, data.central, data.covmat, used, used, setup.folds[0].training[0].origin)
     hessian, pull, constant = (jnp.asarray(each[0]) for each in stacked([form], setup.predictions.kept))
     kept = np.flatnonzero(setup.predictions.kept[: small.basis.shape[1]])
     basis = jnp.asarray(small.basis[:, kept], jnp.float32)

@@ -1,7 +1,7 @@
 """Pages of the manual that are generated, and the order of all pages.
 
-The runcard reference comes from the JSON Schema, the house from CONTRIBUTING.md. A page in the order below that does
-not exist is left out; a page that exists and is not in the order is an error, by mkdocs' own check of `nav`.
+The runcard reference comes from the JSON Schema, `house.md` from CONTRIBUTING.md. A page that is not in the order below
+is an error, by mkdocs' own check of `nav`.
 """
 
 import json
@@ -40,6 +40,7 @@ SECTIONS = (
     ("Runcard", "The card"),
     ("DatasetInput", "dataset_inputs"),
     ("DataCuts", "datacuts"),
+    ("AddedRule", "added_filter_rules"),
     ("TheoryInput", "theory"),
     ("Parameters", "parameters"),
     ("SharedParameters", "parameters, beside trial_specs"),
@@ -64,20 +65,20 @@ SECTIONS = (
 
 HEAD = """# The runcard
 
-An NNPDF runcard, as it is: sections and keys keep NNPDF's names. This page is generated from the schema that the
-program checks cards with. `hyperparton check CARD` tells everything that is wrong with one, each fault with file, line,
-column and path; keys of other programs are named and left alone, keys that change a fit and are not supported are
-faults.
+A runcard is an NNPDF card: its sections and keys have NNPDF's names. This page comes from the schema by which the
+program checks cards. `hyperparton check CARD` lists all faults of a card, each with file, line, column and path. It
+names the keys of other programs, which hyperparton does not use. A key that would change the fit and that hyperparton
+does not support is a fault.
 
-The same as a JSON Schema is [runcard.schema.json](runcard.schema.json), or `hyperparton check --schema`. An editor with
-a YAML language server completes and checks cards with this line at the head of one:
+The JSON Schema is [runcard.schema.json](runcard.schema.json); `hyperparton check --schema` prints it. With this line at
+the head of a card, an editor with a YAML language server completes and checks the card:
 
 ```yaml
 # yaml-language-server: $schema=runcard.schema.json
 ```
 
-A card with `trainer: module:factory` scans [a trainer of your own](own-trainer.md) and has `parameters` and
-`hyperscan_config: space` only; all its other keys are the trainer's.
+A card with `trainer: module:factory` scans [a trainer of your own](own-trainer.md). hyperparton reads only its
+`parameters` and `hyperscan_config: space`; all other keys are the trainer's.
 """
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 from ruamel.yaml import YAML
@@ -35,11 +37,11 @@ def loaded_by(code):
 def test_public_names(name):
     assert getattr(hyperparton, name) is not None
     assert name in dir(hyperparton)
-    assert getattr(hyperparton, name) is getattr(hyperparton, name)
+    assert getattr(hyperparton, name) == getattr(hyperparton, name)
 
 
 def test_a_name_that_is_not_there():
-    with pytest.raises(AttributeError, match="has no attribute 'hyperopt'"):
+    with pytest.raises(AttributeError, match="hyperopt"):
         hyperparton.hyperopt  # noqa: B018
 
 
@@ -58,7 +60,10 @@ def test_importing_loads_nothing_slow():
 
 
 def test_no_jax_where_answers_come_at_once():
-    modules = ", ".join(f"hyperparton.{name}" for name in JAX_FREE)
+    homes = (import_module(f"hyperparton.{name}") for name in JAX_FREE)
+    found = (each.name for home in homes for each in walk_packages(getattr(home, "__path__", ()), f"{home.__name__}."))
+    modules = ", ".join((*(f"hyperparton.{name}" for name in JAX_FREE), *found))
+    assert "hyperparton.scan.executors" in modules
     names = "hp_uniform, HyperScanner, FileTrials, read_tries, get_engine, load_fit_data, Runcard, read_runcard"
     loaded = loaded_by(f"import {modules}\nfrom hyperparton import {names}")
     assert "numpy" in loaded

@@ -11,16 +11,22 @@ from types import MappingProxyType
 
 __all__ = [
     "ACTIVATIONS",
+    "DEFAULT_DROPOUT",
+    "DEFAULT_LAYER_TYPE",
+    "DEFAULT_OPTIMIZER",
     "FITBASES",
     "INITIALIZERS",
     "LAYER_TYPES",
     "LOSS_TYPES",
+    "MAX_TAU",
     "OPTIMIZERS",
     "PENALTIES",
     "PUSH_EACH",
+    "Q2MIN",
     "REGULARIZERS",
     "STATISTICS",
     "SUM_RULES",
+    "W2MIN",
 ]
 
 
@@ -41,6 +47,9 @@ OPTIMIZERS = _frozen(
         "SGD": {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, "clipnorm": 1.0},
     }
 )
+
+#: what a trial has where its card leaves these out of `parameters`
+DEFAULT_OPTIMIZER, DEFAULT_LAYER_TYPE, DEFAULT_DROPOUT = "RMSprop", "dense", 0.0
 
 #: initializer -> its own arguments
 INITIALIZERS = _frozen(
@@ -80,8 +89,11 @@ FITBASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-#: accepted values of `sum_rules`; True means All, False means off
+#: what `sum_rules` can impose; a runcard writes true for All and false for none
 SUM_RULES = ("All", "MSR", "VSR")
+
+#: NNPDF's cuts: least Q² and least W² of deep-inelastic data in GeV², greatest τ of Drell-Yan data
+Q2MIN, W2MIN, MAX_TAU = 3.49, 12.5, 0.080
 
 #: epochs between two pushes of the multipliers of positivity, as in n3fit; a fit keeps its χ² at these epochs
 PUSH_EACH = 100

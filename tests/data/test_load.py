@@ -66,9 +66,9 @@ def test_a_set_of_which_no_point_passes_the_cuts():
         ({"theory": {"theoryid": 12345}}, TheoryError, "theory 12345 is not there; searched: "),
         ({"datacuts": {"t0pdfset": "NO_SUCH_SET"}}, PDFSetError, "'NO_SUCH_SET' is not installed"),
         (
-            {"added_filter_rules": [{"rule": "x > 1"}]},
+            {"added_filter_rules": [{"dataset": "A", "rule": "x >"}]},
             DataError,
-            r"added_filter_rules\[0\]: a rule has `rule` and one of",
+            r"added_filter_rules\[0\]: not an expression: 'x >'",
         ),
     ],
 )

@@ -65,7 +65,7 @@ def data(make_card):
 @pytest.fixture(scope="session")
 def setup(make_card, data):
     """The base of most tests: two replicas."""
-    return FitSetup.from_runcard(make_card(), data, (1, 2))
+    return FitSetup(make_card(), data, (1, 2))
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def fit():
 
     def run(setup, **parameters):
         methodology = Methodology.from_parameters(Parameters.model_validate({**PARAMETERS, **parameters}))
-        return run_fit(setup, methodology, setup.full_fit())
+        return run_fit(setup, methodology)
 
     return run
 

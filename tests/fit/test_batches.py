@@ -16,7 +16,7 @@ from hyperparton.fit.quadratic import quadratic, split_quadratic
 
 def test_chi2_in_single_precision(setup, fit):
     """The form of a program, of PDFs at the start and at the end of a fit, against all features in double precision."""
-    fold, made = setup.full_fit()[0], setup.predictions
+    fold, made = setup.full_fit, setup.predictions
     arrays = build_projection(made.convolution, made.linear, made.positivity.convolution)
     projection = jax.tree.map(jnp.asarray, arrays)
     form = stack(fold.training, made.kept)
@@ -88,10 +88,9 @@ def test_workers_share_the_cores_and_chunks_stay_as_they_are(monkeypatch, told, 
 @pytest.mark.parametrize("same", [False, True])
 def test_training_and_validation_from_one_matrix(setup, same):
     """Both chi2 of eigenmodes that are split, and the gradient of the first, against the forms in double precision."""
-    fold = setup.full_fit()[0]
+    fold = setup.full_fit
     kept = np.ones(setup.compressed.matrix.shape[1], bool)
-    data = BatchData(fold.training, fold.validation, [1, 2], [0, 0])
-    training, validation, whole = data.chi2_arrays(kept)
+    training, validation, whole = BatchData(fold.training, fold.validation, [1, 2], [0, 0], kept).chi2_arrays
     assert whole is not None
     assert validation[0] is None
     rng = np.random.default_rng(4)
@@ -126,6 +125,6 @@ def test_points_that_are_split_share_no_matrix(setup, data):
     ]
     training, validation = zip(*pairs, strict=True)
     kept = np.ones(matrix.shape[1], bool)
-    _, forms, whole = BatchData(list(training), list(validation), [1, 2], [0, 0]).chi2_arrays(kept)
+    _, forms, whole = BatchData(list(training), list(validation), [1, 2], [0, 0], kept).chi2_arrays
     assert whole is None
     np.testing.assert_allclose(forms[0][1], validation[1].hessian, rtol=1e-6)

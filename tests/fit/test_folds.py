@@ -3,7 +3,6 @@
 import runpy
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from hyperparton.data.predictions import chi2
 from hyperparton.errors import DataError, TrainingError
 from hyperparton.fit.folds import build_folds
 from hyperparton.fit.setup import FitSetup
+from hyperparton.runcard.card import Partition
 
 FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
 SETS, PARTITIONS = FITS["SETS"], FITS["PARTITIONS"]
@@ -21,7 +21,7 @@ KFOLD = {"partitions": PARTITIONS, "threshold": 1e9}
 
 @pytest.fixture(scope="module")
 def folded(make_card, data):
-    return FitSetup.from_runcard(make_card(kfold=KFOLD), data, (1, 2))
+    return FitSetup(make_card(kfold=KFOLD), data, (1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def rows(setup, names):
 
 @pytest.mark.parametrize("k", range(4))
 def test_what_a_fold_hides(folded, k):
-    fold, hidden = folded.folds()[k], rows(folded, PARTITIONS[k]["datasets"])
+    fold, hidden = folded.folds[k], rows(folded, PARTITIONS[k]["datasets"])
     everything = np.ones_like(hidden)
     np.testing.assert_array_equal(fold.hidden, hidden if k < 3 else everything)
     np.testing.assert_array_equal(fold.fitted, ~hidden)
@@ -59,14 +59,14 @@ def test_what_a_fold_hides(folded, k):
 @pytest.mark.parametrize("k", range(4))
 def test_chi2_of_a_fold_in_the_diagonal_basis(folded, xf, predictions, k):
     """Training and validation are the eigenmodes of the data that are fitted: together their whole chi2."""
-    data, fold = folded.data, folded.folds()[k]
+    data, fold = folded.data, folded.folds[k]
     trained = np.ones(data.ndata, bool) if k >= 2 else fold.fitted
     features, covmat = folded.compressed.features(xf), data.covmat[np.ix_(trained, trained)]
     modes = diagonalise(covmat)
     for r in range(2):
         ours = [part[r](features[r : r + 1])[0] for part in (fold.training, fold.validation)]
         residual = modes.rotation @ (predictions[r] - data.central)[trained]
-        mask = diagonal_mask(trained.sum(), folded.split.seeds()[r], 0.75)
+        mask = diagonal_mask(trained.sum(), folded.split_seeds[r], 0.75)
         expected = [np.sum(residual[m] ** 2 / modes.eigenvalues[m]) for m in (mask, ~mask)]
         np.testing.assert_allclose(ours, expected, rtol=1e-6)
         np.testing.assert_allclose(sum(ours), chi2(data.central[trained], predictions[r][trained], covmat), rtol=1e-6)
@@ -75,7 +75,7 @@ def test_chi2_of_a_fold_in_the_diagonal_basis(folded, xf, predictions, k):
 @pytest.mark.parametrize("k", range(4))
 def test_chi2_of_what_is_hidden(folded, xf, predictions, k):
     """The inverse covariance of all data, with residuals of the hidden data only: n3fit's experimental loss."""
-    data, fold = folded.data, folded.folds()[k]
+    data, fold = folded.data, folded.folds[k]
     residual = np.where(fold.hidden, predictions - data.central, 0.0)
     expected = np.einsum("rd,rd->r", residual, np.linalg.solve(data.covmat, residual.T).T)
     np.testing.assert_allclose(fold.experimental(folded.compressed.features(xf)), expected, rtol=1e-6)
@@ -84,12 +84,12 @@ def test_chi2_of_what_is_hidden(folded, xf, predictions, k):
 @pytest.fixture(scope="module")
 def split_by_points(make_card, data, folded):
     """Folds with half of the points of each set in training: masks (rep, dat), folds."""
-    split = FitSetup.from_runcard(make_card(diagonal_basis=False, kfold=KFOLD), data, (1, 2)).split
+    card = make_card(diagonal_basis=False, kfold=KFOLD)
     halves = tuple(replace(dataset, frac=0.5) for dataset in data.datasets)
     half = replace(data, datasets=halves)
-    partitions = [SimpleNamespace(**{"overfit": False, "weight": 1.0, **p}) for p in PARTITIONS]
-    folds = build_folds(half, folded.compressed, np.tile(data.central, (2, 1)), split, partitions)
-    return training_masks(half, split.seeds()), folds
+    values, seeds = np.tile(data.central, (2, 1)), folded.split_seeds
+    folds = build_folds(half, folded.compressed, values, card, seeds, card.kfold.partitions)
+    return training_masks(half, seeds), folds
 
 
 @pytest.mark.parametrize("k", range(4))
@@ -108,13 +108,13 @@ def test_chi2_of_a_fold_in_the_basis_of_the_data(data, split_by_points, folded, 
 
 
 def test_a_fold_that_hides_everything(folded):
-    """A runcard is told so when it is read; a setup made otherwise, when its folds are."""
-    everything = SimpleNamespace(datasets=list(SETS), overfit=False, weight=1.0)
-    setup = FitSetup(folded.data, folded.fitting, folded.nnseeds, folded.split, partitions=[everything])
+    """A runcard is told so when it is read; partitions made otherwise, when the folds are."""
+    everything = Partition(datasets=SETS)
+    rest = folded.compressed, folded.fitted_values, folded.card, folded.split_seeds
     with pytest.raises(DataError, match="hides all 233 points: nothing to fit"):
-        setup.folds()
+        build_folds(folded.data, *rest, [everything])
 
 
 def test_folds_need_partitions(setup):
     with pytest.raises(TrainingError, match="a scan needs kfold: partitions in the runcard"):
-        setup.folds()
+        setup.folds  # noqa: B018 - made when it is asked for

@@ -35,7 +35,7 @@ def start(setup, step):
 def loss(setup, model, parameters):
     """(rep,) training loss."""
     features = setup.compressed.features(model.evaluate(parameters, setup.grid))
-    training = setup.full_fit()[0].training
+    training = setup.full_fit.training
     total = np.array([chi2(features[r : r + 1])[0] for r, chi2 in enumerate(training)])
 
     def xf(x, q0):

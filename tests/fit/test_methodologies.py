@@ -38,7 +38,7 @@ def kind(request, make_card, data, fit):
     """A setup and a function that fits it."""
     fitbasis, trainable, parameters = KINDS[request.param]
     # replicas that start far from the poles of ratios and sum rules: others need longer to get away from them
-    setup = FitSetup.from_runcard(make_card(fitting=fitting(fitbasis, trainable)), data, (5, 16))
+    setup = FitSetup(make_card(fitting=fitting(fitbasis, trainable)), data, (5, 16))
     return request.param, setup, lambda **more: fit(setup, **parameters, **more)
 
 
@@ -77,7 +77,7 @@ def test_pdfs_vanish_at_one_and_obey_charge_conjugation(kind):
 
 
 def test_replicas_at_once_are_the_replicas_one_by_one(setup, make_card, data, fit, last, leaves):
-    alone = FitSetup.from_runcard(make_card(), data, (2,))
+    alone = FitSetup(make_card(), data, (2,))
     together = fit(setup, epochs=60, **last)
     single = fit(alone, epochs=60, **last)
     assert single.replicas == (2,)
@@ -198,7 +198,7 @@ def test_dropout(setup, fit, last, leaves):
     assert np.all(np.any(leaves(once) != leaves(without), axis=1))
     # what is reported has no dropout in it: the chi2 of the network as it is
     features = setup.compressed.features(once.trained.model.evaluate(once.trained.parameters, setup.grid))
-    training = setup.full_fit()[0].training[0]
+    training = setup.full_fit.training[0]
     assert once.training_chi2[0] == pytest.approx(training(features[:1])[0] / training.ndata)
 
 

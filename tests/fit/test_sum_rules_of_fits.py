@@ -45,7 +45,7 @@ def test_at_every_epoch(setup, fit, last, epochs):
 @pytest.mark.parametrize(("mode", "holds"), [("MSR", [True, False]), ("VSR", [False, True]), (False, [False, False])])
 def test_modes(make_card, data, fit, last, mode, holds):
     """Each rule holds where it is asked for, and where it is not the fit does not hit it by chance."""
-    setup = FitSetup.from_runcard(make_card(sum_rules=mode), data, (1,))
+    setup = FitSetup(make_card(sum_rules=mode), data, (1,))
     small = {"nodes_per_layer": [6, 8], "activation_per_layer": ["tanh", "linear"]}
     momentum, *valence = integrals(fit(setup, epochs=20, **small, **last).xf(X))
     off = np.abs(np.array([momentum[0], *np.ravel(valence)]) - 1.0)

@@ -10,7 +10,6 @@ import pytest
 from hyperparton.data.predictions import chi2, predict
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.setup import FitSetup
-from hyperparton.hyperloss.loss import HyperLoss
 from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.runcard.parameters import trial_parameters
 from hyperparton.scan.trainer import BatchTrainer, ProgressTrainer, ReportingTrainer
@@ -22,17 +21,17 @@ KFOLD = {"partitions": PARTITIONS, "penalties": ["saturation", "patience", "inte
 
 @pytest.fixture(scope="module")
 def folded(make_card, data):
-    return FitSetup.from_runcard(make_card(kfold=KFOLD), data, (1, 2))
+    return FitSetup(make_card(kfold=KFOLD), data, (1, 2))
 
 
 @pytest.fixture(scope="module")
 def trial(folded, parameters):
     """A trial of four folds with two replicas, and the PDFs that it fitted."""
-    trainer = ModelTrainer(folded, KFOLD["penalties"], HyperLoss(), KFOLD["threshold"])
+    trainer = ModelTrainer(folded)
     trainer.set_hyperopt(True, ["epochs"])
     params = {**parameters, "epochs": 120}
     result = trainer.hyperparametrizable(params)
-    trained = trainer.setup.train(Methodology.from_parameters(trial_parameters(params)), trainer.setup.folds(), None)
+    trained = trainer.setup.train(Methodology.from_parameters(trial_parameters(params)), trainer.setup.folds, None)
     return trainer, trained, result
 
 
@@ -52,7 +51,7 @@ def fold_predictions(trainer, trained, k):
 def test_losses_of_a_trial(trial, k):
     """Hidden and fitted data of each fold, from the PDFs by way of the data layer alone."""
     trainer, trained, result = trial
-    data, fold, meta = trainer.setup.data, trainer.setup.folds()[k], result["kfold_meta"]
+    data, fold, meta = trainer.setup.data, trainer.setup.folds[k], result["kfold_meta"]
     each, mean = fold_predictions(trainer, trained, k)
     residual = np.where(fold.hidden, each - data.central, 0.0)
     hidden = np.einsum("rd,rd->r", residual, np.linalg.solve(data.covmat, residual.T).T) / fold.hidden.sum()
@@ -84,14 +83,14 @@ def test_result_of_a_trial(trial):
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
-def test_a_trial_over_its_threshold(trial, parameters):
+def test_a_trial_over_its_threshold(trial, make_card, data, parameters):
     """Later folds do not count, and the losses are multiplied by the number of folds left."""
-    trainer, _, passed = trial
-    meta = passed["kfold_meta"]
+    meta = trial[2]["kfold_meta"]
     folds = np.mean(meta["validation_losses"], axis=1) + np.maximum(np.min(meta["experimental_losses"], axis=1), 2) - 2
     folds *= [1, 2.5, 1, 1]
     over = int(np.argmax(folds[:3]))
-    strict = ModelTrainer(trainer.setup, trainer.penalties, trainer.hyper_loss, threshold=0.999 * folds[over])
+    card = make_card(kfold={**KFOLD, "threshold": float(0.999 * folds[over])})
+    strict = ModelTrainer.from_runcard(card, data, (1, 2))
     strict.set_hyperopt(True)
     result = strict.hyperparametrizable({**parameters, "epochs": 120})
     assert result["status"] == "fail"
@@ -100,15 +99,6 @@ def test_a_trial_over_its_threshold(trial, parameters):
     assert len(result["kfold_meta"]["beyond_threshold"]["validation_losses"]) == 3 - over
     penalty = max(np.mean(meta["trvl_losses_chi2exp"][: over + 1]) - 1.2, 0.0)
     assert result["loss"] == pytest.approx((4 - over) * np.mean(folds[: over + 1]) + 100 * penalty, rel=1e-6)
-
-
-def test_the_trainer_of_a_runcard(make_card, data):
-    """Takes over what the card says of folds and losses."""
-    said = {"loss_type": "logp", "fold_statistic": "std", "replica_statistic": "best_worst", "reduce_proportion": 0.5}
-    trainer = ModelTrainer.from_runcard(make_card(kfold={**KFOLD, **said, "penalties_in_loss": True}), data, (1, 2))
-    assert trainer.hyper_loss == HyperLoss(**said, penalties_in_loss=True)
-    assert (trainer.threshold, trainer.penalties) == (1e9, tuple(KFOLD["penalties"]))
-    assert [list(p.datasets) for p in trainer.setup.partitions] == [p["datasets"] for p in PARTITIONS]
 
 
 def test_abilities(setup):

@@ -39,7 +39,6 @@ def model_of(name, nodes=(7, 5, 8), x=None):
     scaling = None if points is None else feature_scaling([x], points)
     return PDFModel(
         Architecture(nodes, ("tanh", "sigmoid", "linear")[-len(nodes) :], layer_type, 2 if scaling is None else 1),
-        "FLAVOUR" if elements == FLAVOUR else "EVOL",
         elements,
         Preprocessing(
             tuple((0.6 + 0.02 * i, 0.9 + 0.02 * i) for i in range(8)),

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyperparton.nn.activations import activation
+from hyperparton.nn.activations import ACTIVATION_FUNCTIONS as FUNCTIONS
 
 REFERENCE = np.load(Path(__file__).parents[1] / "oracle" / "data" / "fit_reference.npz")
 
@@ -17,4 +17,4 @@ REFERENCE = np.load(Path(__file__).parents[1] / "oracle" / "data" / "fit_referen
 def test_activation(name):
     z = REFERENCE["activation/z"]
     for xp in (np, jnp):
-        np.testing.assert_allclose(activation(name)(xp, xp.asarray(z)), REFERENCE[f"activation/{name}"], atol=1e-6)
+        np.testing.assert_allclose(FUNCTIONS[name](xp, xp.asarray(z)), REFERENCE[f"activation/{name}"], atol=1e-6)

@@ -16,7 +16,6 @@ from hyperparton.nn.optimizers import (
     clip_by_norm,
     hyperparameters,
     moment_update,
-    optimizer_rule,
 )
 from hyperparton.runcard.parameters import Optimizer
 
@@ -30,7 +29,7 @@ def test_the_family_of_optimizers(name):
     """Coefficients of the common update against the rules one by one, which are those of Keras."""
     options = {"optimizer_name": name} | ({"momentum": 0.7, "nesterov": True} if name == "SGD" else {})
     numbers = hyperparameters(Optimizer.model_validate(options))
-    hyper, rule = {key: jnp.float32(value) for key, value in numbers.items()}, optimizer_rule(name)
+    hyper, rule = {key: jnp.float32(value) for key, value in numbers.items()}, RULES[name]
     begin, update = REFERENCE_RULES[name]
     value = other = jnp.zeros(5)
     slots, moments = begin(value), rule.start(np.zeros(5, np.float32))
@@ -51,7 +50,7 @@ def test_the_family_is_all_that_have_no_update_of_their_own():
 def path_of(name, options, reference):
     """Values after each step with Keras's gradients, by the rules of the reference or by those that run."""
     numbers = hyperparameters(Optimizer.model_validate({"optimizer_name": name, **options}))
-    hyper, rule = {k: jnp.float32(v) for k, v in numbers.items()}, optimizer_rule(name)
+    hyper, rule = {k: jnp.float32(v) for k, v in numbers.items()}, RULES[name]
     value, path = jnp.asarray(REFERENCE["optimizer/start"]), []
     begin, update = REFERENCE_RULES[name] if reference else (rule.start, getattr(rule, "update", None))
     slots = begin(value)

@@ -78,7 +78,7 @@ def parameters(course, **changes):
 @pytest.fixture(scope="module", params=FITS)
 def course(request):
     """Name of a course, its setup."""
-    return request.param, FitSetup.from_runcard(*load(request.param))
+    return request.param, FitSetup(*load(request.param))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def trial():
     trainer = ModelTrainer.from_runcard(*load("folds"))
     trainer.set_hyperopt(True, [])
     setup, params = trainer.setup, parameters("folds")
-    trained = setup.train(methodology_of(params), setup.folds(), None)
+    trained = setup.train(methodology_of(params), setup.folds, None)
     return setup, trained, trainer.hyperparametrizable(params)
 
 
@@ -108,11 +108,11 @@ def test_chi2_of_the_start_weights(course):
     name, setup = course
     model = setup.model(methodology_of(parameters(name)))
     features = setup.compressed.features(model.evaluate(model.start(INITIALIZER_OF[name], []), setup.grid))
-    close(chi2_of(setup.full_fit()[0], features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
+    close(chi2_of(setup.full_fit, features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
 
 
 def fit(name, setup, epochs):
-    result = run_fit(setup, methodology_of(parameters(name, epochs=epochs)), setup.full_fit())
+    result = run_fit(setup, methodology_of(parameters(name, epochs=epochs)))
     assert not result.passed.any()  # a threshold that no epoch passes: it ends with the last weights
     return result
 
@@ -121,7 +121,7 @@ def fit(name, setup, epochs):
 def test_course_of_a_fit(course, epochs):
     """chi2 after that many updates, clipped, with multipliers pushed at 100 and 200; `exponents` trains those too."""
     name, setup = course
-    result, fold = fit(name, setup, epochs), setup.full_fit()[0]
+    result, fold = fit(name, setup, epochs), setup.full_fit
     points = np.array([[fold.training[0].ndata], [fold.validation[0].ndata], [fold.experimental.ndata]])
     ours = points * [result.training_chi2, result.validation_chi2, result.experimental_chi2]
     close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if epochs <= 10 else 1e-4)
@@ -140,7 +140,7 @@ def test_folds_of_a_trial(trial, k):
     """Training, validation and hidden chi2 of each fold at its end: Adam, data replicas, points split."""
     setup, trained, _ = trial
     xf = trained.model.evaluate(trained.select(slice(2 * k, 2 * k + 2)), setup.grid)
-    ours = chi2_of(setup.folds()[k], setup.compressed.features(xf))
+    ours = chi2_of(setup.folds[k], setup.compressed.features(xf))
     close(ours, REFERENCE[f"folds/chi2/{k}"][-1], 1e-4)
 
 
@@ -158,8 +158,8 @@ def test_losses_of_a_trial(trial):
     setup, _, result = trial
     meta = result["kfold_meta"]
     close(meta["experimental_losses"], REFERENCE["folds/meta/experimental_losses"], 1e-4)
-    shown = [[part.ndata for part in fold.validation] for fold in setup.folds()]
-    everything = [part.ndata for part in setup.full_fit()[0].validation]
+    shown = [[part.ndata for part in fold.validation] for fold in setup.folds]
+    everything = [part.ndata for part in setup.full_fit.validation]
     ours = np.array(meta["validation_losses"]) * shown / everything
     close(ours, REFERENCE["folds/meta/validation_losses"], 1e-4)
 
@@ -169,6 +169,6 @@ def test_penalties_of_a_trial(trial):
     penalties, meta = result["kfold_meta"]["penalties"], REFERENCE
     close(penalties["saturation"], meta["folds/meta/saturation"], 1e-4)
     np.testing.assert_allclose(penalties["integrability"], meta["folds/meta/integrability"], atol=1e-3, rtol=1e-2)
-    shown = [[part.ndata for part in fold.validation] for fold in setup.folds()]
-    everything = [part.ndata for part in setup.full_fit()[0].validation]
+    shown = [[part.ndata for part in fold.validation] for fold in setup.folds]
+    everything = [part.ndata for part in setup.full_fit.validation]
     close(np.array(penalties["patience"]) * shown / everything, meta["folds/meta/patience"], 1e-4)

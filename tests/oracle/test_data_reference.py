@@ -12,7 +12,6 @@ from ruamel.yaml import YAML
 
 from hyperparton.data.load import load_fit_data
 from hyperparton.data.masks import (
-    DIAGONAL_FRACTION,
     diagonal_mask,
     diagonalise,
     kfold_masks,
@@ -132,9 +131,9 @@ def test_training_masks_in_the_diagonal_basis(data, reference):
     def masks(replicas, fraction):
         return [diagonal_mask(data.ndata, seed, fraction) for seed in replica_seeds(_card().trvlseed, replicas)]
 
-    np.testing.assert_array_equal(masks(REPLICAS, DIAGONAL_FRACTION), reference["diagonal_masks"])
+    np.testing.assert_array_equal(masks(REPLICAS, 0.75), reference["diagonal_masks"])
     np.testing.assert_array_equal(masks(REPLICAS, 0.5), reference["diagonal_masks_half"])
-    np.testing.assert_array_equal(masks((3, 1), DIAGONAL_FRACTION), reference["diagonal_masks"][[2, 0]])
+    np.testing.assert_array_equal(masks((3, 1), 0.75), reference["diagonal_masks"][[2, 0]])
 
 
 def test_training_masks_in_the_basis_of_the_data(grouped, reference, in_group_order):

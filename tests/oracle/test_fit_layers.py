@@ -23,6 +23,8 @@ from hyperparton.pdf.sum_rules import Quadrature
 
 REFERENCE = np.load(Path(__file__).parent / "data" / "fit_reference.npz")
 X = REFERENCE["x"]
+#: the fit bases that n3fit has
+BASES = [name for name in FITBASES if f"pdf/{name}/xf" in REFERENCE]
 
 
 def arrays(prefix):
@@ -44,16 +46,14 @@ def model_and_parameters(key, fitbasis, sum_rules, nodes, activations, layer_typ
     ranges = tuple((0.0, 4.0) for _ in range(8))
     preprocessing = Preprocessing(ranges, ranges, (False,) * 8, large_x=scaling is None)
     architecture = Architecture(nodes, activations, layer_type, 2 if scaling is None else 1)
-    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, sum_rules, scaling)
+    model = PDFModel(architecture, FITBASES[fitbasis], preprocessing, sum_rules, scaling)
     exponents = {name: reference[name][None].astype(np.float32) for name in ("alpha", "beta")}
     return model, {"layers": kernels(reference, layer_type), "exponents": exponents}, reference
 
 
 # (reference, fitbasis, sum rules, layer type)
 PDFS = [
-    ("EVOL", "EVOL", "All", "dense"),
-    ("NN31IC", "NN31IC", "All", "dense"),
-    ("FLAVOUR", "FLAVOUR", "All", "dense"),
+    *((name, name, "All", "dense") for name in BASES),
     ("MSR", "EVOL", "MSR", "dense"),
     ("VSR", "EVOL", "VSR", "dense"),
     ("off", "EVOL", None, "dense"),
@@ -88,9 +88,9 @@ def test_sum_rules_with_n3fit_quadrature():
     x = np.concatenate([log, lin])
     spacing = np.concatenate([[0.0], np.abs(np.diff(x)), [0.0]])
     weights = 0.5 * (spacing[1:] + spacing[:-1])
-    for name, fitbasis in (("EVOL", "EVOL"), ("NN31IC", "NN31IC"), ("FLAVOUR", "FLAVOUR")):
+    for name in BASES:
         model, parameters, reference = model_and_parameters(
-            f"pdf/{name}", fitbasis, "All", (7, 5, 8), ("tanh", "sigmoid", "linear")
+            f"pdf/{name}", name, "All", (7, 5, 8), ("tanh", "sigmoid", "linear")
         )
         model.__dict__["rule"] = Quadrature(x, weights, weights / x)
         xf = model.evaluate_evolution(parameters, X)[0]

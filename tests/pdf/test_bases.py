@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hyperparton.catalogue import FITBASES
-from hyperparton.errors import TrainingError
 from hyperparton.pdf.bases import WORKING_BASIS, fit_to_working
 
 ROWS = {
@@ -30,11 +29,4 @@ def test_rotation(fitbasis, order):
     """In any order of the elements, to the last digit."""
     elements = FITBASES[fitbasis][::order]
     expected = np.array([[ROWS[fitbasis][name].get(element, 0) for element in elements] for name in WORKING_BASIS])
-    np.testing.assert_array_equal(fit_to_working(fitbasis, elements), expected)
-
-
-def test_what_is_no_basis():
-    with pytest.raises(TrainingError, match="unknown fitbasis 'FLAVOR'"):
-        fit_to_working("FLAVOR", FITBASES["FLAVOUR"])
-    with pytest.raises(TrainingError, match="the basis of fitbasis EVOL needs sng, g, v"):
-        fit_to_working("EVOL", FITBASES["FLAVOUR"])
+    np.testing.assert_array_equal(fit_to_working(elements), expected)

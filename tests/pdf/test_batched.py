@@ -25,7 +25,7 @@ def test_the_compiled_model_is_the_pdf_model(fitbasis, layer_type, activations, 
     architecture = Architecture((7, 11, 8), activations, layer_type, 1 if scaled else 2)
     preprocessing = Preprocessing(*ranges, (False,) * 8, large_x=not scaled)
     scaling = (lambda x: 0.1 * np.log(x) + 1.0) if scaled else None
-    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, "All", scaling)
+    model = PDFModel(architecture, FITBASES[fitbasis], preprocessing, "All", scaling)
     parameters, grid = model.start("glorot_normal", [3, 4]), np.geomspace(1e-6, 0.9, 9)
     shape, points = batched.network_shape(model, grid), batched.point_arrays(model, grid)
     points = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), points)
@@ -46,7 +46,7 @@ def test_dropout_in_a_network(layer_type):
     """Nodes of the first of three layers times a mask: the PDFs are those of the network without these nodes."""
     ranges = tuple((0.5, 0.9) for _ in range(8)), tuple((1.7, 3.4) for _ in range(8))
     architecture = Architecture((6, 5, 8), ("tanh", "tanh", "linear"), layer_type)
-    model = PDFModel(architecture, "EVOL", FITBASES["EVOL"], Preprocessing(*ranges, (False,) * 8), "All")
+    model = PDFModel(architecture, FITBASES["EVOL"], Preprocessing(*ranges, (False,) * 8), "All")
     parameters, grid = model.start("glorot_normal", [3, 4]), np.array([0.01, 0.3])
     shape = batched.network_shape(model, grid)
     points = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), batched.point_arrays(model, grid))

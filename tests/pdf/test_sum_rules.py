@@ -7,12 +7,11 @@ import pytest
 from scipy.integrate import quad
 
 from hyperparton.catalogue import FITBASES
-from hyperparton.errors import TrainingError
 from hyperparton.pdf.bases import WORKING_BASIS
 from hyperparton.pdf.model import PDFModel, Points
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
-from hyperparton.pdf.sum_rules import X_MIN, quadrature, sum_rule_mode
+from hyperparton.pdf.sum_rules import X_MIN, quadrature
 
 # the ranges of the NNPDF4.0 fit in the evolution basis
 SMALLX = ((1.091, 1.119), (0.7795, 1.095), (0.472, 0.7576), (0.07483, 0.4501), (0.5731, 0.779), (-0.5498, 1.0),
@@ -24,7 +23,7 @@ LARGEX = ((1.471, 3.021), (2.742, 5.547), (1.571, 3.559), (1.714, 3.467), (1.555
 def pdf_model(fitbasis="EVOL", sum_rules="All", nodes=(25, 20, 8), **options):
     preprocessing = Preprocessing(SMALLX, LARGEX, (False,) * 8)
     activations = ("tanh",) * (len(nodes) - 1) + ("linear",)
-    return PDFModel(Architecture(nodes, activations), fitbasis, FITBASES[fitbasis], preprocessing, sum_rules, **options)
+    return PDFModel(Architecture(nodes, activations), FITBASES[fitbasis], preprocessing, sum_rules, **options)
 
 
 def wild(model, seed, scale):
@@ -96,11 +95,3 @@ def test_quadrature_of_closed_forms():
         assert rule.momentum @ xf == pytest.approx(beta(a + 1, b + 1), rel=1e-6)
         below = X_MIN**a / a
         assert rule.valence @ xf == pytest.approx(beta(a, b + 1) - below, rel=1e-6)
-
-
-def test_modes_of_a_runcard():
-    assert [sum_rule_mode(v) for v in (True, None, "ALL", "All", "msr", "VSR", False)] == [
-        "All", "All", "All", "All", "MSR", "VSR", None,
-    ]  # fmt: skip
-    with pytest.raises(TrainingError, match=r"'TSR', accepted: All, MSR, VSR"):
-        sum_rule_mode("TSR")

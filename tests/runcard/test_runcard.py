@@ -32,7 +32,7 @@ def test_a_card_of_a_scan(scan_text):
     assert (card.trvlseed, card.nnseed, card.mcseed) == (591866982, 945709987, 519562661)
     assert card.genrep is False
     assert card.diagonal_basis is True
-    assert card.sum_rules is True
+    assert card.sum_rules == "All"
     assert card.fitting.fitbasis == "EVOL"
     assert card.fitting.basis[1].fl == "g"
     assert card.fitting.basis[1].smallx == (0.7795, 1.095)
@@ -70,6 +70,14 @@ def test_defaults_are_those_of_nnpdf(fit_text):
 def test_target_and_fold_statistic_are_synonyms(scan_text, key):
     text = changed(scan_text, "  fold_statistic: average\n", f"  {key}: best_worst\n")
     assert parse_runcard(text).kfold.fold_statistic == "best_worst"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("true", "All"), ("ALL", "All"), ("All", "All"), ("msr", "MSR"), ("VSR", "VSR"), ("false", None), ("", "All")],
+)
+def test_sum_rules_in_any_spelling(scan_text, written, read):
+    assert parse_runcard(f"{scan_text}\nsum_rules: {written}\n").sum_rules == read
 
 
 def test_a_card_is_frozen(scan_text):
@@ -119,9 +127,14 @@ DAMAGE = [
     ("positivity:\n  posdatasets:", "positivity:\n  posdataset:", "positivity: must hold the list posdatasets"),
     ("{dataset: NNPDF_POS_2P24GEV_F2U, maxlambda: 1e6}", "{dataset: NNPDF_POS_2P24GEV_F2U}", "'maxlambda' is missing"),
     ("dataset: NNPDF_POS_2P24GEV_F2D,", "dataset: NNPDF_POS_2P24GEV_F2U,", "names the data set NNPDF_POS_2P24GEV_F2U a second"),
-    ("genrep: false", "genrep: false\nsum_rules: TSR", "sum_rules: unknown sum_rules, given 'TSR', accepted: All, MSR, VSR"),
+    ("genrep: false", "genrep: false\nsum_rules: TSR", "sum_rules: unknown sum_rules, given 'TSR', accepted: All, "),
     ("genrep: false", "genrep: false\nfiatlux: {luxset: x}", "fiatlux: fits with a photon PDF are not supported"),
     ("genrep: false", "genrep: false\nclosuretest: {fakedata: true}", "closuretest.fakedata: closure tests are not"),
+    ("  q2min: 3.49", "  q2mn: 3.49", "datacuts.q2mn: unknown key 'q2mn' (did you mean 'q2min'?)"),
+    ("trainable: false", "trainabel: false", "fitting.basis[0].trainabel: unknown key 'trainabel' (did you mean 'trainable'?)"),
+    ('  rule: "x > 5.0e-7"', "  rul: x > 5.0e-7", "added_filter_rules[0].rul: unknown key 'rul' (did you mean 'rule'?), accepted: rule"),
+    ("- dataset: NNPDF_POS_2P24GEV_FLL-19PTS\n  rule", "- rule", "added_filter_rules[0]: a rule needs a dataset or a process_type to cut"),
+    ("- process_type: POS_XPDF", "- process_type: POS_XPDF\n  IC: 2", "added_filter_rules[2].IC: unknown treatment of charm, given 2"),
     ("  fold_statistic: average\n", "  fold_statistic: average\n  target: std\n", "target and fold_statistic are two names"),
     ("optimizer_name: Nadam\n    learning_rate", "optimizer_name: Adamax\n    learning_rate", "Adamax has no 'learning_rate'"),
 ]  # fmt: skip

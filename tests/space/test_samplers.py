@@ -35,7 +35,7 @@ def test_a_missing_bound_is_no_sampler(build, bounds):
     assert build("x", *bounds) is None
 
 
-@pytest.mark.parametrize("choices", [[], (), None, np.array([])])
+@pytest.mark.parametrize("choices", [[], (), None, np.array([]), iter(())])
 def test_no_choices_is_no_sampler(choices):
     assert hp_choice("x", choices) is None
 
@@ -112,6 +112,7 @@ def test_log_bounds_are_values():
         lambda: hp_quniform("x", 0, 1, steps=2.5),
         lambda: hp_quniform("x", 1.2, 1.8, steps=2, make_int=True),
         lambda: hp_choice("x", "ALL"),
+        lambda: hp_choice("x", ""),
         lambda: hp_choice("x", {"a": 1}),
         lambda: hp_choice("x", 3),
         lambda: optimizer_arg_wrapper("x", {"min": 0, "max": 1, "sampling": "logarithmic"}),

@@ -51,7 +51,7 @@ def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
     if not isinstance(card, Runcard):
         raise ReportError(f"{scan.path}: --fits fits PDFs; this scan has a trainer of its own")
     data = load_fit_data(card, theory, t0pdfset or scan.settings.get("t0pdfset"))
-    return FitSetup.from_runcard(card, data, range(1, int(scan.settings.get("replicas", 1)) + 1))
+    return FitSetup(card, data, range(1, int(scan.settings.get("replicas", 1)) + 1))
 
 
 def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
@@ -61,7 +61,7 @@ def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
     from hyperparton.runcard.parameters import trial_parameters
 
     methodology = Methodology.from_parameters(trial_parameters(trial.parameters))
-    fit = run_fit(setup, methodology, setup.full_fit(), display.epochs)
+    fit = run_fit(setup, methodology, display.epochs)
     x = np.geomspace(1e-4, 0.95, 80)
     history = np.array(fit.trained.history, dtype=float)
     begun = PUSH_EACH * np.arange(len(history))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from hyperparton.catalogue import Q2MIN, W2MIN
 from hyperparton.host import cores, end_on_sigterm
 
 __all__ = ["theory"]
@@ -59,8 +60,8 @@ def list_command(folders: tuple[Path, ...], show_tables: bool) -> None:
     default=None,
     help="Processes, of one thread each.  [default: all cores that this process may use]",
 )
-@click.option("--q2min", type=float, default=3.49, show_default=True, help="Rows of smaller Q² (GeV²) are left zero.")
-@click.option("--w2min", type=float, default=12.5, show_default=True, help="Rows of smaller W² (GeV²) are left zero.")
+@click.option("--q2min", type=float, default=Q2MIN, show_default=True, help="Rows of smaller Q² (GeV²) are left zero.")
+@click.option("--w2min", type=float, default=W2MIN, show_default=True, help="Rows of smaller W² (GeV²) are left zero.")
 @click.option("--keep-pieces", is_flag=True, help="Keep OUTPUT/.pieces, so that more tables can be built faster.")
 def build_command(
     cards: tuple[str, ...],

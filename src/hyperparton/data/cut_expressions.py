@@ -57,7 +57,7 @@ class Expression:
         except DataError:
             raise
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-            raise DataError(f"not an expression: {self.text!r} ({error})") from error
+            raise DataError(f"not an expression: {self.text!r} ({getattr(error, 'msg', error)})") from error
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"

@@ -6,60 +6,38 @@ The variables of a rule are those of the data set's kinematic coverage in nnpdf-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperparton.data.commondata import CommonData
 from hyperparton.data.filter_rules import DEFAULT_RULES, FilterRule
-from hyperparton.errors import DataError, nearest
+from hyperparton.runcard.datacuts import AddedRule, DataCuts
 
-__all__ = ["CutSettings", "added_rules", "kept_points"]
+if TYPE_CHECKING:  # nnpdf-data takes long to load, and `check` reads rules alone
+    from hyperparton.data.commondata import CommonData
 
-_KEYS = {"dataset", "process_type", "rule", "local_variables", "PTO", "FNS", "IC", "reason"}
+__all__ = ["added_rule", "kept_points"]
+
 #: names under which NNPDF's rules for a process type know a variable -> the names it has in data sets
 _ALIASES = {"eta": ("y",), "etay": ("eta", "y"), "yQQ": ("y_ttBar",), "yQ": ("y_t",)}
 
 
-@dataclass(frozen=True)
-class CutSettings:
-    """The numbers that the default rules use; these are NNPDF's defaults, in GeV² (maxTau has no unit)."""
-
-    q2min: float = 3.49
-    w2min: float = 12.5
-    maxTau: float = 0.080  # noqa: N815 (the name in NNPDF's rules)
-
-
-def added_rules(entries: Iterable[Mapping[str, Any]] | None) -> tuple[FilterRule, ...]:
-    """The rules of a runcard's `added_filter_rules`.  Raises `DataError` with everything wrong with them."""
-    rules, faults = [], []
-    for place, entry in enumerate(entries or ()):
-        try:
-            rules.append(_filter_rule(entry))
-        except DataError as error:
-            faults.append(f"added_filter_rules[{place}]: {error}")
-    if faults:
-        raise DataError("\n".join(faults))
-    return tuple(rules)
-
-
-def _filter_rule(entry: Mapping[str, Any]) -> FilterRule:
-    unknown = [f"{key!r}{nearest(key, _KEYS)}" for key in entry if key not in _KEYS]
-    if unknown:
-        raise DataError(f"unknown key {', '.join(unknown)}, accepted: {', '.join(sorted(_KEYS))}")
-    if "rule" not in entry or not ({"dataset", "process_type"} & entry.keys()):
-        raise DataError(f"a rule has `rule` and one of `dataset` and `process_type`, given {', '.join(entry)}")
-    return FilterRule(**{key.lower(): value for key, value in entry.items() if key != "reason"})
+def added_rule(entry: AddedRule) -> FilterRule:
+    """The cut of an entry of `added_filter_rules`; raises `DataError` for an expression or an order that is none."""
+    return FilterRule(
+        entry.rule, entry.dataset, entry.process_type, entry.local_variables, entry.PTO, entry.FNS, entry.IC
+    )
 
 
 def kept_points(
-    data: CommonData, theory: Mapping[str, Any], settings: CutSettings, added: Sequence[FilterRule] = ()
+    data: CommonData, theory: Mapping[str, Any], cuts: DataCuts, added: Sequence[FilterRule] = ()
 ) -> np.ndarray:
     """Indices of the points that pass NNPDF's default rules and those added."""
     variables: dict[str, Any] = {
-        **asdict(settings),
+        "q2min": cuts.q2min,
+        "w2min": cuts.w2min,
+        "maxTau": cuts.maxTau,
         "idat": np.arange(data.ndata),
         "central_value": data.central,
         **data.kinematics,

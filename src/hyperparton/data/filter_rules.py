@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperparton.data.commondata import CommonData
 from hyperparton.data.cut_expressions import Expression
 from hyperparton.errors import DataError
+
+if TYPE_CHECKING:
+    from hyperparton.data.commondata import CommonData
 
 __all__ = ["DEFAULT_RULES", "DIS_ALL", "FilterRule"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperparton.data.commondata import CommonData, find_metadata, load_commondata, operands_of
 from hyperparton.data.covmat import covariance, keep_groups
-from hyperparton.data.cuts import CutSettings, added_rules, kept_points
+from hyperparton.data.cuts import added_rule, kept_points
 from hyperparton.data.filter_rules import FilterRule
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.pdfsets import PDFSet, find_pdfset
@@ -20,6 +20,7 @@ from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theor
 from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.errors import DataError, HyperpartonError, PDFSetError, RuncardError, TheoryError
 from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
+from hyperparton.runcard.datacuts import DataCuts
 from hyperparton.runcard.yaml_positions import KeyPath
 
 __all__ = ["DatasetLoader", "central_predictions", "load_fit_data"]
@@ -56,7 +57,7 @@ class DatasetLoader:
     """Loads data sets after cuts, with their FK tables of one theory."""
 
     theory: TheoryFolder
-    cuts: CutSettings = field(default_factory=CutSettings)
+    cuts: DataCuts = field(default_factory=DataCuts)
     rules: tuple[FilterRule, ...] = ()
     """cuts beside NNPDF's own"""
     by_experiment: bool = False
@@ -147,13 +148,13 @@ def _find_inputs(
         faults.attempt(("theory",), lambda: _expect_tables(known, theory))
     name = t0pdfset or card.datacuts.t0pdfset
     t0 = faults.attempt(("datacuts", "t0pdfset"), lambda: find_pdfset(name)) if name else None
-    rules = faults.attempt(("added_filter_rules",), lambda: added_rules(card.added_filter_rules))
+    rules = [
+        faults.attempt(("added_filter_rules", place), lambda rule=rule: added_rule(rule))
+        for place, rule in enumerate(card.added_filter_rules)
+    ]
     faults.raise_all(card)
     assert theory is not None
-    assert rules is not None
-    chosen = card.datacuts
-    cuts = CutSettings(chosen.q2min, chosen.w2min, CutSettings.maxTau if chosen.maxTau is None else chosen.maxTau)
-    loader = DatasetLoader(theory, cuts, rules, by_experiment=not card.diagonal_basis)
+    loader = DatasetLoader(theory, card.datacuts, tuple(filter(None, rules)), by_experiment=not card.diagonal_basis)
     return list(metadata.values()), loader, t0
 
 

@@ -18,7 +18,6 @@ from hyperparton.errors import DataError, nearest
 from hyperparton.files import checksum
 
 __all__ = [
-    "DIAGONAL_FRACTION",
     "Diagonalisation",
     "diagonal_mask",
     "diagonalise",
@@ -28,9 +27,6 @@ __all__ = [
     "replica_seeds",
     "training_masks",
 ]
-
-DIAGONAL_FRACTION = 0.75
-"""fraction of the eigenmodes that train, unless the runcard's `diagonal_frac` says otherwise"""
 
 _SEEDS = 2**31
 _NAME_SEEDS = 10**8

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import samplers_to_scan
-from hyperparton.space.samplers import Choice, LogUniform, Sampler
+from hyperparton.space.samplers import Choice, LogUniform, Sampler, Uniform, cell_at, middle
 from hyperparton.space.tree import choose, conditions, counterparts
 
 __all__ = ["UnitCube"]
@@ -50,7 +50,7 @@ class UnitCube:
     def vals(self, point: Array) -> dict[str, list[Any]]:
         """The vals of one point (label,)."""
         shares = dict(zip(self.labels, point.tolist(), strict=True))
-        return choose(self.space, lambda sampler: sampler.value_at(min(shares[sampler.label], 1 - 1e-12)))
+        return choose(self.space, lambda sampler: sampler.value_at(shares[sampler.label]))
 
     def settled(self, points: Array) -> tuple[Array, Array]:
         """The points as those of vals, in the middle of their cells and 0.5 where a label does not apply.
@@ -59,7 +59,7 @@ class UnitCube:
         """
         index, cells = self._indices(points)
         applies = self._applies(index)
-        settled = np.where(applies, np.where(self._cells > 0, (index + 0.5) / cells, points), 0.5)
+        settled = np.where(applies, np.where(self._cells > 0, middle(index, cells), points), 0.5)
         return settled, self._coordinates(settled, applies)
 
     def coordinates(self, points: Array) -> Array:
@@ -75,7 +75,7 @@ class UnitCube:
     def _indices(self, points: Array) -> tuple[Array, Array]:
         """(point, label) the cell of each value, and (label,) how many there are."""
         cells = np.where(self._cells > 0, self._cells, 1)
-        return np.minimum(np.floor(points * cells), cells - 1), cells
+        return cell_at(points, cells), cells
 
     def _applies(self, index: Array) -> Array:
         """(point, label) whether the choices of the point, those of the cells `index`, lead to the label."""
@@ -93,7 +93,7 @@ class UnitCube:
             first = members[0][0]
             sampler = self.samplers[self.labels[first]]
             if isinstance(sampler, Choice):
-                index = np.floor(points[:, first] * sampler.cells)
+                index = cell_at(points[:, first], sampler.cells)
                 # two options are as far apart as the ends of a range
                 columns += [np.where(index == k, math.sqrt(0.5), 0.0) for k in range(sampler.cells)]
                 continue
@@ -106,17 +106,10 @@ class UnitCube:
 
 def _in_common(members: Sequence[tuple[int, Sampler]]) -> list[tuple[int, float, float]]:
     """(place of the label, lowest, width) of each label's range, as shares of the range that holds all of them."""
-    ends = []
-    for _, sampler in members:
-        if isinstance(sampler, Choice):
-            return [(place, 0.0, 1.0) for place, _ in members]
-        # a quarter: the width of the common range must not overflow
-        scale = math.log if isinstance(sampler, LogUniform) else lambda bound: 0.25 * bound
-        ends.append((scale(sampler.lower), scale(sampler.upper)))
-    lowest, width = min(low for low, _ in ends), max(high for _, high in ends) - min(low for low, _ in ends)
-    # bounds so close that their logarithms are equal have no width
-    width = width or 1.0
-    return [
-        (place, (low - lowest) / width, (high - low) / width)
-        for (place, _), (low, high) in zip(members, ends, strict=True)
-    ]
+    ranges = [(place, sampler) for place, sampler in members if not isinstance(sampler, Choice)]
+    if not ranges:
+        return [(place, 0.0, 1.0) for place, _ in members]
+    kind = LogUniform if isinstance(ranges[0][1], LogUniform) else Uniform
+    common = kind("", min(own.lower for _, own in ranges), max(own.upper for _, own in ranges))
+    ends = [(place, common.share(own.lower), common.share(own.upper)) for place, own in ranges]
+    return [(place, low, high - low) for place, low, high in ends]

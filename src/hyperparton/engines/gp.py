@@ -11,33 +11,39 @@ Notation
 R: Rasmussen, Williams, Gaussian Processes for Machine Learning, 2006. H: Hvarfner, Hellsten, Nardi, arXiv:2402.02229.
 J: Jones, Schonlau, Welch, J. Global Optim. 13 (1998) 455.
 
-======  ====================  ===============================================  ========================================
-symbol  in the code           meaning                                          shape, or formula
-======  ====================  ===============================================  ========================================
-x       x                     coordinates of trials                            (trial, coordinate)
-y       y                     normal scores, less their mean                   (trial,)
-D       dimension             number of parameters, each with one length       a parameter may have many coordinates
-ℓ       inverse_squares       length scale of a parameter, as 1/ℓ²             (parameter,)
-r²      squared               squared distance in units of the lengths         (point, point): Σ |x - x'|² / ℓ²
-σ_f²    variance              signal variance                                  number
-k       kernel                covariance: Matérn 5/2, R (4.17)                 σ_f² (1 + √5 r + 5 r² / 3) exp(-√5 r)
-        slope                 its derivative by r²                             -5/6 σ_f² (1 + √5 r) exp(-√5 r)
-σ_n²    noise                 noise variance                                   number
-θ       theta                 logarithms of ℓ, σ_f², σ_n²                      (parameter + 2,)
-L       factor                Cholesky factor of K = k + σ_n² 1                (trial, trial)
-L⁻¹     inverse_factor
-K⁻¹     precision
-α       alpha                 K⁻¹ y                                            (trial,)
-        _negative_log_...     - log p(y | x, θ) p(θ): R (5.8), gradient        ½ yᵀα + Σ log L_ii
-                              by R (5.9)
-μ_θ δ_θ prior_mean,           normal prior of θ: of log ℓ that of H (sec. 4),  (parameter + 2,): √2 + ½ log D - 3, √3
-        prior_deviation       at its mode
-m, s    mean, spread          of the score of a new trial: R (2.25), (2.26),   (point,)
-                              noise included
-y*      incumbent             score of the best trial
-z                             (y* - m) / s
-EI                            expected improvement, J (15)                     s (φ(z) + z Φ(z))
-======  ====================  ===============================================  ========================================
+=======  ===================  ==================================================  ======================================
+symbol   in the code          meaning                                             shape, or formula
+=======  ===================  ==================================================  ======================================
+x        x, _x                coordinates of new points, of trials                (point, coordinate), (trial, ...)
+y        y, _y                normal scores, less their mean `_offset`            (trial,)
+D        dimension            number of parameters, each with one length          a parameter may have many coordinates
+         _squares             squared distances along each parameter              (parameter, trial, trial)
+ℓ        inverse_squares,     length scale of a parameter, as 1/ℓ²; as 1/ℓ of     (parameter,); (coordinate,)
+         _scale               each coordinate
+r²       squared              squared distance in units of the lengths            (point, trial): Σ |x - x'|² / ℓ²
+u        u                                                                        √5 r
+σ_f²     variance, _variance  signal variance                                     number
+k        kernel               covariance: Matérn 5/2, R (4.17)                    σ_f² (1 + u + u² / 3) exp(-u)
+         slope                its derivative by r²                                -5/6 σ_f² (1 + u) exp(-u)
+σ_n²     noise                noise variance                                      number
+θ        theta                logarithms of ℓ, σ_f², σ_n²                         (parameter + 2,)
+μ_θ δ_θ  prior_mean,          normal prior of θ: of log ℓ that of H (sec. 4),     (parameter + 2,): √2 + ½ log D - 3, √3
+         prior_deviation      at its mode
+         away                 θ in units of its prior                             (θ - μ_θ) / δ_θ
+L        factor               Cholesky factor of K = k + σ_n² 1                   (trial, trial)
+L⁻¹      inverse_factor                                                           (trial, trial)
+K⁻¹      precision                                                                (trial, trial)
+α        alpha, _alpha                                                            K⁻¹ y (trial,)
+         _negative_log_...    - log p(y | x, θ) p(θ), R (5.8), but for constants  ½ yᵀα + Σ log L_ii + ½ |away|²
+         weight               twice its derivative by K, the prior apart, R (5.9) K⁻¹ - α αᵀ (trial, trial)
+m, s     mean, spread         of the score of a new trial: R (2.25), (2.26),      (point,)
+                              noise included; m less the mean of the scores
+         explained            part of σ_f² that the trials determine              kᵀ K⁻¹ k (point,)
+y*       incumbent            score of the best trial                             number
+z        z                                                                        (y* - m) / s (point,)
+EI                            expected improvement, J (15)                        s (φ(z) + z Φ(z)) (point,)
+φ, Φ     ndtr is Φ            density and distribution of the standard normal     φ(z) = exp(-½ z²) / √(2 π)
+=======  ===================  ==================================================  ======================================
 
 The prior of the lengths grows with the number of parameters. Because the posterior's maximum is sought in log ℓ, the
 prior's mode stands in the middle, not its median: with medians the model is almost linear, and every parameter runs
@@ -117,14 +123,14 @@ class GaussianProcessEngine(Engine):
         if len(history) < self.start or half < 2:
             return None
         scores = np.sort(normal_scores(history))
-        slope = (losses[half] - losses[0]) / max(scores[half] - scores[0], 1e-9)
+        loss_per_score = (losses[half] - losses[0]) / max(scores[half] - scores[0], 1e-9)
         cube = self._cube(space)
         model, by_score = _fitted(cube, history)
         point = _best_candidate(cube, model, by_score, np.random.default_rng(seed))
         mean, spread = model.score(cube.coordinates(point[None]))
-        z, weights = np.polynomial.hermite_e.hermegauss(64)
-        below = np.maximum(scores[0] - (mean + spread * z), 0.0)
-        return float(slope * below @ weights / np.sum(weights))
+        nodes, weights = np.polynomial.hermite_e.hermegauss(64)
+        below = np.maximum(scores[0] - (mean + spread * nodes), 0.0)
+        return float(loss_per_score * below @ weights / np.sum(weights))
 
 
 def _fitted(cube: UnitCube, history: History) -> tuple[_Model, Array]:
@@ -186,17 +192,17 @@ class _Model:
         self._prior_mean = np.array([math.sqrt(2) + 0.5 * math.log(dimension) - 3.0] * dimension + [0.0, math.log(0.1)])
         self._prior_deviation = np.array([math.sqrt(3)] * dimension + [0.5, 1.0])
         bounds = [tuple(map(math.log, _LENGTHS))] * dimension + [_LOG_VARIANCES, tuple(map(math.log, _NOISES))]
-        fit = minimize(
+        found = minimize(
             self._negative_log_posterior, self._prior_mean, jac=True, method="L-BFGS-B", bounds=bounds,
             options={"maxiter": 40},
         )  # fmt: skip
-        self.theta = fit.x
-        """logarithms of the lengths, of the signal variance, of the noise variance"""
-        kernel, _, inverse_squares = self._kernel(fit.x)
-        self._variance = math.exp(fit.x[-2])
+        self.theta = found.x
+        """(parameter + 2,) logarithms of the lengths, of the signal variance, of the noise variance"""
+        kernel, _, inverse_squares = self._kernel(self.theta)
+        self._variance = math.exp(self.theta[-2])
         #: (coordinate,) 1/length
         self._scale = np.sqrt(inverse_squares)[self._parameters]
-        factor = np.linalg.cholesky(kernel + (math.exp(fit.x[-1]) + _JITTER) * np.eye(len(kernel)))
+        factor = np.linalg.cholesky(kernel + (math.exp(self.theta[-1]) + _JITTER) * np.eye(len(kernel)))
         self._inverse_factor = np.linalg.inv(factor)
         self._alpha = self._inverse_factor.T @ (self._inverse_factor @ self._y)
 
@@ -252,13 +258,13 @@ def _log_improvement(z: Array) -> Array:
 
 
 def _squared_distance(a: Array, b: Array) -> Array:
-    """(a, b) squared distances of the rows of a and b."""
+    """Squared distances of the rows of `a`, along the first axis, from those of `b`."""
     squared = np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1)[None] - 2.0 * a @ b.T
     return np.maximum(squared, 0.0)
 
 
 def _matern(squared: Array, variance: float) -> tuple[Array, Array]:
     """Matérn 5/2 and its derivative by the squared distance."""
-    r = np.sqrt(5.0 * squared)
-    decay = variance * np.exp(-r)
-    return decay * (1.0 + r + r * r / 3.0), -decay * (1.0 + r) * (5.0 / 6.0)
+    u = np.sqrt(5.0 * squared)
+    decay = variance * np.exp(-u)
+    return decay * (1.0 + u + u * u / 3.0), -decay * (1.0 + u) * (5.0 / 6.0)

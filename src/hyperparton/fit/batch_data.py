@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,22 +22,21 @@ class BatchData:
     seeds: list[int]
     folds: list[int]
     """number of each entry's fold, from 0; the replicas of a fold follow each other"""
-    _stacked: list[Chi2Arrays] = field(default_factory=list)
+    kept: np.ndarray
+    """(feature,) whether the training sees a feature"""
 
-    def chi2_arrays(self, kept: np.ndarray) -> Chi2Arrays:
-        """Training and validation chi2 in single precision, in the features `kept`, booleans (feature,).
+    @cached_property
+    def chi2_arrays(self) -> Chi2Arrays:
+        """Training and validation chi2 in single precision, in the features that are kept.
 
         Where the matrices H of training and validation add up to the same in all replicas of a fold (eigenmodes are
         split), `summed` is that sum (fold, feature, feature), and the validation comes without H; else it is None.
-        All trials share what is returned.
         """
-        if not self._stacked:
-            training, validation, summed = stack(self.training, kept), stack(self.validation, kept), self._summed(kept)
-            own = validation if summed is None else (None, *validation[1:])
-            self._stacked.append(Chi2Arrays(training, own, summed))
-        return self._stacked[0]
+        validation, summed = stack(self.validation, self.kept), self._summed()
+        own = validation if summed is None else (None, *validation[1:])
+        return Chi2Arrays(stack(self.training, self.kept), own, summed)
 
-    def _summed(self, kept: np.ndarray) -> np.ndarray | None:
+    def _summed(self) -> np.ndarray | None:
         first = {fold: i for i, fold in reversed(list(enumerate(self.folds)))}
         if len(first) == len(self.folds):
             return None  # one replica: nothing is shared
@@ -45,9 +45,9 @@ class BatchData:
         for (training, validation), fold in zip(pairs, self.folds, strict=True):
             if not np.allclose(training.hessian + validation.hessian, sums[fold], rtol=0.0, atol=1e-9):
                 return None
-        return np.stack([summed[np.ix_(kept, kept)] for summed in sums]).astype(np.float32)
+        return np.stack([summed[np.ix_(self.kept, self.kept)] for summed in sums]).astype(np.float32)
 
     @property
     def origin(self) -> np.ndarray:
-        """(feature,): the features around which the chi2 of all models are written."""
+        """(feature,) the features around which the chi2 of all models are written."""
         return self.training[0].origin

@@ -26,8 +26,10 @@ _Places = tuple[np.ndarray, np.ndarray]
 
 
 class _Chunk(NamedTuple):
+    """Models that one call runs; its arrays have a leading axis `model`."""
+
     numbers: np.ndarray
-    """(model,)"""
+    """(model,) which models of the batch they are, `_EMPTY` for a free place"""
     state: FitState
     chi2: Chi2Arrays
     models: ModelArrays
@@ -64,7 +66,7 @@ class BatchRunner:
         self._chunks = [self._chunk(*places) for places in self._places(numbers)]
 
     def _places(self, numbers: np.ndarray) -> list[_Places]:
-        """The models with these numbers in chunks of equal size, each of one fold."""
+        """The models with these numbers (model,) in chunks of equal size, each of one fold."""
         if not len(numbers):
             return []
         own = numbers % len(self._folds)
@@ -96,7 +98,7 @@ class BatchRunner:
         return _Chunk(numbers, state, chi2, _rows(self._models, numbers))
 
     def advance(self, coefficients: np.ndarray) -> np.ndarray:
-        """One call of `compiled.advance` for each chunk; the numbers of the models that still run.
+        """One call of `compiled.advance` for each chunk; the numbers (model,) of the models that still run.
 
         coefficients (epoch, trial, coefficient).
         """
@@ -119,14 +121,14 @@ class BatchRunner:
         return running
 
     def _pack(self, running: np.ndarray) -> None:
-        """Put the models with these numbers into fewer chunks, if they fit."""
+        """Put the models with these numbers (model,) into fewer chunks, if they fit."""
         packed = sum(places.size for _, places in self._places(running))
         if 0 < packed < sum(chunk.numbers.size for chunk in self._chunks):
             self.states()
             self._place(running)
 
     def stop(self, numbers: np.ndarray) -> np.ndarray:
-        """End the models with these numbers; the numbers of those that still run."""
+        """End the models with these numbers (model,); the numbers of those that still run."""
         states = self.states()
         states.stopping.running[numbers] = False
         running = np.flatnonzero(states.stopping.running)
@@ -159,11 +161,12 @@ class BatchRunner:
 
 
 def _filled(numbers: np.ndarray, places: int) -> np.ndarray:
+    """(trial,) the numbers, then `_EMPTY`."""
     return np.concatenate([numbers, np.full(places - len(numbers), _EMPTY)])
 
 
 def _rows(tree: Any, numbers: np.ndarray) -> Any:
-    """The rows of all arrays of a tree on the device; scalars as they are."""
+    """The rows `numbers` (model,) of all arrays (model, ...) of a tree on the device; scalars as they are."""
     contiguous = bool(np.all(np.diff(numbers) == 1)) and numbers[0] >= 0
     rows: Any = slice(int(numbers[0]), int(numbers[-1]) + 1) if contiguous else np.maximum(numbers, 0)
     return jax.tree.map(lambda a: jnp.array(a[rows] if np.ndim(a) else a), tree)

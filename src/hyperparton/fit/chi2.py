@@ -28,9 +28,9 @@ class ReducedChi2:
     """chi2(phi) = e H e - 2 g e + c with e = phi - origin, for `ndata` points; double precision."""
 
     hessian: np.ndarray
-    """H (feature, feature), symmetric"""
+    """(feature, feature) H, symmetric"""
     pull: np.ndarray
-    """g (feature,)"""
+    """(feature,) g"""
     constant: float
     """c, the chi2 at the origin"""
     origin: np.ndarray
@@ -60,7 +60,7 @@ def reduce_rows(rows: np.ndarray, target: np.ndarray, origin: np.ndarray, ndata:
 
 
 def cholesky(covmat: np.ndarray, what: str) -> np.ndarray:
-    """The lower factor of the covariance matrix of `what`; raises DataError where there is none."""
+    """The lower factor of the covariance matrix (dat, dat) of `what`; raises DataError where there is none."""
     try:
         return linalg.cholesky(covmat, lower=True)
     except linalg.LinAlgError:
@@ -96,6 +96,7 @@ def reduce_points(
 
 
 def _whitening(modes: Diagonalisation) -> np.ndarray:
+    """(mode, dat) what makes residuals those of independent modes of unit variance."""
     smallest = modes.eigenvalues.min(initial=1.0)
     if smallest <= 0:
         raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {smallest:.3g}")
@@ -107,7 +108,7 @@ def split_eigenmodes(
 ) -> list[tuple[ReducedChi2, ReducedChi2]]:
     """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (rep, dat).
 
-    Raises DataError for an eigenvalue that is not positive.
+    `matrix` is (dat, feature), `origin` (feature,).  Raises DataError for an eigenvalue that is not positive.
     """
     whitening = _whitening(modes)
     rows, targets = whitening @ matrix, centrals @ whitening.T
@@ -135,6 +136,7 @@ def stack(reduced: Sequence[ReducedChi2], kept: np.ndarray) -> tuple[np.ndarray,
 
 
 def _restricted(chi2: ReducedChi2, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """H, g and c of one fit for the features `kept` (feature,)."""
     e = -chi2.origin[~kept]
     coupling = chi2.hessian[np.ix_(kept, ~kept)] @ e
     constant = chi2.constant + e @ chi2.hessian[np.ix_(~kept, ~kept)] @ e - 2.0 * chi2.pull[~kept] @ e

@@ -6,16 +6,24 @@ initial weights, data) is data of the program, not part of it, so that trials sh
 
 Notation (the axes are those of `hyperparton.axes`)
 
-| symbol | shape | meaning | source |
-|---|---|---|---|
-| x f | (model, working, x) | PDFs at Q0, normalised by the sum rules | `pdf.batched.xf`; arXiv:2109.02653, eq. 3.7 |
-| phi | (model, feature) | combinations of x f, then non-linear predictions | `fit.projection` |
-| e | (model, feature) | phi - origin; the origin (feature,) has the least chi2 of all data | `fit.chi2` |
-| H, g, c | (fit, feature, feature), (fit, feature), (fit,) | chi2 = e H e - 2 g e + c | `fit.chi2`, `fit.quadratic` |
-| summed | (feature, feature) | H of training and validation together | `Chi2Arrays` |
-| lambda | (model, dat) | Lagrange multipliers of positivity and integrability | arXiv:1907.05075, sec. 3.1 |
-| loss | (model,) | chi2 of training + sum elu(-lambda P) + sum (lambda I)^2 + regularization | arXiv:1907.05075 |
-| m, v | as a weight | moments of its gradient | `nn.optimizers` |
+| symbol | in the code | shape | meaning | source |
+|---|---|---|---|---|
+| x f | dropped, plain | (model, working, x) | PDFs at Q0 with dropout and without it | `pdf.batched.xf` |
+| | factor | (model, flav, x) | x^(1-alpha) (1-x)^beta | arXiv:2109.02653, eq. 3.7 |
+| phi | outputs, fixed | (model, feature) | what `fit.projection` makes of both | `fit.observables` |
+| e | e, other | (model, feature) | phi - origin, of both | `fit.chi2` |
+| H | training, validation | (fit, feature, feature) | chi2 = e H e - 2 g e + c | `fit.quadratic` |
+| g, c | | (fit, feature), (fit,) | | |
+| k | k | (model, out, in) | kernel of a layer | `pdf.batched` |
+| | summed | (feature, feature) | H of training and validation together | `BatchData.chi2_arrays` |
+| P, I | predicted | (model, dat) | predictions of positivity and of integrability sets | `fit.positivity` |
+| lambda | positivity, integrability | (model, dat) | their Lagrange multipliers | arXiv:1907.05075, sec. 3.1 |
+| lambda_0 | first_positivity | (model, dat) | those of the first epoch, by which the stopping judges | `fit.stopping` |
+| lambda I | integrated | (model, dat) | predictions times multipliers | |
+| | judged | (model, set) | sum of elu(-lambda_0 P) over the points of a set | |
+| loss | loss | (model,) | chi2 of training + sum elu(-lambda P) + sum (lambda I)^2 + regularization | |
+| | total | (model,) | chi2 of validation + sum of judged | |
+| m, v | slots | as a weight | moments of its gradient, or what else an optimizer keeps | `nn.optimizers` |
 
 The models of a fit (fold and replica) are those of several trials, one after the other.  The matrices of a fit are then
 read from memory once for all of them.  A model does not depend on those that are trained with it: products with one
@@ -24,6 +32,7 @@ row, which round differently from products with several, are avoided.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -71,8 +80,9 @@ class ProblemArrays(NamedTuple):
     origin: Array
     """(feature,)"""
     positivity_sets: Array
+    """(set, dat) 1 where a point belongs to a set"""
     integrability_sets: Array
-    """(set, dat): 1 where a point belongs to a set"""
+    """(set, dat) the same"""
 
 
 class Chi2Arrays(NamedTuple):
@@ -89,6 +99,7 @@ class HyperArrays(NamedTuple):
     """Hyperparameters that are data of the program, each (model,)."""
 
     optimizer: dict[str, Array]
+    """by the names of its arguments"""
     dropout: Array
     l1: Array
     l2: Array
@@ -100,11 +111,11 @@ class ModelArrays(NamedTuple):
 
     masks: NodeMasks
     validation_ndata: Array
-    """(model,)"""
+    """(model,) points"""
     positivity: Multipliers
     integrability: Multipliers
     fixed: ModelParameters
-    """exponents that are not trained"""
+    """exponents (model, flav) that are not trained"""
     keys: Array
     """(model,) uint32: seeds of dropout"""
     hyper: HyperArrays
@@ -114,13 +125,17 @@ class FitState(NamedTuple):
     """Everything that changes in a fit; all but `epoch` have a leading axis `model`."""
 
     epoch: Array
+    """of the next step, from 0"""
     parameters: ModelParameters
     slots: list[Any]
+    """for each weight array what its optimizer keeps, of the array's shape"""
     best: ModelParameters
+    """those of the best epoch so far"""
     stopping: StoppingState
     training_loss: Array
-    """(model,) chi2 and Lagrange terms at the current parameters"""
+    """(model,) chi2, Lagrange terms and regularization at the parameters before the last step"""
     training_chi2: Array
+    """(model,) the chi2 alone, not divided by the points"""
     validation_chi2: Array
     """(model,) per point"""
 
@@ -129,11 +144,13 @@ class _Constants(NamedTuple):
     """What does not change within one call."""
 
     factor: Array | None
-    """preprocessing, where it is not trained"""
+    """(model, flav, x) preprocessing, where it is not trained"""
     positivity: Array
+    """(model, dat) multipliers"""
     first_positivity: Array
+    """(model, dat) those of the first epoch"""
     integrability: Array
-    """multipliers (model, dat)"""
+    """(model, dat) multipliers"""
 
 
 def _displacement(origin: Array, outputs: Outputs) -> Array:
@@ -153,7 +170,7 @@ def _chi2(key: CompileKey, chi2: Chi2Arrays, origin: Array, outputs: Outputs, fi
 
 
 def _regularization(key: CompileKey, parameters: ModelParameters, hyper: HyperArrays) -> Array:
-    """n3fit regularizes the kernels of dense networks only."""
+    """(model,): n3fit regularizes the kernels of dense networks only."""
     if key.shape.per_flavour or not key.use_regularizer:
         return jnp.zeros_like(hyper.l1)
     kernels = [layer["kernel"] for layer in parameters["layers"]]
@@ -166,10 +183,10 @@ def _losses(
     chi2_arrays: Chi2Arrays,
     models: ModelArrays,
     constants: _Constants,
-    epoch,
-    trained,
-):
-    """Training loss summed over models, with what the stopping needs as auxiliary values."""
+    epoch: Array,
+    trained: ModelParameters,
+) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    """Training loss summed over models; loss and both chi2, each (model,); positivity losses (model, set)."""
     projection = problem.projection
     mask = dropout_mask(key.shape, models.keys, models.hyper.dropout, epoch) if key.use_dropout else None
     factor = constants.factor
@@ -189,7 +206,7 @@ def _losses(
 
 
 def _norm(path: tuple[Any, ...], gradient: Array) -> Array:
-    """Norm of one weight array of each model, broadcastable against it."""
+    """Norm of one weight array (model, ...) of each model, broadcastable against it."""
     kind = path[-1].key
     if kind in ("alpha", "beta"):  # each exponent is a weight of its own
         return jnp.abs(gradient)
@@ -201,6 +218,7 @@ def _norm(path: tuple[Any, ...], gradient: Array) -> Array:
 
 
 def _per_model(values: Array, like: Array) -> Array:
+    """Values (model,) with as many axes as `like` (model, ...)."""
     return values.reshape(-1, *([1] * (like.ndim - 1)))
 
 
@@ -212,7 +230,7 @@ def _step(
     parameters: ModelParameters,
     gradients: ModelParameters,
     slots: list[Any],
-):
+) -> tuple[ModelParameters, list[Any]]:
     """Parameters and slots after one step of the optimizer."""
     step = epoch.astype(jnp.float32) + 1.0
     flat, tree = jax.tree_util.tree_flatten_with_path(parameters)
@@ -233,6 +251,7 @@ def _step(
 
 
 def _select(choose: Array, new: ModelParameters, old: ModelParameters) -> ModelParameters:
+    """`new` for the models that `choose` (model,) says, `old` for the others."""
     return jax.tree.map(lambda a, b: jnp.where(_per_model(choose, a), a, b), new, old)
 
 
@@ -248,7 +267,9 @@ def _constrain(
     return {**parameters, "exponents": kept}
 
 
-def _epoch(key: CompileKey, losses, models: ModelArrays, coefficients: Array, state: FitState) -> FitState:
+def _epoch(
+    key: CompileKey, losses: Callable[..., Any], models: ModelArrays, coefficients: Array, state: FitState
+) -> FitState:
     """One epoch: losses at the current parameters, stopping for the epoch that led to them, next step."""
     (_, aux), gradients = jax.value_and_grad(partial(losses, state.epoch), has_aux=True)(state.parameters)
     loss, training, validation, positivity = aux

@@ -8,65 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from hyperparton.data.masks import (
-    DIAGONAL_FRACTION,
-    diagonal_mask,
-    diagonalise,
-    kfold_masks,
-    replica_seeds,
-    training_masks,
-)
+from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks, replica_seeds, training_masks
 from hyperparton.data.types import FitData
 from hyperparton.errors import DataError
 from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_points, reduce_rows, split_eigenmodes, whitened
 from hyperparton.fit.observables import Convolution
+from hyperparton.runcard.card import Partition, Runcard
 
-__all__ = ["Fold", "SplitSettings", "build_folds"]
+__all__ = ["Fold", "build_folds", "split_seeds"]
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One fold; lists have one entry per replica, rows are booleans (dat,)."""
+    """One fold; lists have one entry per replica."""
 
     training: list[ReducedChi2]
     validation: list[ReducedChi2]
     experimental: ReducedChi2
     """chi2 of the hidden data against the measured values"""
     hidden: np.ndarray
+    """(dat,) whether the fold is judged by a point"""
     fitted: np.ndarray
+    """(dat,) whether a point is not of the fold's partition"""
     weight: float = 1.0
 
 
-@dataclass(frozen=True)
-class SplitSettings:
-    """How data are split into training and validation, by the runcard's own names."""
-
-    replicas: tuple[int, ...]
-    """numbers of the replicas, from 1"""
-    trvlseed: int
-    same_trvl_per_replica: bool = False
-    diagonal_basis: bool = True
-    diagonal_frac: float = DIAGONAL_FRACTION
-
-    def seeds(self) -> list[int]:
-        """The seed of each replica's split."""
-        numbers = [1] * len(self.replicas) if self.same_trvl_per_replica else self.replicas
-        return [int(seed) for seed in replica_seeds(self.trvlseed, numbers)]
+def split_seeds(card: Runcard, replicas: Sequence[int]) -> list[int]:
+    """The seed of each replica's split into training and validation; replicas are numbered from 1."""
+    return replica_seeds(card.trvlseed, [1] * len(replicas) if card.same_trvl_per_replica else replicas).tolist()
 
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """What all folds share: the predictions, data to fit per replica, settings."""
+    """What all folds share: the predictions, data to fit per replica, how these are split."""
 
     data: FitData
     convolution: Convolution
     fitted_values: np.ndarray
     """(rep, dat): the measured data, or their Monte Carlo replicas"""
-    split: SplitSettings
+    card: Runcard
+    seeds: list[int]
+    """one per replica"""
     whitened: np.ndarray
     """(dat, feature + 1) the predictions and the measured data, whitened with the covariance of all data"""
     factor: np.ndarray
@@ -75,7 +60,9 @@ class _Source:
     """(feature,) where the measured data have their least chi2"""
 
     @classmethod
-    def build(cls, data: FitData, convolution: Convolution, fitted_values: np.ndarray, split: SplitSettings) -> _Source:
+    def build(
+        cls, data: FitData, convolution: Convolution, fitted_values: np.ndarray, card: Runcard, seeds: list[int]
+    ) -> _Source:
         factor = cholesky(data.covmat, "the data")
         rows = np.column_stack([convolution.matrix, data.central])
         rows = whitened(factor, rows)
@@ -83,12 +70,12 @@ class _Source:
         scale = np.maximum(np.linalg.norm(rows[:, :-1], axis=0), 1e-30)
         columns = rows[:, :-1] / scale
         minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ rows[:, -1], rcond=1e-12)[0]
-        return cls(data, convolution, fitted_values, split, rows, factor, minimum / scale)
+        return cls(data, convolution, fitted_values, card, seeds, rows, factor, minimum / scale)
 
     def of_points(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
-        """Training and validation chi2 of each replica with points split; residuals outside `rows` are zero."""
+        """Training and validation chi2 of each replica with points split; residuals outside `rows` (dat,) are zero."""
         matrix, covmat = self.convolution.matrix, self.data.covmat
-        masks = training_masks(self.data, self.split.seeds())
+        masks = training_masks(self.data, self.seeds)
         return [
             (
                 reduce_points(matrix, values, covmat, mask, rows, self.origin),
@@ -98,17 +85,17 @@ class _Source:
         ]
 
     def of_eigenmodes(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
-        """The same with eigenmodes of the correlation matrix split; data outside `rows` take no part in them.
+        """The same with eigenmodes of the correlation matrix split; data outside `rows` (dat,) take no part in them.
 
         (n3fit applies the mask of a fold, made for points, to eigenmodes; that hides other data than the fold's.)
         """
         modes = diagonalise(self.data.covmat[np.ix_(rows, rows)])
         size = len(modes.eigenvalues)
-        masks = [diagonal_mask(size, seed, self.split.diagonal_frac) for seed in self.split.seeds()]
+        masks = [diagonal_mask(size, seed, self.card.diagonal_frac) for seed in self.seeds]
         return split_eigenmodes(self.convolution.matrix[rows], self.fitted_values[:, rows], modes, masks, self.origin)
 
     def experimental(self, hidden: np.ndarray) -> ReducedChi2:
-        """chi2 of the measured data with the residuals of those not `hidden` set to zero."""
+        """chi2 of the measured data with the residuals of those not `hidden` (dat,) set to zero."""
         if hidden.all():
             return reduce_rows(self.whitened[:, :-1], self.whitened[:, -1], self.origin, len(hidden))
         rows = np.column_stack([self.convolution.matrix, self.data.central]) * hidden[:, None]
@@ -120,15 +107,16 @@ def build_folds(
     data: FitData,
     convolution: Convolution,
     fitted_values: np.ndarray,
-    split: SplitSettings,
-    partitions: Sequence[Any] | None,
+    card: Runcard,
+    seeds: list[int],
+    partitions: Sequence[Partition] | None,
 ) -> list[Fold]:
     """One fold per partition, or a single one that hides nothing without `partitions`.
 
-    `convolution` makes the predictions, `fitted_values` (rep, dat) are the values to fit.  A partition has
-    `datasets`, `overfit` and `weight`.  Raises DataError where a fold leaves nothing to fit.
+    `convolution` makes the predictions, `fitted_values` (rep, dat) are the values to fit, `seeds` those of the
+    replicas' splits.  Raises DataError where a fold leaves nothing to fit.
     """
-    source = _Source.build(data, convolution, fitted_values, split)
+    source = _Source.build(data, convolution, fitted_values, card, seeds)
     everything = np.ones(data.ndata, bool)
     if partitions is None:
         return [_fold(source, everything, everything, everything, 1.0)]
@@ -144,7 +132,7 @@ def build_folds(
 
 
 def _fold(source: _Source, trained: np.ndarray, hidden: np.ndarray, fitted: np.ndarray, weight: float) -> Fold:
-    split = source.of_eigenmodes if source.split.diagonal_basis else source.of_points
+    split = source.of_eigenmodes if source.card.diagonal_basis else source.of_points
     pairs = split(trained)
     training = [t for t, _ in pairs]
     # without a validation set the training set stops the fit

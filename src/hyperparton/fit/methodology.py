@@ -36,7 +36,6 @@ class Methodology:
     @classmethod
     def from_parameters(cls, parameters: Parameters) -> Methodology:
         """From the `parameters` of a runcard or a trial."""
-        regularizer = parameters.regularizer_args
         return cls(
             nodes=parameters.nodes_per_layer,
             activations=parameters.activation_per_layer,
@@ -48,8 +47,8 @@ class Methodology:
             patience=int(parameters.epochs * parameters.stopping_patience),
             delta=parameters.stopping_delta,
             dropout=parameters.dropout,
-            l1=0.0 if regularizer is None else regularizer.l1,
-            l2=0.0 if regularizer is None else regularizer.l2,
+            l1=parameters.regularizer_args.l1,
+            l2=parameters.regularizer_args.l2,
             threshold_chi2=parameters.threshold_chi2,
             positivity=parameters.positivity,
             integrability=parameters.integrability,

@@ -63,7 +63,7 @@ def fit_mixed(
     evaluated as they are.
     """
     numbers = tuple(parameters)
-    setup = FitSetup.from_runcard(card, data, numbers)
+    setup = FitSetup(card, data, numbers)
     groups: list[tuple[Methodology, list[int]]] = []
     for number in numbers:
         methodology = Methodology.from_parameters(parameters[number])
@@ -75,14 +75,14 @@ def fit_mixed(
             groups.append((methodology, [number]))
     setups, parts = [], []
     for methodology, members in groups:
-        part = setup.sharing(FitSetup.from_runcard(card, data, members))
+        part = setup.sharing(FitSetup(card, data, members))
         begin = None if start is None else start(part.model(methodology), len(members))
         if training:
-            parts.append(run_fit(part, methodology, part.full_fit(), progress, begin))
+            parts.append(run_fit(part, methodology, progress, begin))
         else:
             assert begin is not None, "without training there must be parameters to evaluate"
-            parts.append(evaluate_fit(part, methodology, part.full_fit(), begin))
+            parts.append(evaluate_fit(part, methodology, begin))
         setups.append(part)
     xf = np.concatenate([part.trained.model.evaluate(part.trained.parameters, setup.grid) for part in parts])
     # the measured data are the same in the full fit of any part, so none is built for all replicas
-    return MixedFit.of(parts, numbers, central_chi2(setup, setups[0].full_fit(), xf))
+    return MixedFit.of(parts, numbers, central_chi2(setups[0], xf))

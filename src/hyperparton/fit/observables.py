@@ -27,6 +27,7 @@ __all__ = [
     "Bilinear",
     "Convolution",
     "Nonlinear",
+    "PreparedTable",
     "bilinear_prediction",
     "build_convolution",
     "linear_matrix",
@@ -41,13 +42,14 @@ _ALIGNED = 16
 
 
 def union_grid(observables: Sequence[Observable]) -> np.ndarray:
-    """The x nodes of all tables, increasing; nodes that agree to 1e-9 relative count as one."""
+    """(x,) nodes of all tables, increasing; nodes that agree to 1e-9 relative count as one."""
     x = np.sort(np.concatenate([table.xgrid for o in observables for table in o.tables]))
     new = np.concatenate([[True], np.diff(x) > 1e-9 * x[1:]])
     return x[new]
 
 
 def _positions(table: FKTable, grid: np.ndarray) -> np.ndarray:
+    """Where the nodes of a table stand on `grid` (x,)."""
     nodes = np.clip(np.searchsorted(grid, table.xgrid * (1 - 1e-8)), 0, len(grid) - 1)
     if not np.allclose(grid[nodes], table.xgrid, rtol=1e-8, atol=0.0):
         raise TrainingError(f"{table.name}: its x nodes are not on the grid of the fit")
@@ -55,7 +57,7 @@ def _positions(table: FKTable, grid: np.ndarray) -> np.ndarray:
 
 
 def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:
-    """A linear table as (dat, x, working) on `grid`."""
+    """A linear table as (dat, x, working) on `grid` (x,)."""
     flavours = working_to_evolution()[table.channels]
     matrix = np.zeros((table.values.shape[0], len(grid), len(WORKING_BASIS)))
     matrix[:, _positions(table, grid)] = np.einsum("dcx,cw->dxw", table.values, flavours)
@@ -64,13 +66,20 @@ def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Bilinear:
-    """A hadronic table: luminosities of channel pairs, contracted with `values` (dat, chan*x*x)."""
+    """A hadronic table: luminosities of channel pairs, contracted with its values."""
 
     x: np.ndarray
+    """(x,) places of its nodes on the grid of the fit"""
     left: np.ndarray
+    """(chan, working) the flavour of each channel's first proton"""
     right: np.ndarray
-    """(chan, working): the flavours of each channel"""
+    """(chan, working) that of the second"""
     values: Array
+    """(dat, chan*x*x)"""
+
+
+#: a table of an observable that is not linear: a matrix (dat, x*working), or a hadronic table
+PreparedTable = np.ndarray | Bilinear
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +88,7 @@ class Nonlinear:
 
     name: str
     operation: str
-    tables: tuple[Any, ...]
+    tables: tuple[PreparedTable, ...]
     ndata: int
 
     def predict(self, xf: np.ndarray) -> np.ndarray:
@@ -91,7 +100,8 @@ class Nonlinear:
 jax.tree_util.register_dataclass(Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
 
 
-def _contract(table: Any, xf: np.ndarray) -> np.ndarray:
+def _contract(table: PreparedTable, xf: np.ndarray) -> np.ndarray:
+    """(model, dat) of one table for `xf` (model, x, working)."""
     if not isinstance(table, Bilinear):
         flat = np.reshape(xf, (xf.shape[0], -1))
         return flat @ np.asarray(table, xf.dtype).T
@@ -111,7 +121,7 @@ def bilinear_prediction(table: Bilinear, xf: Array, xp: Any = jnp) -> Array:
     return xp.reshape(luminosity, (xf.shape[0], -1)) @ values.T
 
 
-def _prepare(table: FKTable, grid: np.ndarray) -> Any:
+def _prepare(table: FKTable, grid: np.ndarray) -> PreparedTable:
     if not table.hadronic:
         return linear_matrix(table, grid).reshape(table.values.shape[0], -1)
     basis = working_to_evolution()
@@ -142,13 +152,15 @@ def _folded(channels: np.ndarray, values: np.ndarray, alive: np.ndarray) -> tupl
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """All observables of a fit: predictions are `matrix` (dat, feature) times what `features` returns."""
+    """All observables of a fit: predictions are `matrix` times what `features` returns."""
 
     grid: np.ndarray
+    """(x,)"""
     matrix: np.ndarray
+    """(dat, feature)"""
     nonlinear: tuple[Nonlinear, ...]
     basis: np.ndarray | None = None
-    """(x*working, feature): the combinations of PDF values that the linear features are; None for the values"""
+    """(x*working, feature) the combinations of PDF values that the linear features are; None for the values"""
 
     @property
     def nonlinear_size(self) -> int:
@@ -203,7 +215,7 @@ def _is_linear(observable: Observable) -> bool:
 
 
 def build_convolution(observables: Sequence[Observable], grid: np.ndarray | None = None) -> Convolution:
-    """The convolution of `observables`, rows in their order, on `grid` (default: the union of their grids).
+    """The convolution of `observables`, rows in their order, on `grid` (x,), by default the union of their grids.
 
     Raises DataError for unknown operations, TrainingError for tables that are off the grid.
     """

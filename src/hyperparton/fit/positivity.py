@@ -42,10 +42,12 @@ def start_and_multiplier(
 
 
 class Multipliers(NamedTuple):
-    """Lagrange multipliers, each (model, set): the first value and the factor of each push."""
+    """Lagrange multipliers of sets."""
 
     initial: Array
+    """(model, set) their first values"""
     factor: Array
+    """(model, set) what each push multiplies them by"""
 
     def at(self, push: Array, sets: Array) -> Array:
         """Multipliers (model, dat) after `push` pushes; `sets` (set, dat) says which points belong to a set."""
@@ -54,7 +56,7 @@ class Multipliers(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ConstraintSets:
-    """Positivity or integrability sets on the grid of the fit."""
+    """Positivity or integrability sets on the grid (x,) of the fit."""
 
     observables: tuple[Observable, ...]
     convolution: Convolution
@@ -64,7 +66,7 @@ class ConstraintSets:
         return cls(tuple(observables), build_convolution(observables, grid))
 
     def membership(self) -> np.ndarray:
-        """(set, dat): 1 where a point belongs to a set."""
+        """(set, dat) 1 where a point belongs to a set."""
         counts = np.array([o.ndata for o in self.observables], int)
         sets = np.repeat(np.arange(len(counts)), counts)
         return (np.arange(len(counts))[:, None] == sets).astype(np.float32)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.data.operations import operate
-from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, bilinear_prediction
+from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, PreparedTable, bilinear_prediction
 from hyperparton.fit.positivity import ConstraintSets
 
 __all__ = ["Outputs", "Predictions", "Projection", "build_projection", "to_device"]
@@ -39,13 +39,15 @@ class _Group:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """The shared matrices of a problem: `matrix` (x f, column), x f ordered as (working, x), and its transpose."""
+    """The shared matrices of a problem."""
 
     matrix: Array
+    """(working*x, feature + dat) columns of the linear features of the data, then of all other predictions"""
     transposed: Array
+    """(feature + dat, working*x)"""
     bilinear: tuple[Bilinear, ...]
     spread: tuple[Array, ...]
-    """per group (dat, non-linear prediction): where they go among its rows; empty for the data"""
+    """per group (dat, dat) where its non-linear predictions go among all of it; empty for the data"""
     groups: tuple[_Group, ...]
 
     def __call__(self, xf: Array, other: Array | None = None) -> tuple[list[Outputs], list[Outputs]]:
@@ -98,7 +100,7 @@ class Outputs(NamedTuple):
 
 @jax.custom_vjp
 def _product(flat: Array, other: Array, matrix: Array, transposed: Array) -> Array:
-    """Products of the rows of `flat`, then of those of `other`, through which no gradient flows."""
+    """Products of the rows of `flat` (model, working*x), then of `other`, through which no gradient flows."""
     return jnp.concatenate([flat, other]) @ matrix
 
 
@@ -140,9 +142,10 @@ def build_projection(data: Convolution, linear: int, *constraints: Convolution) 
 
 
 class _Builder:
-    """Collects blocks of columns (x f, column) given for x f ordered as (x, working)."""
+    """Collects blocks of columns (working*x, dat), which are given as (x*working, dat)."""
 
     def __init__(self, grid: int):
+        """`grid` is the number of x."""
         self.grid = grid
         self.blocks: list[np.ndarray] = []
         self.bilinear: list[Bilinear] = []
@@ -153,7 +156,7 @@ class _Builder:
         observables = tuple((o.operation, tuple(self.table(t) for t in o.tables)) for o in nonlinear)
         return _Group(start, stop, observables)
 
-    def table(self, table: Any) -> _Table:
+    def table(self, table: PreparedTable) -> _Table:
         if isinstance(table, Bilinear):
             self.bilinear.append(table)
             return len(self.bilinear) - 1
@@ -179,7 +182,7 @@ class Predictions:
 
     @cached_property
     def kept(self) -> np.ndarray:
-        """(feature,): the features of the training."""
+        """(feature,) whether the training sees a feature."""
         size = self.convolution.matrix.shape[1]
         index = np.arange(size)
         return (index < self.linear) | (index >= size - self.convolution.nonlinear_size)

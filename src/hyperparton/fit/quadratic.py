@@ -31,7 +31,7 @@ def _times(hessian: Array, *rows: Array) -> list[Array]:
 
 
 def _of_models(of_fits: Array, models: int) -> Array:
-    """What belongs to fits (fit, ...), for each of the models."""
+    """What belongs to fits (fit, ...), for each of the models (model, ...)."""
     return jnp.repeat(of_fits, models // len(of_fits), axis=0)
 
 
@@ -41,6 +41,7 @@ def _value(product: Array, pull: Array, constant: Array, e: Array) -> Array:
 
 
 def _slope(product: Array, pull: Array) -> Array:
+    """(model, feature): the gradient by e."""
     return 2.0 * (product - _of_models(pull, len(product)))
 
 

@@ -28,13 +28,13 @@ class TrainedModels:
     best_epoch: np.ndarray
     """(model,), -1 where no epoch passed"""
     stop_epoch: np.ndarray
-    """(model,)"""
+    """(model,) last epoch of the training"""
     history: np.ndarray
-    """(push, model, 2): the learning curve, training and validation chi2 per point every 100 epochs"""
+    """(push, model, 2) the learning curve, training and validation chi2 per point every 100 epochs"""
     validation_chi2: np.ndarray
     """(model,) per point at `parameters`, double precision"""
     training_chi2: np.ndarray
-    """(model,)"""
+    """(model,) the same of the training data"""
 
     @classmethod
     def evaluated(
@@ -61,7 +61,7 @@ class TrainedModels:
         return cls(model, parameters, best_epoch, stop_epoch, history, validation, training)
 
     def select(self, models: slice | np.ndarray) -> dict[str, Any]:
-        """Parameters of some of the models."""
+        """Parameters of some of the models, by their places (model,)."""
         return jax.tree.map(lambda a: a[models], self.parameters)
 
 

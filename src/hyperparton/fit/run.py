@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from hyperparton.data.types import FitData
-from hyperparton.fit.folds import Fold
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.result import FitResult, TrainedModels
 from hyperparton.fit.setup import FitSetup
@@ -23,7 +22,6 @@ __all__ = ["central_chi2", "evaluate_fit", "fit_runcard", "run_fit"]
 def run_fit(
     setup: FitSetup,
     methodology: Methodology,
-    full_fit: Sequence[Fold],
     progress: ProgressCallback | None = None,
     start: ModelParameters | None = None,
 ) -> FitResult:
@@ -31,18 +29,16 @@ def run_fit(
 
     `start`: parameters of the model, one per replica, to begin with; without, they are drawn from the replicas' seeds.
     """
-    return _result(setup, setup.train(methodology, full_fit, progress, start=start), full_fit)
+    return _result(setup, setup.train(methodology, [setup.full_fit], progress, start=start))
 
 
-def evaluate_fit(
-    setup: FitSetup, methodology: Methodology, full_fit: Sequence[Fold], parameters: ModelParameters
-) -> FitResult:
+def evaluate_fit(setup: FitSetup, methodology: Methodology, parameters: ModelParameters) -> FitResult:
     """The same result for these parameters, one set per replica, without any training."""
-    return _result(setup, setup.untrained(methodology, full_fit, parameters), full_fit)
+    return _result(setup, setup.untrained(methodology, [setup.full_fit], parameters))
 
 
-def _result(setup: FitSetup, trained: TrainedModels, full_fit: Sequence[Fold]) -> FitResult:
-    experimental = full_fit[0].experimental
+def _result(setup: FitSetup, trained: TrainedModels) -> FitResult:
+    experimental = setup.full_fit.experimental
     xf = trained.model.evaluate(trained.parameters, setup.grid)
     features = setup.compressed.features(xf)
     return FitResult(
@@ -53,14 +49,14 @@ def _result(setup: FitSetup, trained: TrainedModels, full_fit: Sequence[Fold]) -
         best_epoch=trained.best_epoch,
         stop_epoch=trained.stop_epoch,
         passed=trained.best_epoch >= 0,
-        central_chi2=central_chi2(setup, full_fit, xf),
+        central_chi2=central_chi2(setup, xf),
         trained=trained,
     )
 
 
-def central_chi2(setup: FitSetup, full_fit: Sequence[Fold], xf: np.ndarray) -> float:
+def central_chi2(setup: FitSetup, xf: np.ndarray) -> float:
     """chi2 per point of the mean of the PDFs xf (rep, x, working) on the grid of the setup."""
-    experimental = full_fit[0].experimental
+    experimental = setup.full_fit.experimental
     mean = setup.compressed.features(xf.mean(axis=0, keepdims=True))
     return float(experimental(mean)[0] / experimental.ndata)
 
@@ -76,8 +72,8 @@ def fit_runcard(
 
     Raises TrainingError with everything that is wrong with the others.
     """
-    setup = FitSetup.from_runcard(card, data, replicas)
+    setup = FitSetup(card, data, replicas)
     chosen = card.parameters if parameters is None else parameters
     if not isinstance(chosen, Parameters):
         chosen = trial_parameters(chosen)
-    return run_fit(setup, Methodology.from_parameters(chosen), setup.full_fit(), progress)
+    return run_fit(setup, Methodology.from_parameters(chosen), progress)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from hyperparton.data.masks import replica_seeds
 from hyperparton.data.pseudodata import make_replicas
-from hyperparton.data.types import FitData
+from hyperparton.data.types import FitData, Observable
 from hyperparton.errors import TrainingError
 from hyperparton.fit.batch_data import BatchData
-from hyperparton.fit.folds import Fold, SplitSettings, build_folds
+from hyperparton.fit.folds import Fold, build_folds, split_seeds
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.observables import Convolution, build_convolution, union_grid
 from hyperparton.fit.positivity import ConstraintSets
@@ -22,8 +21,7 @@ from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
 from hyperparton.pdf.feature_scaling import feature_scaling
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
-from hyperparton.pdf.sum_rules import sum_rule_mode
-from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.card import KFold, Partition, Runcard
 
 __all__ = ["FitSetup"]
 
@@ -32,45 +30,19 @@ _TRAINING_CUT = 1e-3
 
 
 class FitSetup:
-    """What all fits of a runcard share: data, predictions, splits, seeds.  Built once, used for every trial."""
+    """What all fits of a runcard share.  It is built once and used for every trial."""
 
-    def __init__(
-        self,
-        data: FitData,
-        fitting: Any,
-        nnseeds: Sequence[int],
-        split: SplitSettings,
-        *,
-        fitted_values: np.ndarray | None = None,
-        partitions: Sequence[Any] | None = None,
-        sum_rules: object = "All",
-    ):
+    def __init__(self, card: Runcard, data: FitData, replicas: Sequence[int]):
+        """`replicas` are their numbers, from 1; each has n3fit's seeds of that number."""
+        self.card = card
         self.data = data
-        self.fitting = fitting
-        self.replicas = split.replicas
-        self.nnseeds = tuple(int(seed) for seed in nnseeds)
-        self.split = split
-        self.partitions = partitions
-        self.sum_rules = sum_rule_mode(sum_rules)
+        self.replicas = tuple(replicas)
+        self.nnseeds: list[int] = replica_seeds(card.nnseed, replicas).tolist()
+        self.split_seeds = split_seeds(card, replicas)
+        drawn = make_replicas(data, card.mcseed, replicas) if card.genrep else None
+        #: (rep, dat)
+        self.fitted_values = np.tile(data.central, (len(replicas), 1)) if drawn is None else drawn
         self._last_data: tuple[list[Fold], BatchData] | None = None
-        self.fitted_values = np.tile(data.central, (len(self.replicas), 1)) if fitted_values is None else fitted_values
-
-    @classmethod
-    def from_runcard(cls, card: Runcard, data: FitData, replicas: Sequence[int]) -> FitSetup:
-        """The setup of a runcard for the replicas with these numbers (from 1), with n3fit's seeds for each."""
-        values = make_replicas(data, card.mcseed, replicas) if card.genrep else None
-        split = SplitSettings(
-            tuple(replicas), card.trvlseed, card.same_trvl_per_replica, card.diagonal_basis, card.diagonal_frac
-        )
-        return cls(
-            data,
-            card.fitting,
-            replica_seeds(card.nnseed, replicas).tolist(),
-            split,
-            fitted_values=values,
-            partitions=None if card.kfold is None else card.kfold.partitions,
-            sum_rules=card.sum_rules,
-        )
 
     def sharing(self, other: FitSetup) -> FitSetup:
         """`other`, a setup of the same data for other replicas, with what does not depend on replicas taken from here.
@@ -81,8 +53,15 @@ class FitSetup:
             other.__dict__[name] = getattr(self, name)
         return other
 
+    @property
+    def kfold(self) -> KFold:
+        """The runcard's `kfold`; raises TrainingError where it has none."""
+        if self.card.kfold is None:
+            raise TrainingError("a scan needs kfold: partitions in the runcard, given: none")
+        return self.card.kfold
+
     @cached_property
-    def observables(self) -> list[Any]:
+    def observables(self) -> list[Observable]:
         return [d.observable for d in self.data.datasets]
 
     @cached_property
@@ -118,41 +97,33 @@ class FitSetup:
         return [*data, *(o.tables[0].xgrid for o in (*self.data.positivity, *self.data.integrability))]
 
     @cached_property
-    def _folds(self) -> list[Fold]:
-        return self._build(self.partitions)
-
-    @cached_property
-    def _full_fit(self) -> list[Fold]:
-        return self._build(None)
-
-    def _build(self, partitions: Sequence[Any] | None) -> list[Fold]:
-        return build_folds(self.data, self.compressed, self.fitted_values, self.split, partitions)
-
     def folds(self) -> list[Fold]:
         """The folds of the runcard's partitions; raises TrainingError where it has none."""
-        if not self.partitions:
-            raise TrainingError("a scan needs kfold: partitions in the runcard, given: none")
-        return self._folds
+        return self._build(self.kfold.partitions)
 
-    def full_fit(self) -> list[Fold]:
+    @cached_property
+    def full_fit(self) -> Fold:
         """The one fold that hides nothing."""
-        return self._full_fit
+        return self._build(None)[0]
+
+    def _build(self, partitions: Sequence[Partition] | None) -> list[Fold]:
+        return build_folds(self.data, self.compressed, self.fitted_values, self.card, self.split_seeds, partitions)
 
     def fold_seeds(self, k: int) -> list[int]:
         """Network seeds of fold `k`: the replicas' own for the first, numbers drawn from them for the others."""
         if k == 0:
-            return list(self.nnseeds)
+            return self.nnseeds
         return [int(np.random.default_rng(seed).integers(1, 2**30)) * k for seed in self.nnseeds]
 
     def model(self, methodology: Methodology) -> PDFModel:
         """The PDF model of a methodology."""
         points = methodology.feature_scaling_points
         return build_model(
-            self.fitting,
+            self.card.fitting,
             methodology.nodes,
             methodology.activations,
             methodology.layer_type,
-            sum_rules=self.sum_rules,
+            sum_rules=self.card.sum_rules,
             scaling=None if points is None else feature_scaling(self.xgrids, points),
         )
 
@@ -175,13 +146,13 @@ class FitSetup:
 
     def batch_data(self, folds: Sequence[Fold]) -> BatchData:
         """The data of all models; kept for the next trial with the same folds."""
-        kept = self._last_data
-        if kept is None or len(kept[0]) != len(folds) or any(a is not b for a, b in zip(kept[0], folds, strict=True)):
+        if self._last_data is None or self._last_data[0] != list(folds):
             data = BatchData(
                 training=[chi2 for fold in folds for chi2 in fold.training],
                 validation=[chi2 for fold in folds for chi2 in fold.validation],
                 seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
                 folds=[k for k, fold in enumerate(folds) for _ in fold.training],
+                kept=self.predictions.kept,
             )
-            self._last_data = kept = (list(folds), data)
-        return kept[1]
+            self._last_data = (list(folds), data)
+        return self._last_data[1]

@@ -23,6 +23,7 @@ class Criteria(NamedTuple):
     """Settings of the stopping, each (model,)."""
 
     epochs: Array
+    """most of them"""
     patience: Array
     """in epochs"""
     delta: Array
@@ -36,9 +37,11 @@ class StoppingState(NamedTuple):
     """What the stopping remembers, each (model,)."""
 
     best_loss: Array
+    """validation loss of the best epoch"""
     best_epoch: Array
     """-1 as long as no epoch has passed"""
     since_best: Array
+    """epochs since then"""
     running: Array
     stop_epoch: Array
 

@@ -20,7 +20,7 @@ from hyperparton.fit.projection import Predictions, to_device
 from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.stopping import Criteria
 from hyperparton.fit.stopping import start as start_stopping
-from hyperparton.nn.optimizers import COEFFICIENTS, MomentRule, optimizer_rule
+from hyperparton.nn.optimizers import COEFFICIENTS, RULES, MomentRule
 from hyperparton.pdf.batched import network_shape, node_masks, pad_weights, point_arrays, unpad_weights
 from hyperparton.pdf.model import ModelParameters, PDFModel
 from hyperparton.pdf.network import dropout_layer
@@ -52,14 +52,14 @@ class FitJob:
 def compile_key(job: FitJob, data: BatchData, predictions: Predictions) -> CompileKey:
     """What is compiled for this job."""
     methodology, model = job.methodology, job.model
-    fused = isinstance(optimizer_rule(methodology.optimizer), MomentRule)
+    fused = isinstance(RULES[methodology.optimizer], MomentRule)
     return CompileKey(
         shape=network_shape(model, predictions.convolution.grid),
         optimizer=MOMENTS if fused else methodology.optimizer,
         use_dropout=methodology.dropout > 0 and dropout_layer(model.architecture) is not None,
         use_regularizer=methodology.l1 != 0 or methodology.l2 != 0,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
-        split=data.chi2_arrays(predictions.kept).summed is not None,
+        split=data.chi2_arrays.summed is not None,
     )
 
 
@@ -98,12 +98,11 @@ class _Batch:
         self.models, state = self._arrays()
         problem = ProblemArrays(
             points=to_device(point_arrays(jobs[0].model, predictions.convolution.grid)),
-            origin=to_device(data.origin[predictions.kept]),
+            origin=to_device(data.origin[data.kept]),
             **predictions.arrays,
         )
-        chi2 = data.chi2_arrays(predictions.kept)
-        self.runner = BatchRunner(self.key, problem, state, chi2, np.array(data.folds), self.models)
-        #: (model, 2) of each push, and how many of them belong to each job
+        self.runner = BatchRunner(self.key, problem, state, data.chi2_arrays, np.array(data.folds), self.models)
+        #: (model, 2) training and validation chi2 per point of each push, and how many of them belong to each job
         self.history: list[np.ndarray] = []
         self.pushes = [0] * len(jobs)
         self.running = [True] * len(jobs)
@@ -116,7 +115,7 @@ class _Batch:
 
         def slots(leaf: np.ndarray) -> Any:
             parts = zip(self.jobs, np.split(leaf, len(self.jobs)), strict=True)
-            return _joined([optimizer_rule(job.methodology.optimizer).start(part) for job, part in parts])
+            return _joined([RULES[job.methodology.optimizer].start(part) for job, part in parts])
 
         arrays: ModelArrays = _joined(models)
         nan = np.full(arrays.keys.shape, np.nan, np.float32)
@@ -146,7 +145,7 @@ class _Batch:
             return np.zeros((PUSH_EACH, len(self.jobs), len(COEFFICIENTS)), np.float32)
         tables = []
         for methodology in (job.methodology for job in self.jobs):
-            rule = optimizer_rule(methodology.optimizer)
+            rule = RULES[methodology.optimizer]
             assert isinstance(rule, MomentRule)
             tables.append(rule.schedule(methodology.optimizer_numbers, epoch, PUSH_EACH))
         return np.stack(tables, axis=1)
@@ -188,7 +187,7 @@ class _Batch:
 
 
 def _start(job: FitJob, data: BatchData, predictions: Predictions) -> tuple[ModelParameters, ModelArrays]:
-    """The parameters that are trained, and what does not change, of a job's models."""
+    """The parameters that are trained, and what does not change, of a job's models: arrays (model, ...)."""
     count, methodology = len(data.seeds), job.methodology
     start = job.begin(data.seeds)
     trained: ModelParameters = {"layers": pad_weights(job.model.architecture, start["layers"])}
@@ -207,6 +206,7 @@ def _start(job: FitJob, data: BatchData, predictions: Predictions) -> tuple[Mode
 
 
 def _hyper_arrays(methodology: Methodology, models: int) -> HyperArrays:
+    """The methodology's numbers, each (model,), the same for all models."""
     real, integer = partial(np.full, models, dtype=np.float32), partial(np.full, models, dtype=np.int32)
     criteria = Criteria(
         epochs=integer(methodology.epochs),

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.catalogue import LOSS_TYPES, STATISTICS
-from hyperparton.errors import TrainingError, unknown
+from hyperparton.catalogue import STATISTICS
 from hyperparton.hyperloss.metrics import Metrics
+from hyperparton.runcard.card import KFold
 
 __all__ = ["FoldResult", "HyperLoss", "TrialLoss", "convergence_penalty"]
 
@@ -53,12 +53,6 @@ class TrialLoss:
     reason: str | None = None
 
 
-def _statistic(name: str, what: str) -> Callable[..., Any]:
-    if name not in _STATISTICS:
-        raise TrainingError(unknown(what, name, STATISTICS))
-    return _STATISTICS[name]
-
-
 def convergence_penalty(chi2exp: float, reference: float = 1.2, scale: float = 100.0) -> float:
     """Cost of a fit that does not describe the data it was given: 100 (chi2exp - 1.2) above 1.2, nothing below."""
     excess = chi2exp - reference
@@ -67,7 +61,7 @@ def convergence_penalty(chi2exp: float, reference: float = 1.2, scale: float = 1
 
 @dataclass(frozen=True)
 class HyperLoss:
-    """Statistics over replicas and folds, as the runcard's `kfold` names them.
+    """Statistics over replicas and folds, as the runcard's `kfold` says.
 
     `loss_type`: chi2 takes, per fold, the statistic of the validation chi2 of the best replicas (the proportion
     `reduce_proportion`, by validation chi2) plus what the best of the remaining proportion of experimental chi2
@@ -75,46 +69,37 @@ class HyperLoss:
     reciprocal of the statistic over folds.
     """
 
-    loss_type: str = "chi2"
-    replica_statistic: str = "average"
-    fold_statistic: str = "average"
-    reduce_proportion: float = 0.85
-    penalties_in_loss: bool = False
-
-    def __post_init__(self) -> None:
-        if self.loss_type not in LOSS_TYPES:
-            raise TrainingError(unknown("loss_type", self.loss_type, LOSS_TYPES))
-        _statistic(self.replica_statistic, "replica_statistic")
-        _statistic(self.fold_statistic, "fold_statistic")
+    kfold: KFold
 
     def best_replicas(self, validation: np.ndarray) -> np.ndarray:
-        """Indices of the proportion of replicas with the lowest validation chi2."""
-        return np.argsort(validation, axis=0)[: math.ceil(self.reduce_proportion * len(validation))]
+        """Indices of the proportion of replicas with the lowest validation chi2 (rep,)."""
+        return np.argsort(validation, axis=0)[: math.ceil(self.kfold.reduce_proportion * len(validation))]
 
     def penalised(self, fold: FoldResult) -> np.ndarray:
         """Experimental chi2 (rep,), with the penalties where the runcard wants them in the loss."""
-        if not self.penalties_in_loss:
+        if not self.kfold.penalties_in_loss:
             return fold.experimental
         return sum(fold.penalties.values(), fold.experimental)
 
     def fold_loss(self, fold: FoldResult) -> float:
         """Hyper loss of one fold."""
-        if self.loss_type == "chi2p":
+        kfold = self.kfold
+        if kfold.loss_type == "chi2p":
             return fold.hidden.chi2
-        if self.loss_type in ("phi2", "logp"):
-            extra = sum(float(np.mean(p)) for p in fold.penalties.values()) if self.penalties_in_loss else 0.0
-            return getattr(fold.hidden, self.loss_type) + extra
-        over_replicas = _statistic(self.replica_statistic, "replica_statistic")
+        if kfold.loss_type in ("phi2", "logp"):
+            extra = sum(float(np.mean(p)) for p in fold.penalties.values()) if kfold.penalties_in_loss else 0.0
+            return getattr(fold.hidden, kfold.loss_type) + extra
+        over_replicas = _STATISTICS[kfold.replica_statistic]
         validation = float(over_replicas(fold.validation[self.best_replicas(fold.validation)]))
         experimental = np.sort(self.penalised(fold))
-        count = math.ceil((1.0 - self.reduce_proportion) * len(experimental))
+        count = math.ceil((1.0 - kfold.reduce_proportion) * len(experimental))
         covered = float(over_replicas(experimental[: max(count, 1)]))
         return validation + max(covered, _EXPERIMENTAL_TARGET) - _EXPERIMENTAL_TARGET
 
     def over_folds(self, losses: Sequence[float]) -> float:
         """The statistic over folds; its reciprocal for phi2, whose large values are the good ones."""
-        value = float(_statistic(self.fold_statistic, "fold_statistic")(np.asarray(losses, float)))
-        return 1.0 / value if self.loss_type == "phi2" else value
+        value = float(_STATISTICS[self.kfold.fold_statistic](np.asarray(losses, float)))
+        return 1.0 / value if self.kfold.loss_type == "phi2" else value
 
     def trial_loss(self, folds: Sequence[FoldResult], threshold: float) -> TrialLoss:
         """Loss of a trial.  A fold over `threshold` fails it: later folds do not count, and the losses so far are

@@ -40,18 +40,8 @@ class ModelTrainer:
     #: report(epoch, loss, folds, epochs) -> None
     report: Callable[..., None] | None = None
 
-    def __init__(
-        self,
-        setup: FitSetup,
-        penalties: Sequence[str] = (),
-        hyper_loss: HyperLoss | None = None,
-        threshold: float = 50.0,
-        progress: ProgressCallback | None = None,
-    ):
+    def __init__(self, setup: FitSetup, progress: ProgressCallback | None = None):
         self.setup = setup
-        self.penalties = tuple(penalties)
-        self.hyper_loss = hyper_loss or HyperLoss()
-        self.threshold = threshold
         self.progress = progress
         self._hyperopt = False
         self._keys: tuple[str, ...] = ()
@@ -61,18 +51,12 @@ class ModelTrainer:
         cls, card: Runcard, data: FitData, replicas: Sequence[int] = (1,), progress: ProgressCallback | None = None
     ) -> ModelTrainer:
         """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold."""
-        setup = FitSetup.from_runcard(card, data, replicas)
-        kfold = card.kfold
-        if kfold is None:
-            return cls(setup, progress=progress)
-        loss = HyperLoss(
-            loss_type=kfold.loss_type,
-            replica_statistic=kfold.replica_statistic,
-            fold_statistic=kfold.fold_statistic,
-            reduce_proportion=kfold.reduce_proportion,
-            penalties_in_loss=kfold.penalties_in_loss,
-        )
-        return cls(setup, kfold.penalties, loss, kfold.threshold, progress)
+        return cls(FitSetup(card, data, replicas), progress)
+
+    @property
+    def hyper_loss(self) -> HyperLoss:
+        """The loss of trials; raises TrainingError where the runcard has no `kfold`."""
+        return HyperLoss(self.setup.kfold)
 
     @cached_property
     def fold_metrics(self) -> list[tuple[ReducedMetrics, ReducedMetrics]]:
@@ -83,7 +67,7 @@ class ModelTrainer:
             covmat = data.experimental_covmat[np.ix_(rows, rows)]
             return ReducedMetrics.build(matrix[rows], data.central[rows], covmat, origin)
 
-        return [(of(f.hidden, f.experimental.origin), of(f.fitted, f.experimental.origin)) for f in self.setup.folds()]
+        return [(of(f.hidden, f.experimental.origin), of(f.fitted, f.experimental.origin)) for f in self.setup.folds]
 
     def set_hyperopt(self, on: bool, keys: Iterable[str] | None = None) -> None:
         """Switch scanning on or off; `keys` are the parameters that the scan samples."""
@@ -101,7 +85,7 @@ class ModelTrainer:
                 raise result
             return result
         methodology = Methodology.from_parameters(trial_parameters(params))
-        fit: FitResult = run_fit(self.setup, methodology, self.setup.full_fit(), self.progress)
+        fit: FitResult = run_fit(self.setup, methodology, self.progress)
         return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
 
     def hyperparametrizable_batch(
@@ -114,7 +98,7 @@ class ModelTrainer:
         """
         results: dict[int, dict[str, Any] | Exception] = {}
         groups: dict[Any, list[tuple[int, FitJob]]] = {}
-        data, predictions = self.setup.batch_data(self.setup.folds()), self.setup.predictions
+        data, predictions = self.setup.batch_data(self.setup.folds), self.setup.predictions
         for k, params in enumerate(trials):
             try:
                 job = self._job(params, None if reports is None else reports[k])
@@ -133,8 +117,9 @@ class ModelTrainer:
         return FitJob(self.setup.model(methodology), methodology, checkpoint)
 
     def _finished(self, trained: TrainedModels, methodology: Methodology) -> dict[str, Any]:
-        results = self._fold_results(trained, methodology, self.penalties)
-        return self._trial_result(results, self.hyper_loss.trial_loss(results, self.threshold))
+        kfold = self.setup.kfold
+        results = self._fold_results(trained, methodology, kfold.penalties)
+        return self._trial_result(results, self.hyper_loss.trial_loss(results, kfold.threshold))
 
     def _checkpoint(
         self,
@@ -144,14 +129,14 @@ class ModelTrainer:
         snapshot: Callable[[], TrainedModels],
     ) -> None:
         """Report the loss of the fits as they stand; a trial that is pruned here keeps the result as it stands."""
-        trained = snapshot()
-        results = self._fold_results(trained, methodology, self.penalties if self.hyper_loss.penalties_in_loss else ())
+        trained, kfold = snapshot(), self.setup.kfold
+        results = self._fold_results(trained, methodology, kfold.penalties if kfold.penalties_in_loss else ())
         # no threshold: a fold that is above it now may come down
         stands = self.hyper_loss.trial_loss(results, math.inf)
         try:
             report(epoch, stands.loss, stands.fold_losses, methodology.epochs)
         except TrialPrunedError as pruned:
-            pruned.result = self._trial_result(self._fold_results(trained, methodology, self.penalties), stands)
+            pruned.result = self._trial_result(self._fold_results(trained, methodology, kfold.penalties), stands)
             raise
 
     def _fold_results(
@@ -167,7 +152,7 @@ class ModelTrainer:
         k: int,
         penalties: Sequence[str],
     ) -> FoldResult:
-        fold = self.setup.folds()[k]
+        fold = self.setup.folds[k]
         replicas = len(self.setup.replicas)
         rows = slice(k * replicas, (k + 1) * replicas)
         parameters, model = trained.select(rows), trained.model
@@ -228,5 +213,5 @@ class ModelTrainer:
             "hyper_losses_chi2": [f.hidden.chi2 for f in folds],
             "hyper_losses_phi2": [f.hidden.phi2 for f in folds],
             "hyper_losses_logp": [f.hidden.logp for f in folds],
-            "penalties": {name: [f.penalties[name].tolist() for f in folds] for name in self.penalties},
+            "penalties": {name: [f.penalties[name].tolist() for f in folds] for name in self.setup.kfold.penalties},
         }

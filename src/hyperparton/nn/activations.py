@@ -10,9 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from hyperparton.catalogue import ACTIVATIONS
-from hyperparton.errors import TrainingError, unknown
 
-__all__ = ["activation"]
+__all__ = ["ACTIVATION_FUNCTIONS"]
 
 Array = Any
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -40,7 +39,8 @@ def _gelu(xp: Any, x: Array) -> Array:
     return 0.5 * x * (1.0 + erf(x / 2**0.5))
 
 
-_FUNCTIONS: Mapping[str, Callable[[Any, Array], Array]] = MappingProxyType(
+#: name -> ``f(xp, x)``, with `xp` either numpy or jax.numpy
+ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Any, Array], Array]] = MappingProxyType(
     {
         "tanh": lambda xp, x: xp.tanh(x),
         "sigmoid": _sigmoid,
@@ -59,15 +59,4 @@ _FUNCTIONS: Mapping[str, Callable[[Any, Array], Array]] = MappingProxyType(
         "modified_tanh": lambda xp, x: abs(x) * xp.tanh(x),
     }
 )
-assert set(_FUNCTIONS) == set(ACTIVATIONS)
-
-
-def activation(name: str) -> Callable[[Any, Array], Array]:
-    """The function ``f(xp, x)`` called `name`, with `xp` either numpy or jax.numpy.
-
-    Raises TrainingError for an unknown name.
-    """
-    try:
-        return _FUNCTIONS[name]
-    except KeyError:
-        raise TrainingError(unknown("activation", name, ACTIVATIONS)) from None
+assert set(ACTIVATION_FUNCTIONS) == set(ACTIVATIONS)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from hyperparton.catalogue import INITIALIZERS
-from hyperparton.errors import TrainingError, unknown
 
 __all__ = ["Initializer", "MetaLayer", "initialize"]
 
@@ -76,12 +75,5 @@ assert set(MetaLayer.initializers) == set(INITIALIZERS)
 
 
 def initialize(name: str, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
-    """One kernel (in, out) in float32 from the initializer `name`.
-
-    Raises TrainingError for an unknown name.
-    """
-    try:
-        draw = MetaLayer.initializers[name]
-    except KeyError:
-        raise TrainingError(unknown("initializer", name, MetaLayer.initializers)) from None
-    return draw(rng, fan_in, fan_out, (fan_in, fan_out)).astype(np.float32)
+    """One kernel (in, out) in float32 from the initializer `name`."""
+    return MetaLayer.initializers[name](rng, fan_in, fan_out, (fan_in, fan_out)).astype(np.float32)

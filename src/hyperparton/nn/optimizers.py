@@ -26,7 +26,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.catalogue import OPTIMIZERS
-from hyperparton.errors import TrainingError, unknown
 from hyperparton.runcard.parameters import Optimizer
 
 __all__ = [
@@ -38,7 +37,6 @@ __all__ = [
     "clip_by_norm",
     "hyperparameters",
     "moment_update",
-    "optimizer_rule",
 ]
 
 Array = Any
@@ -120,9 +118,8 @@ def _nadam(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _sgd(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
-    momentum = numbers.get("momentum", 0.0)
-    nesterov = numbers.get("nesterov", 0.0) > 0
-    step = {"c1": momentum, "c2": 1.0} if nesterov else {"c1": 1.0, "c2": 0.0}
+    momentum = numbers["momentum"]
+    step = {"c1": momentum, "c2": 1.0} if numbers["nesterov"] > 0 else {"c1": 1.0, "c2": 0.0}
     return {**_OFF, "a1": momentum, "b1": 1.0, "c3": 0.0, "d1": 1.0, **step}
 
 
@@ -184,14 +181,6 @@ class MetaModel:
     accepted_optimizers: Mapping[str, tuple[MomentRule | Rule, Mapping[str, float | bool]]] = {
         name: (RULES[name], OPTIMIZERS[name]) for name in OPTIMIZERS
     }
-
-
-def optimizer_rule(name: str) -> MomentRule | Rule:
-    """The rule called `name`; raises TrainingError for an unknown name."""
-    try:
-        return RULES[name]
-    except KeyError:
-        raise TrainingError(unknown("optimizer", name, RULES)) from None
 
 
 def hyperparameters(optimizer: Optimizer) -> dict[str, float]:

@@ -10,11 +10,11 @@ To add a fit basis, list its elements in `catalogue.FITBASES`; an element that n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from hyperparton.catalogue import FITBASES
 from hyperparton.data.types import EVOLUTION_BASIS
-from hyperparton.errors import TrainingError, unknown
 
 __all__ = ["WORKING_BASIS", "fit_to_working", "working_to_evolution"]
 
@@ -47,16 +47,11 @@ _EVOLUTION_CONTENT = {
 }  # fmt: skip
 
 
-def fit_to_working(fitbasis: str, elements: tuple[str, ...]) -> np.ndarray:
-    """Matrix (working, flav) from the network's outputs, in the runcard's order `elements`, to the working basis.
+def fit_to_working(elements: Sequence[str]) -> np.ndarray:
+    """Matrix (working, flav) from the network's outputs to the working basis.
 
-    Raises TrainingError for an unknown fitbasis or elements that are not its own.
+    `elements` are those of one of `FITBASES`, in the order of the outputs.
     """
-    if fitbasis not in FITBASES:
-        raise TrainingError(unknown("fitbasis", fitbasis, FITBASES))
-    known = FITBASES[fitbasis]
-    if sorted(elements) != sorted(known):
-        raise TrainingError(f"the basis of fitbasis {fitbasis} needs {', '.join(known)}, given: {', '.join(elements)}")
     fitted, working = (np.array([_CONTENT[name] for name in basis], float) for basis in (elements, WORKING_BASIS))
     # the coefficients are ratios of small integers: rounding takes away what the solution of the equations adds
     return np.ascontiguousarray(np.round(np.linalg.solve(fitted.T, working.T).T, 12) + 0.0)

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyperparton.nn.activations import activation
+from hyperparton.nn.activations import ACTIVATION_FUNCTIONS
 from hyperparton.pdf.model import PDFModel
 from hyperparton.pdf.network import Architecture, dropout_layer
 from hyperparton.pdf.sum_rule_grid import POINT_STEP, grid_quadrature
@@ -251,7 +251,7 @@ def _activate(shape: NetworkShape, masks: NodeMasks, layer: int, z: Array) -> Ar
         return (a + b * jnp.tanh(c * z)) * mask
     if name == "square_singlet":
         return jnp.concatenate([z[:, :2] ** 2, z[:, 2:]], axis=1) * mask
-    return activation(name)(jnp, z) * mask
+    return ACTIVATION_FUNCTIONS[name](jnp, z) * mask
 
 
 def _layers(

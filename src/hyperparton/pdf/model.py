@@ -19,6 +19,7 @@ from hyperparton.pdf.bases import fit_to_working, working_to_evolution
 from hyperparton.pdf.network import Architecture, forward, initial_weights
 from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.pdf.sum_rules import Quadrature, normalisation, quadrature
+from hyperparton.runcard.card import Fitting
 
 __all__ = ["ModelParameters", "PDFModel", "Points", "build_model"]
 
@@ -47,7 +48,6 @@ class PDFModel:
     """
 
     architecture: Architecture
-    fitbasis: str
     elements: tuple[str, ...]
     preprocessing: Preprocessing
     sum_rules: str | None = "All"
@@ -65,7 +65,7 @@ class PDFModel:
     @cached_property
     def rotation(self) -> np.ndarray:
         """(flav, working)"""
-        return fit_to_working(self.fitbasis, self.elements).T
+        return fit_to_working(self.elements).T
 
     @cached_property
     def rule(self) -> Quadrature:
@@ -120,27 +120,27 @@ class PDFModel:
 
 
 def build_model(
-    fitting: Any,
+    fitting: Fitting,
     nodes: Sequence[int],
     activations: Sequence[str],
-    layer_type: str = "dense",
+    layer_type: str,
     *,
-    sum_rules: str | None = "All",
-    scaling: Callable[[np.ndarray], np.ndarray] | None = None,
+    sum_rules: str | None,
+    scaling: Callable[[np.ndarray], np.ndarray] | None,
 ) -> PDFModel:
     """The model of a runcard's section `fitting` with a network of these layers.
 
     With `scaling` (see `pdf.feature_scaling`) the network sees the scaled x alone, and there is no factor (1-x)^beta.
     """
     preprocessing = Preprocessing(
-        smallx=tuple(tuple(e.smallx) for e in fitting.basis),
-        largex=tuple(tuple(e.largex) for e in fitting.basis),
-        trainable=tuple(bool(e.trainable) for e in fitting.basis),
+        smallx=tuple(e.smallx for e in fitting.basis),
+        largex=tuple(e.largex for e in fitting.basis),
+        trainable=tuple(e.trainable for e in fitting.basis),
         large_x=scaling is None,
     )
     architecture = Architecture(tuple(nodes), tuple(activations), layer_type, 2 if scaling is None else 1)
     elements = tuple(e.fl for e in fitting.basis)
-    return PDFModel(architecture, fitting.fitbasis, elements, preprocessing, sum_rules, scaling)
+    return PDFModel(architecture, elements, preprocessing, sum_rules, scaling)
 
 
 def _map(tree: Any, function: Callable[[Any], Any]) -> Any:

@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.catalogue import LAYER_TYPES
-from hyperparton.errors import TrainingError, unknown
-from hyperparton.nn.activations import activation
+from hyperparton.nn.activations import ACTIVATION_FUNCTIONS
 from hyperparton.nn.initializers import initialize
 
 __all__ = ["Architecture", "dropout_layer", "forward", "initial_weights"]
@@ -32,19 +30,6 @@ class Architecture:
     activations: tuple[str, ...]
     layer_type: str = "dense"
     inputs: int = 2
-
-    def __post_init__(self) -> None:
-        if self.layer_type not in LAYER_TYPES:
-            raise TrainingError(unknown("layer_type", self.layer_type, LAYER_TYPES))
-        if len(self.nodes) != len(self.activations):
-            raise TrainingError(
-                f"nodes_per_layer and activation_per_layer must have the same length, given: "
-                f"{list(self.nodes)} and {list(self.activations)}"
-            )
-        if any(n < 1 for n in self.nodes):
-            raise TrainingError(f"every layer needs at least one node, given: {list(self.nodes)}")
-        for name in self.activations:
-            activation(name)
 
     @property
     def flavours(self) -> int:
@@ -89,5 +74,5 @@ def forward(architecture: Architecture, weights: Weights, inputs: Array) -> Arra
     h = inputs
     for layer, name in zip(weights, architecture.activations, strict=True):
         bias = layer["bias"][:, :, None, :] if architecture.per_flavour else layer["bias"][:, None, :]
-        h = activation(name)(np, h @ layer["kernel"] + bias)
+        h = ACTIVATION_FUNCTIONS[name](np, h @ layer["kernel"] + bias)
     return np.swapaxes(h[..., 0], -1, -2) if architecture.per_flavour else h

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 
 from hyperparton.catalogue import SUM_RULES
-from hyperparton.errors import TrainingError
 from hyperparton.pdf.bases import WORKING_BASIS
 
-__all__ = ["X_MIN", "Quadrature", "gauss_panels", "normalisation", "quadrature", "sum_rule_mode"]
+__all__ = ["X_MIN", "Quadrature", "gauss_panels", "normalisation", "quadrature"]
 
 Array = Any
 X_MIN = 1e-9
@@ -62,18 +61,6 @@ def quadrature(small: int = 13, large: int = 11) -> Quadrature:
     x = np.concatenate([np.exp(t), y])
     dx = np.concatenate([np.exp(t) * dt, dy])
     return Quadrature(x, dx, dx / x)
-
-
-def sum_rule_mode(value: object) -> str | None:
-    """`sum_rules` of a runcard as 'All', 'MSR', 'VSR' or None for off; raises TrainingError for anything else."""
-    if value is None or value is True:
-        return "All"
-    if value is False:
-        return None
-    for mode in SUM_RULES:
-        if str(value).upper() == mode.upper():
-            return mode
-    raise TrainingError(f"unknown sum_rules {value!r}, accepted: {', '.join(SUM_RULES)}, True, False")
 
 
 def _momentum(momentum: Array, valence: Array) -> dict[int, Array]:

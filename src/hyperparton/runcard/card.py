@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateA
 
 from hyperparton.catalogue import FITBASES, LOSS_TYPES, PENALTIES, STATISTICS, SUM_RULES
 from hyperparton.errors import Fault, nearest
+from hyperparton.runcard.datacuts import AddedRule, DataCuts
 from hyperparton.runcard.field_types import (
     Beside,
     FilledList,
@@ -35,7 +36,6 @@ from hyperparton.runcard.yaml_positions import Document, KeyPath
 __all__ = [
     "N3FIT",
     "BasisElement",
-    "DataCuts",
     "DatasetInput",
     "Fitting",
     "KFold",
@@ -72,21 +72,6 @@ class DatasetInput(Section):
     """Its weight in the loss; 1 is the only one that is supported."""
     custom_group: Text | None = None
     """A name for groups of sets; it changes nothing."""
-
-
-class DataCuts(Section):
-    """`datacuts`; cuts in GeV^2."""
-
-    model_config = ConfigDict(extra="allow")
-
-    t0pdfset: Text | None = None
-    """PDF set of the t0 covariance matrix; without it the experimental one is used."""
-    q2min: NonNegative = 3.49
-    """Least Q², in GeV²."""
-    w2min: NonNegative = 12.5
-    """Least W² of deep-inelastic data, in GeV²."""
-    maxTau: Positive | None = None  # noqa: N815 (NNPDF's name)
-    """Greatest τ of Drell-Yan data."""
 
 
 def _theoryid(value: Any) -> int:
@@ -232,10 +217,10 @@ class LagrangeSet(Section):
     """Variant of the set."""
 
 
-def _sum_rules(value: Any) -> bool | str:
-    """In NNPDF's spelling; capitals do not matter."""
+def _sum_rules(value: Any) -> str | None:
+    """In the spelling of `SUM_RULES`, where capitals do not matter; None for off."""
     if isinstance(value, bool):
-        return value
+        return "All" if value else None
     for name in SUM_RULES:
         if isinstance(value, str) and value.isascii() and value.upper() == name.upper():
             return name
@@ -332,8 +317,8 @@ class Runcard(_Positioned):
     """Observables that must not be negative."""
     integrability: Annotated[tuple[LagrangeSet, ...], _Listed("integdatasets")] = ()
     """Combinations of PDFs that must be integrable."""
-    added_filter_rules: Annotated[tuple[dict[str, Any], ...], ListField] = ()
-    """Cut rules beside NNPDF's own, in NNPDF's form."""
+    added_filter_rules: Annotated[tuple[AddedRule, ...], ListField] = ()
+    """Cuts beside NNPDF's own."""
     trvlseed: Seed
     """Seed of the split into training and validation data."""
     nnseed: Seed
@@ -342,8 +327,8 @@ class Runcard(_Positioned):
     """Seed of the data replicas."""
     genrep: Flag = False
     """Whether each replica is fitted to a Monte Carlo replica of the data, not to the data themselves."""
-    sum_rules: Annotated[bool | str, BeforeValidator(_sum_rules), WithJsonSchema(_SUM_RULES)] = True
-    """Sum rules that are imposed: All or true, MSR (momentum), VSR (valence), or false."""
+    sum_rules: Annotated[str | None, BeforeValidator(_sum_rules), WithJsonSchema(_SUM_RULES)] = "All"
+    """Sum rules that the fit imposes; true means All, false none."""
     diagonal_basis: Flag = True
     """Whether training and validation are split in the eigenbasis of the covariance matrix."""
     diagonal_frac: Fraction = 0.75

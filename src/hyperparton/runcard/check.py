@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +11,8 @@ from hyperparton.errors import Fault, RuncardError, nearest
 from hyperparton.runcard.card import Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.cross_checks import cross_check, cross_check_trainer
 from hyperparton.runcard.faults import shown, translated
-from hyperparton.runcard.yaml_positions import Document, load_document, parse_document
+from hyperparton.runcard.field_types import Section
+from hyperparton.runcard.yaml_positions import Document, KeyPath, load_document, parse_document
 
 __all__ = ["examine", "parse_runcard", "read_runcard"]
 
@@ -73,14 +74,17 @@ def _examined(document: Document, trainer: str | None) -> tuple[Runcard | Traine
         faults += _unsupported(document)
         wanted = {key: value for key, value in content.items() if key in model.model_fields}
         unused = tuple(key for key in content if key not in {*wanted, *_UNSUPPORTED, *_DESCRIPTIONS})
-        faults += _slips(document, unused)
+        faults += _slips(document, (), unused, (*Runcard.model_fields, "trainer"), document.content)
     try:
         card = model.model_validate(wanted)
     except ValidationError as error:
         faults += translated(error, document, (), model)
         return None, _in_order(faults)
     card._document, card._unused = document, unused
-    faults += cross_check(card) if isinstance(card, Runcard) else cross_check_trainer(card)
+    if isinstance(card, Runcard):
+        faults += [*_slips_within(card, document), *cross_check(card)]
+    else:
+        faults += cross_check_trainer(card)
     return card, _in_order(faults)
 
 
@@ -106,11 +110,23 @@ def _unsupported(document: Document) -> Iterator[Fault]:
         yield document.fault(("theory", "t0theoryid"), message, shown(theory["t0theoryid"]), "that of theoryid")
 
 
-def _slips(document: Document, unused: tuple[str, ...]) -> Iterator[Fault]:
-    """Unknown keys that are one of ours misspelt."""
+def _slips_within(card: Runcard, document: Document) -> Iterator[Fault]:
+    """Misspelt keys in the sections where NNPDF's cards carry keys of other programs."""
+    sections: dict[KeyPath, Section] = {("datacuts",): card.datacuts, ("theory",): card.theory}
+    sections |= {("fitting", "basis", place): element for place, element in enumerate(card.fitting.basis)}
+    for path, section in sections.items():
+        yield from _slips(
+            document, path, section.model_extra or (), type(section).model_fields, section.model_fields_set
+        )
+
+
+def _slips(
+    document: Document, path: KeyPath, unused: Iterable[str], known: Iterable[str], there: Container[str]
+) -> Iterator[Fault]:
+    """Unknown keys at `path` that are a known one misspelt, one that is not there."""
     from difflib import get_close_matches
 
-    known = [key for key in (*Runcard.model_fields, "trainer") if key not in document.content]
+    known = [key for key in known if key not in there]
     for key in unused:
         if get_close_matches(key, known, n=1, cutoff=_SLIP):
-            yield document.fault((key,), f"unknown key {key!r}{nearest(key, known)}", of_key=True)
+            yield document.fault((*path, key), f"unknown key {key!r}{nearest(key, known)}", of_key=True)

@@ -11,7 +11,16 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, TypeAdapter, model_validator
 
-from hyperparton.catalogue import ACTIVATIONS, INITIALIZERS, LAYER_TYPES, OPTIMIZERS, REGULARIZERS
+from hyperparton.catalogue import (
+    ACTIVATIONS,
+    DEFAULT_DROPOUT,
+    DEFAULT_LAYER_TYPE,
+    DEFAULT_OPTIMIZER,
+    INITIALIZERS,
+    LAYER_TYPES,
+    OPTIMIZERS,
+    REGULARIZERS,
+)
 from hyperparton.errors import TrainingError, nearest
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.field_types import (
@@ -71,7 +80,7 @@ def its_own_arguments(optimizer: Any) -> None:
 class Optimizer(Section):
     """`parameters: optimizer`."""
 
-    optimizer_name: OptimizerName = "RMSprop"
+    optimizer_name: OptimizerName = DEFAULT_OPTIMIZER
     """Its name."""
     learning_rate: Positive | None = None
     """Learning rate; the default is the optimizer's own."""
@@ -123,9 +132,9 @@ class TrialParameters(Section):
     """Greatest number of epochs."""
     stopping_patience: Share
     """Share of the epochs for which a fit goes on without a better validation χ²."""
-    layer_type: LayerType = "dense"
+    layer_type: LayerType = DEFAULT_LAYER_TYPE
     """One network for all flavours (dense), or one for each (dense_per_flavour)."""
-    dropout: LessThanOne = 0.0
+    dropout: LessThanOne = DEFAULT_DROPOUT
     """Share of the nodes left out at random, after the last but one of the hidden layers."""
 
 
@@ -140,7 +149,7 @@ class OtherParameters(Section):
     """Multiplier of the integrability observables."""
     regularizer: Annotated[str, *one_of("regularizer", REGULARIZERS)] | None = None
     """Regularizer of the weights."""
-    regularizer_args: RegularizerArguments | None = None
+    regularizer_args: RegularizerArguments = RegularizerArguments()
     """Its arguments."""
     threshold_chi2: Positive = 10.0
     """Validation χ² per point that the first epoch to count must be below."""
@@ -149,8 +158,12 @@ class OtherParameters(Section):
 
     @model_validator(mode="after")
     def _regularizer_is_named(self) -> OtherParameters:
-        if self.regularizer is None and self.regularizer_args is not None:
-            raise conflict("regularizer_args are given, but no regularizer", f"regularizer: {', '.join(REGULARIZERS)}")
+        if self.regularizer is None and "regularizer_args" in self.model_fields_set:
+            raise conflict(
+                "regularizer_args are given, but no regularizer",
+                f"regularizer: {', '.join(REGULARIZERS)}",
+                "regularizer_args alone",
+            )
         return self
 
 

@@ -18,7 +18,7 @@ one, whose width is more than a float can hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,11 +35,13 @@ __all__ = [
     "Range",
     "Sampler",
     "Uniform",
+    "cell_at",
     "freeze",
     "hp_choice",
     "hp_loguniform",
     "hp_quniform",
     "hp_uniform",
+    "middle",
     "optimizer_arg_wrapper",
 ]
 
@@ -77,8 +79,7 @@ class Uniform:
 
     def draw(self, rng: np.random.Generator) -> float:
         """A random value."""
-        unit = _unit(self.lower, self.upper)
-        return min(float(rng.uniform(self.lower * unit, self.upper * unit)) / unit, self.upper)
+        return self.value_at(rng.random())
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,12 @@ class LogUniform:
     def value_at(self, share: float) -> float:
         """The value at a share of the range, from 0 to 1."""
         low, high = math.log(self.lower), math.log(self.upper)
-        return self._exponential(low + share * (high - low), high)
+        logarithm = low + share * (high - low)
+        return self.upper if logarithm > high else min(max(math.exp(logarithm), self.lower), self.upper)
 
     def draw(self, rng: np.random.Generator) -> float:
         """A random value."""
-        low, high = math.log(self.lower), math.log(self.upper)
-        return self._exponential(rng.uniform(low, high), high)
-
-    def _exponential(self, logarithm: float, high: float) -> float:
-        return self.upper if logarithm > high else min(max(math.exp(logarithm), self.lower), self.upper)
+        return self.value_at(rng.random())
 
 
 @dataclass(frozen=True)
@@ -169,11 +167,11 @@ class QUniform:
 
     def share(self, value: float) -> float:
         """Where in the range the value lies, from 0 to 1: the middle of its cell."""
-        return (self.index(value) + 0.5) / self.cells
+        return middle(self.index(value), self.cells)
 
     def value_at(self, share: float) -> float:
         """The value at a share of the range, from 0 to 1."""
-        return self.point(min(int(share * self.cells), self.count))
+        return self.point(int(cell_at(share, self.cells)))
 
     def draw(self, rng: np.random.Generator) -> float:
         """A random value."""
@@ -203,11 +201,11 @@ class Choice:
 
     def share(self, value: float) -> float:
         """Where in the range the value lies, from 0 to 1: the middle of its cell."""
-        return (value + 0.5) / self.cells
+        return middle(value, self.cells)
 
     def value_at(self, share: float) -> int:
         """The value at a share of the range, from 0 to 1."""
-        return min(int(share * self.cells), self.cells - 1)
+        return int(cell_at(share, self.cells))
 
     def draw(self, rng: np.random.Generator) -> int:
         """A random value."""
@@ -218,6 +216,16 @@ class Choice:
 Range = Uniform | LogUniform | QUniform
 
 Sampler = Range | Choice
+
+
+def cell_at(share: Any, cells: Any) -> Any:
+    """The number, from 0, of the cell that a share of the range lies in; numbers or arrays."""
+    return np.minimum(np.floor(share * cells), cells - 1.0)
+
+
+def middle(cell: Any, cells: Any) -> Any:
+    """The share in the middle of a cell; numbers or arrays."""
+    return (cell + 0.5) / cells
 
 
 def _unit(lower: float, upper: float) -> float:
@@ -310,11 +318,12 @@ def hp_quniform(
 
 def hp_choice(key: str, choices: Sequence[Any] | None) -> Choice | None:
     """One of a list of options, which may hold samplers at any depth; None if there are none. Raises SpaceError."""
-    if choices is None or (hasattr(choices, "__len__") and len(choices) == 0):
+    if choices is None:
         return None
-    if isinstance(choices, str | bytes | Mapping) or not hasattr(choices, "__iter__"):
+    if isinstance(choices, str | bytes | Mapping) or not isinstance(choices, Iterable):
         raise SpaceError(f"{key}: choices must be a list, given {choices!r}")
-    return Choice(_label(key), tuple(freeze(list(choices))))
+    options = tuple(freeze(list(choices)))
+    return Choice(_label(key), options) if options else None
 
 
 def optimizer_arg_wrapper(key: str, option: float | Mapping[str, Any]) -> float | Sampler | None:

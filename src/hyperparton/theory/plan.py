@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyperparton.catalogue import Q2MIN, W2MIN
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of, read_kinematics
 from hyperparton.errors import DataError, TheoryError, nearest
 from hyperparton.theory.coefficients import Point
@@ -21,9 +22,9 @@ __all__ = ["KinematicLimits", "PlannedTable", "expand_datasets", "kinematics_of"
 class KinematicLimits:
     """The points that are computed; the rows of the others are zero, since a table keeps one row for each point."""
 
-    q2min: float = 3.49
+    q2min: float = Q2MIN
     """GeV²: smallest Q²; the default is NNPDF's cut"""
-    w2min: float = 12.5
+    w2min: float = W2MIN
     """GeV²: smallest Q² (1 - x)/x; likewise"""
 
     def __post_init__(self) -> None:

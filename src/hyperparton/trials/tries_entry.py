@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from hyperparton.catalogue import DEFAULT_DROPOUT, DEFAULT_LAYER_TYPE, DEFAULT_OPTIMIZER
 from hyperparton.trials.result import STATUSES, number_of
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 
@@ -17,6 +18,13 @@ __all__ = ["from_tries", "to_tries"]
 
 #: hyperopt's number, in `tries.json` alone, for a trial that gave no result to count; validphys leaves it out
 _ERROR = 3
+
+#: what a card of PDF fits may leave out of `parameters` and validphys asks of every trial, with the value that it had
+_UNSAID: Mapping[str, Any] = {
+    "positivity": {},
+    "layer_type": DEFAULT_LAYER_TYPE,
+    "dropout": DEFAULT_DROPOUT,
+}
 
 #: n3fit may write status ok beside a loss that is no number
 _NAN_LOSS = {"type": "NaNLoss", "message": "the loss is no number, though its status is ok"}
@@ -70,20 +78,13 @@ def from_tries(entry: Mapping[str, Any], position: int = 0) -> Trial:
 
 
 def _complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a PDF fit with the defaults that their card left unsaid and validphys asks of every trial.
-
-    Any other parameters are as they are.
-    """
+    """The parameters of a PDF fit with what their card left to the defaults; any other parameters as they are."""
     complete = dict(parameters)
     if isinstance(complete.get("optimizer"), Mapping) and "nodes_per_layer" in complete:
-        # here: the models of a card are for writing alone
-        from hyperparton.runcard.parameters import Optimizer, TrialParameters
-
-        defaults = {key: TrialParameters.model_fields[key].default for key in ("layer_type", "dropout")}
-        for key, value in {"positivity": {}, **defaults}.items():
+        for key, value in _UNSAID.items():
             if complete.get(key) is None:
                 complete[key] = value
-        complete["optimizer"] = {"optimizer_name": Optimizer().optimizer_name, **complete["optimizer"]}
+        complete["optimizer"] = {"optimizer_name": DEFAULT_OPTIMIZER, **complete["optimizer"]}
     return complete
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hyperparton.errors import RuncardError, ScanError, SpaceError, StoreError
+from hyperparton.errors import DataError, Fault, RuncardError, ScanError, SpaceError, StoreError
 from hyperparton.runcard.card import Runcard, TrainerRuncard
 from hyperparton.runcard.check import examine, parse_runcard
 
@@ -32,7 +33,7 @@ def checked_card(
         if isinstance(card, Runcard):
             from hyperparton.data.known_sets import check_dataset_names
 
-            faults += check_dataset_names(card)
+            faults += [*check_dataset_names(card), *_rules(card)]
         if not faults and card.hyperscan_config is not None:
             try:
                 scanner = scanner_of(card)
@@ -41,6 +42,18 @@ def checked_card(
     if faults or card is None:
         raise RuncardError(faults)
     return card, scanner
+
+
+def _rules(card: Runcard) -> Iterator[Fault]:
+    """What is wrong with the expressions of added rules."""
+    if card.added_filter_rules:
+        from hyperparton.data.cuts import added_rule
+
+        for place, entry in enumerate(card.added_filter_rules):
+            try:
+                added_rule(entry)
+            except DataError as error:
+                yield card.fault(("added_filter_rules", place), str(error))
 
 
 def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
