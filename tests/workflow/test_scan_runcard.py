@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyperparton import Execution, Limits, ScanSettings, read_tries, scan_runcard
-from hyperparton.errors import RuncardError, StoreError
+from hyperparton.errors import RuncardError, ScanError, StoreError
 from hyperparton.runcard.check import read_runcard
 from hyperparton.trials.local import FileTrials
 
@@ -81,6 +81,11 @@ def test_a_card_that_was_read_and_a_default_folder(card, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "card" / "progress.json").read_text()) == {"trials": 2}
     scan_runcard(card, trials=3, settings=SETTINGS)  # continues
     assert len(vals(tmp_path / "card")) == 3
+
+
+def test_a_card_that_was_read_gets_another_trainer(card, tmp_path):
+    with pytest.raises(ScanError, match="line has no function 'far'"):
+        scan_runcard(read_runcard(card), tmp_path / "scan", 1, settings=SETTINGS, trainer="line:far")
 
 
 def test_the_same_with_limits_in_a_process_beside_this_one(card, tmp_path):

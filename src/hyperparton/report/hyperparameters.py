@@ -1,4 +1,4 @@
-"""Hyperparameters as columns: which are worth a figure, and as what they are drawn and binned."""
+"""Hyperparameters as columns: which of them figures show, and how they are drawn and binned."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:
 
 
 def columns(trials: Sequence[Trial]) -> list[Column]:
-    """The hyperparameters that differ between these trials, in the order of their first coming."""
+    """The hyperparameters that differ between these trials, in the order in which they first occur."""
     names = [name for name in varied([trial.values for trial in trials]) if name not in _DERIVED]
     columns = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
-    # what differs only by applying or not says nothing that the choice above it does not say
+    # one that differs only in whether it applies repeats the choice above it
     return [column for column in columns if len({shown(v, 17) for v in column.values if v is not None}) > 1]
 
 
