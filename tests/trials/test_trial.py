@@ -44,6 +44,19 @@ def test_the_layout_is_that_of_hyperopt():
     }
 
 
+def test_what_validphys_asks_of_every_trial_of_pdf_fits_is_there():
+    """Where the card left it to the defaults; other trials are as they are."""
+    given = {"optimizer": {"learning_rate": 0.1}, "nodes_per_layer": [9, 8], "dropout": None}
+    assert to_tries(Trial(0, {}, given))["misc"]["space_vals"] == {
+        "optimizer": {"optimizer_name": "RMSprop", "learning_rate": 0.1},
+        "nodes_per_layer": [9, 8],
+        "dropout": 0.0,
+        "layer_type": "dense",
+        "positivity": {},
+    }
+    assert to_tries(Trial(0, {}, {"optimizer": "own"}))["misc"]["space_vals"] == {"optimizer": "own"}
+
+
 def test_results_become_strict_json():
     given = {
         "array": np.array([[1.5, np.nan], [np.inf, 2.0]], dtype=np.float32),
