@@ -124,9 +124,13 @@ def _trainer_and_identity(
     if isinstance(card, Runcard):
         from hyperparton.data.theory_folder import tables_digest
 
+        assert card.kfold is not None
+        if card.kfold.loss_type == "phi2" and card.kfold.best(request.replicas) < 2:
+            fault = "phi2 is the spread of the best replicas of a fold, so there must be two of them at least"
+            given = f"{request.replicas} per fold, reduce_proportion {card.kfold.reduce_proportion:g}"
+            raise RuncardError([card.fault(("kfold", "loss_type"), fault, given, "more replicas (--replicas)")])
         data = request.load_data()
         assert data is not None
-        assert card.kfold is not None
         folds = f"{len(card.kfold.partitions)} folds x {request.replicas} replicas per trial"
         for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})
