@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from hyperparton.report.panels import sections
 from hyperparton.report.plots.style import save_pdf, svg_text
 from hyperparton.report.scans import read_scans
 from hyperparton.report.summary import Options, summarise
-from hyperparton.report.write import write_report
+from hyperparton.report.write import render, write_report
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,13 @@ def test_what_users_write_is_not_markup(report):
     assert not re.search(
         r'(?:src|href)="(?:https?:)?//', page.replace('xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     )
+
+
+def test_the_command_says_all_that_makes_the_same_trials(scan_folder):
+    settings = {"engine": "gp", "seed": 7, "lag": 4, "prune": {"chance": 0.04}, "prior": ["first", "second"]}
+    scan = replace(read_scans([scan_folder()])[0], total=40, runcard="a: card", settings=settings | {"replicas": 2})
+    command = "scan RUNCARD --trials 40 --engine gp --seed 7 --lag 4 --replicas 2 --from first --from second --prune"
+    assert f"<code>hyperparton {command}</code>" in render(summarise([scan]))
 
 
 def test_the_same_trials_give_the_same_files(report, scan_folder, tmp_path):

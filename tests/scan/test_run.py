@@ -74,6 +74,14 @@ def test_numbers_of_an_execution_are_whole(name, value):
         Execution(**{name: value})
 
 
+def test_other_numbers_that_no_scan_can_have():
+    for seed in (-1, 0.5, None):
+        with pytest.raises(ScanError, match="seed must be a whole number of at least 0"):
+            ScanSettings(seed=seed)
+    with pytest.raises(ScanError, match="lease must be above 0, given -1"):
+        Execution(lease=-1)
+
+
 def test_a_space_of_n3fit_is_not_for_run_scan(tmp_path):
     with pytest.raises(ScanError, match="a scan needs a HyperScanner, given dict"):
         run_scan(tmp_path / "scan", Trainer(), {"x": 1}, 2)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from hyperparton import Execution, Limits, ScanSettings, read_tries, scan_runcard
-from hyperparton.errors import RuncardError, StoreError
+from hyperparton.errors import RuncardError, ScanError, StoreError
 from hyperparton.runcard.check import read_runcard
 from hyperparton.trials.local import FileTrials
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 CARD = """
 trainer: line:make
 parameters: {x: 0.0, other: 1}
@@ -38,6 +40,14 @@ def card(tmp_path):
     path = tmp_path / "card.yml"
     path.write_text(CARD)
     return path
+
+
+def test_a_spread_of_one_replica_is_no_loss(tmp_path):
+    """It is zero, and the loss of the trial is its reciprocal."""
+    text = (EXAMPLES / "dis_small.yml").read_text(encoding="utf-8")
+    (tmp_path / "spread.yml").write_text(text.replace("loss_type: chi2", "loss_type: phi2"))
+    with pytest.raises(RuncardError, match=r"35:14: kfold.loss_type: phi2 is the spread .* given 1 per fold"):
+        scan_runcard(tmp_path / "spread.yml", tmp_path / "out", 1, settings=SETTINGS)
 
 
 def vals(folder):
@@ -71,6 +81,11 @@ def test_a_card_that_was_read_and_a_default_folder(card, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "card" / "progress.json").read_text()) == {"trials": 2}
     scan_runcard(card, trials=3, settings=SETTINGS)  # continues
     assert len(vals(tmp_path / "card")) == 3
+
+
+def test_a_card_that_was_read_gets_another_trainer(card, tmp_path):
+    with pytest.raises(ScanError, match="line has no function 'far'"):
+        scan_runcard(read_runcard(card), tmp_path / "scan", 1, settings=SETTINGS, trainer="line:far")
 
 
 def test_the_same_with_limits_in_a_process_beside_this_one(card, tmp_path):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hyperparton.runcard.card import Runcard, TrainerRuncard
 from hyperparton.workflow.cards import checked_card
+
+if TYPE_CHECKING:
+    from hyperparton.scan.scanner import HyperScanner
 
 __all__ = ["check"]
 
@@ -31,7 +34,7 @@ def check(runcard: Path | None, schema: bool) -> None:
         click.echo(line)
 
 
-def summary(card: Runcard | TrainerRuncard, scanner: Any) -> list[str]:
+def summary(card: Runcard | TrainerRuncard, scanner: HyperScanner | None) -> list[str]:
     """What a faultless card asks for, in a few lines."""
     lines = [f"{card.path}: no faults"]
     if isinstance(card, Runcard):

@@ -28,7 +28,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from hyperparton.errors import EngineError
-from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, freeze
+from hyperparton.space.samplers import Sampler, freeze
 from hyperparton.space.tree import samplers_by_label
 from hyperparton.trials.trial import Outcome
 
@@ -39,7 +39,6 @@ __all__ = [
     "PerSpace",
     "best_and_latest",
     "counted_loss",
-    "is_extreme",
     "next_number",
     "normal_scores",
     "samplers_to_scan",
@@ -51,10 +50,6 @@ T = TypeVar("T")
 
 History = Sequence[Outcome]
 """the finished trials, ordered by number"""
-
-#: widths of linear ranges, and bounds of logarithmic ones, whose squares and products libraries compute without
-#: overflow; grids of more points are continuous to them
-_LEAST, _GREATEST, _MOST_POINTS = 1e-100, 1e100, 2**50
 
 
 class Engine(ABC):
@@ -116,16 +111,6 @@ class HistoryTracker:
 def next_number(history: History) -> int:
     """The number after those of the history."""
     return max((outcome.number for outcome in history), default=-1) + 1
-
-
-def is_extreme(sampler: Sampler) -> bool:
-    """Whether the formulae of libraries overflow or vanish for values of this range: they are given its shares then."""
-    if isinstance(sampler, Choice):
-        return False
-    if isinstance(sampler, LogUniform):
-        return not (sampler.lower >= _LEAST and sampler.upper <= _GREATEST)
-    many = isinstance(sampler, QUniform) and sampler.cells > _MOST_POINTS
-    return many or not _LEAST <= sampler.upper - sampler.lower <= _GREATEST
 
 
 def samplers_to_scan(space: Any) -> dict[str, Sampler]:

@@ -19,17 +19,9 @@ from hyperopt import hp, tpe
 from hyperopt.base import Domain
 from hyperopt.pyll.base import scope
 
-from hyperparton.engines.base import (
-    Engine,
-    History,
-    HistoryTracker,
-    PerSpace,
-    is_extreme,
-    next_number,
-    samplers_to_scan,
-)
+from hyperparton.engines.base import Engine, History, HistoryTracker, PerSpace, next_number, samplers_to_scan
 from hyperparton.errors import EngineError
-from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, Uniform
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, Uniform, is_extreme
 from hyperparton.space.tree import replace_samplers
 from hyperparton.trials.trial import Outcome
 

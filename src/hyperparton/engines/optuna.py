@@ -29,10 +29,9 @@ from hyperparton.engines.base import (
     PerSpace,
     best_and_latest,
     counted_loss,
-    is_extreme,
     samplers_to_scan,
 )
-from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, is_extreme
 from hyperparton.space.tree import choose
 from hyperparton.trials.trial import Outcome
 

@@ -73,7 +73,7 @@ class HyperLoss:
 
     def best_replicas(self, validation: np.ndarray) -> np.ndarray:
         """Indices of the proportion of replicas with the lowest validation chi2 (rep,)."""
-        return np.argsort(validation, axis=0)[: math.ceil(self.kfold.reduce_proportion * len(validation))]
+        return np.argsort(validation, axis=0)[: self.kfold.best(len(validation))]
 
     def penalised(self, fold: FoldResult) -> np.ndarray:
         """Experimental chi2 (rep,), with the penalties where the runcard wants them in the loss."""

@@ -1,6 +1,6 @@
 """n3fit's ModelTrainer as a trainer whose trials do not depend on those before them in its process.
 
-Three things of n3fit 4.1.5 outlive a trial, so that a trial is another one after others than in a process of its own:
+In n3fit 4.1.5 three things outlive a trial, so its result depends on the trials before it in the process:
 
 - The first values of the positivity and integrability multipliers are appended to lists that are never emptied. From
   the second fold on n3fit sets the multipliers from the beginning of these lists, which is the first trial's.
@@ -56,7 +56,7 @@ def build(builder: str, arguments: Mapping[str, Any]) -> tuple[Trainer, HyperSca
 
 
 class N3FitTrainer:
-    """n3fit's ModelTrainer, put back before each trial to what it is when it is made."""
+    """n3fit's ModelTrainer, reset before each trial to the state in which it was made."""
 
     def __init__(self, trainer: Any) -> None:
         self._trainer = trainer

@@ -12,6 +12,7 @@ from hyperparton.report.losses import Loss
 from hyperparton.trials.trial import Trial
 
 __all__ = [
+    "ENOUGH",
     "Convergence",
     "Failure",
     "Worker",
@@ -19,12 +20,11 @@ __all__ = [
     "failures",
     "folds_saved",
     "running_average",
-    "scan_starts",
     "workers",
 ]
 
-#: a scan counts as converged if its last quarter made the best loss better by less than this part of it
-TOLERANCE = 0.01
+#: a scan counts as converged if its last quarter improved the best loss by less than this part of it
+_TOLERANCE = 0.01
 
 #: below this number of successful trials nothing is said of convergence
 ENOUGH = 20
@@ -49,7 +49,7 @@ class Convergence:
 
     @property
     def recent_gain(self) -> float | None:
-        """By what part the last quarter of the trials made the best loss better; None if that is unknown."""
+        """The part by which the last quarter of the trials improved the best loss; None if unknown."""
         before = len(self.best) - len(self.best) // 4 - 1
         if before < 0 or not np.isfinite(self.best[before]) or self.best[before] == 0:
             return None
@@ -57,17 +57,17 @@ class Convergence:
 
     @property
     def converged(self) -> bool | None:
-        """Whether the last quarter gained less than a hundredth; None with too few successful trials to tell."""
+        """Whether the last quarter of the trials gained almost nothing; None if too few trials succeeded."""
         gain = self.recent_gain
         if gain is None or int(np.isfinite(self.losses).sum()) < ENOUGH:
             return None
-        return gain < TOLERANCE
+        return gain < _TOLERANCE
 
 
 def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:
     """The convergence over the finished trials, failed ones included: they cost time too."""
     finished = [trial for trial in trials if trial.finished]
-    starts = scan_starts(trials)
+    starts = _scan_starts(trials)
     in_time = all(trial.end is not None and trial.scan in starts for trial in finished)
     if in_time:
         finished.sort(key=lambda trial: (_since(trial.end, trial, starts), trial.scan, trial.number))
@@ -77,7 +77,7 @@ def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:
     return Convergence(tuple(finished), losses, best, seconds)
 
 
-def scan_starts(trials: Sequence[Trial]) -> dict[str, float]:
+def _scan_starts(trials: Sequence[Trial]) -> dict[str, float]:
     """When the first trial of each scan began; combined scans are set side by side from there."""
     starts: dict[str, float] = {}
     for trial in trials:
@@ -165,7 +165,7 @@ class Worker:
 
 def workers(trials: Sequence[Trial], now: float | None = None) -> list[Worker]:
     """Who worked when; trials without times are left out, running ones last until `now`."""
-    starts = scan_starts(trials)
+    starts = _scan_starts(trials)
     groups: dict[tuple[str, str], list[tuple[float, float, Trial]]] = defaultdict(list)
     for trial in trials:
         end = trial.end if trial.end is not None else (now if trial.status == "running" else None)

@@ -1,4 +1,4 @@
-"""The answers that a reader looks for: what is best, by how much, is it settled, what matters, what failed and why."""
+"""The answers of a report: what is best and by how much, is the scan converged, what matters, what failed and why."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def _distinguished(order: Sequence[tuple[Trial, float]], measure: str) -> str:
     """Whether replicas on the same folds would change the order of the best trials."""
     error = replica_error(order[0][0], measure)
     if error is None:
-        return "With one replica per fold, or without replicas, nothing is known of what chance alone changes."
+        return "Without several replicas per fold, the scan does not say how much chance alone changes."
     close = sum(1 for _, other in order[1:] if other - order[0][1] < 2 * error)
     return (
         f"Other replicas would change the best trial's {measure} χ² by ±{error:.2g} (standard error over folds and "
         f"replicas); {_count(close, 'other trial lies', 'other trials lie')} within twice that of the best loss"
-        + (": these are not told apart by this scan." if close else ".")
+        + (": this scan cannot tell them apart." if close else ".")
     )
 
 
@@ -101,7 +101,7 @@ def _converged(convergence: Convergence) -> str:
         else ("; the last quarter of the trials found no better one.")
     )
     if convergence.converged is None:
-        return f"Not to be told yet: fewer than {ENOUGH} trials succeeded. {text}"
+        return f"Not known yet: fewer than {ENOUGH} trials succeeded. {text}"
     if convergence.converged:
         answer = "Yes, as far as it can be seen" if gain == 0 else "Nearly"
         return f"{answer}: {text[0].lower()}{text[1:]}"
@@ -117,13 +117,13 @@ def _matters(entries: Sequence[Importance]) -> str:
     sentences = []
     if sure:
         sentences.append(
-            f"{_listed([entry.name for entry in sure])}: the best quarter of the trials differs from all of "
-            "them by more than chance gives."
+            f"{_listed([entry.name for entry in sure])}: here the best quarter of the trials differs from all trials "
+            "by more than chance."
         )
     else:
         sentences.append(
-            "None for sure: the best quarter of the trials differs from all of them by no more than chance "
-            f"could give among {len(entries)} hyperparameters."
+            "None for sure: the best quarter of the trials differs from all trials by no more than chance can give "
+            f"among {len(entries)} hyperparameters."
         )
     if hints:
         sentences.append(f"There are hints of {_listed([entry.name for entry in hints])}.")

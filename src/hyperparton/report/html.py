@@ -24,6 +24,9 @@ __all__ = ["inline_figure", "page"]
 
 _PARTS = files("hyperparton.report") / "templates"
 
+#: settings that a scan has by options of the same name
+_REPEATED = ("engine", "seed", "lag", "replicas", "t0pdfset")
+
 
 @cache
 def _template() -> Any:
@@ -43,8 +46,8 @@ def page(
 ) -> str:
     """The page of a summary.
 
-    `svgs` holds the figure of each panel by its name (`inline_figures`). With `linked` the page links the
-    files beside it; with `live` it asks its server for changes.
+    `svgs` holds the figure of each panel by its name (`inline_figure`). With `linked` the page links the files beside
+    it; with `live` it asks its server for changes.
     """
     best = summary.best
     options = summary.options
@@ -92,8 +95,9 @@ def _counts(summary: Summary) -> str:
 
 def _command(scan: Scan) -> str:
     """The command that makes the same scan again."""
-    chosen = {"engine": "--engine", "seed": "--seed", "replicas": "--replicas", "t0pdfset": "--t0pdfset"}
-    parts = [f"{option} {scan.settings[key]}" for key, option in chosen.items() if scan.settings.get(key) is not None]
+    settings = scan.settings
+    parts = [f"--{key} {settings[key]}" for key in _REPEATED if settings.get(key) is not None]
+    parts += [f"--from {source}" for source in settings.get("prior", ())] + ["--prune"] * ("prune" in settings)
     return " ".join(["hyperparton scan RUNCARD --trials", str(scan.total or len(scan.trials)), *parts])
 
 

@@ -1,4 +1,4 @@
-"""Hyperparameters as columns: which are worth a figure, and as what they are drawn and binned."""
+"""Hyperparameters as columns: which of them figures show, and how they are drawn and binned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.space.samplers import LogUniform, Uniform
+from hyperparton.space.samplers import LogUniform, Uniform, is_extreme
 from hyperparton.trials.parameters import is_width, varied
 from hyperparton.trials.result import is_number
 from hyperparton.trials.trial import Trial
@@ -23,9 +23,6 @@ _FEW = 6
 
 #: greatest over smallest above which positive numbers are drawn on a logarithmic axis
 _WIDE = 10.0
-
-#: bounds of a logarithmic axis, and widths of a linear one, that figures can show
-_LEAST, _GREATEST = 1e-100, 1e100
 
 
 def shown(value: Any, digits: int = 4) -> str:
@@ -76,9 +73,7 @@ class Column:
     def extreme(self) -> bool:
         """Whether the numbers differ by more, or by less, than a figure can show."""
         axis = self.axis
-        if self.logarithmic:
-            return axis.lower < _LEAST or axis.upper > _GREATEST
-        return axis.lower < axis.upper and not _LEAST < axis.upper - axis.lower < _GREATEST
+        return axis.lower < axis.upper and is_extreme(axis)
 
     def scaled(self) -> np.ndarray:
         """(trial,) numbers from 0 to 1 along the axis on which they are drawn; NaN where it does not apply."""
@@ -99,10 +94,10 @@ def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:
 
 
 def columns(trials: Sequence[Trial]) -> list[Column]:
-    """The hyperparameters that differ between these trials, in the order of their first coming."""
+    """The hyperparameters that differ between these trials, in the order in which they first occur."""
     names = [name for name in varied([trial.values for trial in trials]) if name not in _DERIVED]
     columns = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
-    # what differs only by applying or not says nothing that the choice above it does not say
+    # one that differs only in whether it applies repeats the choice above it
     return [column for column in columns if len({shown(v, 17) for v in column.values if v is not None}) > 1]
 
 

@@ -85,9 +85,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def good_range(losses: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """From the best loss to where trials stop to be of interest: the range in which good trials can be told apart.
+    """The range of losses in which good trials lie, from the best loss up.
 
-    Its end is the worst loss or, if that is much farther, five times the distance of the best third from the best.
+    It ends at the worst loss or, if that is much farther, at five times the distance of the best third from the best.
     """
     values = np.asarray(losses, dtype=float)
     values = values[np.isfinite(values)]

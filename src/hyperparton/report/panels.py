@@ -22,7 +22,7 @@ from hyperparton.trials.trial import Trial
 __all__ = ["Panel", "Section", "sections"]
 
 _STAR = "The star is the best trial."
-_CLIPPED = "Grey triangles at the upper edge are trials whose loss lies beyond it."
+_CLIPPED = "Grey triangles at the upper edge are trials whose loss is above it."
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +99,10 @@ def _importances(summary: Summary) -> Iterator[Panel]:
         yield Panel(
             "importances",
             "How far the best quarter of the trials differs from all trials",
-            "A bar longer than its black mark is more than chance gives in 95 of 100 cases, and is filled: good trials "
-            "prefer some values of that hyperparameter. A short, empty bar says that it made no difference in this "
-            "scan. The table tells where two thirds of the best quarter lie, or what they are, beside all trials.",
+            "A bar is filled if it is longer than its black mark, which chance alone reaches in 5 of 100 cases: good "
+            "trials then prefer some values of the hyperparameter. A short, empty bar means that it made no difference "
+            "in this scan. The table says where two thirds of the best quarter lie, beside all trials; for categories "
+            "it has their shares.",
             importance_table(entries),
             lambda: parameters.plot_importances(entries),
         )
@@ -272,7 +273,7 @@ def _averages(summary: Summary) -> Iterator[Panel]:
         yield Panel(
             "running_averages",
             "Averages over the trials so far",
-            f"A line that still falls says that the scan still moves towards better trials.{cuts}",
+            f"If a line still falls, the scan still moves towards better trials.{cuts}",
             Table.of(("number", "trial", "value", "running average"), body),
             lambda: convergence.plot_running_averages(series),
         )
@@ -309,8 +310,8 @@ def _workers(summary: Summary, now: float | None) -> Iterator[Panel]:
         yield Panel(
             "workers",
             "Who worked when",
-            "A bar per trial from its booking to its end, hatched where it failed; gaps are time without a trial. A "
-            f"trial that was started again shows its whole time under its last worker. Busy: {busy}{more}.",
+            "A bar per trial from its start to its end, hatched if it failed; in a gap the worker had no trial. A "
+            f"trial that was started again has its whole time under its last worker. Busy: {busy}{more}.",
             Table.of(("worker", "trial", "status", "begin", "end", "starts"), body),
             lambda: convergence.plot_workers(at_work),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateAttr, WithJsonSchema, model_validator
@@ -186,6 +187,10 @@ class KFold(Section):
     """Whether the penalties are added to the loss."""
     verbosity: dict[str, Any] | Whole | None = None
     """n3fit's; it changes nothing."""
+
+    def best(self, replicas: int) -> int:
+        """How many of so many replicas count as the best ones."""
+        return math.ceil(self.reduce_proportion * replicas)
 
     @model_validator(mode="before")
     @classmethod

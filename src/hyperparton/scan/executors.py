@@ -32,7 +32,7 @@ from hyperparton.trials.trial import Trial
 
 __all__ = [
     "Executor",
-    "InProcess",
+    "InOtherProcess",
     "InThisProcess",
     "Job",
     "OnCluster",
@@ -151,7 +151,7 @@ class InThisProcess(_OneByOne):
             raise self._job.deadline.error() from None
 
 
-class InProcess(_OneByOne):
+class InOtherProcess(_OneByOne):
     """One batch after the other, in one process beside this one, which can be ended."""
 
     def __init__(self, recipe: Recipe) -> None:

@@ -113,7 +113,7 @@ class Crashes:
         #: trials that ended a process together with others: each runs alone, so that it counts for itself
         self.alone: set[int] = set()
 
-    def none(self) -> None:
+    def reset(self) -> None:
         """A process gave results."""
         self._false_starts = 0
 

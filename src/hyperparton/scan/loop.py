@@ -77,7 +77,7 @@ class Loop:
         if "broken" in answer:
             raise ScanError(str(answer["broken"]))
         if "results" in answer:
-            self.crashes.none()
+            self.crashes.reset()
             for trial, result in zip(trials, answer["results"], strict=True):
                 self._finish(trial, result)
             return

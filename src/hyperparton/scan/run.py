@@ -13,7 +13,7 @@ from hyperparton.engines import Engine, get_engine
 from hyperparton.errors import EngineError, ScanError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress
-from hyperparton.scan.executors import Executor, InProcess, InThisProcess, Job, local_workers, remote_cluster
+from hyperparton.scan.executors import Executor, InOtherProcess, InThisProcess, Job, local_workers, remote_cluster
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount
@@ -142,7 +142,7 @@ def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Execu
         with local_workers(trainer, execution.workers) as executor:
             yield executor
     else:
-        yield InProcess(trainer)
+        yield InOtherProcess(trainer)
 
 
 def _open_trials(folder: str | Path, store: str | None) -> ExportedTrials:

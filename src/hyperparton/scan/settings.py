@@ -34,7 +34,7 @@ class ScanSettings:
     """What a scan is, beside its search space and its number of trials: with the same settings it has the same trials.
 
     They are kept with the scan. Who continues it must ask for the same, or StoreError says what differs. Raises
-    ScanError for a lag that is no whole number of at least 1.
+    ScanError for a seed that is no whole number of at least 0, and for a lag that is none of at least 1.
     """
 
     engine: str = "gp"
@@ -54,6 +54,7 @@ class ScanSettings:
     """strict JSON data that is kept with the scan: what else must be the same, and under `notes` what need not"""
 
     def __post_init__(self) -> None:
+        _whole("seed", self.seed, least=0)
         if self.lag is not None:
             _whole("lag", self.lag)
 
@@ -82,7 +83,8 @@ class ScanSettings:
 class Execution:
     """How a scan is run; none of this changes its trials.
 
-    Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1.
+    Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1, and for a lease that is
+    not above 0.
     """
 
     workers: int | None = None
@@ -105,6 +107,8 @@ class Execution:
         _whole("batch_trials", self.batch_trials)
         if self.workers is not None:
             _whole("workers", self.workers)
+        if not self.lease > 0:
+            raise ScanError(f"lease must be above 0, given {self.lease!r}")
 
 
 def taken_from(options: dict[str, Any], settings: type[Settings]) -> Settings:
@@ -113,9 +117,9 @@ def taken_from(options: dict[str, Any], settings: type[Settings]) -> Settings:
     return settings(**{name: options.pop(name) for name in names})
 
 
-def _whole(name: str, value: Any) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise ScanError(f"{name} must be a whole number of at least 1, given {value!r}")
+def _whole(name: str, value: Any, least: int = 1) -> None:
+    if not isinstance(value, int) or value < least:
+        raise ScanError(f"{name} must be a whole number of at least {least}, given {value!r}")
 
 
 def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings, usual_lag: int) -> int:

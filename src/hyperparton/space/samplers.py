@@ -41,6 +41,7 @@ __all__ = [
     "hp_loguniform",
     "hp_quniform",
     "hp_uniform",
+    "is_extreme",
     "middle",
     "optimizer_arg_wrapper",
 ]
@@ -53,6 +54,10 @@ _ON_GRID = 1e-9
 
 #: steps in a range beyond which that distance does not grow any more, so that it stays below one step
 _FINE = 1e8
+
+#: widths of linear ranges, and bounds of logarithmic ones, whose squares and products libraries compute without
+#: overflow; grids of more points are continuous to them
+_LEAST, _GREATEST, _MOST_POINTS = 1e-100, 1e100, 2**50
 
 #: so many steps may be asked for: to a float the points of a finer grid are one
 _MOST_STEPS = 2**53
@@ -226,6 +231,15 @@ def cell_at(share: Any, cells: Any) -> Any:
 def middle(cell: Any, cells: Any) -> Any:
     """The share in the middle of a cell; numbers or arrays."""
     return (cell + 0.5) / cells
+
+
+def is_extreme(sampler: Sampler) -> bool:
+    """Whether formulae of libraries overflow or vanish for values of this range: they are given its shares then."""
+    if isinstance(sampler, Choice):
+        return False
+    if isinstance(sampler, LogUniform):
+        return not (sampler.lower >= _LEAST and sampler.upper <= _GREATEST)
+    return sampler.cells > _MOST_POINTS or not _LEAST <= sampler.upper - sampler.lower <= _GREATEST
 
 
 def _unit(lower: float, upper: float) -> float:

@@ -1,4 +1,4 @@
-"""The pieces of a build on disk: complete or not there, so that a build goes on where it was stopped.
+"""The pieces of a build on disk: each is complete or not there, so a build that was stopped goes on where it was.
 
 A piece is one file of arrays, named by what it is and by a hash of everything its numbers depend on.  Another card,
 another version of a package or other points give another hash, so that an old piece is never taken for a new one.
@@ -39,7 +39,7 @@ class PieceCache:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
-        except (FileNotFoundError, ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError):
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError):
             return None
 
     def computed(self, path: Path) -> dict[str, np.ndarray]:
@@ -54,7 +54,7 @@ class PieceCache:
         try:
             with zipfile.ZipFile(path) as archive:
                 return archive.testzip() is None
-        except (FileNotFoundError, OSError, zipfile.BadZipFile, EOFError):
+        except (OSError, zipfile.BadZipFile, EOFError):
             return False
 
     def save(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,7 +1,7 @@
 """NNPDF theory cards: which of them can be computed, and how yadism and eko get them.
 
 Supported is what the DIS part of NNPDF4.0 uses (arXiv:2109.02653): FONLL-A, B or C, pole masses, fitted charm,
-truncated evolution, central scales, no QED.  Every other wish is refused, all of a card's faults at once.
+truncated evolution, central scales, no QED.  Any other card is refused, with all its faults at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checks a theory folder: files, kinematics, predictions and χ².
 
-Every table must load, have one row for each point of its data set at the kinematics of nnpdf-data, finite entries,
-something in every row that was computed, and the checksum that the manifest says.
+Every table must load and have one row for each point of its data set, at the kinematics of nnpdf-data. Its entries must
+be finite, no row that was computed may be zero, and the checksum must be that of the manifest.
 """
 
 from __future__ import annotations

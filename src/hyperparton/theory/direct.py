@@ -1,8 +1,8 @@
 """Predictions without tables: plain yadism, and eko at the very scale, for a PDF set at Q0.
 
-Independent of everything that makes tables cheap: the common quadrature, the remembered coefficient functions and
-the interpolation between a few scales.  A scale costs two or three evolution operators, a point every part of FONLL by
-yadism's own quadrature, so that rows are chosen at as few scales as possible, and what is computed is kept in pieces.
+They use nothing that makes tables cheap: neither the common quadrature, nor the cached coefficient functions, nor the
+interpolation between a few scales.  A scale costs two or three evolution operators, a point every part of FONLL by
+yadism's own quadrature.  So the rows lie at as few scales as possible, and the results are kept in pieces.
 """
 
 from __future__ import annotations

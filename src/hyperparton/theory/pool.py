@@ -1,4 +1,4 @@
-"""Runs the jobs of a build, as many at a time as there are cores, and reports how far it is.
+"""Runs the jobs of a build, several at a time, each in a process of its own, and reports progress.
 
 The processes live no longer than the build, in whatever way it ends: each watches a pipe whose other end is held by the
 build alone and closed by the system at the latest.
@@ -58,8 +58,8 @@ def run_jobs(
 ) -> dict[str, float]:
     """Computes the pieces that are not on disk, longest first; label -> seconds that each took, earlier ones included.
 
-    Raises `TheoryError` if a job fails, after those that run besides; pieces finished until then stay on disk.  An
-    interrupt ends all jobs at once.
+    Raises `TheoryError` if a job fails, when the jobs that run beside it have ended; finished pieces stay on disk.
+    An interrupt ends all jobs at once.
     """
     todo = sorted((job for job in jobs if not cache.is_complete(job.path(cache))), key=lambda job: -job.cost)
     started, done = time.monotonic(), len(jobs) - len(todo)

@@ -28,6 +28,7 @@ __all__ = [
     "coordinates",
     "empty_rows",
     "evolved_grid",
+    "fill",
     "linear_table",
     "proton_grid",
     "without_noise",

@@ -4,36 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hyperparton.errors import DataError, Fault, RuncardError, ScanError, SpaceError, StoreError
 from hyperparton.runcard.card import Runcard, TrainerRuncard
-from hyperparton.runcard.check import examine
+from hyperparton.runcard.check import examine, parse_runcard
 
-__all__ = [
-    "checked_card",
-    "data_summary",
-    "make_scanner",
-    "output_folder",
-    "scanner_of",
-]
+if TYPE_CHECKING:  # a card without a scan is checked without them
+    from hyperparton.data.types import FitData
+    from hyperparton.scan.scanner import HyperScanner
+
+__all__ = ["checked_card", "data_summary", "output_folder", "scanner_of"]
 
 
-def checked_card(path: Path, trainer: str | None = None) -> tuple[Runcard | TrainerRuncard, Any]:
+def checked_card(
+    runcard: str | Path | Runcard | TrainerRuncard, trainer: str | None = None
+) -> tuple[Runcard | TrainerRuncard, HyperScanner | None]:
     """The card and the search space that it describes, if it describes one; RuncardError with every fault.
 
-    `trainer`, if given, takes the place of the card's own.
+    `runcard` is a path, or a card that was read. `trainer`, if given, takes the place of the card's own.
     """
-    card, faults = examine(path, trainer)
-    scanner = None
+    scanner, faults = None, []
+    if isinstance(runcard, str | Path):
+        card, faults = examine(runcard, trainer)
+    else:
+        card = runcard if trainer is None else parse_runcard(runcard.text, runcard.path, trainer)
     if card is not None:
         if isinstance(card, Runcard):
             from hyperparton.data.known_sets import check_dataset_names
 
             faults += [*check_dataset_names(card), *_rules(card)]
         if not faults and card.hyperscan_config is not None:
-            scanner, more = make_scanner(card)
-            faults += more
+            try:
+                scanner = scanner_of(card)
+            except (SpaceError, StoreError, ScanError) as error:
+                faults.append(card.fault(("hyperscan_config",), str(error)))
     if faults or card is None:
         raise RuncardError(faults)
     return card, scanner
@@ -51,15 +56,7 @@ def _rules(card: Runcard) -> Iterator[Fault]:
                 yield card.fault(("added_filter_rules", place), str(error))
 
 
-def make_scanner(card: Runcard | TrainerRuncard) -> tuple[Any, list[Fault]]:
-    """The `HyperScanner` of a card, or what is wrong with its ranges."""
-    try:
-        return scanner_of(card), []
-    except (SpaceError, StoreError, ScanError) as error:
-        return None, [card.fault(("hyperscan_config",), str(error))]
-
-
-def scanner_of(card: Runcard | TrainerRuncard) -> Any:
+def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
     """The `HyperScanner` of a card; raises SpaceError, and StoreError or ScanError for scans that it goes on from."""
     from hyperparton.scan.best_trials import find_scan
     from hyperparton.scan.scanner import HyperScanner
@@ -79,7 +76,7 @@ def scanner_of(card: Runcard | TrainerRuncard) -> Any:
     return HyperScanner(card.scan_parameters(), config)
 
 
-def data_summary(data: Any) -> list[str]:
+def data_summary(data: FitData) -> list[str]:
     """Lines on the data of a PDF fit."""
     return [
         f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}",

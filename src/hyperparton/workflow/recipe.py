@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import parse_runcard
@@ -16,6 +16,9 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, load_trainer
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.workflow.cards import scanner_of
+
+if TYPE_CHECKING:  # a trainer of the user's own needs no data of PDF fits
+    from hyperparton.data.types import FitData
 
 __all__ = ["TrainerRequest", "build"]
 
@@ -46,7 +49,7 @@ class TrainerRequest:
         }
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
-    def load_data(self) -> Any:
+    def load_data(self) -> FitData | None:
         """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
         if not isinstance(self.card, Runcard):
             return None
@@ -54,12 +57,14 @@ class TrainerRequest:
 
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
-    def trainer(self, data: Any = None, progress: Callable[[Any], None] | None = None) -> Trainer:
-        """The trainer, made here. PDF fits use `data` of `load_data`, and report to `progress`."""
+    def trainer(self, data: FitData | None = None, progress: Callable[[dict[str, Any]], None] | None = None) -> Trainer:
+        """The trainer, made here. PDF fits use `data`, that of `load_data` by default, and report to `progress`."""
         card = self.card
         if isinstance(card, Runcard):
             from hyperparton.hyperloss.trainer import ModelTrainer
 
+            data = self.load_data() if data is None else data
+            assert data is not None
             return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), progress)
         from hyperparton.interop.n3fit_isolation import as_trainer
 
@@ -79,4 +84,4 @@ def build(text: str, path: str, trainer: str | None, **request: Any) -> tuple[Tr
     paths = {key: Path(value) for key, value in request.items() if key in ("output", "theory") and value is not None}
     made = TrainerRequest(card, **{**request, **paths})
     scanner = scanner_of(card)
-    return made.trainer(made.load_data()), scanner
+    return made.trainer(), scanner

@@ -19,7 +19,7 @@ from hyperparton.scan.trainer import Trainer
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import readable
 from hyperparton.trials.scan_folder import ScanFolder
-from hyperparton.workflow.cards import checked_card, data_summary, make_scanner, output_folder
+from hyperparton.workflow.cards import checked_card, data_summary, output_folder
 from hyperparton.workflow.recipe import TrainerRequest
 
 __all__ = ["scan_runcard"]
@@ -97,19 +97,11 @@ def _card_and_space(
     runcard: str | Path | Runcard | TrainerRuncard, trainer: str | None
 ) -> tuple[Runcard | TrainerRuncard, HyperScanner]:
     """The card and its search space; RuncardError if it describes no scan."""
-    faults = []
-    if isinstance(runcard, str | Path):
-        card, scanner = checked_card(Path(runcard), trainer)
-    else:
-        card, scanner = runcard, None
-        if card.hyperscan_config is not None:
-            scanner, faults = make_scanner(card)
-    if card.hyperscan_config is None:
-        faults.append(card.fault((), "a scan needs hyperscan_config"))
-    elif isinstance(card, Runcard) and card.kfold is None:
-        faults.append(card.fault((), "a scan needs kfold with partitions"))
-    if faults or scanner is None:
-        raise RuncardError(faults)
+    card, scanner = checked_card(runcard, trainer)
+    if scanner is None:
+        raise RuncardError([card.fault((), "a scan needs hyperscan_config")])
+    if isinstance(card, Runcard) and card.kfold is None:
+        raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
     return card, scanner
 
 
@@ -132,8 +124,13 @@ def _trainer_and_identity(
     if isinstance(card, Runcard):
         from hyperparton.data.theory_folder import tables_digest
 
-        data = request.load_data()
         assert card.kfold is not None
+        if card.kfold.loss_type == "phi2" and card.kfold.best(request.replicas) < 2:
+            fault = "phi2 is the spread of the best replicas of a fold, so there must be two of them at least"
+            given = f"{request.replicas} per fold, reduce_proportion {card.kfold.reduce_proportion:g}"
+            raise RuncardError([card.fault(("kfold", "loss_type"), fault, given, "more replicas (--replicas)")])
+        data = request.load_data()
+        assert data is not None
         folds = f"{len(card.kfold.partitions)} folds x {request.replicas} replicas per trial"
         for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})

@@ -71,7 +71,7 @@ def plot_running_averages(
 
 @styled
 def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Figure:
-    """Losses of the best trials per fold and replica; `measures` are names in `Trial.replicas` with their labels."""
+    """Losses of the best trials per fold and replica; `measures` are names in `Trial.replica_losses` with labels."""
     figure, drawn = new_figure(6.8, 3.1, len(measures))
     for axes, (measure, label) in zip(np.atleast_1d(drawn), measures, strict=True):
         for rank, trial in enumerate(best):

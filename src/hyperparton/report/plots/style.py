@@ -81,7 +81,7 @@ def new_figure(width: float = 6.4, height: float = 3.2, columns: int = 1, **opti
 
 @dataclass(frozen=True)
 class LossAxis:
-    """A range of losses in which the good trials can be told apart: what is far worse is drawn at its upper edge."""
+    """A range of losses that shows how good trials differ; a trial that is far worse is drawn at its upper edge."""
 
     low: float
     high: float
@@ -148,7 +148,7 @@ def svg_text(figure: Figure) -> str:
 
 
 def svg_element(svg: str, prefix: str, label: str) -> str:
-    """An SVG file's text as an element of a page: its ids begin with `prefix`, `label` is for who does not see it."""
+    """An SVG file's text as an element of a page: its ids begin with `prefix`; screen readers read `label`."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
