@@ -4,13 +4,13 @@
     python benchmarks/against_n3fit.py --replicas 1 --epochs 17000 --folds 1      # long fits: n3fit takes ten minutes
 
 Both run the same card (four folds of DIS data, or the first `--folds` of them), theory, seeds and number of epochs,
-with stopping switched off by a patience of all epochs.  hyperparton runs one trial without programs on disk (compiling
-included), then others; what it does once per scan (data, folds) is told on its own.  n3fit runs one trial of
+with early stopping switched off by a patience of all epochs.  hyperparton runs one trial with an empty compile cache
+(compiling included), then others; what it does once per scan (data, folds) is printed apart.  n3fit runs one trial of
 `n3fit CARD 1 --hyperopt 1`, of which the time of its folds counts, not its start-up.  With `--scan N` hyperparton also
-runs a whole scan of N random trials of the card's space from its command line, without programs on disk: start-up,
+runs a whole scan of N random trials of the card's space from its command line, with an empty compile cache: start-up,
 data, folds, compiling and all bookkeeping included.  What n3fit would need for the epochs of these trials follows from
-its time per epoch.  Without `--n3fit` (the folder of an environment that has nnpdf 4.1.5) an environment of its own is
-made, with about 3 GB.
+its time per epoch.  Without `--n3fit` (the folder of an environment that has nnpdf 4.1.5) the script makes an
+environment of its own, of about 3 GB.
 """
 
 from __future__ import annotations

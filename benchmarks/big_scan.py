@@ -1,4 +1,4 @@
-"""A scan of many trials whose loss has a closed form: something large to report on.
+"""A scan of many trials whose loss has a closed form, to try a large report.
 
     python benchmarks/big_scan.py FOLDER [TRIALS]
 

@@ -2,16 +2,16 @@
 
     python benchmarks/bookkeeping.py [--trials 10000] [--stores file sqlite postgres mongo] [--n3fit PYTHON]
 
-A trainer that does nothing and an engine that always says the same, so that all the time is the scan's own: booking,
-completing, seeds, readable parameters, `tries.json`. Results are as large as those of a scan with 4 folds and 10
-replicas. A scan of some hundred trials is measured, its trials are copied within the store until there are nearly as
-many as asked for, and the scan is continued and measured again; what its start costs then, `tries.json` made anew, is
-told too. Beside it, for as many documents, hyperopt's own `Trials.refresh()` and the writing of all trials as JSON, and
-with the Python of an environment that has n3fit, `n3fit_trials.py`: the same for a scan of n3fit.
+The trainer does nothing and the engine always suggests the same point, so all the time is the scan's own: booking and
+completing trials, seeds, readable parameters, `tries.json`. Results are as large as those of a scan with 4 folds and 10
+replicas. The script measures a scan of some hundred trials, copies its trials within the store until there are nearly
+as many as asked for, and continues and measures the scan again. It also prints the time of this last start, which
+writes `tries.json` anew. For comparison it measures hyperopt's own `Trials.refresh()` and the writing of all trials as
+JSON for as many documents, and, with the Python of an environment that has n3fit, a scan of n3fit (`n3fit_trials.py`).
 
-Times are milliseconds per trial over a window of trials: the median and the mean of the time that passed, and the mean
-of the time that this process computed, which a busy machine and a slow disk leave alone (a database server's own time
-is not in it).
+Times are milliseconds per trial over a window of trials: the median and the mean of the elapsed time, and the mean
+processor time of this process, which does not depend on a busy machine or a slow disk (nor include a database server's
+own time).
 """
 
 from __future__ import annotations

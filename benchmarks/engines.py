@@ -7,10 +7,11 @@
     python benchmarks/engines.py draw RESULTS docs/images/engines.svg
     python benchmarks/engines.py rules                                     # pruning, replayed on the table
     python benchmarks/engines.py quality                                   # how good the surrogate is
-    python benchmarks/engines.py bound                                     # how soon its aim could be reached at all
+    python benchmarks/engines.py bound                                     # how soon its target could be reached at all
 
-Each scan is a file in RESULTS, so calls add up. Computing is counted in epochs of a trial with all folds, 100 epochs
-of a trial in which one fold of four still runs counting 25; so a trial that is stopped counts with what it had run.
+Each scan is a file in RESULTS; a later call runs only those that are missing. Computing is counted in epochs of a trial
+with all folds: 100 epochs of a trial in which one fold of four still runs count 25, and a stopped trial counts with the
+epochs that it ran.
 """
 
 from __future__ import annotations

@@ -2,15 +2,15 @@
 
     python benchmarks/five_points.py [--replicas 10] [--epochs 400] [--repeat 3]
 
-The card, data and trial are those of `against_n3fit.py`. Without
+The card, data and trial are those of `against_n3fit.py`. Without each source:
 
-1. a whole fit in one program: Python calls the program once for each epoch and looks which models run;
+1. a whole fit in one program: Python calls the program once for each epoch and checks which models run;
 2. folds and replicas as a batch: each model is trained by a program call of its own, on the same cores;
-3. padding: widths as they are, so that each network of a scan needs a program (and, on its own, programs on disk);
+3. padding: each network of a scan has its own widths and needs its own program (the compile cache apart);
 4. compression: residuals of all points, whitened with their covariance matrix, in place of a quadratic form;
 5. minimal quadrature: 1,996 points for the sum rules in place of those of the tables and 13 more.
 
-The switches are those of the code, turned here from outside; the losses with and without are compared after 20 epochs.
+The script switches them off from outside the code, and compares the losses with and without after 20 epochs.
 """
 
 from __future__ import annotations

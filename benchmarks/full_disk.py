@@ -1,10 +1,10 @@
-"""A scan on a disk that fills up for real, and on one that is read-only: told, nothing lost, continued.
+"""A scan on a disk that really fills up, and on one that is read-only: it says so, loses nothing and continues.
 
     sudo python benchmarks/full_disk.py [--size 2] [--trials 300] [--kind file|sqlite]
 
 Mounts a small file system in memory, so it needs root. A scan of cheap trials with large results runs in it until it is
-full, is started three times more while it is full, once while it is read-only, and is continued when it has become
-larger. Each end must be an error that was told (exit code 1), and the trials in the end those of a scan elsewhere.
+full. Three more starts follow while it is full, one while it is read-only, and a last one when it has become larger.
+Each of the others must end with a message (exit code 1), and the trials must be those of a scan elsewhere.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/joined_jobs.py [--trials 200] [--stores postgres mongo]
 
-The scan must have exactly so many trials, each once, equal to those of an undisturbed scan value for value but for
-times and owners. Exit code 0 if it has.
+The scan must have exactly that many trials, each once, equal value for value to those of an undisturbed scan, except
+times and owners. Exit code 0 if it does.
 """
 
 from __future__ import annotations

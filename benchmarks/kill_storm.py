@@ -2,11 +2,11 @@
 
     python benchmarks/kill_storm.py [--kills 1000] [--minutes 20] [--stores file sqlite postgres mongo]
 
-Each scan has 24 trials of a cheap trainer and the engine of hyperopt, and takes its turns as it comes: on the folder's
-own store the scan is killed and started again until it has ended; on a shared store two jobs work at once, and either
-is killed and started again. A kill hits the scan or, one time in three, one of its worker processes. When the scan has
-ended its trials must be all there, each once, and equal those of an undisturbed scan value for value, but for times
-and owners. Exit code 0 if all are.
+Each scan has 24 trials of a cheap trainer and the engine hyperopt. On the folder's own store the script kills the scan
+and starts it again until it has ended. On a shared store two jobs work at once; the script kills either and starts it
+again. A kill hits the scan or, one time in three, one of its worker processes. When the scan has ended, all its trials
+must be there, each once, and equal those of an undisturbed scan value for value, except times and owners. Exit code 0
+if they do.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""A table of real trials for `benchmarks/engines.py`: random points of a space, each fitted once, with its courses.
+"""A table of real trials for `benchmarks/engines.py`: random points of a space, each fitted once, with their learning
+curves.
 
     python benchmarks/make_trial_table.py FOLDER --trials 3000          # runs and continues the scan in FOLDER
     python benchmarks/make_trial_table.py FOLDER --write benchmarks/data/dis_trials.npz
 
 The data, folds and settings are those of `examples/dis.yml`; the space is below, with short fits. Every 100 epochs of
 a trial the table holds, for each fold, the loss of the hidden data that the trial would have if it ended there, and
-chi2 of training and validation data. Widths are padded to the largest, so that the whole table needs few programs;
-padded nodes are zero and change no result.
+chi2 of training and validation data. Widths are padded to the largest, so that the whole table needs few compiled
+programs; padded nodes are zero and change no result.
 """
 
 from __future__ import annotations

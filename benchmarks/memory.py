@@ -1,10 +1,10 @@
-"""What the processes of a scan hold in memory as it goes on.
+"""The memory of a scan's processes while it runs.
 
     python benchmarks/memory.py CARD|cheap --trials N [--at 10] [options of hyperparton scan]
 
-Runs the scan in a process of its own and looks at it four times a second: resident memory of the process that drives
-it, and of the largest process below it (a worker, with --workers). Printed for `--at` moments, evenly spaced in trials,
-in MiB. With `cheap` in place of a card the trials cost nothing, with results as large as those of fits.
+Runs the scan in a process of its own and measures four times a second the resident memory of the scan's process and of
+the largest process below it (a worker, with --workers). Prints it for `--at` moments, evenly spaced in trials, in MiB.
+With `cheap` in place of a card the trials cost nothing, with results as large as those of fits.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     PYTHON benchmarks/n3fit_trials.py [--trials 100 10000] [--window 3]
 
-For the Python of an environment with n3fit; `bookkeeping.py --n3fit PYTHON` runs it beside hyperparton's stores. The
-trials are put in at once, as large as there, then some are added as `hyper_scan_wrapper` of n3fit does it: `fmin` with
-`FileTrials` and a pickle of all trials after each one. The engine always says the same. Prints one line per size:
-trials, seconds per trial that passed, seconds per trial that were computed, seconds of one `refresh()`, all of JSON.
+It runs in the Python of an environment with n3fit; `bookkeeping.py --n3fit PYTHON` starts it beside hyperparton's
+stores. It inserts all trials at once, as large as those of `bookkeeping.py`, and then adds some as n3fit's
+`hyper_scan_wrapper` does: `fmin` with `FileTrials` and a pickle of all trials after each one. The engine always
+suggests the same point. One line per size: trials, elapsed seconds per trial, processor seconds per trial, seconds of
+one `refresh()`, all as JSON.
 """
 
 from __future__ import annotations

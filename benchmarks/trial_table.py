@@ -1,12 +1,12 @@
 """The table of real trials that `make_trial_table.py` wrote, as two objectives for `engines.py`.
 
 `Pool`: a suggested point stands for the nearest row of the same choices that was not used yet; the engine is told the
-row's own values. Every loss and course is real, but points are drawn to rows.
+row's own values. Every loss and learning curve is real, but each point moves to a row.
 
 `Surrogate`: a regression of the table (normal scores of the losses' ranks by extremely randomised trees) at the
 suggested point, plus noise as large as its error on rows that it was not fitted to; the noise belongs to the point, so
-equal points give equal losses. The course is that of the row of the same choices whose loss is nearest, moved to end
-at the loss that was found.
+equal points give equal losses. The learning curve is that of the row of the same choices whose loss is nearest, moved
+to end at the loss of the point.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 W/T is W workers with T threads each; W alone shares all cores. The scans have the same lag, so their trials must be
 equal. A scan of the same trials goes before, which leaves its compiled programs on disk. The rate counts from the end
 of the first trial of each worker, when its trainer is built, to the end of the last trial. Prints the load of the
-machine and the processor time of the scans too: a busy machine says nothing of workers.
+machine and the processor time of the scans too: on a busy machine the rates say nothing about workers.
 """
 
 from __future__ import annotations

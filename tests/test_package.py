@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -53,6 +54,21 @@ def test_names_of_the_field():
         hyperparton.MetaModel.accepted_optimizers
     )
     assert {"random_uniform", "glorot_uniform", "glorot_normal"} <= set(hyperparton.MetaLayer.initializers)
+
+
+def test_parts_import_only_public_names_of_each_other():
+    """A name that is not in the `__all__` of its module is private to it."""
+    imported = {
+        (node.module, alias.name)
+        for source in (ROOT / "src" / "hyperparton").rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hyperparton.")
+        for alias in node.names
+    }
+    assert len(imported) > 500
+    public = {module: getattr(import_module(module), "__all__", None) for module, _ in imported}
+    private = [f"{module}.{name}" for module, name in imported if name not in (public[module] or [name])]
+    assert private == []
 
 
 def test_importing_loads_nothing_slow():

@@ -57,6 +57,21 @@ def test_what_validphys_asks_of_every_trial_of_pdf_fits_is_there():
     assert to_tries(Trial(0, {}, {"optimizer": "own"}))["misc"]["space_vals"] == {"optimizer": "own"}
 
 
+def test_a_trainers_own_entries_may_have_any_form():
+    """A result may hold what it likes under the names that pruning and fits of PDFs use."""
+    own = {"status": "ok", "loss": 1.0, "curve": [3, 2], "pruned": "no", "kfold_meta": [1], "failure": "none"}
+    trial = Trial(0, {}, state=DONE, result=own)
+    assert (trial.learning_curve, trial.pruned, trial.epochs_saved, trial.folds_fitted) == ([], False, None, 0)
+    assert (trial.fold_losses, trial.replica_losses, trial.failure, trial.reason) == ({}, {}, None, None)
+    odd = Trial(0, {}, state=DONE, result={**own, "curve": {"epochs": 5, "loss": 1}, "kfold_meta": {"hyper_losses": 3}})
+    assert (odd.learning_curve, odd.replica_losses) == ([], {})
+
+
+def test_a_light_trial_is_still_pruned():
+    pruned = Trial(0, {}, state=DONE, result={"status": "fail", "loss": 1.0, "pruned": {"epochs_saved": 3}})
+    assert pruned.without_arrays().pruned
+
+
 def test_results_become_strict_json():
     given = {
         "array": np.array([[1.5, np.nan], [np.inf, 2.0]], dtype=np.float32),

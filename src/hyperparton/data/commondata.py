@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from nnpdf_data import CFACTOR_PATH, THEORY_CARDS_PATH
+from nnpdf_data.commondataparser import ObservableMetaData as Metadata
 from nnpdf_data.commondataparser import parse_new_metadata, parse_set_metadata
 from nnpdf_data.utils import DEFAULT_PATH_VPDATA
 from nnpdf_data.utils import quick_yaml_load as read_yaml
@@ -27,6 +28,7 @@ __all__ = [
     "THEORY_CARDS",
     "CommonData",
     "FKOperands",
+    "Metadata",
     "find_metadata",
     "load_commondata",
     "operands_of",
@@ -80,7 +82,7 @@ class CommonData:
         return len(self.central)
 
 
-def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with_data: bool = True) -> Any:
+def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with_data: bool = True) -> Metadata:
     """nnpdf-data's metadata of data set `name` with its variant(s) applied.
 
     Without `with_data` the metadata may be of a set that has central values in its variants only: its kinematics and
@@ -98,7 +100,9 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     return _with_variant(path, observable, name, variant, with_data)
 
 
-def _with_variant(path: Path, observable: str, name: str, variant: str | Sequence[str] | None, with_data: bool) -> Any:
+def _with_variant(
+    path: Path, observable: str, name: str, variant: str | Sequence[str] | None, with_data: bool
+) -> Metadata:
     wanted = () if variant is None else (variant,) if isinstance(variant, str) else tuple(variant)
     variants = parse_new_metadata(path, observable).variants or {}
     for each in wanted:
@@ -125,7 +129,7 @@ def _hint(name: str) -> str:
     return nearest(name, known) or nearest(name.rpartition("_")[0] or name, folders)
 
 
-def load_commondata(metadata: Any) -> CommonData:
+def load_commondata(metadata: Metadata) -> CommonData:
     """Data, uncertainties and kinematics of all points.
 
     Raises `DataError` if the files contradict one another.
@@ -149,9 +153,10 @@ def load_commondata(metadata: Any) -> CommonData:
     )
 
 
-def operands_of(metadata: Any) -> FKOperands:
+def operands_of(metadata: Metadata) -> FKOperands:
     """The FK tables that predict the set."""
     theory = metadata.theory
+    assert theory is not None, "`find_metadata` refuses a set without"
     return FKOperands(
         operands=tuple(tuple(operand) for operand in theory.FK_tables),
         operation=theory.operation if theory.operation != "NONE" else "NULL",
@@ -161,7 +166,7 @@ def operands_of(metadata: Any) -> FKOperands:
     )
 
 
-def _expect(expected: int, received: int, metadata: Any, what: str) -> None:
+def _expect(expected: int, received: int, metadata: Metadata, what: str) -> None:
     if expected != received:
         raise DataError(f"data set {metadata.name} has {expected} points by its metadata but {received} {what}")
 
@@ -175,7 +180,7 @@ def _sections(path: Path) -> dict[str, Any]:
         return read_yaml(path)
 
 
-def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
+def read_kinematics(metadata: Metadata) -> dict[str, np.ndarray]:
     """Every variable of the set's kinematics file, those outside its kinematic coverage too: (dat,) bin middles.
 
     Raises `DataError` if the set has no kinematics, or a file that cannot be read or has not one bin for each point.
@@ -192,7 +197,7 @@ def read_kinematics(metadata: Any) -> dict[str, np.ndarray]:
         raise DataError(f"data set {metadata.name}: the kinematics {path} cannot be read: {what}") from error
 
 
-def _kinematics(metadata: Any, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def _kinematics(metadata: Metadata, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """(dat,) the middle of each variable's bins in the set's kinematics file, of all variables without `names`."""
     bins = _sections(metadata.path_kinematics)["bins"]
     _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
@@ -205,7 +210,7 @@ def _middle(interval: Mapping[str, float | None]) -> float:
     return 0.5 * (interval["max"] + interval["min"]) if middle is None else middle  # type: ignore[operator]
 
 
-def _uncertainties(paths: Sequence[Path], central: np.ndarray, metadata: Any) -> Uncertainties:
+def _uncertainties(paths: Sequence[Path], central: np.ndarray, metadata: Metadata) -> Uncertainties:
     """All uncertainties of all the set's files, absolute ones and (turned to per cent) multiplicative ones."""
     stat = np.zeros(len(central))
     columns: dict[str, list[np.ndarray]] = {"ADD": [], "MULT": []}

@@ -56,7 +56,7 @@ def covariance(
 def absolute_uncertainties(
     uncertainties: Uncertainties, values: np.ndarray, additive_only: bool = False
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Uncertainties (dat, unc) in the units of the data, and their types."""
+    """Uncertainties (dat, unc) in the units of the data, and their types; `values` (dat,) are what fractions are of."""
     if additive_only:
         return uncertainties.additive, uncertainties.additive_types
     scaled = uncertainties.multiplicative * values[:, None] / 100
@@ -65,7 +65,7 @@ def absolute_uncertainties(
 
 
 def _internal(stat: np.ndarray, columns: np.ndarray, types: Sequence[str], internal: np.ndarray) -> np.ndarray:
-    """The block of one set, from what is not correlated with other sets."""
+    """(dat, dat) block of one set, from what is not correlated with other sets; `columns` are (dat, unc)."""
     kinds = [kind for kind, inside in zip(types, internal, strict=True) if inside]
     alone = np.array([kind in UNCORRELATED_TYPES for kind in kinds], dtype=bool)
     correlated = columns[:, ~alone]
@@ -89,6 +89,6 @@ def correlations(covmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def keep_groups(covmat: np.ndarray, datasets: Sequence[DataSet]) -> np.ndarray:
-    """`covmat` with zeros between data sets of different groups."""
+    """`covmat` (dat, dat) with zeros between data sets of different groups."""
     names = np.repeat([dataset.group for dataset in datasets], [dataset.ndata for dataset in datasets])
     return np.where(names[:, None] == names[None, :], covmat, 0.0)

@@ -33,7 +33,7 @@ def added_rule(entry: AddedRule) -> FilterRule:
 def kept_points(
     data: CommonData, theory: Mapping[str, Any], cuts: DataCuts, added: Sequence[FilterRule] = ()
 ) -> np.ndarray:
-    """Indices of the points that pass NNPDF's default rules and those added."""
+    """(dat,) indices of the points that pass NNPDF's default rules and those added."""
     variables: dict[str, Any] = {
         "q2min": cuts.q2min,
         "w2min": cuts.w2min,

@@ -1,7 +1,7 @@
 """FK tables read from PineAPPL files (`theory.tables` makes them; nothing else imports pineappl).
 
-A prediction is ``sum table[dat, chan, x] xf[channel, x]`` for one proton and
-``sum table[dat, chan, x, y] xf[channel 1, x] xf[channel 2, y]`` for two (arXiv:2008.12789, 2302.12124), at Q0.
+A prediction is ``sum table[dat, chan, x] xf[chan, x]`` for one proton and
+``sum table[dat, chan, x, y] xf[chan 1, x] xf[chan 2, y]`` for two (arXiv:2008.12789, 2302.12124), at Q0.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def load_observable(
 ) -> Observable:
     """The FK tables of a data set after C-factors and cuts.
 
-    `cfactors` are kinds such as `MAS`; `kept` the indices of the points that passed the cuts (all of them if None).
+    `cfactors` are kinds such as `MAS`, `kept` (dat,) the indices of the points that passed the cuts (None: all did).
     Raises `TheoryError` for files that cannot be read, `DataError` for tables that do not fit the data.
     """
     operation = find_operation(name, operands.operation, len(operands.operands))
@@ -85,7 +85,7 @@ def _expect_predictions(name: str, table: FKTable, kept: np.ndarray) -> None:
 
 
 def _positions(name: str, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Where the kept points are among the rows of the table."""
+    """(dat,) where the kept points are among the rows of the table."""
     place = {int(row): at for at, row in enumerate(rows)}
     absent = [int(point) for point in kept if int(point) not in place]
     if absent:
@@ -94,7 +94,7 @@ def _positions(name: str, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def _by_row(factors: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """One factor for each row of `values`, in a shape that multiplies them."""
+    """Factors (dat,), one for each row of `values` (dat, ...), in a shape that multiplies them."""
     return factors.reshape((-1,) + (1,) * (values.ndim - 1))
 
 

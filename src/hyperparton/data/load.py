@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from hyperparton.data.commondata import CommonData, find_metadata, load_commondata, operands_of
+from hyperparton.data.commondata import CommonData, Metadata, find_metadata, load_commondata, operands_of
 from hyperparton.data.covmat import covariance, keep_groups
 from hyperparton.data.cuts import added_rule, kept_points
 from hyperparton.data.filter_rules import FilterRule
@@ -63,7 +63,7 @@ class DatasetLoader:
     by_experiment: bool = False
     """whether the groups of the data sets are experiments; else all are in one group"""
 
-    def dataset(self, entry: DatasetInput, metadata: Any) -> DataSet:
+    def dataset(self, entry: DatasetInput, metadata: Metadata) -> DataSet:
         """The measured data set of an entry of `dataset_inputs` and its metadata; `DataError` if no point is left."""
         data = load_commondata(metadata)
         kept = self._kept(data)
@@ -80,7 +80,7 @@ class DatasetLoader:
             seedname=data.legacy_names[0] if data.legacy_names else data.name,
         )
 
-    def lagrange_set(self, entry: LagrangeSet, metadata: Any) -> Observable:
+    def lagrange_set(self, entry: LagrangeSet, metadata: Metadata) -> Observable:
         """The positivity or integrability set of an entry of `posdatasets` or `integdatasets` and its metadata."""
         data = load_commondata(metadata)
         kept = self._kept(data)
@@ -123,7 +123,7 @@ def load_fit_data(card: Runcard, theory: str | Path | None = None, t0pdfset: str
 
 def _find_inputs(
     card: Runcard, folder: str | Path | None, t0pdfset: str | None
-) -> tuple[list[tuple[Any, ...]], DatasetLoader, PDFSet | None]:
+) -> tuple[list[tuple[Metadata, ...]], DatasetLoader, PDFSet | None]:
     """The metadata of the measured, positivity and integrability sets, theory and cuts, and the t0 set of a card.
 
     Raises everything that is wrong with the card.
@@ -155,10 +155,10 @@ def _find_inputs(
     faults.raise_all(card)
     assert theory is not None
     loader = DatasetLoader(theory, card.datacuts, tuple(filter(None, rules)), by_experiment=not card.diagonal_basis)
-    return list(metadata.values()), loader, t0
+    return [tuple(filter(None, found)) for found in metadata.values()], loader, t0
 
 
-def _expect_tables(wanted: Sequence[tuple[DatasetInput | LagrangeSet, Any]], theory: TheoryFolder) -> None:
+def _expect_tables(wanted: Sequence[tuple[DatasetInput | LagrangeSet, Metadata]], theory: TheoryFolder) -> None:
     """Raises `TheoryError` if FK tables or C-factors of the entries, each with its metadata, are not in the theory."""
     files = [
         (metadata.name, operands_of(metadata), entry.cfac if isinstance(entry, DatasetInput) else ())

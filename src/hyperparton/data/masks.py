@@ -115,13 +115,13 @@ class Diagonalisation:
     """Rotated residuals ``rotation @ (prediction - data)`` have the diagonal covariance matrix `eigenvalues`."""
 
     eigenvalues: np.ndarray
-    """(dat,) of the correlation matrix, increasing"""
+    """(mode,) of the correlation matrix, increasing"""
     rotation: np.ndarray
     """(mode, dat) in units of one over the data"""
 
 
 def diagonalise(covmat: np.ndarray) -> Diagonalisation:
-    """The diagonal basis of a covariance matrix: the eigenvectors of its correlation matrix.
+    """The diagonal basis of a covariance matrix (dat, dat): the eigenvectors of its correlation matrix.
 
     Data that are correlated with no others outside their block are treated block by block, which is exact.  The sign of
     an eigenvector, and the choice among those of equal eigenvalues, are arbitrary.

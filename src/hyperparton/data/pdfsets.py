@@ -21,10 +21,10 @@ __all__ = ["SHIPPED_SET", "PDFSet", "data_paths", "find_pdfset"]
 SHIPPED_SET = "HYPERPARTON_dis_t0"
 _SHIPPED = Path(__file__).parent.parent / "lhapdf"
 
-#: rows: EVOLUTION_BASIS; columns: photon, gluon, then u, d, s, c, b, t plus and minus their antiquarks
+#: PDG numbers; the quarks are u, d, s, c, b, t
 _PHOTON, _GLUON = 22, 21
 _QUARKS = (2, 1, 3, 4, 5, 6)
-#: of a grid, in x and in q
+#: of a grid, in x and in q, that bicubic interpolation needs
 _FEWEST_NODES = 4
 
 
@@ -64,7 +64,7 @@ class PDFSet:
         return len(list(self.path.glob(f"{self.name}_[0-9][0-9][0-9][0-9].dat")))
 
     def evolution_basis(self, x: np.ndarray, q: float, members: Sequence[int] | None = None) -> np.ndarray:
-        """(member, 14, x): x f(x, q) in the order of `EVOLUTION_BASIS`, `q` in GeV, of the members named or all.
+        """(member, evol, x) x f(x, q) of the members named, or of all, at `x` (x,) and `q` in GeV.
 
         Flavours that the set does not have are zero.  Raises `PDFSetError` for a member that is not there, a damaged
         file, or `q` or `x` outside the set's grid.
@@ -99,7 +99,7 @@ def _inside(value: float, low: float, high: float, what: str) -> float:
 
 
 def _rotate(by_pid: dict[int, np.ndarray], size: int) -> np.ndarray:
-    """Flavours to the evolution basis: V_n and T_n compare the first flavours with the n-th of u, d, s, c, b, t."""
+    """(evol, x) from the values (x,) by PDG number: V_n and T_n compare the first quarks with the n-th."""
     zero = np.zeros(size)
     plus = [by_pid.get(pid, zero) + by_pid.get(-pid, zero) for pid in _QUARKS]
     minus = [by_pid.get(pid, zero) - by_pid.get(-pid, zero) for pid in _QUARKS]
@@ -108,7 +108,7 @@ def _rotate(by_pid: dict[int, np.ndarray], size: int) -> np.ndarray:
 
 
 def _nonsinglets(quarks: list[np.ndarray]) -> list[np.ndarray]:
-    """sum of the first n minus n times the next, for n = 1 to 5."""
+    """The sum of the first n quarks minus n times the next, each (x,), for n = 1 to 5."""
     return [np.sum(quarks[:n], axis=0) - n * quarks[n] for n in range(1, len(quarks))]
 
 

@@ -16,7 +16,7 @@ from hyperparton.data.types import DataSet, FKTable, Observable, dataset_rows
 
 __all__ = ["PDFValues", "chi2", "chi2_by_dataset", "convolve", "predict"]
 
-#: x f as a function of (x nodes, Q0 in GeV) that gives (..., 14, x)
+#: function of the x nodes (x,) and Q0 in GeV that gives x f (..., evol, x)
 PDFValues = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -28,7 +28,7 @@ def predict(observable: Observable, xf: PDFValues) -> np.ndarray:
 
 
 def convolve(table: FKTable, xf: np.ndarray) -> np.ndarray:
-    """(..., dat) of one table for (..., 14, x) PDF values on its nodes."""
+    """(..., dat) of one table for x f (..., evol, x) on its nodes."""
     if table.hadronic:
         one, two = xf[..., table.channels[:, 0], :], xf[..., table.channels[:, 1], :]
         return np.einsum("dcxy,...cx,...cy->...d", table.values, one, two, optimize=True)
@@ -38,7 +38,7 @@ def convolve(table: FKTable, xf: np.ndarray) -> np.ndarray:
 
 
 def chi2(data: np.ndarray, predictions: np.ndarray, covmat: np.ndarray) -> np.ndarray:
-    """χ² (not divided by the number of points) of (..., dat) predictions; one number for each of their rows."""
+    """χ² (...) of predictions (..., dat) with the covariance matrix (dat, dat), not divided by the number of points."""
     sigma, correlated = correlations(covmat)
     residuals = np.atleast_2d((np.asarray(predictions) - data) / sigma)
     rows = residuals.reshape(-1, residuals.shape[-1])

@@ -81,7 +81,7 @@ class _GroupSampler:
 
 
 def _cholesky_factor(covmat: np.ndarray) -> np.ndarray:
-    """The lower Cholesky factor, by way of the correlations because the variances differ by orders of magnitude."""
+    """(dat, dat) lower Cholesky factor, by way of the correlations: the variances differ by orders of magnitude."""
     if covmat.size == 0:
         return covmat
     sigma = np.sqrt(np.diag(covmat))
@@ -96,6 +96,7 @@ def _factors(rng: np.random.Generator, dataset: DataSet) -> np.ndarray:
 
 
 def _columns(dataset: DataSet, kind: str) -> np.ndarray:
+    """(dat, unc) multiplicative uncertainties of this type."""
     chosen = [each == kind for each in dataset.uncertainties.multiplicative_types]
     return dataset.uncertainties.multiplicative[:, np.array(chosen, dtype=bool)]
 

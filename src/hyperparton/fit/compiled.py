@@ -262,7 +262,7 @@ def _constrain(
     if preprocessing is None:
         return parameters
     trainable = jnp.asarray(preprocessing.trainable)
-    clamped = preprocessing.clamp(parameters["exponents"], jnp)
+    clamped = preprocessing.clamp(parameters["exponents"])
     kept = jax.tree.map(lambda new, old: jnp.where(trainable, new, old), clamped, before["exponents"])
     return {**parameters, "exponents": kept}
 

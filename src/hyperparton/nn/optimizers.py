@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -39,7 +40,7 @@ __all__ = [
     "moment_update",
 ]
 
-Array = Any
+Array = jax.Array | np.ndarray
 Slots = tuple[Array, ...]
 Hyper = Mapping[str, Array]
 
@@ -126,7 +127,10 @@ def _sgd(steps: np.ndarray, numbers: Mapping[str, float]) -> dict[str, Any]:
 def moment_update(
     gradient: Array, moments: Slots, coefficients: Iterable[Array], learning_rate: Array
 ) -> tuple[Array, Slots]:
-    """What is added to the parameter, and the new moments, with one row of `MomentRule.schedule`."""
+    """What is added to the parameter, and the new moments, with one row (coefficient,) of `MomentRule.schedule`.
+
+    Gradient and moments have the parameter's shape.
+    """
     a1, b1, a2, b2, c1, c2, c3, d1, d2 = coefficients
     m, v = moments
     m = a1 * m + b1 * gradient

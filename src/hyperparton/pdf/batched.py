@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ __all__ = [
     "xf",
 ]
 
-Array = Any
+Array = jax.Array | np.ndarray
 Weights = list[dict[str, Array]]
 WIDTH_STEP = 16
 
@@ -52,6 +52,7 @@ class PointArrays(NamedTuple):
     rows: Array
     """(1 + in, x): ones, then the network's inputs"""
     log_x: Array
+    """(x,)"""
     log_1mx: Array
     """(x,), 0 in place of -inf at x = 1"""
     below_one: Array
@@ -85,7 +86,7 @@ class NetworkShape:
     """number of x at which the PDF is wanted"""
     points: int
     rotation: tuple[tuple[float, ...], ...] | None
-    """(fit, working); None for the identity"""
+    """(flav, working); None for the identity"""
     sum_rules: str | None
 
 
@@ -100,7 +101,7 @@ def _widths(architecture: Architecture) -> list[int]:
 
 
 def _rule(model: PDFModel, grid: np.ndarray) -> Quadrature:
-    """A rule for the sum rules whose first nodes are `grid`."""
+    """A quadrature of the sum rules whose first nodes are `grid` (x,)."""
     if model.scaling is None:
         return grid_quadrature(tuple(grid.tolist()))
     # weights fitted to networks of x and log x are not good for those of scaled inputs
@@ -108,7 +109,7 @@ def _rule(model: PDFModel, grid: np.ndarray) -> Quadrature:
 
 
 def beside(grid: np.ndarray, own: Quadrature) -> Quadrature:
-    """The rule `own` with the nodes `grid`, which weigh nothing, before its own."""
+    """The quadrature `own` with the nodes `grid` (x,), which weigh nothing, before its own."""
     none = np.zeros(len(grid))
     return Quadrature(*(np.concatenate(pair) for pair in ((grid, own.x), (none, own.momentum), (none, own.valence))))
 
@@ -226,7 +227,7 @@ _add_bias.defvjp(
 
 @jax.custom_vjp
 def _first(kernel: Array, bias: Array, rows: Array) -> Array:
-    """The first layer: inputs are the same for all models, so it is a sum of few terms."""
+    """The first layer (model, out, x): inputs are the same for all models, so it is a sum of few terms."""
     z = bias[:, :, None]
     for i in range(kernel.shape[2]):
         z = z + kernel[:, :, i : i + 1] * rows[i + 1]

@@ -6,8 +6,7 @@ much as a layer of the network.  A node's numbers do not depend on the widths th
 
 from __future__ import annotations
 
-from typing import Any
-
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,7 +14,7 @@ from hyperparton.pdf.batched import NetworkShape
 
 __all__ = ["dropout_mask", "mix"]
 
-Array = Any
+Array = jax.Array | np.ndarray
 # odd constants that keep counters of different axes apart: the fractional parts of the golden ratio and of sqrt(2)
 _NODE, _EPOCH = 0x9E3779B1, 0x6A09E667
 

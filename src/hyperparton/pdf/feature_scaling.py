@@ -19,7 +19,7 @@ __all__ = ["feature_scaling"]
 
 
 def _cumulative(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct nodes and the place of each in the ordered list of all, between 0 and 1."""
+    """Distinct nodes (x,) and the place (x,) of each in the ordered list of all, between 0 and 1."""
     add_smallest = nodes.min() > X_MIN
     start = 1.0 / nodes.size if add_smallest else 0.0
     places = np.linspace(start, 1.0, num=nodes.size, endpoint=bool(np.any(nodes == 1.0)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from hyperparton.nn.initializers import initialize
 
 __all__ = ["Architecture", "dropout_layer", "forward", "initial_weights"]
 
-Array = Any
+Array = np.ndarray
 Weights = list[dict[str, Array]]
 
 

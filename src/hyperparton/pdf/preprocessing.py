@@ -6,15 +6,14 @@ kept within their range.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 __all__ = ["Preprocessing"]
-
-Array = Any
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,15 @@ class Preprocessing:
         beta = drawn[:, n:] if self.large_x else np.zeros_like(drawn[:, n:])
         return {"alpha": drawn[:, :n], "beta": beta}
 
-    def clamp(self, exponents: dict[str, Array], xp: Any) -> dict[str, Array]:
-        """Exponents moved back into their ranges; `xp` is the module of the arrays, numpy or jax.numpy."""
+    def clamp(self, exponents: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        """Exponents `alpha` and `beta`, each (model, flav), moved back into their ranges."""
         alpha, beta = (np.array(r, np.float32).T for r in (self.smallx, self.largex))
-        clamped = {"alpha": xp.clip(exponents["alpha"], alpha[0], alpha[1])}
-        clamped["beta"] = xp.clip(exponents["beta"], beta[0], beta[1]) if self.large_x else exponents["beta"]
+        clamped = {"alpha": jnp.clip(exponents["alpha"], alpha[0], alpha[1])}
+        clamped["beta"] = jnp.clip(exponents["beta"], beta[0], beta[1]) if self.large_x else exponents["beta"]
         return clamped
 
     @staticmethod
-    def factor(exponents: dict[str, Array], log_x: Array, log_1mx: Array) -> Array:
+    def factor(exponents: Mapping[str, np.ndarray], log_x: np.ndarray, log_1mx: np.ndarray) -> np.ndarray:
         """x^(1-alpha) (1-x)^beta, shape (model, x, flav), from log x and log (1-x), each (x,).
 
         At x = 1 `log_1mx` is -inf and the factor is 0 for beta > 0, 1 for beta = 0.

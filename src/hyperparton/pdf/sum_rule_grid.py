@@ -48,7 +48,7 @@ def _stretched(x: np.ndarray | float) -> np.ndarray | float:
 
 
 def _between(grid: np.ndarray, count: int) -> np.ndarray:
-    """The middles of the widest gaps, in log x + 15 x, one after the other."""
+    """(node,) middles of the widest gaps, in log x + 15 x, one after the other."""
     inside = grid[(grid >= X_MIN) & (grid <= 1.0)]
     known, added = np.unique([X_MIN, *inside, 1.0]), []
     for _ in range(count):
@@ -87,7 +87,7 @@ def _weights(nodes: np.ndarray, kind: str, seed: int) -> np.ndarray:
 
 
 def _networks(x: np.ndarray, small: tuple[float, float], seed: int) -> np.ndarray:
-    """x^a (1-x)^b NN(x, log x), a row for each x and a column for each of many networks and exponents."""
+    """(x, model*flav) x^a (1-x)^b NN(x, log x) of many networks and exponents."""
     rng = np.random.default_rng(seed)
     log_x, log_1mx = np.log(x)[:, None], np.log1p(-np.minimum(x, 1.0 - 1e-16))[:, None]
     columns = []

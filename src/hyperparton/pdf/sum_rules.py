@@ -43,7 +43,7 @@ class Quadrature:
 
 
 def gauss_panels(edges: list[float], order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights on consecutive panels."""
+    """Gauss-Legendre nodes (node,) and weights (node,) on consecutive panels."""
     node, weight = np.polynomial.legendre.leggauss(order)
     low, high = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
     return (0.5 * (high + low) + 0.5 * (high - low) * node).ravel(), (0.5 * (high - low) * weight).ravel()

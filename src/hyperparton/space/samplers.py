@@ -27,6 +27,7 @@ import numpy as np
 from hyperparton.errors import SpaceError
 
 __all__ = [
+    "REAL",
     "Choice",
     "FrozenDict",
     "FrozenList",

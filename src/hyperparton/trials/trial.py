@@ -97,12 +97,12 @@ class Trial:
     @property
     def pruned(self) -> bool:
         """Whether it was stopped because it could not become one of the best; its status is fail."""
-        return bool(self._said.get("pruned"))
+        return bool(self._part("pruned"))
 
     @property
     def epochs_saved(self) -> int | None:
         """How many epochs at most a pruned trial was spared."""
-        return (self._said.get("pruned") or {}).get("epochs_saved")
+        return self._part("pruned").get("epochs_saved")
 
     @property
     def loss(self) -> float | None:
@@ -148,8 +148,8 @@ class Trial:
     @property
     def learning_curve(self) -> list[tuple[int, float | None]]:
         """(epoch, loss) at each checkpoint that it reported."""
-        curve = self._said.get("curve") or {"epochs": (), "loss": ()}
-        return list(zip(curve["epochs"], curve["loss"], strict=True))
+        epochs, losses = self._part("curve").get("epochs"), self._part("curve").get("loss")
+        return list(zip(epochs, losses, strict=False)) if isinstance(epochs, list) and isinstance(losses, list) else []
 
     @cached_property
     def fold_losses(self) -> Mapping[str, Sequence[float | None]]:
@@ -170,8 +170,8 @@ class Trial:
     @property
     def folds_fitted(self) -> int:
         """How many folds were fitted, those that did not count with them."""
-        parts = (self._meta, self._meta.get("beyond_threshold") or {})
-        held = [part.get("validation_losses") for part in parts]
+        parts = (self._meta, self._meta.get("beyond_threshold"))
+        held = [part.get("validation_losses") for part in parts if isinstance(part, Mapping)]
         return sum(len(losses) for losses in held if isinstance(losses, list))
 
     @property
@@ -205,7 +205,7 @@ class Trial:
     def without_arrays(self) -> Trial:
         """The trial with the plain numbers and words of its result alone, for who goes through very many."""
         said = {key: value for key, value in self._said.items() if not isinstance(value, dict | list)}
-        return replace(self, vals={}, result={**said, "pruned": self.pruned} if self.finished else None)
+        return replace(self, vals={}, result={**said, "pruned": self._part("pruned")} if self.finished else None)
 
     @property
     def _said(self) -> Mapping[str, Any]:
@@ -213,7 +213,12 @@ class Trial:
 
     @property
     def _meta(self) -> Mapping[str, Any]:
-        return self._said.get("kfold_meta") or {}
+        return self._part("kfold_meta")
+
+    def _part(self, name: str) -> Mapping[str, Any]:
+        """A dictionary of the result; empty where a trainer of the user's own keeps something else under this name."""
+        held = self._said.get(name)
+        return held if isinstance(held, Mapping) else {}
 
 
 def _numbers(values: Sequence[Any]) -> list[float | None]:
