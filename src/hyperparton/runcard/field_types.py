@@ -124,7 +124,7 @@ def _within(read: Callable[[Any], float], accepted: str, **bounds: float) -> tup
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise refuse("must be text")
+        raise refuse("must be text that is not empty")
     return value
 
 
