@@ -60,6 +60,7 @@ def end_on_sigterm() -> None:
     """SIGTERM ends this process as an exception does, so that it releases what runs and ends its processes."""
 
     def end(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signum, signal.SIG_IGN)  # a second one would stop that half-way
         raise SystemExit(143)
 
     signal.signal(signal.SIGTERM, end)

@@ -128,7 +128,9 @@ def test_sigterm_hands_everything_back(card, tmp_path):
     end = time.monotonic() + 60
     while not tries.exists() and time.monotonic() < end:
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    for _ in range(3):  # batch systems send several
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
     assert "Traceback" not in err

@@ -97,6 +97,11 @@ def test_a_history_of_failures_is_no_obstacle(name):
         history.append(Outcome(number, vals, "fail", None, ("ValueError", "NaNLoss", "InfiniteLoss", None)[number % 4]))
 
 
+def test_a_space_without_samplers_is_refused(name):
+    with pytest.raises(EngineError, match="nothing to scan"):
+        get_engine(name).suggest({"a": 1}, [], 0)
+
+
 def test_an_engine_learns(name):
     """Of 60 trials of a bowl the last 20 are better than chance, but for those that look at no history."""
     space = {"x": hp_uniform("x", 0, 1), "y": hp_quniform("y", 0, 1, steps=50), "k": hp_choice("k", [0, 1, 2])}

@@ -12,7 +12,6 @@ from hyperopt.pyll.base import scope
 
 from hyperparton.engines import trial_seed
 from hyperparton.engines.hyperopt import HyperoptEngine
-from hyperparton.errors import EngineError
 from hyperparton.scan.evaluate import evaluate_trial
 from hyperparton.space.samplers import hp_choice, hp_loguniform, hp_quniform, hp_uniform
 from hyperparton.space.tree import evaluate
@@ -110,8 +109,3 @@ def test_seeds_are_those_of_fmin():
     stream = np.random.default_rng(42)
     seeds = [int(stream.integers(2**31 - 1)) for _ in range(500)]
     assert [trial_seed(42, number) for number in range(500)] == seeds
-
-
-def test_a_space_without_samplers_is_refused():
-    with pytest.raises(EngineError, match="nothing to scan"):
-        HyperoptEngine().suggest({"a": 1}, [], 0)

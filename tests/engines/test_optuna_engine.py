@@ -111,8 +111,6 @@ def test_a_long_history_is_shown_in_part(monkeypatch):
     assert engine.suggest(SPACE, history[:40], 2) == TPEEngine().suggest(SPACE, history[:40], 2)
 
 
-def test_spaces_that_cannot_be_used():
-    with pytest.raises(EngineError, match="nothing to scan"):
-        TPEEngine().suggest({"a": 1}, [], 0)
+def test_a_space_of_choices_alone_is_refused():
     with pytest.raises(EngineError, match="holds choices only"):
         get_engine("optuna:cmaes").suggest({"a": hp_choice("a", [1, 2])}, [], 0)

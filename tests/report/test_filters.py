@@ -104,6 +104,17 @@ def test_the_automatic_filter_keeps_the_best_trial_and_one_combination(rows):
     assert (again, removed) == (left, [])
 
 
+def test_a_bin_of_the_automatic_filter_begins_at_its_lower_edge(rows):
+    trials = rows(*((i, 9.0 if i == 3 else 1.0, {"rate": i / 10}) for i in range(11)))
+    assert [entry.combination for entry in autofilter(trials, ["rate"], Loss())[1]] == ["rate=[0.3, 0.4)"]
+
+
+def test_the_automatic_filter_bins_numbers_of_the_widest_range(rows):
+    trials = rows(*((i, float(i), {"rate": (i - 5) * 2e307}) for i in range(11)))
+    trials += rows((11, 12.0, {"rate": 1.7e308}), (12, 13.0, {"rate": -1.7e308}))
+    assert [entry.combination for entry in autofilter(trials, ["rate"], Loss())[1]] == ["rate=[-1.7e+308, -1.36e+308)"]
+
+
 def test_the_automatic_filter_bins_numbers(rows):
     # twelve values from 0 to 11 make bins of width 1.1; the last, [9.9, 11], holds 10 and 11 with losses 11 and 12
     trials = rows(*((n, 1.0 + n, {"rate": n}) for n in range(12)))

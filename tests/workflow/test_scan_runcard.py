@@ -88,6 +88,14 @@ def test_a_card_that_was_read_gets_another_trainer(card, tmp_path):
         scan_runcard(read_runcard(card), tmp_path / "scan", 1, settings=SETTINGS, trainer="line:far")
 
 
+@pytest.mark.parametrize("option", [{"replicas": 2}, {"theory": "folder"}, {"t0pdfset": "set"}])
+def test_what_only_fits_of_pdfs_have_is_not_ignored(card, tmp_path, option):
+    (name,) = option
+    with pytest.raises(RuncardError, match=f"card.yml:2:10: trainer: .*--{name}"):
+        scan_runcard(card, tmp_path / "scan", 1, settings=SETTINGS, **option)
+    assert not (tmp_path / "scan").exists()
+
+
 def test_the_same_with_limits_in_a_process_beside_this_one(card, tmp_path):
     scan_runcard(card, tmp_path / "here", 3, settings=SETTINGS)
     execution = Execution(limits=Limits(trial_timeout=60, walltime=600))

@@ -65,17 +65,14 @@ def main() -> None:
     """The entry point: errors of hyperparton become one message and an exit code, never a traceback."""
     try:
         group.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+    except click.exceptions.Abort:  # what click makes of a KeyboardInterrupt
+        click.echo("interrupted; the same command continues a scan", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
-    except KeyboardInterrupt:
-        click.echo("interrupted; the same command continues", err=True)
-        sys.exit(130)
     except WalltimeError as error:  # no fault: the scan goes on another time
         click.echo(str(error), err=True)
         sys.exit(4)

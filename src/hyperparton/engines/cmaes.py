@@ -78,11 +78,8 @@ class _Strategy:
     def ask(self, seed: int) -> dict[str, Any]:
         """Optuna's value of every number."""
         self._cma.reseed_rng(seed)
-        point = dict(zip(self._numeric, self._cma.ask(), strict=True))
-        return {label: self._space.to_optuna(label, self._value(label, share)) for label, share in point.items()}
-
-    def _value(self, label: str, share: float) -> Any:
-        return self._space.samplers[label].value_at(min(max(float(share), 0.0), 1.0 - 1e-12))
+        point = zip(self._numeric, np.minimum(self._cma.ask(), 1.0 - 1e-12).tolist(), strict=True)
+        return {label: self._space.to_optuna(label, self._space.samplers[label].value_at(s)) for label, s in point}
 
     def _point(self, outcome: Outcome) -> np.ndarray:
         point = np.array(self._cma.mean, copy=True)

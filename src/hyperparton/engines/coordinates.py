@@ -33,6 +33,7 @@ class UnitCube:
         self.samplers = samplers_to_scan(space)
         self.labels = sorted(self.samplers)
         place = {label: i for i, label in enumerate(self.labels)}
+        #: (label,) 0 for numbers without a grid
         self._cells = np.array([float(self.samplers[label].cells) for label in self.labels])
         #: for each parameter its labels: (place of the label, lowest share and width in the common range)
         self._parameters = [_in_common([(place[name], self.samplers[name]) for name in g]) for g in counterparts(space)]

@@ -105,10 +105,9 @@ class GaussianProcessEngine(Engine):
 
     def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """The point with the largest expected improvement among candidates drawn from `seed`."""
-        rng = np.random.default_rng(seed)
+        cube, rng = self._cube(space), np.random.default_rng(seed)
         if len(history) < self.start:
             return sample(space, rng)
-        cube = self._cube(space)
         model, by_score = _fitted(cube, history)
         return cube.vals(_best_candidate(cube, model, by_score, rng))
 

@@ -93,7 +93,7 @@ class OptunaSpace:
 
 def _distribution(sampler: Sampler) -> BaseDistribution:
     if isinstance(sampler, Choice):
-        return CategoricalDistribution(list(range(len(sampler.options))))
+        return CategoricalDistribution(range(sampler.cells))
     if is_extreme(sampler):
         return FloatDistribution(0.0, 1.0)
     if isinstance(sampler, QUniform):

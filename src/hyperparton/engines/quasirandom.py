@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine, History, next_number
-from hyperparton.space.tree import choose, samplers_by_label
+from hyperparton.engines.base import Engine, History, next_number, samplers_to_scan
+from hyperparton.space.tree import choose
 
 __all__ = ["SEQUENCES", "QuasiRandomStart"]
 
@@ -35,7 +35,7 @@ class QuasiRandomStart(Engine):
         number = next_number(history) if number is None else number
         if number >= self.start:
             return self._engine.suggest(space, history, seed, number)
-        labels = sorted(samplers_by_label(space))
+        labels = sorted(samplers_to_scan(space))
         size = max(4, math.ceil(math.log2(number + 1)))
         row = _points(self._sequence, len(labels), size, self._scan_seed)[number]
         point = dict(zip(labels, row.tolist(), strict=True))

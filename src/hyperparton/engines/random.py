@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine, History
+from hyperparton.engines.base import Engine, History, samplers_to_scan
 from hyperparton.space.tree import sample
 
 __all__ = ["RandomEngine"]
@@ -21,4 +21,5 @@ class RandomEngine(Engine):
 
     def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
         """A draw from numpy's default generator started with `seed`."""
+        samplers_to_scan(space)
         return sample(space, np.random.default_rng(seed))

@@ -41,36 +41,25 @@ def split_seeds(card: Runcard, replicas: Sequence[int]) -> list[int]:
     return replica_seeds(card.trvlseed, [1] * len(replicas) if card.same_trvl_per_replica else replicas).tolist()
 
 
-@dataclass(frozen=True, eq=False)
 class _Source:
     """What all folds share: the predictions, data to fit per replica, how these are split."""
 
-    data: FitData
-    convolution: Convolution
-    fitted_values: np.ndarray
-    """(rep, dat): the measured data, or their Monte Carlo replicas"""
-    card: Runcard
-    seeds: list[int]
-    """one per replica"""
-    whitened: np.ndarray
-    """(dat, feature + 1) the predictions and the measured data, whitened with the covariance of all data"""
-    factor: np.ndarray
-    """(dat, dat) lower triangular: the factor of that covariance matrix"""
-    origin: np.ndarray
-    """(feature,) where the measured data have their least chi2"""
-
-    @classmethod
-    def build(
-        cls, data: FitData, convolution: Convolution, fitted_values: np.ndarray, card: Runcard, seeds: list[int]
-    ) -> _Source:
-        factor = cholesky(data.covmat, "the data")
-        rows = np.column_stack([convolution.matrix, data.central])
-        rows = whitened(factor, rows)
+    def __init__(
+        self, data: FitData, convolution: Convolution, fitted_values: np.ndarray, card: Runcard, seeds: list[int]
+    ):
+        """As `build_folds` has them."""
+        self.data, self.convolution, self.fitted_values = data, convolution, fitted_values
+        self.card, self.seeds = card, seeds
+        #: (dat, dat) the lower factor of the covariance matrix of all data
+        self.factor = cholesky(data.covmat, "the data")
+        #: (dat, feature + 1) the predictions and the measured data, whitened with it
+        self.whitened = whitened(self.factor, np.column_stack([convolution.matrix, data.central]))
         # columns of equal length, so that no feature is lost for its unit
-        scale = np.maximum(np.linalg.norm(rows[:, :-1], axis=0), 1e-30)
-        columns = rows[:, :-1] / scale
-        minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ rows[:, -1], rcond=1e-12)[0]
-        return cls(data, convolution, fitted_values, card, seeds, rows, factor, minimum / scale)
+        scale = np.maximum(np.linalg.norm(self.whitened[:, :-1], axis=0), 1e-30)
+        columns = self.whitened[:, :-1] / scale
+        minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ self.whitened[:, -1], rcond=1e-12)[0]
+        #: (feature,) where the measured data have their least chi2
+        self.origin = minimum / scale
 
     def of_points(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """Training and validation chi2 of each replica with points split; residuals outside `rows` (dat,) are zero."""
@@ -116,7 +105,7 @@ def build_folds(
     `convolution` makes the predictions, `fitted_values` (rep, dat) are the values to fit, `seeds` those of the
     replicas' splits.  Raises DataError where a fold leaves nothing to fit.
     """
-    source = _Source.build(data, convolution, fitted_values, card, seeds)
+    source = _Source(data, convolution, fitted_values, card, seeds)
     everything = np.ones(data.ndata, bool)
     if partitions is None:
         return [_fold(source, everything, everything, everything, 1.0)]

@@ -63,10 +63,11 @@ def convergence_penalty(chi2exp: float, reference: float = 1.2, scale: float = 1
 class HyperLoss:
     """Statistics over replicas and folds, as the runcard's `kfold` says.
 
-    `loss_type`: chi2 takes, per fold, the statistic of the validation chi2 of the best replicas (the proportion
-    `reduce_proportion`, by validation chi2) plus what the best of the remaining proportion of experimental chi2
-    exceeds 2 by; phi2, logp and chi2p take that metric of the hidden fold.  For phi2 the trial's loss is the
-    reciprocal of the statistic over folds.
+    With `loss_type: chi2` the loss of a fold has two terms.  The first is the statistic of the validation chi2 over the
+    best replicas, the share `reduce_proportion` with the lowest one.  The second is by how much the statistic of the
+    experimental chi2 exceeds 2, over the remaining share of the replicas, with the lowest one.  With phi2, logp or
+    chi2p the loss is that metric of the hidden fold.  With phi2 the loss of a trial is the reciprocal of the statistic
+    over folds.
     """
 
     kfold: KFold

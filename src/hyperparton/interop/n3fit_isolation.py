@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,7 @@ def as_recipe(recipe: Recipe) -> Recipe:
 
 def build(builder: str, arguments: Mapping[str, Any]) -> tuple[Trainer, HyperScanner]:
     """(trainer, HyperScanner) of a recipe's `builder` and `arguments`, the trainer by `as_trainer`."""
-    module, _, name = builder.partition(":")
-    trainer, scanner = getattr(import_module(module), name)(**arguments)
+    trainer, scanner = resolve_name(builder)(**arguments)
     return as_trainer(trainer), scanner
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from hyperparton.report.filters import keys_of, resolve_key, value_of
 from hyperparton.report.hyperparameters import shown
 from hyperparton.report.losses import Loss
+from hyperparton.space.samplers import Uniform
 from hyperparton.trials.result import is_number
 from hyperparton.trials.trial import Trial, ranked
 
@@ -77,10 +78,11 @@ def _binning(values: Sequence[Any]) -> Any:
     numbers = sorted({float(value) for value in values if is_number(value)})
     if len(numbers) <= _BINS or any(not is_number(value) for value in values if value is not None):
         return shown
-    low, width = numbers[0], (numbers[-1] - numbers[0]) / _BINS
+    axis = Uniform("numbers", numbers[0], numbers[-1])
 
     def name(value: float) -> str:
-        k = min(int((value - low) / width), _BINS - 1)
-        return f"[{shown(low + k * width)}, {shown(low + (k + 1) * width)}{']' if k == _BINS - 1 else ')'}"
+        k = min(int(axis.share(float(value)) * _BINS), _BINS - 1)
+        low, high = (shown(axis.value_at(edge / _BINS)) for edge in (k, k + 1))
+        return f"[{low}, {high}{']' if k == _BINS - 1 else ')'}"
 
     return name

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import IO, Any
 
 from hyperparton.errors import HyperpartonError
@@ -73,8 +73,7 @@ def _listen(source: IO[str], lines: queue.Queue[str]) -> None:
 
 def _build(recipe: dict[str, Any]) -> tuple[AdaptedTrainer, HyperScanner]:
     sys.path[:0] = [folder for folder in recipe["folders"] if folder not in sys.path]
-    module, _, name = recipe["builder"].partition(":")
-    trainer, scanner = getattr(import_module(module), name)(**recipe["arguments"])
+    trainer, scanner = resolve_name(recipe["builder"])(**recipe["arguments"])
     if recipe.get("space") not in (None, fingerprint(scanner.as_dict())):
         raise HyperpartonError(
             "the space that this process builds is not that of the scan: is another version of hyperparton here?"

@@ -135,14 +135,16 @@ def _trainer_and_identity(
         for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
+    elif request.theory is not None or request.t0pdfset is not None:
+        fault = (
+            "--theory and --t0pdfset are for hyperparton's own fits; n3fit finds theories by its profile "
+            "(NNPDF_PROFILE_PATH) and the t0 set in the card"
+        )
+        raise RuncardError([card.fault(("trainer",), fault)])
     elif card.trainer == N3FIT:
-        if request.theory is not None or request.t0pdfset is not None:
-            fault = (
-                "trainer n3fit finds theories by its own profile (NNPDF_PROFILE_PATH) and its t0 set by the card: "
-                "--theory and --t0pdfset are not for it"
-            )
-            raise RuncardError([card.fault(("trainer",), fault)])
         identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
+    elif request.replicas != 1:
+        raise RuncardError([card.fault(("trainer",), "--replicas is for fits of PDFs, not for a trainer of one's own")])
     if apart:
         return request.recipe(), identity
     return request.trainer(data, lambda event: report({**event, "event": "fit_progress"})), identity
