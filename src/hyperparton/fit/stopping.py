@@ -1,4 +1,4 @@
-"""Look-back stopping (arXiv:2109.02653, sec. 3.3).
+"""Early stopping by look-back (arXiv:2109.02653, sec. 3.3).
 
 A fit keeps the parameters with the lowest validation loss, among the epochs in which every positivity set passes;
 the first of them needs a validation chi2 per point below `threshold_chi2`.  It stops when `patience` epochs have
