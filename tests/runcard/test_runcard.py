@@ -120,7 +120,7 @@ DAMAGE = [
     ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 1e-4", "learning_rate.max: 'max' is missing"),
     ("min_epochs: 1e3, max_epochs: 2e3", "max_epochs: 2e3", "max_epochs is given without min_epochs"),
     ("min_initial: 1, max_initial: 1000", "min_initial: 1", "min_initial is given without max_initial"),
-    ("    max_units: 45\n", "", "n_layers needs both min_units and max_units"),
+    ("    max_units: 45\n", "", "n_layers needs both min_units and max_units, given n_layers, min_units, acc"),
     ("    max_drop: 0.15\n", "    max_drop: 1.5\n", "architecture.max_drop: is out of range, given 1.5"),
     ("  dropout: 0.0\n", "", "architecture.max_drop: scans 'dropout', which `parameters` does not declare"),
     ("genrep: false", "genrep: maybe", "genrep: must be true or false, given 'maybe'"),

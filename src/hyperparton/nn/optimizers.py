@@ -46,8 +46,8 @@ Hyper = Mapping[str, Array]
 
 EPSILON = 1e-7
 BETA_1, BETA_2 = 0.9, 0.999
-#: learning rate of the optimizers to which a runcard cannot give one (Keras's default)
-_FIXED_RATE = 1e-3
+#: what an optimizer has for arguments that it does not take: Keras's learning rate, and zero for the others
+_ABSENT = {**{key: 0.0 for arguments in OPTIMIZERS.values() for key in arguments}, "learning_rate": 1e-3}
 #: names of the coefficients of the family, in the order in which `MomentRule.schedule` returns them
 COEFFICIENTS = ("a1", "b1", "a2", "b2", "c1", "c2", "c3", "d1", "d2")
 _OFF = {"a1": 0.0, "b1": 0.0, "a2": 0.0, "b2": 0.0, "c1": 0.0, "c2": 1.0, "c3": 1.0, "d1": 0.0, "d2": 0.0}
@@ -188,15 +188,9 @@ class MetaModel:
 
 
 def hyperparameters(optimizer: Optimizer) -> dict[str, float]:
-    """The numbers of a runcard's `optimizer`, defaults filled in.
-
-    An optimizer that takes no learning rate in a runcard gets Keras's default.
-    """
-    arguments = optimizer.model_dump(exclude={"optimizer_name"}, exclude_none=True)
-    defaults = {"learning_rate": _FIXED_RATE, "momentum": 0.0, "nesterov": False}
-    return {
-        key: float(value) for key, value in {**defaults, **OPTIMIZERS[optimizer.optimizer_name], **arguments}.items()
-    }
+    """The numbers of a runcard's `optimizer` by the same names for all optimizers, defaults filled in."""
+    given = optimizer.model_dump(exclude={"optimizer_name"}, exclude_none=True)
+    return {key: float(value) for key, value in {**_ABSENT, **OPTIMIZERS[optimizer.optimizer_name], **given}.items()}
 
 
 def clip_by_norm(gradient: Array, norm: Array, clipnorm: Array) -> Array:

@@ -23,7 +23,6 @@ from hyperparton.runcard.field_types import (
     Seed,
     Text,
     Texts,
-    Whole,
     as_list,
     conflict,
     number,
@@ -185,7 +184,7 @@ class KFold(Section):
     """Share of the replicas, the best ones, whose validation χ² counts."""
     penalties_in_loss: Flag = False
     """Whether the penalties are added to the loss."""
-    verbosity: dict[str, Any] | Whole | None = None
+    verbosity: Any = None
     """n3fit's; it changes nothing."""
 
     def best(self, replicas: int) -> int:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hyperparton.errors import Fault, nearest
 from hyperparton.runcard.card import N3FIT, Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.faults import translated
+from hyperparton.runcard.field_types import Section
 from hyperparton.runcard.hyperscan_config import HyperscanConfig
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import KeyPath
@@ -139,11 +140,10 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     declared = card.scan_parameters()
     if not config.scanned and not config.use_tries_from:
         yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
-    for section in ("stopping", "architecture"):
-        for key in getattr(getattr(config, section), "model_fields_set", ()):
-            target = _SCANS[section].get(key)
-            if target is not None and target not in declared and getattr(getattr(config, section), key) is not None:
-                yield _undeclared(card, ("hyperscan_config", section, key), target, declared)
+    for section, scans in _SCANS.items():
+        for key in scans.keys() & _given(config, section):
+            if scans[key] not in declared:
+                yield _undeclared(card, ("hyperscan_config", section, key), scans[key], declared)
     for section, key, other in _alone(config):
         message, accepted = f"{key} is given without {other}", f"both {key} and {other}"
         yield card.fault(("hyperscan_config", section), message, f"{key} alone", accepted)
@@ -158,11 +158,17 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
 def _alone(config: HyperscanConfig) -> Iterator[tuple[str, str, str]]:
     """(section, bound, the bound that is missing): of such a pair nothing would be sampled."""
     for section in ("stopping", "positivity", "integrability"):
-        keys = getattr(getattr(config, section), "model_fields_set", ())
+        keys = _given(config, section)
         yield from ((section, key, other) for key, other in _TOGETHER if key in keys and other not in keys)
 
 
-def _undeclared(card: Any, path: KeyPath, target: str, declared: Mapping[str, Any]) -> Fault:
+def _given(config: HyperscanConfig, section: str) -> set[str]:
+    """The keys that a section of `hyperscan_config` has."""
+    part: Section | None = getattr(config, section)
+    return set() if part is None else part.model_fields_set
+
+
+def _undeclared(card: Runcard | TrainerRuncard, path: KeyPath, target: str, declared: Mapping[str, Any]) -> Fault:
     message = f"scans {target!r}, which `parameters` does not declare{nearest(target, declared)}"
     return card.fault(path, message, accepted=", ".join(declared))
 

@@ -38,7 +38,6 @@ __all__ = [
     "Share",
     "Text",
     "Texts",
-    "Whole",
     "WholePositive",
     "Width",
     "as_list",
@@ -124,7 +123,7 @@ def _within(read: Callable[[Any], float], accepted: str, **bounds: float) -> tup
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise refuse("must be text")
+        raise refuse("must be text that is not empty")
     return value
 
 
@@ -141,7 +140,6 @@ NonNegative = Annotated[float, *_within(number, "a number of at least 0", minimu
 Share = Annotated[float, *_within(number, "a number from 0 to 1", minimum=0, maximum=1)]
 Fraction = Annotated[float, *_within(number, "a number above 0, at most 1", exclusiveMinimum=0, maximum=1)]
 LessThanOne = Annotated[float, *_within(number, "a number of at least 0, below 1", minimum=0, exclusiveMaximum=1)]
-Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[int, *_within(_whole, "a whole number of at least 0", minimum=0, exclusiveMaximum=2**31)]
 WholePositive = Annotated[int, *_within(_whole, "a whole number of at least 1", minimum=1, exclusiveMaximum=2**31)]
 #: widths beyond this are a slip of the pen: NNPDF's networks have 10 to 100 nodes a layer

@@ -177,10 +177,13 @@ class Architecture(Section):
 
     @model_validator(mode="after")
     def _widths(self) -> Architecture:
+        given = ", ".join(key for key in ("n_layers", "min_units", "max_units") if getattr(self, key))
         if self.n_layers and (self.min_units is None or self.max_units is None):
-            raise conflict("n_layers needs both min_units and max_units", "min_units and max_units")
-        if not self.n_layers and (self.min_units is not None or self.max_units is not None):
-            raise conflict("min_units and max_units need n_layers, the depths that are scanned", "n_layers: [2, 3]")
+            raise conflict("n_layers needs both min_units and max_units", "min_units and max_units", given)
+        if given and not self.n_layers:
+            raise conflict(
+                "min_units and max_units need n_layers, the depths that are scanned", "n_layers: [2, 3]", given
+            )
         _ordered(self.min_units, self.max_units, "min_units and max_units")
         return self
 

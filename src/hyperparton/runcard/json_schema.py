@@ -1,7 +1,8 @@
 """The runcard as a JSON Schema (draft 2020-12), for editors and for the manual.
 
-The models say what is accepted and what it means. What `check` finds faultless is valid, and what is valid has
-no other faults than those of rules between keys and between sections, which the schema cannot say.
+The models say what is accepted and what it means. What `check` finds faultless is valid. What is valid can still break
+a rule between keys or sections, hold an expression that is none, or have a key that `check` refuses outside the models:
+one of another program that would change the fit, or one of ours misspelt.
 """
 
 from __future__ import annotations
