@@ -89,6 +89,11 @@ def test_urls_that_are_no_store(url):
         open_store(url)
 
 
+def test_a_mongodb_that_does_not_answer_is_told_in_a_line():
+    with pytest.raises(StoreError, match=r"^mongodb://127\.0\.0\.1:1/x: the trial store failed: [^()]*refused$"):
+        open_store("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=300")
+
+
 @pytest.mark.parametrize("kind", ["postgres", "mongo"])
 def test_leases_end_by_the_servers_clock(kind, servers, monkeypatch, tmp_path):
     """Workers an hour fast or slow neither lose their trials nor keep them longer."""

@@ -195,7 +195,7 @@ def _end_of(process: subprocess.Popen[bytes]) -> str:
 
 
 class TrainerProcesses:
-    """The processes of one recipe on this machine, for the threads that run its trials: one for each that waits."""
+    """The processes of one recipe on this machine: as many as there are threads that run its trials at once."""
 
     def __init__(self, text: str) -> None:
         self._text = text

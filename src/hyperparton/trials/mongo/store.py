@@ -12,6 +12,7 @@ its time once a second at most: in between, this machine's counter goes on from 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -99,7 +100,9 @@ class MongoStore(LeasedStore):
         except DuplicateKeyError:
             raise
         except (PyMongoError, InvalidName) as fault:
-            raise StoreError(f"{self.name}: the trial store failed: {fault}") from fault
+            # pymongo goes on with its timeouts and what it knows of each server
+            reason = re.split(r" \(configured timeouts|, Timeout: ", str(fault))[0]
+            raise StoreError(f"{self.name}: the trial store failed: {reason}") from fault
 
     def _now(self) -> float:
         if self._clock is not None:
