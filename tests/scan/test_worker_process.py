@@ -30,6 +30,13 @@ def slow(tmp_path):
     return recipe("slow", folder=str(tmp_path)).text(), building
 
 
+@pytest.fixture
+def left():
+    """A function that gives the processes begun in this test that are left; other tests may leave those of Dask."""
+    before = set(psutil.Process().children())
+    return lambda: set(psutil.Process().children()) - before
+
+
 def in_thread(function, *arguments):
     """A function that gives what `function` returned in a thread, which must end soon."""
     returned = []
@@ -43,25 +50,25 @@ def in_thread(function, *arguments):
     return result
 
 
-def test_a_process_that_is_ended_before_it_starts_never_starts():
+def test_a_process_that_is_ended_before_it_starts_never_starts(left):
     process = TrainerProcess(recipe().text())
     process.kill()
     assert process.ask([TRIAL]) == {"died": "the scan ended before it began", "starting": True}
-    assert psutil.Process().children() == []
+    assert left() == set()
 
 
-def test_a_process_that_is_ended_while_it_starts(slow):
+def test_a_process_that_is_ended_while_it_starts(slow, left):
     text, building = slow
     process = TrainerProcess(text)
     answer = in_thread(process.ask, [TRIAL])
     building()
     process.kill()
     assert answer() == {"died": "it was ended by signal 9", "starting": True}
-    assert psutil.Process().children() == []
+    assert left() == set()
     assert process.ask([TRIAL])["died"] == "the scan ended before it began"
 
 
-def test_processes_that_are_closed_end_and_run_nothing_more(slow):
+def test_processes_that_are_closed_end_and_run_nothing_more(slow, left):
     text, building = slow
     processes = TrainerProcesses(text)
     answer = in_thread(processes.run, [TRIAL], None, None)
@@ -69,7 +76,7 @@ def test_processes_that_are_closed_end_and_run_nothing_more(slow):
     processes.close()
     assert answer() == {"died": "it was ended by signal 9", "starting": True}
     assert processes.run([TRIAL], None, None) == {"died": "the scan ended before it began"}
-    assert psutil.Process().children() == []
+    assert left() == set()
 
 
 @pytest.mark.parametrize("workers", [None, 2])
@@ -88,7 +95,7 @@ def test_what_a_thread_of_the_pool_raises_ends_the_scan(tmp_path, monkeypatch):
         run_scan(tmp_path, recipe(), scanner(), 4, execution=Execution(workers=2))
 
 
-def test_a_scan_that_is_interrupted_as_trials_begin_leaves_no_process(tmp_path):
+def test_a_scan_that_is_interrupted_as_trials_begin_leaves_no_process(tmp_path, left):
     def interrupt(event):
         if event["event"] == "trial_started" and event["tid"] == 1:
             raise KeyboardInterrupt
@@ -97,4 +104,4 @@ def test_a_scan_that_is_interrupted_as_trials_begin_leaves_no_process(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_scan(tmp_path, trainer, scanner(), 4, execution=Execution(workers=2), progress=interrupt)
     assert time.monotonic() - begun < 20
-    assert psutil.Process().children() == []
+    assert left() == set()

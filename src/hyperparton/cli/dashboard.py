@@ -7,12 +7,15 @@ import time
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperparton.cli.report import chosen_options, selection_options
 from hyperparton.errors import HyperpartonError, ReportError
+
+if TYPE_CHECKING:
+    from hyperparton.report.summary import Options
 
 __all__ = ["LivePage", "dashboard", "make_server"]
 
@@ -45,7 +48,7 @@ def dashboard(directories: tuple[Path, ...], port: int, **chosen: Any) -> None:
 class LivePage:
     """The page, made anew when the trials have changed, but not so often that it costs a scan its time."""
 
-    def __init__(self, directories: tuple[Path, ...], options: Any) -> None:
+    def __init__(self, directories: tuple[Path, ...], options: Options) -> None:
         self._directories, self._options = directories, options
         self._lock = threading.Lock()
         self._state, self._text = "", ""

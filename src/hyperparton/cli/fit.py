@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.cross_checks import parameter_faults
 from hyperparton.runcard.parameters import Parameters, trial_parameters
 from hyperparton.workflow.cards import checked_card, data_summary, output_folder
+
+if TYPE_CHECKING:
+    from hyperparton.fit.mixed import MixedFit
 
 __all__ = ["fit"]
 
@@ -141,7 +144,7 @@ def _of_trial(card: Runcard, values: dict[str, Any], name: str) -> Parameters:
     return parameters
 
 
-def _show_exactly(result: Any) -> None:
+def _show_exactly(result: MixedFit) -> None:
     """χ² per point with the digits that a comparison with another program needs."""
     click.echo("replica        chi2    training  validation")
     for i, number in enumerate(result.replicas):
@@ -149,7 +152,7 @@ def _show_exactly(result: Any) -> None:
         click.echo(f"{number:7d} " + " ".join(f"{value:11.7g}" for value in chi2))
 
 
-def _show(result: Any) -> None:
+def _show(result: MixedFit) -> None:
     click.echo("replica   chi2   training  validation  best epoch  stopped at")
     for i, number in enumerate(result.replicas):
         click.echo(

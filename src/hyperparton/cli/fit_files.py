@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,23 +17,29 @@ from hyperparton.runcard.card import Runcard
 from hyperparton.space.tree import readable
 from hyperparton.trials.scan_folder import ScanFolder
 
+if TYPE_CHECKING:
+    from hyperparton.fit.mixed import MixedFit
+    from hyperparton.fit.result import FitResult
+
 __all__ = ["write_fit"]
 
 
 def write_fit(
-    folder: Path, card: Runcard, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None
+    folder: Path, card: Runcard, result: MixedFit, parameters: dict[int, dict[str, Any]], q0: float, save: str | None
 ) -> None:
     """`filter.yml` and, for each replica, `nnfit/replica_<n>/`: its numbers, its χ² by epoch, its PDF at `q0` in GeV.
 
-    `result` is a `MixedFit`, `parameters` are those of each replica, as they are written; `save` names the file of its
-    weights, if they are asked for.
+    `parameters` are those of each replica, as they are written; `save` names the file of its weights, if they are asked
+    for.
     """
     write_text(ScanFolder(folder).runcard, card.text)
     for part in result.parts:
         _write_part(folder, part, parameters, q0, save)
 
 
-def _write_part(folder: Path, result: Any, parameters: dict[int, dict[str, Any]], q0: float, save: str | None) -> None:
+def _write_part(
+    folder: Path, result: FitResult, parameters: dict[int, dict[str, Any]], q0: float, save: str | None
+) -> None:
     name, x = folder.resolve().name, export_nodes()
     versions = {package: version(package) for package in ("hyperparton", "jax", "numpy", "nnpdf-data")}
     xf = result.xf(x)
@@ -51,7 +57,7 @@ def _write_part(folder: Path, result: Any, parameters: dict[int, dict[str, Any]]
             write_weights(replica / file, result.trained.model, result.trained.parameters, i)
 
 
-def _numbers(result: Any, i: int) -> dict[str, Any]:
+def _numbers(result: FitResult, i: int) -> dict[str, Any]:
     model, exponents = result.trained.model, result.trained.parameters["exponents"]
     return {
         "preprocessing": [
@@ -72,7 +78,7 @@ def _numbers(result: Any, i: int) -> dict[str, Any]:
     }
 
 
-def _chi2_by_epoch(result: Any, i: int) -> dict[str, Any]:
+def _chi2_by_epoch(result: FitResult, i: int) -> dict[str, Any]:
     """epoch -> training and validation χ² per point, every hundred epochs while the replica was fitted."""
     history = np.asarray(result.trained.history)[:, i]
     stop = int(result.stop_epoch[i])

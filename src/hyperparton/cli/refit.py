@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,20 +12,29 @@ from hyperparton.errors import HyperpartonError, ReportError
 from hyperparton.report.fits import FittedSet, FittedTrial
 from hyperparton.trials.trial import Trial
 
+if TYPE_CHECKING:
+    from hyperparton.cli.progress import Display
+    from hyperparton.fit.result import FitResult
+    from hyperparton.fit.setup import FitSetup
+    from hyperparton.report.scans import Scan
+    from hyperparton.report.summary import Summary
+
 __all__ = ["fit_best"]
 
 #: flavours that a report shows, of those of the evolution basis that a fit at Q0 can tell apart
 _SHOWN = ("g", "sigma", "v", "v3", "v8", "t3", "t8", "t15")
 
 
-def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None, display: Any) -> list[FittedTrial]:
+def fit_best(
+    summary: Summary, count: int, theory: Path | None, t0pdfset: str | None, display: Display
+) -> list[FittedTrial]:
     """The best `count` trials, fitted anew to all data of the runcard beside the trials.
 
     As many replicas are fitted as the scan had, and with its t0 set if none is named. Raises ReportError for a scan
     without a card of PDF fits, or whose card can no longer be used.
     """
     fitted = []
-    setups: dict[str, Any] = {}
+    setups: dict[str, FitSetup] = {}
     scans = {trial.name: scan for scan in summary.scans for trial in scan.trials}
     for trial, _ in summary.ranked[:count]:
         scan = scans[trial.name]
@@ -36,7 +45,7 @@ def fit_best(summary: Any, count: int, theory: Path | None, t0pdfset: str | None
     return fitted
 
 
-def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
+def _setup(scan: Scan, theory: Path | None, t0pdfset: str | None) -> FitSetup:
     from hyperparton.data.load import load_fit_data
     from hyperparton.fit.setup import FitSetup
     from hyperparton.runcard.card import Runcard
@@ -54,7 +63,7 @@ def _setup(scan: Any, theory: Path | None, t0pdfset: str | None) -> Any:
     return FitSetup(card, data, range(1, int(scan.settings.get("replicas", 1)) + 1))
 
 
-def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
+def _fitted(setup: FitSetup, trial: Trial, display: Display) -> FittedTrial:
     from hyperparton.data.types import EVOLUTION_BASIS
     from hyperparton.fit.methodology import Methodology
     from hyperparton.fit.run import run_fit
@@ -81,7 +90,7 @@ def _fitted(setup: Any, trial: Trial, display: Any) -> FittedTrial:
     )
 
 
-def _sets(setup: Any, fit: Any) -> tuple[FittedSet, ...]:
+def _sets(setup: FitSetup, fit: FitResult) -> tuple[FittedSet, ...]:
     xf = fit.trained.model.evaluate(fit.trained.parameters, setup.grid)
     predictions = setup.convolution.predict(xf)
     mean = setup.convolution.predict(xf.mean(axis=0, keepdims=True))[0]

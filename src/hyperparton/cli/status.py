@@ -6,11 +6,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperparton.cli.progress import duration
+
+if TYPE_CHECKING:
+    from hyperparton.report.status import Status
 
 __all__ = ["status", "status_lines"]
 
@@ -34,7 +37,7 @@ def status(directory: Path, follow: bool, interval: float, trials: int | None) -
         _follow_in_lines(_statuses(directory, interval, trials))
 
 
-def status_lines(at: Any, now: float) -> list[str]:
+def status_lines(at: Status, now: float) -> list[str]:
     """The status in a few lines."""
     from hyperparton.report.hyperparameters import describe_values
 
@@ -67,7 +70,7 @@ def _line(text: str | None) -> str:
     return line if len(line) <= 150 else line[:147] + "..."
 
 
-def _statuses(directory: Path, interval: float, trials: int | None) -> Iterator[Any]:
+def _statuses(directory: Path, interval: float, trials: int | None) -> Iterator[Status]:
     """The status time and again, read anew where anything changed, until the scan ends."""
     from hyperparton.report.status import signature, status_of
 
@@ -83,7 +86,7 @@ def _statuses(directory: Path, interval: float, trials: int | None) -> Iterator[
         time.sleep(interval)
 
 
-def _follow_in_lines(statuses: Iterable[Any]) -> None:
+def _follow_in_lines(statuses: Iterable[Status]) -> None:
     """A line whenever a trial has finished, for logs and pipes."""
     seen = at = None
     for at in statuses:
@@ -94,10 +97,11 @@ def _follow_in_lines(statuses: Iterable[Any]) -> None:
             left = "" if at.left is None else f", left about {duration(at.left)}"
             click.echo(f"{at.finished}{of} done, {at.failed} failed, {len(at.running)} running, best {best}{left}")
             sys.stdout.flush()
-    click.echo("\n".join(status_lines(at, time.time())))
+    if at is not None:
+        click.echo("\n".join(status_lines(at, time.time())))
 
 
-def _follow_on_terminal(statuses: Iterable[Any]) -> None:
+def _follow_on_terminal(statuses: Iterable[Status]) -> None:
     from rich.live import Live
 
     with Live(refresh_per_second=4, transient=False) as live:
@@ -105,7 +109,7 @@ def _follow_on_terminal(statuses: Iterable[Any]) -> None:
             live.update(_screen(at), refresh=True)
 
 
-def _screen(at: Any) -> Any:
+def _screen(at: Status) -> Any:
     """The status for a terminal: the lines and a bar; a bar ends without a new line, so it comes last."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
