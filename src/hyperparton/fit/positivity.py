@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,7 +21,7 @@ from hyperparton.runcard.parameters import LagrangeOptions
 
 __all__ = ["ELU_ALPHA", "ConstraintSets", "Multipliers", "elu", "start_and_multiplier"]
 
-Array = Any
+Array = jax.Array | np.ndarray
 ELU_ALPHA = 1e-7
 
 

@@ -21,7 +21,7 @@ from hyperparton.fit.positivity import ConstraintSets
 
 __all__ = ["Outputs", "Predictions", "Projection", "build_projection", "to_device"]
 
-Array = Any
+Array = jax.Array | np.ndarray
 
 
 #: columns `start` to `stop` of the product, or the index of a bilinear table

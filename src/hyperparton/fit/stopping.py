@@ -7,14 +7,15 @@ passed without a better one.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 __all__ = ["Criteria", "StoppingState", "monitor", "start"]
 
-Array = Any
+Array = jax.Array | np.ndarray
 #: no validation loss at or above this is ever the best
 _INITIAL = 1e9
 

@@ -184,15 +184,13 @@ FilledList = BeforeValidator(_filled_list), Field(json_schema_extra={"minItems":
 
 
 class Beside:
-    """In the JSON Schema: what is accepted beside what the type says, a schema or a model."""
+    """In the JSON Schema: what is accepted beside what the type says."""
 
-    def __init__(self, accepted: Mapping[str, Any] | type[BaseModel]) -> None:
+    def __init__(self, accepted: Mapping[str, Any]) -> None:
         self._accepted = accepted
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        accepted = self._accepted
-        first = dict(accepted) if isinstance(accepted, Mapping) else handler(accepted.__pydantic_core_schema__)
-        return {"anyOf": [first, handler(core_schema)]}
+        return {"anyOf": [dict(self._accepted), handler(core_schema)]}
 
 
 #: a list of texts, or one text
