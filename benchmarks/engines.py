@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from make_trial_table import CARD, SCAN, scan_parts
-from trial_table import Course, Pool, Surrogate, Table, course_of
+from trial_table import Pool, Surrogate, Table, TrialCurve, curve_of
 
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.runcard.check import parse_runcard
@@ -54,7 +54,7 @@ def space() -> Any:
     return HyperScanner(card.scan_parameters(), SCAN).as_dict()
 
 
-def scan(engine: Any, ask: Callable[[Any], Course], tree: Any, seed: int, trials: int, rule: Rule | None) -> Any:
+def scan(engine: Any, ask: Callable[[Any], TrialCurve], tree: Any, seed: int, trials: int, rule: Rule | None) -> Any:
     """One scan as plain data; with `rule`, trials are stopped, and what they would have become is kept."""
     history: list[Outcome] = []
     pruner = Pruner(rule or Rule(), tree)
@@ -64,33 +64,33 @@ def scan(engine: Any, ask: Callable[[Any], Course], tree: Any, seed: int, trials
         begun = time.perf_counter()
         vals = engine.suggest(tree, history, trial_seed(seed, number), number)
         seconds += time.perf_counter() - begun
-        course = ask(vals)
-        stop = _stop(course, pruner) if rule else None
-        good = stop is None and course.status == "ok"
-        loss = course.loss if stop is None else course.losses[stop]
-        spent += course.cost if stop is None else course.costs[stop]
-        history.append(Outcome(number, course.vals, "ok" if good else "fail", loss))
-        pruner.add(_curve(course, stop))
+        curve = ask(vals)
+        stop = _stop(curve, pruner) if rule else None
+        good = stop is None and curve.status == "ok"
+        loss = curve.loss if stop is None else curve.losses[stop]
+        spent += curve.cost if stop is None else curve.costs[stop]
+        history.append(Outcome(number, curve.vals, "ok" if good else "fail", loss))
+        pruner.add(_reported(curve, stop))
         told["spent"].append(round(spent, 1))
         told["loss"].append(round(loss, 6) if good else None)
         told["pruned"].append(stop is not None)
-        told["would"].append(round(course.loss, 6) if course.status == "ok" else None)
+        told["would"].append(round(curve.loss, 6) if curve.status == "ok" else None)
     return {**told, "seconds of the engine": round(seconds, 2)}
 
 
-def _stop(course: Course, pruner: Pruner) -> int | None:
+def _stop(curve: TrialCurve, pruner: Pruner) -> int | None:
     """The checkpoint at which the rule stops the trial."""
-    thresholds = pruner.thresholds(course.vals)
-    for k, (epoch, loss) in enumerate(zip(course.epochs, course.losses, strict=True)):
+    thresholds = pruner.thresholds(curve.vals)
+    for k, (epoch, loss) in enumerate(zip(curve.epochs, curve.losses, strict=True)):
         if reason_to_prune(thresholds, epoch, loss) is not None:
             return k
     return None
 
 
-def _curve(course: Course, stop: int | None) -> LearningCurve:
-    shown = len(course.epochs) if stop is None else stop + 1
-    final = None if stop is not None else course.loss if course.status == "ok" else math.inf
-    return LearningCurve(course.epochs[:shown], course.losses[:shown], final, course.vals)
+def _reported(curve: TrialCurve, stop: int | None) -> LearningCurve:
+    shown = len(curve.epochs) if stop is None else stop + 1
+    final = None if stop is not None else curve.loss if curve.status == "ok" else math.inf
+    return LearningCurve(curve.epochs[:shown], curve.losses[:shown], final, curve.vals)
 
 
 def play(arguments: argparse.Namespace) -> None:
@@ -218,11 +218,11 @@ class Live:
     def start(self) -> None:
         """Nothing to forget."""
 
-    def __call__(self, vals: Any) -> Course:
+    def __call__(self, vals: Any) -> TrialCurve:
         """The fits of a trial."""
         result = evaluate_trial(self._trainer, self._scanner.space_eval(vals))
         epochs = int(self._scanner.space_vals(vals)["epochs"])
-        return course_of(vals, result["status"], result["loss"], epochs, result["courses"])
+        return curve_of(vals, result["status"], result["loss"], epochs, result["curves"])
 
 
 def draw(arguments: argparse.Namespace) -> None:
@@ -267,22 +267,22 @@ def sequence(table: Table, trials: int, seed: int) -> list[int]:
 
 
 def rules(arguments: argparse.Namespace) -> None:
-    """Pruning rules replayed on the courses of the table: what they save and whom they stop."""
+    """Pruning rules replayed on the curves of the table: what they save and whom they stop."""
     tree = space()
     table = Table(arguments.table, tree)
     orders = [sequence(table, arguments.trials, seed) for seed in range(*arguments.seeds)]
-    whole = sum(table.course(row).cost for rows in orders for row in rows)
+    whole = sum(table.curve(row).cost for rows in orders for row in rows)
     for share, chance in itertools.product(arguments.shares, arguments.chances):
         rule, spent, runs = Rule(share=share, chance=chance), 0.0, []
         for rows in orders:
             pruner = Pruner(rule, tree)
             told: dict[str, list[Any]] = {"pruned": [], "would": []}
-            for course in map(table.course, rows):
-                stop = _stop(course, pruner)
-                pruner.add(_curve(course, stop))
-                spent += course.cost if stop is None else course.costs[stop]
+            for curve in map(table.curve, rows):
+                stop = _stop(curve, pruner)
+                pruner.add(_reported(curve, stop))
+                spent += curve.cost if stop is None else curve.costs[stop]
                 told["pruned"].append(stop is not None)
-                told["would"].append(course.loss if course.status == "ok" else None)
+                told["would"].append(curve.loss if curve.status == "ok" else None)
             runs.append(told)
         stopped, false, trials = false_prunes(runs)
         print(

@@ -57,8 +57,8 @@ SCAN: dict[str, Any] = {
 _SHIFT = 300.0
 
 
-class CourseTrainer:
-    """A ModelTrainer whose results hold `courses`: how the trial came along.
+class CurveTrainer:
+    """A ModelTrainer whose results hold `curves`: how the trial came along.
 
     `loss` [checkpoint] is the loss of a trial that ended there, `folds` [checkpoint][fold] the same of each fold, as
     long as a fit runs; `running` [100 epochs] how many fits run on after them.
@@ -66,31 +66,31 @@ class CourseTrainer:
 
     def __init__(self, trainer: ModelTrainer) -> None:
         self._trainer = trainer
-        self._courses: dict[str, list[Any]] = {}
+        self._curves: dict[str, list[Any]] = {}
         trainer.report, trainer.progress = self._report, self._progress
 
     def _report(self, epoch: int, loss: float, folds: Sequence[float], epochs: int) -> None:
-        self._courses["loss"].append(float(loss))
-        self._courses["folds"].append([float(each) for each in folds])
+        self._curves["loss"].append(float(loss))
+        self._curves["folds"].append([float(each) for each in folds])
 
     def _progress(self, event: dict[str, Any]) -> None:
-        self._courses["running"].append(event["running"])
+        self._curves["running"].append(event["running"])
 
     def set_hyperopt(self, on: bool, keys: Any) -> None:
         """As ModelTrainer."""
         self._trainer.set_hyperopt(on, keys)
 
     def hyperparametrizable(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The trainer's result with the courses."""
-        self._courses = {"loss": [], "folds": [], "running": []}
-        return {**self._trainer.hyperparametrizable(params), "courses": self._courses}
+        """The trainer's result with the curves."""
+        self._curves = {"loss": [], "folds": [], "running": []}
+        return {**self._trainer.hyperparametrizable(params), "curves": self._curves}
 
 
-def scan_parts() -> tuple[CourseTrainer, HyperScanner]:
+def scan_parts() -> tuple[CurveTrainer, HyperScanner]:
     """(trainer, scanner) of the benchmark's scans."""
     card = parse_runcard(CARD.read_text(), CARD)
     scanner = HyperScanner(card.scan_parameters(), SCAN)
-    return CourseTrainer(ModelTrainer.from_runcard(card, load_fit_data(card, None, None), (1,))), scanner
+    return CurveTrainer(ModelTrainer.from_runcard(card, load_fit_data(card, None, None), (1,))), scanner
 
 
 def run(folder: Path, trials: int, seconds: float) -> None:
@@ -112,16 +112,16 @@ def run(folder: Path, trials: int, seconds: float) -> None:
 
 
 def write(folder: Path, file: Path) -> None:
-    """The finished trials of `folder` as arrays; losses of courses with four digits, values with seven."""
+    """The finished trials of `folder` as arrays; losses of curves with four digits, values with seven."""
     trials = [trial for trial in read_tries(folder / "tries.json") if trial["state"] == DONE]
     vals, results = [trial["misc"]["vals"] for trial in trials], [trial["result"] for trial in trials]
     labels, rows = sorted(vals[0]), len(trials)
-    most = max(len(result["courses"]["running"]) for result in results)
-    courses, of_folds = np.full((rows, most), np.nan), np.full((rows, most, 4), np.nan)
+    most = max(len(result["curves"]["running"]) for result in results)
+    curves, of_folds = np.full((rows, most), np.nan), np.full((rows, most, 4), np.nan)
     running = np.zeros((rows, most), np.uint8)
     for row, result in enumerate(results):
-        held = result["courses"]
-        courses[row, : len(held["loss"])], of_folds[row, : len(held["folds"])] = held["loss"], held["folds"]
+        held = result["curves"]
+        curves[row, : len(held["loss"])], of_folds[row, : len(held["folds"])] = held["loss"], held["folds"]
         running[row, : len(held["running"])] = held["running"]
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
@@ -131,7 +131,7 @@ def write(folder: Path, file: Path) -> None:
         epochs=np.array([trial["misc"]["space_vals"]["epochs"] for trial in trials], np.int16),
         ok=np.array([result["status"] == "ok" for result in results]),
         loss=np.array([result["loss"] for result in results], np.float64).round(6),
-        courses=_short(courses),
+        courses=_short(curves),
         folds=_short(of_folds),
         running=running,
     )

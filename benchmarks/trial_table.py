@@ -25,7 +25,7 @@ import numpy as np
 from hyperparton.space.samplers import Choice, QUniform
 from hyperparton.space.tree import samplers_by_label
 
-__all__ = ["Course", "Pool", "Surrogate", "Table", "course_of"]
+__all__ = ["Pool", "Surrogate", "Table", "TrialCurve", "curve_of"]
 
 #: epochs between two checkpoints
 EACH = 100
@@ -36,7 +36,7 @@ _FAILED = 1e6
 
 
 @dataclass(frozen=True)
-class Course:
+class TrialCurve:
     """One trial: what it costs and what it shows on the way."""
 
     vals: Mapping[str, Sequence[Any]]
@@ -51,17 +51,17 @@ class Course:
     """of the whole trial"""
 
 
-def course_of(vals: Any, status: str, loss: float, epochs: int, courses: Mapping[str, Any]) -> Course:
-    """A trial of at most `epochs` epochs whose courses were kept, see `make_trial_table.CourseTrainer`."""
-    running, shown = np.asarray(courses["running"], float), len(courses["loss"])
+def curve_of(vals: Any, status: str, loss: float, epochs: int, curves: Mapping[str, Any]) -> TrialCurve:
+    """A trial of at most `epochs` epochs whose curves were kept, see `make_trial_table.CurveTrainer`."""
+    running, shown = np.asarray(curves["running"], float), len(curves["loss"])
     ran = np.concatenate([[1.0], running[:-1] / FOLDS])
     costs = np.cumsum(np.clip(epochs - EACH * np.arange(len(running)), 0, EACH) * ran)
-    return Course(
+    return TrialCurve(
         vals=vals,
         status=status,
         loss=loss,
         epochs=tuple(EACH * (k + 1) for k in range(shown)),
-        losses=tuple(float(value) for value in courses["loss"]),
+        losses=tuple(float(value) for value in curves["loss"]),
         costs=tuple(costs[:shown].tolist()),
         cost=float(costs[-1]),
     )
@@ -79,7 +79,7 @@ class Table:
             self.labels = sorted(self.samplers)
             self.values = held["values"][:, [columns[label] for label in self.labels]].astype(float)
             self.ok, self.loss = held["ok"], held["loss"].astype(float)
-            self.courses = held["courses"].astype(float)
+            self.curves = held["courses"].astype(float)
             self.running, self.epochs = held["running"], held["epochs"]
         self.choices = [i for i, label in enumerate(self.labels) if isinstance(self.samplers[label], Choice)]
         self.branch = [tuple(row) for row in np.nan_to_num(self.values[:, self.choices], nan=-1.0).astype(int)]
@@ -125,12 +125,12 @@ class Table:
                 held[label] = [min(max(value, sampler.lower), sampler.upper)]
         return held
 
-    def course(self, row: int) -> Course:
+    def curve(self, row: int) -> TrialCurve:
         """What the trial of a row cost and showed."""
-        shown = int(np.sum(~np.isnan(self.courses[row])))
-        return course_of(
+        shown = int(np.sum(~np.isnan(self.curves[row])))
+        return curve_of(
             self.vals(row), "ok" if self.ok[row] else "fail", float(self.loss[row]), int(self.epochs[row]),
-            {"loss": self.courses[row, :shown], "running": self.running[row]},
+            {"loss": self.curves[row, :shown], "running": self.running[row]},
         )  # fmt: skip
 
     @cached_property
@@ -155,7 +155,7 @@ class Pool:
         """Forget which rows were used."""
         self._used = np.zeros(len(self.table), bool)
 
-    def __call__(self, vals: Mapping[str, Sequence[Any]]) -> Course:
+    def __call__(self, vals: Mapping[str, Sequence[Any]]) -> TrialCurve:
         """The nearest unused row of the same choices; the nearest used one if all are."""
         point = self.table.point(vals)
         rows = self._rows[self.table.branch_of(point)]
@@ -163,7 +163,7 @@ class Pool:
         rows = free if len(free) else rows
         row = int(rows[np.argmin(np.sum((self.table.unit[rows] - point) ** 2, axis=1))])
         self._used[row] = True
-        return self.table.course(row)
+        return self.table.curve(row)
 
 
 class Surrogate:
@@ -226,8 +226,8 @@ class Surrogate:
         score = float(np.interp(loss, self._sorted, self._score_grid))
         return np.searchsorted(self._noise, score - smooth, side="right") / len(self._noise)
 
-    def __call__(self, vals: Mapping[str, Sequence[Any]]) -> Course:
-        """The loss at a point, with a course that ends there."""
+    def __call__(self, vals: Mapping[str, Sequence[Any]]) -> TrialCurve:
+        """The loss at a point, with a curve that ends there."""
         table, point = self.table, self.table.point(vals)
         digest = hashlib.sha256(json.dumps(vals, sort_keys=True).encode()).digest()
         u = (int.from_bytes(digest[:6], "big") + 0.5) / 2**48
@@ -238,14 +238,14 @@ class Surrogate:
             loss += self._slope * (score - self._score_grid[0])
         branch = table.branch_of(point)
         rows = np.array([row for row, each in enumerate(table.branch) if each == branch])
-        course = table.course(int(rows[np.argmin(np.abs(np.log(table.order[rows] / loss)))]))
-        factor = loss / (course.loss if course.status == "ok" else _FAILED + course.loss)
-        return Course(
+        curve = table.curve(int(rows[np.argmin(np.abs(np.log(table.order[rows] / loss)))]))
+        factor = loss / (curve.loss if curve.status == "ok" else _FAILED + curve.loss)
+        return TrialCurve(
             vals=vals,
             status="ok" if loss < _FAILED else "fail",
             loss=loss,
-            epochs=course.epochs,
-            losses=tuple(value * factor for value in course.losses),
-            costs=course.costs,
-            cost=course.cost,
+            epochs=curve.epochs,
+            losses=tuple(value * factor for value in curve.losses),
+            costs=curve.costs,
+            cost=curve.cost,
         )

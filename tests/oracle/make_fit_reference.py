@@ -128,7 +128,7 @@ def loss_layers():
 
 
 def stopping():
-    """A made-up course of 3 replicas' validation chi2 and positivity through n3fit's stopping."""
+    """Made-up validation chi2 and positivity of 3 replicas, epoch by epoch, through n3fit's stopping."""
     from n3fit.stopping import Stopping
 
     rng = np.random.default_rng(2)

@@ -124,7 +124,7 @@ def test_losses():
 
 
 def test_stopping():
-    """A course of three replicas: one that stops, one that goes on, one that positivity never lets pass."""
+    """Three replicas epoch by epoch: one that stops, one that goes on, one that positivity never lets pass."""
     reference = arrays("stopping")
     chi2, positivity, ndata = reference["chi2"], reference["positivity"], float(reference["ndata"])
     epochs, reps = chi2.shape

@@ -73,13 +73,13 @@ def test_convergence_by_time_of_finishing(rows):
         (2, None, {"begin": 31, "seconds": 4, "status": "fail"}),
         (3, 2.0, {"begin": 40, "seconds": 10}),
     )
-    course = convergence(trials, Loss())
-    assert [row.number for row in course.trials] == [1, 0, 2, 3]
-    assert course.best.tolist() == [5.0, 3.0, 3.0, 2.0]
-    assert course.seconds.tolist() == [10.0, 30.0, 35.0, 50.0]
-    assert course.last_improvement == 3
-    assert course.recent_gain == pytest.approx(1 / 3)  # the last quarter is one trial: from 3 to 2
-    assert course.converged is None
+    scan = convergence(trials, Loss())
+    assert [row.number for row in scan.trials] == [1, 0, 2, 3]
+    assert scan.best.tolist() == [5.0, 3.0, 3.0, 2.0]
+    assert scan.seconds.tolist() == [10.0, 30.0, 35.0, 50.0]
+    assert scan.last_improvement == 3
+    assert scan.recent_gain == pytest.approx(1 / 3)  # the last quarter is one trial: from 3 to 2
+    assert scan.converged is None
 
 
 def test_convergence_is_said_with_enough_trials_only(rows):
@@ -96,9 +96,9 @@ def test_combined_scans_are_set_side_by_side(rows):
 
     one = [replace(row, scan="one") for row in rows((0, 3.0, {"begin": 0}), (1, 1.0, {"begin": 100}))]
     two = [replace(row, scan="two") for row in rows((0, 2.0, {"begin": 1000}))]
-    course = convergence([*one, *two], Loss())
-    assert course.seconds.tolist() == [10.0, 10.0, 110.0]
-    assert course.best.tolist() == [3.0, 2.0, 1.0]
+    scan = convergence([*one, *two], Loss())
+    assert scan.seconds.tolist() == [10.0, 10.0, 110.0]
+    assert scan.best.tolist() == [3.0, 2.0, 1.0]
 
 
 def test_running_average(rows):

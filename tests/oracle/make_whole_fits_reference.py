@@ -1,12 +1,12 @@
-"""Makes ``data/course_reference.npz``: short fits of n3fit on real data, followed epoch by epoch.
+"""Makes ``data/whole_fits_reference.npz``: short fits of n3fit on real data, followed epoch by epoch.
 
 Runs where the `nnpdf` package (4.1.5) is installed, hyperparton is not needed:
 
-    python tests/oracle/make_course_reference.py [FILE]
+    python tests/oracle/make_whole_fits_reference.py [FILE]
 
 n3fit runs as its commands run it; what is added is a look at its models at some epochs: the start weights, the chi2
-of the training, validation and experimental models, the PDFs at the end.  Course `fit` is a fit of two replicas in
-the diagonal basis, course `exponents` one whose preprocessing exponents are trained too, course `folds` a trial with
+of the training, validation and experimental models, the PDFs at the end.  Case `fit` is a fit of two replicas in
+the diagonal basis, case `exponents` one whose preprocessing exponents are trained too, case `folds` a trial with
 two folds, in the basis of the data and with data replicas.  (n3fit clips the gradient of an exponent for all replicas
 together, so `exponents` has but one.)
 """
@@ -29,7 +29,7 @@ SETS = (
     ("HERA_NC_318GEV_EAVG_CHARM-SIGMARED", "legacy"),
     ("HERA_NC_318GEV_EAVG_BOTTOM-SIGMARED", "legacy"),
 )
-#: numbers of updates after which the models are looked at, up to the epochs of the course
+#: numbers of updates after which the models are looked at, up to the epochs of the case
 MOMENTS = (0, 1, 10, 100, 200)
 X = np.concatenate([np.logspace(-6, -1, 16), np.linspace(0.15, 0.95, 9)])
 #: fixed multipliers: they do not depend on the number of epochs, and n3fit resets both kinds to that of positivity
@@ -41,7 +41,7 @@ ELEMENTS = {
     "NN31IC": {"sng": 1.0, "g": 1.0, "v": 1.0, "v3": 1.0, "v8": 1.0, "t3": 0.3, "t8": 0.8, "cp": 0.1},
     "FLAVOUR": {"u": 2.0, "ubar": 0.5, "d": 1.2, "dbar": 0.6, "s": 0.5, "sbar": 0.3, "c": 0.1, "g": 1.0},
 }
-COURSES = {
+CASES = {
     "fit": {
         "fitbasis": "EVOL",
         "replicas": 2,
@@ -84,11 +84,11 @@ COURSES = {
 }
 
 
-def parameters(course: str) -> dict:
+def parameters(case: str) -> dict:
     """The runcard's parameters."""
     names = ("nodes_per_layer", "activation_per_layer", "optimizer", "epochs")
     return {
-        **{name: COURSES[course][name] for name in names},
+        **{name: CASES[case][name] for name in names},
         "initializer": "glorot_normal",
         "positivity": dict(LAGRANGE),
         "integrability": dict(LAGRANGE),
@@ -99,11 +99,11 @@ def parameters(course: str) -> dict:
     }
 
 
-def card(course: str) -> dict:
+def card(case: str) -> dict:
     """A runcard for n3fit, with the seeds, positivity and integrability sets of ``tests/data/dis_fit.yml``."""
     from ruamel.yaml import YAML
 
-    wanted, base = COURSES[course], YAML(typ="safe").load(ROOT / "tests/data/dis_fit.yml")
+    wanted, base = CASES[case], YAML(typ="safe").load(ROOT / "tests/data/dis_fit.yml")
     elements = base["fitting"]["basis"]
     for element, name in zip(elements, ELEMENTS[wanted["fitbasis"]], strict=True):
         element.update(fl=name, trainable=wanted["trainable"])
@@ -114,7 +114,7 @@ def card(course: str) -> dict:
         "dataset_inputs": [{"dataset": d, "variant": v, "frac": wanted["frac"]} for d, v in SETS],
         "diagonal_basis": wanted["diagonal_basis"],
         "genrep": wanted["genrep"],
-        "parameters": parameters(course),
+        "parameters": parameters(case),
         "fitting": {"fitbasis": wanted["fitbasis"], "savepseudodata": False, "basis": elements},
         "parallel_models": True,
     }
@@ -166,7 +166,7 @@ class Recorder:
         self.fold += 1
 
 
-def watch(recorder: Recorder, course: str) -> None:
+def watch(recorder: Recorder, case: str) -> None:
     """Puts the recorder into n3fit."""
     from n3fit.backends.keras_backend.callbacks import CallbackStep
     from n3fit.hyper_optimization import hyper_scan
@@ -185,7 +185,7 @@ def watch(recorder: Recorder, course: str) -> None:
         return recorder.models
 
     def train_and_look(self, training_model, stopping_object, epochs=100):
-        recorder.weights(list(ELEMENTS[COURSES[course]["fitbasis"]].values()))
+        recorder.weights(list(ELEMENTS[CASES[case]["fitbasis"]].values()))
         recorder.chi2()
         self.callbacks = [Look()]
         train(self, training_model, stopping_object, epochs=epochs)
@@ -196,7 +196,7 @@ def watch(recorder: Recorder, course: str) -> None:
 
     def one_trial(replica_path_set, model_trainer, hyperscanner, max_evals=1):
         model_trainer.set_hyperopt(True, [])
-        result = model_trainer.hyperparametrizable(parameters(course))
+        result = model_trainer.hyperparametrizable(parameters(case))
         recorder.out["loss"] = result["loss"]
         for name, value in result["kfold_meta"].items():
             for key, array in value.items() if isinstance(value, dict) else [(name, value)]:
@@ -206,35 +206,35 @@ def watch(recorder: Recorder, course: str) -> None:
     hyper_scan.hyper_scan_wrapper = one_trial
 
 
-def record(course: str, target: str) -> None:
-    """One course with n3fit's own commands, in the current folder."""
+def record(case: str, target: str) -> None:
+    """One case with n3fit's own commands, in the current folder."""
     from n3fit.scripts import n3fit_exec, vp_setupfit
     from ruamel.yaml import YAML
 
     with Path("card.yml").open("w", encoding="utf-8") as file:
-        YAML(typ="safe").dump(card(course), file)
+        YAML(typ="safe").dump(card(case), file)
     subprocess.run([sys.executable, "-c", f"import {vp_setupfit.__name__} as v; v.main()", "card.yml"], check=True)
     out: dict[str, np.ndarray] = {}
-    watch(Recorder(out), course)
-    replicas = str(COURSES[course]["replicas"])
-    sys.argv = ["n3fit", "card.yml", "1", "-r", replicas, *(["--hyperopt", "1"] if COURSES[course]["folds"] else [])]
+    watch(Recorder(out), case)
+    replicas = str(CASES[case]["replicas"])
+    sys.argv = ["n3fit", "card.yml", "1", "-r", replicas, *(["--hyperopt", "1"] if CASES[case]["folds"] else [])]
     try:
         n3fit_exec.main()
     finally:
-        np.savez(target, **{f"{course}/{key}": np.array(value) for key, value in out.items()})
+        np.savez(target, **{f"{case}/{key}": np.array(value) for key, value in out.items()})
 
 
 def main() -> None:
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "data" / "course_reference.npz"
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "data" / "whole_fits_reference.npz"
     out: dict[str, np.ndarray] = {}
-    for course in COURSES:
+    for case in CASES:
         with tempfile.TemporaryDirectory() as folder:
             profile = Path(folder) / "profile.yml"
             theories = ROOT / "src/hyperparton/theories"
             profile.write_text(f"nnpdf_share: {folder}/share\ntheories_path: {theories}\n", encoding="utf-8")
             paths = {"NNPDF_PROFILE_PATH": str(profile), "LHAPDF_DATA_PATH": str(ROOT / "src/hyperparton/lhapdf")}
             made = Path(folder) / "out.npz"
-            command = [sys.executable, str(Path(__file__).resolve()), "--one", course, str(made)]
+            command = [sys.executable, str(Path(__file__).resolve()), "--one", case, str(made)]
             subprocess.run(command, cwd=folder, env={**os.environ, **paths}, check=True)
             with np.load(made) as file:
                 out |= dict(file)

@@ -1,4 +1,4 @@
-"""Whole fits against n3fit's from the same start weights, epoch by epoch; see make_course_reference.py.
+"""Whole fits against n3fit's from the same start weights, epoch by epoch; see make_whole_fits_reference.py.
 
 n3fit's sum rules are a sum over 2,000 points, so the comparison is made with these points in place of ours.
 """
@@ -23,13 +23,13 @@ from hyperparton.runcard.check import parse_runcard
 from hyperparton.runcard.parameters import trial_parameters
 
 HERE = Path(__file__).parent
-script = SimpleNamespace(**runpy.run_path(str(HERE / "make_course_reference.py")))
-REFERENCE = np.load(HERE / "data" / "course_reference.npz")
+script = SimpleNamespace(**runpy.run_path(str(HERE / "make_whole_fits_reference.py")))
+REFERENCE = np.load(HERE / "data" / "whole_fits_reference.npz")
 FITS = ("fit", "exponents")
 
-#: a course's weights stand for an initializer
-INITIALIZER_OF = dict(zip(script.COURSES, INITIALIZERS, strict=False))
-COURSE_OF = {initializer: course for course, initializer in INITIALIZER_OF.items()}
+#: a case's weights stand for an initializer
+INITIALIZER_OF = dict(zip(script.CASES, INITIALIZERS, strict=False))
+CASE_OF = {initializer: case for case, initializer in INITIALIZER_OF.items()}
 
 
 def methodology_of(params):
@@ -44,14 +44,14 @@ def n3fit_rule():
     return Quadrature(x, weights, weights / x)
 
 
-def start_weights(course):
+def start_weights(case):
     """n3fit's start weights, one model per fold and replica."""
-    folds = len(script.COURSES[course]["folds"] or [None])
+    folds = len(script.CASES[case]["folds"] or [None])
 
     def together(name):
-        return np.concatenate([REFERENCE[f"{course}/{name}/{k}"] for k in range(folds)]).astype(np.float32)
+        return np.concatenate([REFERENCE[f"{case}/{name}/{k}"] for k in range(folds)]).astype(np.float32)
 
-    depth = len(script.COURSES[course]["nodes_per_layer"])
+    depth = len(script.CASES[case]["nodes_per_layer"])
     layers = [{"kernel": together(f"w{2 * i}"), "bias": together(f"w{2 * i + 1}")} for i in range(depth)]
     return {"layers": layers, "exponents": {"alpha": together("alpha"), "beta": together("beta")}}
 
@@ -60,24 +60,24 @@ def start_weights(course):
 def as_n3fit():
     """n3fit's start weights and quadrature in place of ours."""
     with pytest.MonkeyPatch.context() as patch:
-        # the first parameter of `start`, an initializer, says the course here
-        patch.setattr(PDFModel, "start", lambda model, initializer, seeds: start_weights(COURSE_OF[initializer]))
+        # the first parameter of `start`, an initializer, says the case here
+        patch.setattr(PDFModel, "start", lambda model, initializer, seeds: start_weights(CASE_OF[initializer]))
         patch.setattr(PDFModel, "rule", n3fit_rule())
         yield
 
 
-def load(course):
-    card = parse_runcard(json.dumps(script.card(course)))
-    return card, load_fit_data(card), range(1, script.COURSES[course]["replicas"] + 1)
+def load(case):
+    card = parse_runcard(json.dumps(script.card(case)))
+    return card, load_fit_data(card), range(1, script.CASES[case]["replicas"] + 1)
 
 
-def parameters(course, **changes):
-    return {**script.parameters(course), "initializer": INITIALIZER_OF[course], **changes}
+def parameters(case, **changes):
+    return {**script.parameters(case), "initializer": INITIALIZER_OF[case], **changes}
 
 
 @pytest.fixture(scope="module", params=FITS)
-def course(request):
-    """Name of a course, its setup."""
+def case(request):
+    """Name of a case, its setup."""
     return request.param, FitSetup(*load(request.param))
 
 
@@ -103,9 +103,9 @@ def close(ours, reference, tolerance):
     np.testing.assert_allclose(ours, reference, rtol=tolerance)
 
 
-def test_chi2_of_the_start_weights(course):
+def test_chi2_of_the_start_weights(case):
     """n3fit's losses of real data, with its masks and its rotation."""
-    name, setup = course
+    name, setup = case
     model = setup.model(methodology_of(parameters(name)))
     features = setup.compressed.features(model.evaluate(model.start(INITIALIZER_OF[name], []), setup.grid))
     close(chi2_of(setup.full_fit, features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
@@ -118,17 +118,17 @@ def fit(name, setup, epochs):
 
 
 @pytest.mark.parametrize("epochs", script.MOMENTS[1:])
-def test_course_of_a_fit(course, epochs):
+def test_chi2_after_some_epochs(case, epochs):
     """chi2 after that many updates, clipped, with multipliers pushed at 100 and 200; `exponents` trains those too."""
-    name, setup = course
+    name, setup = case
     result, fold = fit(name, setup, epochs), setup.full_fit
     points = np.array([[fold.training[0].ndata], [fold.validation[0].ndata], [fold.experimental.ndata]])
     ours = points * [result.training_chi2, result.validation_chi2, result.experimental_chi2]
     close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if epochs <= 10 else 1e-4)
 
 
-def test_pdfs_at_the_end_of_a_fit(course):
-    name, setup = course
+def test_pdfs_at_the_end_of_a_fit(case):
+    name, setup = case
     ours, reference = fit(name, setup, script.MOMENTS[-1]).xf(script.X), REFERENCE[f"{name}/xf/0"]
     scale = np.abs(reference).max(axis=1, keepdims=True) + 1e-30
     print(f"largest difference {np.max(np.abs(ours - reference) / scale):.2g}")
