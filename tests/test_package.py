@@ -75,6 +75,13 @@ def test_importing_loads_nothing_slow():
     assert not loaded_by("import hyperparton; dir(hyperparton)") & SLOW
 
 
+def test_the_help_of_the_report_loads_nothing_slow():
+    """It shows defaults that stand in `report`."""
+    code = "import contextlib, io\nfrom hyperparton.cli.report import report\n"
+    code += "with contextlib.redirect_stdout(io.StringIO()):\n    report.main(['--help'], standalone_mode=False)"
+    assert not loaded_by(code) & SLOW
+
+
 def test_no_jax_where_answers_come_at_once():
     homes = (import_module(f"hyperparton.{name}") for name in JAX_FREE)
     found = (each.name for home in homes for each in walk_packages(getattr(home, "__path__", ()), f"{home.__name__}."))

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from hyperparton.report.options import Options
 from hyperparton.report.panels import sections
 from hyperparton.report.plots.style import save_pdf, svg_text
 from hyperparton.report.scans import read_scans
-from hyperparton.report.summary import Options, summarise
+from hyperparton.report.summary import summarise
 from hyperparton.report.write import render, write_report
 
 

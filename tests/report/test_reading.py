@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from hyperparton.errors import ReportError, StoreError
+from hyperparton.report.options import Options
 from hyperparton.report.scans import read_scan, read_scans
 from hyperparton.report.status import signature, status_of
-from hyperparton.report.summary import Options, summarise
+from hyperparton.report.summary import summarise
 from hyperparton.trials.local import FileTrials
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.shared_folder import JoinedTrials, open_store

@@ -15,7 +15,7 @@ from hyperparton.cli.report import chosen_options, selection_options
 from hyperparton.errors import HyperpartonError, ReportError
 
 if TYPE_CHECKING:
-    from hyperparton.report.summary import Options
+    from hyperparton.report.options import Options
 
 __all__ = ["LivePage", "dashboard", "make_server"]
 

@@ -11,15 +11,11 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.options import OptionOf, theory_options
+from hyperparton.cli.options import theory_options
+from hyperparton.report.losses import STATISTICS, Loss
+from hyperparton.report.options import Options
 
 __all__ = ["chosen_options", "report", "selection_options"]
-
-
-def _option_of(field: str, *names: str, **settings: Any) -> Callable[..., Any]:
-    """An option with the default of a field in `report`, by the field's name if it has no other."""
-    names = names or ("--" + field.rpartition(".")[2].replace("_", "-"),)
-    return click.option(*names, cls=OptionOf, field=f"hyperparton.report.{field}", **settings)
 
 
 #: what a reader chooses, shared by `report` and `dashboard`
@@ -28,21 +24,38 @@ _SELECTION = (
         "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="Keep trials; also < <= > >= !=, a|b."
     ),
     click.option("--autofilter", multiple=True, metavar="KEY", help="Leave out the worst values of these keys."),
-    _option_of(
-        "losses:Loss.measure",
+    click.option(
         "--loss",
         type=click.Choice(["scan", "chi2", "phi2", "logp", "validation", "experimental"]),
+        default=Loss.measure,
+        show_default=True,
         help="What trials are compared by.",
     ),
-    _option_of(
-        "losses:Loss.statistic",
-        type=click.Choice(["average", "best_worst", "std"]),
+    click.option(
+        "--statistic",
+        type=click.Choice(list(STATISTICS)),
+        default=Loss.statistic,
+        show_default=True,
         help="Over folds, where the loss is not the scan's own.",
     ),
     click.option("--include-failures", is_flag=True, help="Show failed trials too."),
-    _option_of("summary:Options.chi2_threshold", type=float, help="Of the averages of χ², −log p."),
-    _option_of("summary:Options.chi2exp_threshold", type=float, help="Of the average of the loss."),
-    _option_of("summary:Options.top", type=click.IntRange(min=1), help="Trials shown by fold."),
+    click.option(
+        "--chi2-threshold",
+        type=float,
+        default=Options.chi2_threshold,
+        show_default=True,
+        help="Of the averages of χ², −log p.",
+    ),
+    click.option(
+        "--chi2exp-threshold",
+        type=float,
+        default=Options.chi2exp_threshold,
+        show_default=True,
+        help="Of the average of the loss.",
+    ),
+    click.option(
+        "--top", type=click.IntRange(min=1), default=Options.top, show_default=True, help="Trials shown by fold."
+    ),
     click.option("--title", help="Default: the scans' names."),
     click.option("--author"),
     click.option("--keyword", "keywords", multiple=True),
@@ -56,15 +69,10 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def chosen_options(autofilter: tuple[str, ...], loss: str | None, statistic: str | None, **others: Any) -> Any:
+def chosen_options(autofilter: tuple[str, ...], loss: str, statistic: str, **others: Any) -> Options:
     """The report's options from the command line's."""
-    from hyperparton.report.losses import Loss
-    from hyperparton.report.summary import Options
-
     keys = tuple(key for entry in autofilter for key in entry.split(",") if key)
-    measure = {key: value for key, value in (("measure", loss), ("statistic", statistic)) if value is not None}
-    chosen = {key: value for key, value in others.items() if value is not None}
-    return Options(loss=Loss(**measure), autofilter=keys, **chosen)
+    return Options(loss=Loss(loss, statistic), autofilter=keys, **others)
 
 
 @click.command()

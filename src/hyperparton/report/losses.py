@@ -1,15 +1,20 @@
-"""By which number trials are compared: the scan's own loss, or one recomputed from the folds."""
+"""By which number trials are compared: the scan's own loss, or one recomputed from the folds.
+
+Functions import numpy where they need it: the command line reads the defaults, and its help answers at once.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hyperparton.errors import ReportError, nearest
 from hyperparton.trials.trial import Trial
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "replica_error"]
 
@@ -25,9 +30,9 @@ MEASURES = {
 }
 
 STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
-    "average": lambda values: float(np.mean(values)),
-    "best_worst": lambda values: float(np.max(values)),
-    "std": lambda values: float(np.std(values)),
+    "average": lambda values: float(values.mean()),
+    "best_worst": lambda values: float(values.max()),
+    "std": lambda values: float(values.std()),
 }
 
 
@@ -57,6 +62,8 @@ class Loss:
         """The number of a trial; None where it cannot be computed."""
         if self.measure == "scan":
             return trial.loss
+        import numpy as np
+
         values = fold_values(trial, self.measure)
         if not values or any(value is None for value in values):
             return None
@@ -67,6 +74,8 @@ class Loss:
 
     def of_all(self, trials: Iterable[Trial], otherwise: float = math.nan) -> np.ndarray:
         """(trial,) the numbers of trials; `otherwise` for one that failed, or whose number cannot be computed."""
+        import numpy as np
+
         numbers = [self(trial) if trial.ok else None for trial in trials]
         return np.array([otherwise if number is None else number for number in numbers], dtype=float)
 
@@ -89,6 +98,8 @@ def good_range(losses: Sequence[float] | np.ndarray) -> tuple[float, float]:
 
     It ends at the worst loss or, if that is much farther, at five times the distance of the best third from the best.
     """
+    import numpy as np
+
     values = np.asarray(losses, dtype=float)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -104,6 +115,8 @@ def replica_error(trial: Trial, measure: str = "validation") -> float | None:
     It is sqrt(sum over folds of variance / replicas) / folds: what other replicas on the same folds would change. None
     with fewer than two replicas in any fold.
     """
+    import numpy as np
+
     folds = [np.array([v for v in fold if v is not None]) for fold in trial.replica_losses.get(measure, ())]
     if not folds or any(len(fold) < 2 for fold in folds):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hyperparton.errors import ReportError
 from hyperparton.report.autofilter import Removed, autofilter
@@ -11,31 +11,11 @@ from hyperparton.report.convergence import Convergence, Failure, convergence, fa
 from hyperparton.report.filters import apply_filters, parse_filter
 from hyperparton.report.findings import Finding, findings
 from hyperparton.report.importance import Importance, importances
-from hyperparton.report.losses import Loss
+from hyperparton.report.options import Options
 from hyperparton.report.scans import Scan, combined
 from hyperparton.trials.trial import Trial, ranked
 
-__all__ = ["Options", "Summary", "summarise"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a reader chooses."""
-
-    loss: Loss = field(default_factory=Loss)
-    filters: tuple[str, ...] = ()
-    autofilter: tuple[str, ...] = ()
-    include_failures: bool = False
-    """whether failed trials are in the table"""
-    chi2_threshold: float = 5.0
-    """hidden χ² above which a trial is left out of the averages of χ² and −log p"""
-    chi2exp_threshold: float = 1.35
-    """χ² of the fitted data above which a trial is left out of the average of the loss"""
-    top: int = 10
-    """trials shown fold by fold"""
-    title: str | None = None
-    author: str | None = None
-    keywords: tuple[str, ...] = ()
+__all__ = ["Summary", "summarise"]
 
 
 @dataclass(frozen=True, eq=False)
