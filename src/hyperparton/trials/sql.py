@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
+from hyperparton.trials.sqlite_file import sqlite_path
 from hyperparton.trials.store import LeasedStore, trial_of_record
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
@@ -131,10 +133,11 @@ class SqlStore(LeasedStore):
         name: str | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else _url(place)
-        self.name = name or url.render_as_string(hide_password=True)
-        if not create and _is_missing_file(url):
-            raise StoreError(f"{self.name}: there is no such file")
+        file = Path(os.path.abspath(place)) if isinstance(place, Path) else sqlite_path(place)
+        url = _url(str(place)) if file is None else sa.URL.create("sqlite", database=str(file))
+        self.name = name or (str(place) if file is not None else url.render_as_string(hide_password=True))
+        if file is not None and not file.is_file() and (file.exists() or not create):
+            raise StoreError(f"{self.name}: {'is no file' if file.exists() else 'there is no such file'}")
         self._engine = _engine(url, self.name)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
@@ -305,17 +308,9 @@ def _url(place: str) -> sa.URL:
         raise StoreError(f"{place!r} is no database URL: {fault}") from fault
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"{url.get_backend_name()} keeps no trials, accepted: sqlite, postgresql")
+    if url.get_backend_name() != "postgresql":
+        raise StoreError(f"{url.drivername} keeps no trials, accepted: sqlite, postgresql")
     return url
-
-
-def _is_missing_file(url: sa.URL) -> bool:
-    """Whether SQLite would make the file that it is to open; one named by an URI says itself whether it may."""
-    name = url.database or ""
-    if url.get_backend_name() != "sqlite" or name in ("", ":memory:") or name.startswith("file:"):
-        return False
-    return not Path(name).exists()
 
 
 def _engine(url: sa.URL, name: str) -> sa.Engine:
