@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from hyperparton.errors import StoreError
 from hyperparton.trials.scan_folder import ScanFolder
@@ -135,7 +134,7 @@ def _opened(place: Path, url: str | None) -> TrialStore:
     if place.is_file():
         from hyperparton.trials.sql import SqlStore
 
-        return SqlStore(f"sqlite:///file:{quote(str(place.resolve()))}?mode=ro&uri=true", create=False, name=str(place))
+        return SqlStore(place, create=False, read_only=True, name=str(place))
     from hyperparton.trials.shared_folder import open_store
 
     assert url is not None
