@@ -25,7 +25,7 @@ def connector(url: StoreURL, limits: TimeLimits) -> Callable[[], Any]:
 
     A password comes from the URL, from our variable, or as libpq finds it: PGPASSWORD, PGPASSFILE, ~/.pgpass.
     """
-    settings = dict(url.options) | dict(url.secret_options)
+    settings: dict[str, Any] = dict(url.options) | dict(url.secret_options)
     given: dict[str, Any] = {"user": url.user, "password": url.login_password, "dbname": url.database}
     if url.hosts:
         given["host"] = ",".join(host for host, _ in url.hosts)

@@ -199,7 +199,7 @@ class SqlStore(LeasedStore):
         except exc.SQLAlchemyError as fault:  # no connection of the pool was free in time
             raise self._error(fault, True) from None
 
-    def _error(self, fault: object, lost: bool = False) -> StoreError:
+    def _error(self, fault: BaseException | None, lost: bool = False) -> StoreError:
         """The error of a database in one line, without secrets."""
         reason = " ".join(self._hide(fault).split())
         kind = StoreAwayError if lost or _is_away(fault) else StoreError
@@ -323,8 +323,9 @@ def _engine(url: StoreURL, limits: TimeLimits, read_only: bool) -> sa.Engine:
     settings: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     if url.file is not None:
         refuse_foreign_file(url.file)
-        database = f"file:{quote(str(url.file))}?mode=ro&uri=true" if read_only else str(url.file)
-        return sa.create_engine(sa.URL.create("sqlite", database=database), **settings)
+        plain = sa.URL.create("sqlite", database=str(url.file))
+        watched = plain.set(database=f"file:{quote(str(url.file))}", query={"mode": "ro", "uri": "true"})
+        return sa.create_engine(watched if read_only else plain, **settings)
     try:
         from hyperparton.trials.postgres import connector
     except ImportError as fault:
@@ -332,7 +333,7 @@ def _engine(url: StoreURL, limits: TimeLimits, read_only: bool) -> sa.Engine:
     return sa.create_engine("postgresql+psycopg://", creator=connector(url, limits), **settings)
 
 
-def _is_away(fault: object) -> bool:
+def _is_away(fault: BaseException | None) -> bool:
     """Whether a driver's error says that the database cannot answer now, and may later."""
     if isinstance(fault, sqlite3.Error):
         return getattr(fault, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -148,24 +148,24 @@ def _server(scheme: str, rest: str) -> StoreURL:
     if re.search(r"%(?![0-9a-fA-F]{2})", rest) or "%00" in rest:
         raise StoreError(f"{shown}: a % is not followed by two digits of a letter's code; % itself is written as %25")
     user, _, password = login.partition(":")
-    settings = {"user": unquote(user), "password": unquote(password)}
+    given = {"user": unquote(user), "password": unquote(password), "dbname": unquote(path.removeprefix("/"))}
     options: dict[str, str] = {}
     for number, part in enumerate(filter(None, query.split("&"))):
         key, between, value = part.partition("=")
         if not between or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
             raise StoreError(f"{shown}: option {number + 1} after the ? is not KEY=VALUE")
         if scheme == "postgresql" and key in ("user", "password", "dbname"):
-            settings[key] = unquote(value)
+            given[key] = unquote(value)
         else:
             options[key] = unquote(value)
-    database = settings.pop("dbname", unquote(path.removeprefix("/")))
     return StoreURL(
         scheme,
         hosts=tuple(_hosts(places, shown)),
-        database=database,
+        database=given["dbname"],
+        user=given["user"],
+        password=given["password"],
         options=tuple((key, value) for key, value in options.items() if not _SECRET_OPTION.search(key)),
         secret_options=tuple((key, value) for key, value in options.items() if _SECRET_OPTION.search(key)),
-        **settings,
     )
 
 
