@@ -106,8 +106,8 @@ def test_wrong_values(hyperparton, card, tmp_path, option, value, told):
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("sqlite://", "an SQLite store is a file"),
-        ("sqlite:///:memory:", "an SQLite store is a file"),
+        ("sqlite://", "names no file, and trials in memory would be lost"),
+        ("sqlite:///:memory:", "names no file, and trials in memory would be lost"),
         ("postgresql://h:notaport/db", "the port of a host must be a number"),
         ("postgresql://u:SEC/RET@h/db", "written as %2F"),
         ("mysql://h/db", "a store is sqlite:///FILE, postgresql://… or mongodb://…, given mysql://…"),

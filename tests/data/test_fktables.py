@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,6 +69,7 @@ def theory(tmp_path):
         FkTable(grid_of(values, channels, **settings)).write_lz4(tmp_path / f"{name}{TABLE_SUFFIX}")
 
     return SimpleNamespace(
+        fault_of=lambda name: None,
         table=lambda name: tmp_path / f"{name}{TABLE_SUFFIX}",
         cfactor=lambda kind, name: tmp_path / f"CF_{kind}_{name}.dat",
         add=add,
@@ -212,6 +214,18 @@ def test_entries_that_are_no_numbers_are_refused(theory, bad):
 
 
 SHIPPED_TABLE = SHIPPED / "theory_40000000" / "fastkernel" / f"INTEGXT3{TABLE_SUFFIX}"
+
+
+def test_what_pineappl_says_of_a_panic_does_not_appear(tmp_path, capfd):
+    path = tmp_path / f"X{TABLE_SUFFIX}"
+    path.write_bytes(SHIPPED_TABLE.read_bytes()[:300])
+    with pytest.raises(TheoryError) as told:
+        read_fktable(path)
+    assert capfd.readouterr().err == ""
+    assert "acktrace" not in str(told.value)
+    assert "unwrap" not in str(told.value)
+    os.write(2, b"standard error is as it was")
+    assert capfd.readouterr().err == "standard error is as it was"
 
 
 @pytest.mark.parametrize(

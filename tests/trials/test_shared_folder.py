@@ -83,10 +83,18 @@ def test_folders_of_another_scan_are_refused(join, tmp_path):
         join("more")
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "", "sqlite+nothing:///x"])
-def test_urls_that_are_no_store(url):
+NO_STORES = [
+    "mysql://x/y", "nonsense", "", "sqlite+nothing:///x", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://x/y",
+    "sqlite:///a%00b", "sqlite:///a\0b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", NO_STORES)
+def test_urls_that_are_no_store(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError):
         open_store(url)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mongodb_that_does_not_answer_is_told_in_a_line():

@@ -26,7 +26,7 @@ def refuse_foreign(name: str, tables: Iterable[str]) -> None:
         )
 
 
-def refuse_foreign_file(path: Path) -> None:
+def refuse_foreign_file(name: str, path: Path) -> None:
     """Raise StoreError if an SQLite file holds something else; nothing is written, beside it neither.
 
     A file that is damaged, or no SQLite file at all, is left to whoever opens it: SQLite does not write to these.
@@ -43,8 +43,8 @@ def refuse_foreign_file(path: Path) -> None:
     except sqlite3.Error:
         return
     if "scan_metadata" not in tables:
-        refuse_foreign(str(path), [name for name in tables if not name.startswith(_OWN)])
+        refuse_foreign(name, [table for table in tables if not table.startswith(_OWN)])
     if application:
         raise StoreError(
-            f"{path}: no trial store but a file of another program (its application_id is {application:#x})"
+            f"{name}: no trial store but a file of another program (its application_id is {application:#x})"
         )

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
@@ -123,10 +122,10 @@ class _Statements:
 class SqlStore(LeasedStore):
     """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
 
-    `read_only` is for a file that another process writes. `name` is how messages call it; `clock` gives seconds since
-    1970, by default this machine's for SQLite and the server's for PostgreSQL. Raises StoreError if the database cannot
-    be opened, is damaged, of something else or written by another version: StoreAwayError if it does not answer,
-    NoScanError if it is empty and `create` is false. One that is refused is left as it was.
+    `name` is how messages call it; `clock` gives seconds since 1970, by default this machine's for SQLite and the
+    server's for PostgreSQL. Raises StoreError if the database cannot be opened, is damaged, of something else or
+    written by another version: StoreAwayError if it does not answer, NoScanError if it is empty and `create` is false.
+    One that is refused is left as it was.
     """
 
     def __init__(
@@ -134,17 +133,16 @@ class SqlStore(LeasedStore):
         place: str | Path | StoreURL,
         *,
         create: bool = True,
-        read_only: bool = False,
         name: str | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         url = StoreURL("sqlite", Path(os.path.abspath(place))) if isinstance(place, Path) else StoreURL.parse(place)
-        self.name = name or url.name
+        self.name = name or (str(place) if isinstance(place, Path) else url.name)
         self._hide = url.hide
-        if url.file is not None and not create and not url.file.exists():
-            raise StoreError(f"{self.name}: there is no such file")
+        if (file := url.file) is not None and not file.is_file() and (file.exists() or not create):
+            raise StoreError(f"{self.name}: {'is no file' if file.exists() else 'there is no such file'}")
         self._limits = TimeLimits()
-        self._engine = _engine(url, self._limits, read_only)
+        self._engine = _engine(self.name, url, self._limits)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
         self._statements = _Statements(self._clock is not None)
@@ -319,13 +317,11 @@ def _write_ahead(connection: Any) -> None:
             return
 
 
-def _engine(url: StoreURL, limits: TimeLimits, read_only: bool) -> sa.Engine:
+def _engine(name: str, url: StoreURL, limits: TimeLimits) -> sa.Engine:
     settings: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     if url.file is not None:
-        refuse_foreign_file(url.file)
-        plain = sa.URL.create("sqlite", database=str(url.file))
-        watched = plain.set(database=f"file:{quote(str(url.file))}", query={"mode": "ro", "uri": "true"})
-        return sa.create_engine(watched if read_only else plain, **settings)
+        refuse_foreign_file(name, url.file)
+        return sa.create_engine(sa.URL.create("sqlite", database=str(url.file)), **settings)
     try:
         from hyperparton.trials.postgres import connector
     except ImportError as fault:

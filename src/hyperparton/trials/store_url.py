@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from hyperparton.errors import StoreError
+from hyperparton.trials.sqlite_file import sqlite_path
 
 __all__ = ["PASSWORD_VARIABLE", "StoreURL"]
 
@@ -65,11 +66,11 @@ class StoreURL:
         if isinstance(text, StoreURL):
             return text
         start, between, rest = text.partition("://")
-        scheme = _SCHEMES.get(start.lower()) if between else None
+        scheme = _SCHEMES.get(start) if between else None
         if scheme is None:
             given = f"{start}://…" if between and re.fullmatch(r"[\w+.-]*", start) else "something else"
             raise StoreError(f"a store is sqlite:///FILE, postgresql://… or mongodb://…, given {given}")
-        return cls(scheme, file=_sqlite_file(rest)) if scheme == "sqlite" else _server(scheme, rest)
+        return cls(scheme, file=sqlite_path(text)) if scheme == "sqlite" else _server(scheme, rest)
 
     @property
     def name(self) -> str:
@@ -181,16 +182,3 @@ def _hosts(places: str, shown: str) -> Iterable[tuple[str, int | None]]:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else quote(host, safe="")
-
-
-def _sqlite_file(rest: str) -> Path:
-    """The file of sqlite:///FILE, which is taken as it stands: nothing in it is decoded, and it has no options."""
-    name = rest.removeprefix("/")
-    if not rest.startswith("/") or not name or name == ":memory:" or name.startswith("file:"):
-        raise StoreError(
-            "an SQLite store is a file, so that the trials outlive the process: sqlite:///FILE, with a whole path "
-            "sqlite:////FOLDER/FILE"
-        )
-    if "\0" in name or "%00" in name:
-        raise StoreError("sqlite:///…: the name of a file can hold no null character (%00)")
-    return Path(os.path.abspath(name))
