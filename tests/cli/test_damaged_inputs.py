@@ -6,6 +6,7 @@ from shutil import copytree
 import pytest
 
 from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
+from hyperparton.data.theory_folder import SHIPPED
 
 CARD = Path(__file__).parent.parent.parent / "examples" / "dis_small.yml"
 
@@ -36,4 +37,19 @@ def test_a_pdf_set_with_a_damaged_member(hyperparton, pdfset, tmp_path):
     code, out, err = hyperparton("fit", CARD, "--t0pdfset", "mine", "-o", tmp_path / "out")
     assert code == 1
     assert f"{data}:1389: cut off: each grid ends with a line `---`" in err
+    assert "Traceback" not in out + err
+
+
+def test_every_damaged_table_is_told_at_once(hyperparton, tmp_path):
+    theory = tmp_path / "theory_40000000"
+    copytree(SHIPPED / "theory_40000000", theory)
+    spoilt = [theory / "fastkernel" / f"{name}.pineappl.lz4" for name in ("SLAC_NC_EM_P_F2", "BCDMS_NC_100GEV_EM_P_F2")]
+    for path in spoilt:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 16
+        path.write_bytes(content)
+    code, out, err = hyperparton("fit", CARD, "--theory", theory, "-o", tmp_path / "out")
+    assert code == 1
+    for path in spoilt:
+        assert f"{path} is not the file of the manifest: its SHA-256 differs" in err
     assert "Traceback" not in out + err
