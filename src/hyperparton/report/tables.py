@@ -48,9 +48,11 @@ class Table:
     def csv(self) -> str:
         """The table as CSV; numbers keep all their digits, lists become `37-33-8`."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows([_cell(value) for value in row] for row in self.rows)
+        plain = csv.writer(text, lineterminator="\n")
+        # which does not quote a carriage return, though a reader takes it for the end of a line
+        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in (self.columns, *([_cell(value) for value in row] for row in self.rows)):
+            (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else plain).writerow(row)
         return text.getvalue()
 
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 
 from hyperparton.errors import ReportError
@@ -27,6 +28,8 @@ def _import_matplotlib() -> None:
 
 
 def _import_with_defaults() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        del sys.modules[name]  # what the import that failed has left
     found = find_spec("matplotlib")
     folders = (found.submodule_search_locations if found else None) or ["."]
     kept = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}

@@ -61,8 +61,8 @@ class NumberAxis:
     def label(self, axis: Any) -> None:
         """Say the numbers beside the shares; an axis of numbers is left as matplotlib labels it."""
         if self.by_share:
-            shares = _SHARES if self.range.lower < self.range.upper else (0.5,)
-            digits = 3 if is_extreme(self.range) else 17
+            fixed = self.range.lower == self.range.upper
+            shares, digits = ((0.5,), 6) if fixed else (_SHARES, 3 if is_extreme(self.range) else 17)
             axis.set_ticks(shares, [f"{self.range.value_at(share):.{digits}g}" for share in shares])
 
 
@@ -88,11 +88,10 @@ class LossAxis:
         return cls(axis, ceiling, (low, high), int(np.sum(values > ceiling)))
 
     def place(self, losses: Sequence[float] | Array) -> Array:
-        """(loss,) where losses are drawn; those above the ceiling lie at or above the edge."""
+        """(loss,) where losses are drawn; those above the ceiling lie outside."""
         values = np.asarray(losses, dtype=float)
-        if not self.numbers.by_share:
-            return values
-        return np.where(values > self.ceiling, self.limits[1], self.numbers.place(np.fmin(values, self.ceiling)))
+        outside = 2.0 * self.limits[1] - self.limits[0]
+        return np.where(values > self.ceiling, outside, self.numbers.place(np.fmin(values, self.ceiling)))
 
     def apply(self, axes: Any, label: str) -> None:
         """Give the vertical axis its ends, its labels and its name."""
