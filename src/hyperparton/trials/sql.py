@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,14 +24,13 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.sqlite_file import sqlite_path
+from hyperparton.trials.examine import SCHEMA_VERSION, SEAL, WORD, examine, seal_of_text, seal_of_trial
+from hyperparton.trials.sqlite_file import FileWatch, snapshot, sqlite_path
 from hyperparton.trials.store import LeasedStore, trial_of_record
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
-
-SCHEMA_VERSION = 1
 
 #: PostgreSQL's advisory lock under which tables are made: any number, the same for all
 _MAKING_TABLES = 7305791
@@ -85,6 +85,9 @@ def _lowest(state: int, *conditions: Any) -> Any:
 _ENDS = sa.select(_LAST.scalar_subquery(), _lowest(NEW), _lowest(RUNNING))
 _GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
 
+#: for SQLite
+_KEEP = sa.insert(_META).prefix_with("OR REPLACE")
+
 
 @lru_cache
 def _finished(*fields: str) -> Any:
@@ -120,6 +123,8 @@ class _Statements:
 class SqlStore(LeasedStore):
     """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
 
+    A file is examined first, on a copy, unless the caller has `examined` it.
+
     `name` is how messages call it; `clock` gives seconds since 1970, by default this machine's for SQLite and the
     server's for PostgreSQL. Raises StoreError if the database cannot be opened, is damaged, is no trial store or was
     written by another version.
@@ -130,6 +135,7 @@ class SqlStore(LeasedStore):
         place: str | Path,
         *,
         create: bool = True,
+        examined: bool = False,
         name: str | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -138,6 +144,11 @@ class SqlStore(LeasedStore):
         self.name = name or (str(place) if file is not None else url.render_as_string(hide_password=True))
         if file is not None and not file.is_file() and (file.exists() or not create):
             raise StoreError(f"{self.name}: {'is no file' if file.exists() else 'there is no such file'}")
+        if file is not None and file.is_file() and not examined:
+            with snapshot(file) as copy:
+                examine(copy, self.name)
+        #: of a file: whether it is in its place, and what binds its checksums to this scan
+        self._watch, self._word = None if file is None else FileWatch(file), ""
         self._engine = _engine(url, self.name)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
@@ -155,9 +166,6 @@ class SqlStore(LeasedStore):
     def _open(self, create: bool) -> None:
         several = self._engine if self._sqlite else self._engine.execution_options(isolation_level="READ COMMITTED")
         with self._transaction(several) as connection:
-            verdict = connection.scalar(sa.text("PRAGMA quick_check(1)")) if self._sqlite else "ok"
-            if verdict != "ok":
-                raise StoreError(f"{self.name}: damaged: {verdict}; restore it from a copy or start in another folder")
             # those who start a scan together make its tables one after the other, and all of them or none
             if self._sqlite and create:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -168,12 +176,31 @@ class SqlStore(LeasedStore):
                     raise StoreError(f"{self.name}: damaged or no trial store: it has no trials in it")
                 _TABLES.create_all(connection)
                 connection.execute(sa.insert(_META).values(key="schema_version", value=str(SCHEMA_VERSION)))
+                connection.execute(sa.insert(_META).values(key=WORD, value=secrets.token_hex(16)))
             version = connection.scalar(sa.select(_META.c.value).where(_META.c.key == "schema_version"))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(_TRIALS.c.number))).one()
             if count != (0 if last is None else last + 1):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
+            self._word = connection.scalar(sa.select(_META.c.value).where(_META.c.key == WORD)) or ""
+
+    @contextmanager
+    def _sealed(self) -> Iterator[sa.Connection]:
+        """A transaction that writes something and, in a file, its checksum."""
+        with self._transaction() as connection:
+            if self._sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def _seal_trial(self, connection: sa.Connection, number: int) -> None:
+        if self._sqlite:
+            row = connection.execute(_GET, {"at": number}).mappings().one()
+            connection.execute(_KEEP, {"key": f"{SEAL}{number}", "value": seal_of_trial(self._word, row)})
+
+    def _seal_text(self, connection: sa.Connection, key: str, text: str) -> None:
+        if self._sqlite:
+            connection.execute(_KEEP, {"key": f"{SEAL}{key}", "value": seal_of_text(self._word, text)})
 
     @contextmanager
     def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
@@ -181,6 +208,8 @@ class SqlStore(LeasedStore):
 
         Each statement is a transaction, unless one is begun or `engine` does so.
         """
+        if self._watch is not None:
+            self._watch.check()
         try:
             with (engine or self._engine).begin() as connection:
                 yield connection
@@ -192,8 +221,9 @@ class SqlStore(LeasedStore):
     def _insert(self, record: Mapping[str, Any], seconds: float | None) -> float | None:
         moment = self._moment()
         try:
-            with self._transaction() as connection:
+            with self._sealed() as connection:
                 booked = connection.execute(self._statements.book, {**record, **moment, "seconds": seconds})
+                self._seal_trial(connection, record["number"])
                 return moment["now"] if moment else booked.scalar_one()
         except exc.IntegrityError:
             return None
@@ -218,10 +248,14 @@ class SqlStore(LeasedStore):
             return connection.execute(change).rowcount
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
-        statement = self._statements.finish if "result" in values else self._statements.change
+        finished = "result" in values
+        statement = self._statements.finish if finished else self._statements.change
         values = {"at": number, "holder": holder, **self._moment(), **values}
-        with self._transaction() as connection:
-            return connection.execute(statement, values).rowcount == 1
+        with self._sealed() if finished else self._transaction() as connection:
+            changed = connection.execute(statement, values).rowcount == 1
+            if changed and finished:
+                self._seal_trial(connection, number)
+            return changed
 
     def _moment(self) -> dict[str, float]:
         """The time as statements need it; nothing where they read the server's."""
@@ -257,17 +291,20 @@ class SqlStore(LeasedStore):
         return None if row is None else trial_of_record(row._mapping)
 
     def attach(self, key: str, value: Any) -> None:
-        text = encode(value)
-        change = sa.update(_META).where(_META.c.key == f"scan.{key}").values(value=text)
-        with self._transaction() as connection:
+        row = {"key": f"scan.{key}", "value": encode(value)}
+        change = sa.update(_META).where(_META.c.key == row["key"]).values(value=row["value"])
+        with self._sealed() as connection:
             there = connection.execute(change).rowcount
-        if not there and self.attach_first(key, value) != json.loads(text):
+            if there:
+                self._seal_text(connection, row["key"], row["value"])
+        if not there and self.attach_first(key, value) != json.loads(row["value"]):
             self.attach(key, value)
 
     def attach_first(self, key: str, value: Any) -> Any:
         row = {"key": f"scan.{key}", "value": encode(value)}
-        with contextlib.suppress(exc.IntegrityError), self._transaction() as connection:
+        with contextlib.suppress(exc.IntegrityError), self._sealed() as connection:
             connection.execute(sa.insert(_META).values(row))
+            self._seal_text(connection, row["key"], row["value"])
         return self.metadata()[key]
 
     def metadata(self) -> dict[str, Any]:
