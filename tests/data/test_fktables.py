@@ -15,6 +15,7 @@ from pineappl.interpolation import Interp, InterpolationMethod, MappingMethod, R
 from pineappl.pids import PidBasis
 from pineappl.subgrid import ImportSubgridV1
 
+from hyperparton.data import fktables
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.fktables import load_observable, read_cfactor, read_fktable
 from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX, find_theory
@@ -182,6 +183,26 @@ def test_tables_that_do_not_go_together(theory):
     for other in "BC":
         with pytest.raises(TheoryError, match="differ in their number of protons or in their scale"):
             load_observable("SET", operands(("A", other)), theory)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"xgrid": np.array([0.1, 0.2])}, "its bins, channels and x nodes do not fit together"),
+        ({"xgrid": np.array([0.3, 0.2, 0.1])}, "its bins, channels and x nodes do not fit together"),
+        ({"xgrid": np.array([-0.1, 0.2, 0.3])}, "its bins, channels and x nodes do not fit together"),
+        ({"normalizations": np.ones(3)}, "its bins, channels and x nodes do not fit together"),
+        ({"normalizations": np.array([1.0, 0.0])}, "its scale or a width of a bin is no number above 0"),
+        ({"scale2": np.nan}, "its scale or a width of a bin is no number above 0"),
+    ],
+)
+def test_contents_that_contradict_one_another(theory, monkeypatch, settings, message):
+    """Flipped bits leave such files; none can be written."""
+    theory.add("A", random(2, 1, 3), [(T3,)])
+    read = fktables._read(theory.table("A"))
+    monkeypatch.setattr(fktables, "_read", lambda path: read._replace(**settings))
+    with pytest.raises(TheoryError, match=message):
+        read_fktable(theory.table("A"))
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_lock_that_cannot_be_written_is_not_held(tmp_path):
 
 
 AS_ANOTHER_USER = """
-import os, sys
+import os, sys, tempfile
 from pathlib import Path
 from hyperparton.trials.local import FileTrials
 from hyperparton.trials.shared_folder import JoinedTrials

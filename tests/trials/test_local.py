@@ -149,7 +149,7 @@ def test_a_store_without_checksums_is_read_for_what_it_holds(tmp_path, text):
     connection.close()
     (tmp_path / "tries.lock").unlink()
     (tmp_path / "tries.json").unlink()
-    with pytest.raises(StoreError, match=r"tries\.sqlite: damaged: trial 1"):
+    with pytest.raises(StoreError, match=r"tries\.sqlite: the store is damaged: trial 1: "):
         FileTrials(tmp_path)
 
 

@@ -121,9 +121,7 @@ def read_fktable(path: Path) -> FKTable:
     shape = (len(read.normalizations), len(read.channels), *[len(read.xgrid)] * protons)
     x, steps = read.xgrid, np.diff(read.xgrid)
     if read.values.shape != shape or not ((x > 0) & (x <= 1 + 1e-9)).all() or not (steps > 0).all():
-        raise TheoryError(
-            f"{path} cannot be read as an FK table: its entries do not fit its axes, or its x do not rise to 1"
-        )
+        raise TheoryError(f"{path} cannot be read as an FK table: its bins, channels and x nodes do not fit together")
     if not (read.normalizations.all() and np.isfinite(read.normalizations).all() and 0 < read.scale2 < np.inf):
         raise TheoryError(f"{path} cannot be read as an FK table: its scale or a width of a bin is no number above 0")
     values = read.values / _by_row(read.normalizations, read.values)

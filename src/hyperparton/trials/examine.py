@@ -18,6 +18,7 @@ from typing import Any
 from hyperparton.errors import StoreError
 from hyperparton.files import checksum
 from hyperparton.trials.agreement import Count
+from hyperparton.trials.foreign import refuse_foreign
 from hyperparton.trials.store import trial_of_record
 from hyperparton.trials.trial import DONE
 
@@ -48,9 +49,11 @@ def seal_of_text(word: str, text: str) -> str:
 
 
 def examine(path: Path, name: str) -> Count:
-    """How many trials an SQLite file holds; raises StoreError, with `name` for the file, where it is damaged.
+    """How many trials an SQLite file holds; raises StoreError, with `name` for the file, where it is damaged or
+    of another program.
 
-    A file of something else or of another version is left to who opens it. SQLite may write beside the file, so it is given a copy.
+    An empty file, and one of another version, is left to who opens it. SQLite may write beside the file, so it is given
+    a copy.
     """
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -58,7 +61,8 @@ def examine(path: Path, name: str) -> Count:
             (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if verdict != "ok":
                 raise _damaged(name, verdict)
-            tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
+            tables = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            _refuse_another_program(connection, tables, name)
             if not {"scan_metadata", "trials"} <= tables:
                 return Count("", 0, 0)
             texts = {row["key"]: row["value"] for row in connection.execute("SELECT key, value FROM scan_metadata")}
@@ -70,6 +74,16 @@ def examine(path: Path, name: str) -> Count:
         raise StoreError(f"{name}: the trial store failed: {fault}") from fault
     except (IndexError, TypeError) as fault:  # a column is missing, or holds what it cannot
         raise _damaged(name, str(fault)) from fault
+
+
+def _refuse_another_program(connection: sqlite3.Connection, tables: set[str], name: str) -> None:
+    if "scan_metadata" not in tables:
+        refuse_foreign(name, [table for table in tables if not table.startswith("sqlite_")])
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application:
+        raise StoreError(
+            f"{name}: no trial store but a file of another program (its application_id is {application:#x})"
+        )
 
 
 def _examine_metadata(texts: Mapping[str, str], name: str) -> None:
@@ -95,8 +109,8 @@ def _examine_trials(connection: sqlite3.Connection, texts: Mapping[str, str], na
         if seal is None:
             try:
                 trial_of_record(row)
-            except (ValueError, TypeError, RecursionError) as fault:
-                raise _damaged(name, f"trial {row['number']} cannot be read ({fault})") from fault
+            except StoreError as fault:
+                raise StoreError(f"{name}: {fault}; restore it from a copy or start in another folder") from fault
         booked, last = booked + 1, row["number"]
         finished += row["state"] == DONE
     if booked != last + 1:

@@ -43,14 +43,18 @@ class FileTrials(ExportedTrials):
             undone.callback(self._folder.unmake)
             self._lock = FolderLock(self._folder.lock)
             undone.callback(self._lock.undo)
-            self._made, self._count = _make_or_examine(self._folder, Count.of(self._lock.found_notes))
-            store = undone.enter_context(SqlStore(self._folder.store, create=False, examined=True))
+            self._made = not self._folder.store.exists()
+            if self._made:
+                _make_store(self._folder, Count.of(self._lock.found_notes))
+            self._count, lines = _examine(self._folder, Count.of(self._lock.found_notes))
+            store = SqlStore(self._folder.store, create=False, examined=True)
+            undone.callback(store.close)
             store.release_all()
             super().__init__(store, self._folder, parameters)
             self.name, self._closed = str(self._folder.replica), False
             self._counting = threading.Lock()
             self._lock.note(self._count.note())
-            self.rebuild()
+            self.rebuild(lines)
             undone.pop_all()
 
     def book(
@@ -110,25 +114,22 @@ class FileTrials(ExportedTrials):
         self._folder.unmake()
 
 
-def _make_or_examine(folder: ScanFolder, count: Count | None) -> tuple[bool, Count]:
-    """Whether the store was made, as the folder never had one, and what it holds.
+def _examine(folder: ScanFolder, count: Count | None) -> tuple[Count, list[tuple[int, bytes]]]:
+    """What the store holds, and its finished trials as lines of `tries.json`.
 
-    Raises StoreError where it is damaged or gone, or lacks what `count` and `tries.json` know of.
+    Raises StoreError where it is damaged, or lacks what `count` and `tries.json` know of; it is not touched.
     """
     path = folder.store
-    made = not path.exists()
-    if made:
-        _refuse_to_start_over(folder, count)
-        _make_store(path)
-    elif path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise StoreError(f"{path}: damaged: it is empty; restore it from a copy or choose another folder")
     with snapshot(path) as copy:
         held = examine(copy, str(path))
         with SqlStore(copy, create=False, examined=True, name=str(path)) as store:
-            if count is not None and not made:
+            if count is not None and held.booked + count.booked:
                 _refuse_another_count(folder, count, held)
-            refuse_losses(folder.tries, str(path), lines_of(store))
-    return made, held
+            lines = list(lines_of(store))
+            refuse_losses(folder.tries, str(path), lines)
+    return held, lines
 
 
 def _refuse_another_count(folder: ScanFolder, count: Count, held: Count) -> None:
@@ -162,12 +163,13 @@ def _refuse_to_start_over(folder: ScanFolder, count: Count | None) -> None:
         )
 
 
-def _make_store(path: Path) -> None:
+def _make_store(folder: ScanFolder, count: Count | None) -> None:
     """Make the store under another name and move it in place, so that a store that exists is complete."""
+    _refuse_to_start_over(folder, count)
     try:
-        with part_of(path, alone=True) as part:
+        with part_of(folder.store, alone=True) as part:
             for log in sqlite_logs(part):
                 log.unlink(missing_ok=True)
-            SqlStore(part, name=str(path)).close()
+            SqlStore(part, name=str(folder.store)).close()
     except OSError as fault:
-        raise fault if isinstance(fault, StoreError) else StoreError(f"{path}: {fault.strerror}") from fault
+        raise fault if isinstance(fault, StoreError) else StoreError(f"{folder.store}: {fault.strerror}") from fault

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from os.path import isdir, isfile  # Path's own raise where a folder may not be looked into, or a name is too long
 from pathlib import Path
 
 from hyperparton.errors import StoreError
 from hyperparton.files import write_text
 from hyperparton.trials.sqlite_file import sqlite_path
+from hyperparton.trials.store_url import StoreURL
 
-__all__ = ["ScanFolder", "without_password"]
-
-#: scheme://user:password@ of a URL
-_LOGIN = re.compile(r"^([^:/]+://[^:/?@]*):[^/?]*@")
+__all__ = ["ScanFolder"]
 
 
 class ScanFolder:
@@ -95,12 +92,12 @@ class ScanFolder:
         log = inside.with_name(f"{inside.name}-wal")
         return [self.path, self.progress, self.runcard, self.tries, inside, log, self.lock]
 
-    def write_progress(self, trials: int, store: str | None = None) -> None:
+    def write_progress(self, trials: int, store: str | StoreURL | None = None) -> None:
         """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.
 
-        `store` is the URL of a scan that many join; passwords in it are left out.
+        `store` is the URL of a scan that many join; its secrets are left out.
         """
-        content = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
+        content = {"trials": trials} if store is None else {"trials": trials, "store": StoreURL.parse(store).name}
         write_text(self.progress, json.dumps(content) + "\n")
 
     def asked_for(self) -> int | None:
@@ -109,7 +106,7 @@ class ScanFolder:
         return total if isinstance(total, int) and not isinstance(total, bool) else None
 
     def joined_store(self) -> str | None:
-        """The URL, without password, of the store that the last start joined; None if it joined none."""
+        """The URL, without secrets, of the store that the last start joined; None if it joined none."""
         store = self._content().get("store")
         return store if isinstance(store, str) else None
 
@@ -129,12 +126,3 @@ class ScanFolder:
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
-
-
-def without_password(store: str) -> str:
-    """A store's URL as it may be kept in a file: without passwords, and with the whole path of a file."""
-    if (file := sqlite_path(store)) is not None:
-        return f"sqlite:///{file}"
-    start, mark, query = _LOGIN.sub(r"\1@", store).partition("?")
-    kept = [part for part in query.split("&") if "password" not in part.partition("=")[0].lower()]
-    return start + (mark + "&".join(kept) if any(kept) else "")

@@ -53,8 +53,8 @@ class ExportedTrials(TrialStore):
         # what was written: every trial below the number, and those in the set
         self._below, self._ahead = 0, set[int]()
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        for number, line in lines_of(self._store):
+    def _lines(self, lines: Iterable[tuple[int, bytes]] | None = None) -> Iterator[tuple[int, bytes]]:
+        for number, line in lines_of(self._store) if lines is None else lines:
             self._mark(number)
             yield number, line
 
@@ -64,11 +64,11 @@ class ExportedTrials(TrialStore):
             self._ahead.remove(self._below)
             self._below += 1
 
-    def rebuild(self) -> None:
-        """Write the whole file."""
+    def rebuild(self, lines: Iterable[tuple[int, bytes]] | None = None) -> None:
+        """Write the whole file; `lines` are all that the store has, if they were compared with the file before."""
         with self._writing():
             self._below, self._ahead = 0, set()
-            self._tries.rebuild()
+            self._tries.rebuild(None if lines is None else self._lines(lines))
 
     def follow(self, own: int | None = None) -> None:
         """Write what was finished since, whoever finished it; `own` is what this process has just finished."""
@@ -140,6 +140,7 @@ class ExportedTrials(TrialStore):
     attach = _passed_on(TrialStore.attach)
     attach_first = _passed_on(TrialStore.attach_first)
     metadata = _passed_on(TrialStore.metadata)
+    hurry = _passed_on(TrialStore.hurry)
 
     def flush(self) -> None:
         """Write what waits to be written."""

@@ -44,15 +44,17 @@ class TriesFile:
         self._state: tuple[int, int, int] | None = None
         self._last_write, self._cost = -1e9, 0.0
 
-    def rebuild(self) -> None:
-        """Write the whole file from what `everything` gives; nothing if there is no trial yet.
+    def rebuild(self, lines: Iterable[tuple[int, bytes]] | None = None) -> None:
+        """Write the whole file from `lines`, or from what `everything` gives; nothing if there is no trial yet.
 
-        Raises StoreError, and leaves the file as it is, if it has a finished trial that would not be in it.
+        Raises StoreError, and leaves the file as it is, if it has a finished trial that `everything` lacks. The caller
+        has compared `lines` with it.
         """
-        lines = list(self._everything())
-        refuse_losses(self._path, self._store, lines)
+        if lines is None:
+            lines = list(self._everything())
+            refuse_losses(self._path, self._store, lines)
         self._numbers, self._ends, self._pending, self._state = [], [], [], None
-        self._insert(lines)
+        self._insert(list(lines))
 
     def add(self, number: int, line: bytes) -> None:
         """Take one more finished trial, at once or, while the file is large and was written just now, later."""
