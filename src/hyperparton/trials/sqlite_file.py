@@ -109,6 +109,8 @@ class FileWatch:
                 status = file.stat()
             except FileNotFoundError:
                 found = None
+            except OSError as fault:
+                raise StoreError(f"{file}: cannot be reached: {fault.strerror}") from fault
             else:
                 found = (status.st_dev, status.st_ino)
             if found is None and file not in self._seen:
