@@ -94,10 +94,31 @@ def test_log_bounds_are_values():
 
 
 @pytest.mark.parametrize(
+    ("fixed", "value"),
+    [
+        (hp_uniform("x", 8, 8), 8.0),
+        (hp_loguniform("x", 1e-300, 1e-300), 1e-300),
+        (hp_quniform("x", 0, 0, steps=5), 0.0),
+        (hp_quniform("x", 8, 8, step_size=1, make_int=True), 8),
+        (optimizer_arg_wrapper("x", {"min": 1e-3, "max": 1e-3, "sampling": "log"}), 1e-3),
+    ],
+)
+def test_equal_bounds_are_the_number_itself(fixed, value):
+    assert type(fixed) is type(value)
+    assert fixed == value
+
+
+def test_equal_bounds_must_be_a_value_of_the_range():
+    with pytest.raises(SpaceError, match="above 0"):
+        hp_loguniform("x", 0, 0)
+    with pytest.raises(SpaceError, match="no whole number"):
+        hp_quniform("x", 1.5, 1.5, make_int=True)
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda: hp_uniform("x", 2, 1),
-        lambda: hp_uniform("x", 1, 1),
         lambda: hp_uniform("x", "1e3", 2e3),
         lambda: hp_uniform("x", True, 2),
         lambda: hp_uniform("x", 0, math.inf),

@@ -6,6 +6,7 @@ Metadata (which files, variants, theory tables) goes through nnpdf-data's own pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from nnpdf_data.validphys_compatibility import legacy_to_new_mapping, new_to_leg
 
 from hyperparton.data.blockyaml import NotSimpleError, read_block, read_table, top_level
 from hyperparton.data.types import Uncertainties
-from hyperparton.errors import DataError, nearest
+from hyperparton.errors import DataError, nearest, shortened
 
 __all__ = [
     "CFACTORS",
@@ -29,6 +30,7 @@ __all__ = [
     "CommonData",
     "FKOperands",
     "Metadata",
+    "check_name",
     "find_metadata",
     "load_commondata",
     "operands_of",
@@ -89,15 +91,30 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     FK tables need none.  Raises `DataError` for a set or variant that nnpdf-data does not have, with the nearest
     that it has.
     """
+    path = _metadata_file(name)
+    if path is None:
+        raise DataError(f"unknown data set {shortened(name)!r}{_hint(name)}")
     folder, _, observable = name.rpartition("_")
-    path = DEFAULT_PATH_VPDATA / folder / "metadata.yaml"
-    if not folder or not path.is_file():
-        raise DataError(f"unknown data set {name!r}{_hint(name)}")
     known = parse_set_metadata(path).allowed_observables
     if observable.upper() not in known:
         accepted = ", ".join(f"{folder}_{each.observable_name}" for each in known.values())
         raise DataError(f"unknown data set {name!r}{_hint(name)}, {folder} has: {accepted}")
     return _with_variant(path, observable, name, variant, with_data)
+
+
+def check_name(name: str) -> None:
+    """Raises `DataError` for a name that is neither that of a data set nor an older one, with the nearest that is."""
+    if name not in legacy_to_new_mapping:
+        path = _metadata_file(name)
+        if path is None or name.rpartition("_")[2].upper() not in parse_set_metadata(path).allowed_observables:
+            raise DataError(f"unknown data set {shortened(name)!r}{_hint(name)}")
+
+
+def _metadata_file(name: str) -> Path | None:
+    """Where nnpdf-data describes the set of that name, if it has a folder for it."""
+    folder = name.rpartition("_")[0] if re.fullmatch(r"[\w.+-]{1,200}", name, re.ASCII) else ""
+    path = DEFAULT_PATH_VPDATA / folder / "metadata.yaml"
+    return path if folder and path.is_file() else None
 
 
 def _with_variant(

@@ -82,10 +82,13 @@ class HyperScanner:
 
     @classmethod
     def of_space(cls, space: Mapping[str, Any], keys: Iterable[str]) -> HyperScanner:
-        """The scanner of a space that is there already: samplers in a dictionary, `keys` those of the scanned ones."""
+        """The scanner of a space that is there already: samplers in a dictionary, `keys` those of the scanned ones.
+
+        Of the keys those count that hold samplers.
+        """
         made = cls({}, {})
         made.parameters = dict(space)
-        made.hyper_keys = set(keys)
+        made.hyper_keys = {key for key in keys if samplers_by_label(space.get(key))}
         samplers_by_label(made.parameters)
         return made
 
@@ -110,7 +113,10 @@ class HyperScanner:
             self._scan(key, self._own_sampler(key, entry))
 
     def _scan(self, key: str, sampler: Any) -> None:
-        """Put a sampler in the place of a declared parameter; nothing happens where there is no sampler."""
+        """Put a sampler, or what holds some, in the place of a declared parameter; None leaves what is there.
+
+        What holds none, such as a range with equal bounds, is a fixed value and not scanned.
+        """
         if sampler is None:
             return
         if key not in self._original:
@@ -118,8 +124,9 @@ class HyperScanner:
                 f"hyperscan_config scans {key!r}, which `parameters` does not declare{nearest(key, self._original)}, "
                 f"declared: {', '.join(self._original)}"
             )
-        self.hyper_keys.add(key)
         self.parameters[key] = sampler
+        if samplers_by_label(sampler):
+            self.hyper_keys.add(key)
 
     def as_dict(self) -> dict[str, Any]:
         """`parameters` with samplers in place of scanned values: the space of the scan."""
@@ -169,7 +176,7 @@ class HyperScanner:
 
     def _lagrange(self, key: str, prefix: str, *bounds: float | None) -> None:
         section = _section(ScannedLagrange, key, *bounds)
-        built = {
+        built: dict[str, Any] = {
             "multiplier": hp_uniform(f"{prefix}multiplier", section.min_multiplier, section.max_multiplier),
             "initial": hp_loguniform(f"{prefix}initial", section.min_initial, section.max_initial),
         }
@@ -202,7 +209,7 @@ class HyperScanner:
         self._scan("initializer", hp_choice("initializer", section.initializers))
         self._scan("dropout", hp_quniform("dropout", 0.0, section.max_drop, steps=self.steps))
 
-    def _own_sampler(self, name: str, entry: OwnRange) -> Sampler | None:
+    def _own_sampler(self, name: str, entry: OwnRange) -> Sampler | float | None:
         """The sampler of a parameter of the user's own, from the section `space`."""
         if entry.choice is not None:
             return hp_choice(name, entry.choice)
@@ -254,7 +261,7 @@ def _optimizer(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"optimizer_name": name, **chosen}
 
 
-def _hidden(depth: int, low: int | None, high: int | None) -> list[Sampler | None]:
+def _hidden(depth: int, low: int | None, high: int | None) -> list[Sampler | float | None]:
     """The widths of the hidden layers of a network of this depth."""
     labels = [f"nl{depth}:-{i}/{depth}" for i in range(depth)]
     return [hp_quniform(label, low, high, step_size=1, make_int=True) for label in labels]

@@ -291,21 +291,25 @@ def freeze(node: Any) -> Any:
     return node
 
 
-def hp_uniform(key: str, lower: float | None, upper: float | None) -> Uniform | None:
-    """Uniform between two bounds; None (no sampler) if a bound is missing. Raises SpaceError."""
+def hp_uniform(key: str, lower: float | None, upper: float | None) -> Uniform | float | None:
+    """Uniform between two bounds; the number itself if they are equal; None (no sampler) if one is missing.
+
+    Raises SpaceError.
+    """
     if lower is None or upper is None:
         return None
-    return Uniform(_label(key), *_range(key, lower, upper))
+    low, high = _range(key, lower, upper)
+    return Uniform(_label(key), low, high) if low < high else low
 
 
-def hp_loguniform(key: str, lower: float | None, upper: float | None) -> LogUniform | None:
-    """Uniform in the logarithm between two positive bounds; None if a bound is missing. Raises SpaceError."""
+def hp_loguniform(key: str, lower: float | None, upper: float | None) -> LogUniform | float | None:
+    """Uniform in the logarithm between two positive bounds; else as `hp_uniform`. Raises SpaceError."""
     if lower is None or upper is None:
         return None
     low, high = _range(key, lower, upper)
     if low <= 0:
         raise SpaceError(f"{key}: a logarithmic range needs a lower bound above 0, given {lower!r}")
-    return LogUniform(_label(key), low, high)
+    return LogUniform(_label(key), low, high) if low < high else low
 
 
 def hp_quniform(
@@ -315,8 +319,8 @@ def hp_quniform(
     step_size: float | None = None,
     steps: int | None = None,
     make_int: bool = False,
-) -> QUniform | None:
-    """A grid between two bounds; None if a bound is missing.
+) -> QUniform | float | None:
+    """A grid between two bounds; the number itself if they are equal; None if one is missing.
 
     `steps` divides the range into that many steps, both ends included, and goes before `step_size`; with neither, the
     step is the lower bound, as in n3fit. With `make_int` the trainer receives whole numbers. Draws never leave the
@@ -325,10 +329,11 @@ def hp_quniform(
     if lower is None or upper is None:
         return None
     low, high = _range(key, lower, upper)
-    sampler = QUniform(_label(key), low, high, _step(key, low, high, step_size, steps), bool(make_int))
     if make_int and math.ceil(low) > math.floor(high):
         raise SpaceError(f"{key}: there is no whole number between {lower!r} and {upper!r}")
-    return sampler
+    if low == high:
+        return int(low) if make_int else low
+    return QUniform(_label(key), low, high, _step(key, low, high, step_size, steps), bool(make_int))
 
 
 def hp_choice(key: str, choices: Sequence[Any] | None) -> Choice | None:
@@ -343,6 +348,8 @@ def hp_choice(key: str, choices: Sequence[Any] | None) -> Choice | None:
 
 def optimizer_arg_wrapper(key: str, option: float | Mapping[str, Any]) -> float | Sampler | None:
     """An optimizer's argument: a number stays fixed, `{min, max, sampling: uniform|log}` becomes a sampler.
+
+    With equal bounds it is a number too.
 
     Raises SpaceError for any other `sampling`, an unknown key or a value that is neither.
     """
@@ -374,8 +381,8 @@ def _number(key: str, name: str, value: Any) -> float:
 
 def _range(key: str, lower: Any, upper: Any) -> tuple[float, float]:
     low, high = _number(key, "the lower bound", lower), _number(key, "the upper bound", upper)
-    if not low < high:
-        raise SpaceError(f"{key}: the lower bound must be below the upper bound, given {lower!r} and {upper!r}")
+    if low > high:
+        raise SpaceError(f"{key}: the lower bound is above the upper bound, given {lower!r} and {upper!r}")
     return low, high
 
 
