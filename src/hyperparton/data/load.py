@@ -156,7 +156,7 @@ def examine_fit_data(
         if i not in loader.applied and not faults.errors
     ]
     datasets, positivity, integrability = (tuple(each for each in found if each is not None) for found in sections)
-    predictions = None if t0 is None else faults.attempt(_T0, lambda: central_predictions(datasets, t0))
+    predictions = faults.attempt(_T0, lambda: central_predictions(datasets, t0)) if t0 and datasets else None
     if faults.errors:
         return None, faults
     experimental = covariance(datasets)

@@ -13,7 +13,8 @@ from hyperparton.runcard.faults import translated
 from hyperparton.runcard.foreign_keys import foreign_faults, passed_over
 from hyperparton.runcard.yaml_positions import Document, load_document, parse_document
 
-__all__ = ["examine", "parse_runcard", "read_runcard"]
+__all__ = ["examine", "in_order", "parse_runcard", "read_runcard"]
+
 
 def read_runcard(path: str | Path) -> Runcard | TrainerRuncard:
     """The runcard in a file; raises RuncardError with everything that is wrong with it."""
@@ -55,12 +56,12 @@ def _examined(document: Document, trainer: str | None) -> tuple[Runcard | Traine
         card = model.model_validate(wanted)
     except ValidationError as error:
         faults += translated(error, document, (), model)
-        return None, _in_order(faults)
+        return None, in_order(faults)
     card._document, card._unused = document, unused
     faults += cross_check(card) if isinstance(card, Runcard) else cross_check_trainer(card)
-    return card, _in_order(faults)
+    return card, in_order(faults)
 
 
-def _in_order(faults: list[Fault]) -> list[Fault]:
+def in_order(faults: list[Fault]) -> list[Fault]:
     """By line and column, each once."""
     return sorted(dict.fromkeys(faults), key=lambda fault: (fault.line or 0, fault.column or 0))

@@ -28,7 +28,7 @@ def _data(card: Runcard) -> _Found:
         why = f"with diagonal_basis the share of the eigenmodes that trains is diagonal_frac, {card.diagonal_frac:g}"
         yield ("dataset_inputs", fractions[0], "frac"), why + _and_more(len(fractions))
     if not card.diagonal_basis and "diagonal_frac" in given:
-        yield ("diagonal_frac",), "without diagonal_basis the share of the points that trains is `frac` of each data set"
+        yield ("diagonal_frac",), "without diagonal_basis the share of the points that trains is `frac` of each set"
     if card.diagonal_frac == 1 if card.diagonal_basis else all(entry.frac == 1 for entry in card.dataset_inputs):
         yield ("trvlseed",), "all the data train, so none are split off"
     if not card.genrep and "mcseed" in given:
