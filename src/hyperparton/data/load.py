@@ -211,7 +211,7 @@ def _rules(card: Runcard, faults: InputFaults) -> dict[KeyPath, FilterRule]:
         place: KeyPath = ("added_filter_rules", i)
         rule = faults.attempt(place, lambda entry=entry: added_rule(entry))
         if entry.dataset is not None:
-            faults.attempt((*place, "dataset"), lambda entry=entry: check_name(entry.dataset))
+            faults.attempt((*place, "dataset"), lambda name=entry.dataset: check_name(name))
         if rule is not None:
             rules[place] = rule
     return rules

@@ -87,7 +87,9 @@ def load_document(path: str | Path) -> Document:
         raise RuncardError([Fault(f"cannot be read: {fault.strerror}", file=path)]) from fault
     except UnicodeDecodeError as fault:
         message = f"is not text in UTF-8: byte {fault.start + 1} is {fault.object[fault.start]:#04x}"
-        raise RuncardError([Fault(message, file=path)]) from fault
+        before = fault.object[: fault.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise RuncardError([Fault(message, file=path, line=line, column=column)]) from fault
     return parse_document(text, path)
 
 

@@ -106,7 +106,7 @@ def _with_trainer(
     if replicas and card.trainer != N3FIT:
         faults.append(card.fault(("trainer",), "--replicas is for fits of PDFs, not for a trainer of one's own"))
     scanner = _scanner(card, faults, inputs)
-    if inputs and not faults:
+    if use is None and inputs and not faults:  # a scan makes the trainer and sees
         from hyperparton.workflow.feasible import factory_faults
 
         faults += factory_faults(card)

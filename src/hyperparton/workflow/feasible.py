@@ -15,7 +15,7 @@ from hyperparton.errors import DataError, Fault, SpaceError, TrainingError, near
 from hyperparton.fit.chi2 import cholesky
 from hyperparton.fit.multipliers import pushes_of, start_and_multiplier
 from hyperparton.pdf.feature_scaling import feature_scaling, scaling_grids
-from hyperparton.runcard.card import N3FIT, KFold, Runcard, TrainerRuncard
+from hyperparton.runcard.card import N3FIT, KFold, Partition, Runcard, TrainerRuncard
 from hyperparton.runcard.cross_checks import parameter_faults
 from hyperparton.runcard.parameters import Parameters, trial_parameters
 from hyperparton.space.samplers import Choice, Sampler
@@ -65,9 +65,10 @@ def data_faults(card: Runcard, data: FitData, replicas: Sequence[int], scan: boo
         cholesky(data.experimental_covmat, "the data")
     except DataError as error:
         yield card.fault(("dataset_inputs",), str(error))
-    hidden = [partition.datasets for partition in card.kfold.partitions] if scan and card.kfold else [()]
-    overfit = [partition.overfit for partition in card.kfold.partitions] if scan and card.kfold else [False]
-    masks = kfold_masks(data, hidden) | np.array(overfit)[:, None]
+    partitions = card.kfold.partitions if scan and card.kfold else (Partition(datasets=()),)
+    fitted = data.slices().keys()
+    masks = kfold_masks(data, [fitted & set(partition.datasets) for partition in partitions])
+    masks |= np.array([partition.overfit for partition in partitions])[:, None]
     seeds = split_seeds(card, replicas)
     if card.diagonal_basis:
         for fold, mask in enumerate(masks):
