@@ -6,6 +6,7 @@ Elsewhere the process is nx-27017, which speaks MongoDB's protocol, started by a
 import runpy
 import shutil
 import socket
+import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
@@ -123,6 +124,27 @@ def test_passwords_are_not_told():
         MongoStore("mongodb://me:secretword@127.0.0.1:9/x?serverSelectionTimeoutMS=100")
     assert "127.0.0.1:9/x" in str(told.value)
     assert "secretword" not in str(told.value)
+
+
+TELLING = """
+import os, sys
+print(os.environ["HYPERPARTON_STORE_PASSWORD"], sys.argv[1:], repr(open("/proc/self/cmdline").read()), flush=True)
+"""
+
+
+@pytest.mark.parametrize("option", ["", "--store="])
+def test_no_password_is_on_a_command_line(servers, tmp_path, capfd, option):
+    with MongoFileTrials(tmp_path, *servers.mongo(str(tmp_path)), num_workers=2) as trials:
+        url = "mongodb://me:p%40sswo%2Frd@127.0.0.1:1/x?authSource=admin"
+        trials.start_mongo_workers([sys.executable, "-c", TELLING, option + url])
+        assert [worker.wait(60) for worker in trials.workers] == [0, 0]
+        with pytest.raises(StoreError, match="tlsCertificateKeyFilePassword would stand on the command line"):
+            trials.start_mongo_workers(["scan", "--store", f"{url}&tlsCertificateKeyFilePassword=secretword"])
+    for line in capfd.readouterr().out.strip().splitlines():
+        assert line.startswith(f"p@sswo/rd ['{option}mongodb://me@127.0.0.1:1/x?authSource=admin']")
+        assert "sswo" not in line.removeprefix("p@sswo/rd")
+    with pytest.raises(StoreError, match="command line can be seen"):
+        MongodRunner("x", 1, tmp_path, options=["--tlsCertificateKeyFilePassword", "secretword"])
 
 
 def archive_with(path, name, kind=tarfile.REGTYPE, link=""):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -63,6 +64,9 @@ def group() -> None:
 
 def main() -> None:
     """The entry point: errors of hyperparton become one message and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files may be no text
+            stream.reconfigure(errors="backslashreplace")
     try:
         group.main(standalone_mode=False)
     except click.exceptions.Abort:  # what click makes of a KeyboardInterrupt

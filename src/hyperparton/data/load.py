@@ -245,14 +245,18 @@ def _load(
 def _expect_tables(
     wanted: Sequence[tuple[KeyPath, _Entry, Metadata]], theory: TheoryFolder, faults: InputFaults
 ) -> bool:
-    """Whether all FK tables and C-factors of the entries are in the theory."""
+    """Whether all FK tables and C-factors of the entries are in the theory and are those that its manifest names."""
     name = f"theory {theory.source.theoryid} ({theory.source.origin})"
-    absent = 0
+    before, absent = len(faults.errors), 0
     for place, entry, metadata in wanted:
+        operands = operands_of(metadata)
         kinds = entry.cfac if isinstance(entry, DatasetInput) else ()
-        for line in missing_tables(theory, [(metadata.name, operands_of(metadata), kinds)]):
+        for line in missing_tables(theory, [(metadata.name, operands, kinds)]):
             absent += 1
             faults.add(place, TheoryError(f"{name} lacks FK tables or C-factors of {line}"))
+        there = [table for table in operands.names if theory.table(table).is_file()]
+        for fault in filter(None, map(theory.fault_of, there)):
+            faults.add(place, TheoryError(fault))
     if absent:
         folders = ", ".join(str(path / "fastkernel") for path in theory.searched)
         message = (
@@ -261,7 +265,7 @@ def _expect_tables(
             "take these sets out of the runcard"
         )
         faults.add(("theory", "theoryid"), TheoryError(message))
-    return not absent
+    return len(faults.errors) == before
 
 
 def central_predictions(datasets: Sequence[DataSet], pdfset: PDFSet) -> np.ndarray:

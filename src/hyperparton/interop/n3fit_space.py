@@ -13,7 +13,7 @@ from typing import Any
 
 from hyperparton.errors import ScanError, SpaceError
 from hyperparton.scan.scanner import ActivationStr, HyperScanner
-from hyperparton.space.samplers import REAL, QUniform, Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.space.samplers import QUniform, Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform
 
 __all__ = ["as_scanner"]
 
@@ -74,8 +74,6 @@ def _expression(node: Any) -> Any:
         inner = _expression(node.pos_args[0])
         if isinstance(inner, QUniform):
             return replace(inner, make_int=True)
-        if isinstance(inner, REAL):  # a range with equal bounds
-            return int(inner)
     if node.name == "switch":
         label, _ = _parameter(node.pos_args[0], "randint")
         return hp_choice(label, [_own(option) for option in node.pos_args[1:]])
@@ -85,14 +83,14 @@ def _expression(node: Any) -> Any:
 
 
 #: hyperopt's name of a distribution -> the sampler of its label and its arguments
-_DISTRIBUTIONS: Mapping[str, Callable[..., Sampler | float | None]] = {
+_DISTRIBUTIONS: Mapping[str, Callable[..., Sampler | None]] = {
     "uniform": hp_uniform,
     "loguniform": lambda label, low, high: hp_loguniform(label, _exponential(low), _exponential(high)),
     "quniform": lambda label, low, high, step: hp_quniform(label, low, high, step_size=step),
 }
 
 
-def _sampler(node: Any) -> Sampler | float:
+def _sampler(node: Any) -> Sampler:
     label, arguments = _parameter(node, *_DISTRIBUTIONS)
     sampler = _DISTRIBUTIONS[node.pos_args[1].name](label, *arguments)
     assert sampler is not None  # no bound is None: hyperopt takes numbers only

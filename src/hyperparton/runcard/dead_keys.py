@@ -92,7 +92,8 @@ def _scan(card: Runcard) -> _Found:
     if "restart" in config.model_fields_set:
         yield ("hyperscan_config", "restart"), "a scan always continues what its folder holds"
     if config.parallel:
-        url = f"mongodb://{config.db_host}:{config.db_port}/{config.db_name}"
+        host = config.db_host.rpartition("@")[2]  # without a login
+        url = f"mongodb://{host}:{config.db_port}/{config.db_name}"
         yield ("hyperscan_config", "parallel"), f"trials run at once with --workers W or --store {url}"
     else:
         for key in ("db_host", "db_port", "db_name", "num_mongo_workers"):

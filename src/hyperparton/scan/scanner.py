@@ -14,8 +14,18 @@ from hyperparton.errors import SpaceError, nearest
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, OwnRange, ScannedLagrange, Stopping
 from hyperparton.scan.warm_start import parameter_sets
-from hyperparton.space.samplers import Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
-from hyperparton.space.tree import evaluate, readable, samplers_by_label
+from hyperparton.space.frozen import freeze
+from hyperparton.space.samplers import (
+    Choice,
+    QUniform,
+    Sampler,
+    hp_choice,
+    hp_loguniform,
+    hp_quniform,
+    hp_uniform,
+    optimizer_arg_wrapper,
+)
+from hyperparton.space.tree import evaluate, readable, replace_samplers, samplers_by_label
 from hyperparton.trials.trial import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
@@ -82,13 +92,10 @@ class HyperScanner:
 
     @classmethod
     def of_space(cls, space: Mapping[str, Any], keys: Iterable[str]) -> HyperScanner:
-        """The scanner of a space that is there already: samplers in a dictionary, `keys` those of the scanned ones.
-
-        Of the keys those count that hold samplers.
-        """
+        """The scanner of a space that is there already: samplers in a dictionary, `keys` those of the scanned ones."""
         made = cls({}, {})
         made.parameters = dict(space)
-        made.hyper_keys = {key for key in keys if samplers_by_label(space.get(key))}
+        made.hyper_keys = set(keys)
         samplers_by_label(made.parameters)
         return made
 
@@ -115,7 +122,7 @@ class HyperScanner:
     def _scan(self, key: str, sampler: Any) -> None:
         """Put a sampler, or what holds some, in the place of a declared parameter; None leaves what is there.
 
-        What holds none, such as a range with equal bounds, is a fixed value and not scanned.
+        A range with equal bounds is a fixed value, and what holds nothing else is not scanned.
         """
         if sampler is None:
             return
@@ -124,8 +131,8 @@ class HyperScanner:
                 f"hyperscan_config scans {key!r}, which `parameters` does not declare{nearest(key, self._original)}, "
                 f"declared: {', '.join(self._original)}"
             )
-        self.parameters[key] = sampler
-        if samplers_by_label(sampler):
+        self.parameters[key] = _with_fixed_values(sampler)
+        if samplers_by_label(self.parameters[key]):
             self.hyper_keys.add(key)
 
     def as_dict(self) -> dict[str, Any]:
@@ -176,7 +183,7 @@ class HyperScanner:
 
     def _lagrange(self, key: str, prefix: str, *bounds: float | None) -> None:
         section = _section(ScannedLagrange, key, *bounds)
-        built: dict[str, Any] = {
+        built = {
             "multiplier": hp_uniform(f"{prefix}multiplier", section.min_multiplier, section.max_multiplier),
             "initial": hp_loguniform(f"{prefix}initial", section.min_initial, section.max_initial),
         }
@@ -209,7 +216,7 @@ class HyperScanner:
         self._scan("initializer", hp_choice("initializer", section.initializers))
         self._scan("dropout", hp_quniform("dropout", 0.0, section.max_drop, steps=self.steps))
 
-    def _own_sampler(self, name: str, entry: OwnRange) -> Sampler | float | None:
+    def _own_sampler(self, name: str, entry: OwnRange) -> Sampler | None:
         """The sampler of a parameter of the user's own, from the section `space`."""
         if entry.choice is not None:
             return hp_choice(name, entry.choice)
@@ -261,10 +268,23 @@ def _optimizer(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"optimizer_name": name, **chosen}
 
 
-def _hidden(depth: int, low: int | None, high: int | None) -> list[Sampler | float | None]:
+def _hidden(depth: int, low: int | None, high: int | None) -> list[Sampler | None]:
     """The widths of the hidden layers of a network of this depth."""
     labels = [f"nl{depth}:-{i}/{depth}" for i in range(depth)]
     return [hp_quniform(label, low, high, step_size=1, make_int=True) for label in labels]
+
+
+def _with_fixed_values(node: Any) -> Any:
+    """The structure with the number itself in place of each range that has one value."""
+
+    def settled(sampler: Sampler) -> Any:
+        if isinstance(sampler, Choice):
+            return Choice(sampler.label, tuple(freeze(_with_fixed_values(option)) for option in sampler.options))
+        if sampler.lower < sampler.upper:
+            return sampler
+        return sampler.cast(sampler.lower) if isinstance(sampler, QUniform) else sampler.lower
+
+    return replace_samplers(node, settled)
 
 
 def _vals(trial: Trial | Mapping[str, Any]) -> dict[str, list[Any]]:
