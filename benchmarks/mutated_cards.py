@@ -46,13 +46,50 @@ QUICK = ["dis_small.yml"] * 10 + ["own_trainer.yml"] * 3
 
 NUMBERS = [0, 1, -1, 2, 3, 0.5, -0.5, 1e-3, 100, 1e3, 1e-300, 1e300, -1e308, 5e-324, 2**31, 2**32, 2**63, 10**30]
 NUMBERS += [float("inf"), float("nan"), 4096, 4097, 1.0000001, 10**400]
-TEXTS = ["", " ", "x", "é", "a\nb", "\t", "x" * 300, "y" * 100_000, "../../x", "/", "a/b", "null", "1e3", "0x1F", "\u202e"]
+TEXTS = [
+    "",
+    " ",
+    "x",
+    "é",
+    "a\nb",
+    "\t",
+    "x" * 300,
+    "y" * 100_000,
+    "../../x",
+    "/",
+    "a/b",
+    "null",
+    "1e3",
+    "0x1F",
+    "\u202e",
+]
 TEXTS += ["tanh", "linear", "Adam", "SGD", "EVOL", "FLAVOUR", "chi2", "phi2", "std", "log", "NNLO+", "N3LO-", "Q2 > 5"]
 TEXTS += ["(" * 300, "x ** 1000", "log(x) >", "2020-01-01", "$x^{$", "%s{0}", "square_singlet", "dense_per_flavour"]
 OTHERS = [None, True, False, [], {}, [[]], [None], {"": None}, {"min": 1, "max": 1}, {"min": 2, "max": 1}]
 OTHERS += [{"min": 0.1, "max": 0.5, "sampling": "log"}, {"choice": [1, "a"]}, {"choice": []}, [1, 2, 3]]
-KEYS = ["min", "max", "load", "theorycovmatconfig", "use_t0_sampling", "threshold", "space", "sum_rules", "x" * 2000, "<<"]
-KEYS += ["steps", "make_int", "variant", "weight", "frac", "feature_scaling_points", "same_trvl_per_replica", "é", "a.b"]
+KEYS = [
+    "min",
+    "max",
+    "load",
+    "theorycovmatconfig",
+    "use_t0_sampling",
+    "threshold",
+    "space",
+    "sum_rules",
+    "x" * 2000,
+    "<<",
+]
+KEYS += [
+    "steps",
+    "make_int",
+    "variant",
+    "weight",
+    "frac",
+    "feature_scaling_points",
+    "same_trvl_per_replica",
+    "é",
+    "a.b",
+]
 
 
 class TimeUp(BaseException):
@@ -112,7 +149,11 @@ def mutate(card: dict[str, Any], rng: random.Random) -> str:
 def misspelt(word: str, rng: random.Random) -> str:
     """A word with one letter lost, doubled, exchanged or changed."""
     at = rng.randrange(max(len(word), 1))
-    changed = (word[:at] + word[at + 1 :], word[:at] + word[at : at + 1] * 2 + word[at + 1 :], word[:at] + "z" + word[at:])
+    changed = (
+        word[:at] + word[at + 1 :],
+        word[:at] + word[at : at + 1] * 2 + word[at + 1 :],
+        word[:at] + "z" + word[at:],
+    )
     return rng.choice(changed)
 
 
@@ -133,7 +174,9 @@ def damaged(text: bytes, rng: random.Random) -> bytes:
             lines.insert(rng.randrange(len(lines)), rng.choice(lines))
             content = bytearray(b"".join(lines))
         elif kind == "tab":
-            content[at:at] = rng.choice((b"\t", b"\x00", b"\xff", b"\xef\xbb\xbf", b"{", b"&a *a", b"!!bool ", b"---\n"))
+            content[at:at] = rng.choice(
+                (b"\t", b"\x00", b"\xff", b"\xef\xbb\xbf", b"{", b"&a *a", b"!!bool ", b"---\n")
+            )
         elif rng.random() < 0.1:
             del content[at:]
     return bytes(content)

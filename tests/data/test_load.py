@@ -82,4 +82,4 @@ def test_faults_of_several_kinds():
     with pytest.raises(RuncardError) as raised:
         load(dataset_inputs=[UNKNOWN], theory={"theoryid": 12345}, datacuts={"t0pdfset": "NO_SUCH_SET"})
     paths = [fault.path for fault in raised.value.faults]
-    assert paths == ["dataset_inputs[0]", "theory.theoryid", "datacuts.t0pdfset"]
+    assert paths == ["dataset_inputs[0]", "datacuts.t0pdfset", "theory.theoryid"]

@@ -99,7 +99,10 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     if observable.upper() not in known:
         accepted = ", ".join(f"{folder}_{each.observable_name}" for each in known.values())
         raise DataError(f"unknown data set {name!r}{_hint(name)}, {folder} has: {accepted}")
-    return _with_variant(path, observable, name, variant, with_data)
+    metadata = _with_variant(path, observable, name, variant, with_data)
+    if metadata.name != name:  # folds and rules name it letter by letter
+        raise DataError(f"unknown data set {name!r} (did you mean {metadata.name!r}?)")
+    return metadata
 
 
 def check_name(name: str) -> None:

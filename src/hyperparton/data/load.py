@@ -28,6 +28,7 @@ from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theor
 from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
 from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
+from hyperparton.runcard.check import in_order
 from hyperparton.runcard.datacuts import DataCuts
 from hyperparton.runcard.yaml_positions import KeyPath
 
@@ -57,8 +58,8 @@ class InputFaults:
 
     @property
     def faults(self) -> list[Fault]:
-        """The errors with their places in the card."""
-        return [self.card.fault(path, str(error)) for path, error in self.errors]
+        """The errors with their places in the card, in their order there."""
+        return in_order([self.card.fault(path, str(error)) for path, error in self.errors])
 
     def raise_all(self) -> None:
         """An error of one kind if all are of it, a `RuncardError` otherwise; nothing if there are none."""
@@ -193,14 +194,16 @@ _Entry = DatasetInput | LagrangeSet
 
 
 def _find_sets(card: Runcard, faults: InputFaults) -> list[tuple[KeyPath, _Entry, Metadata]]:
-    """The place, entry and metadata of each data set that is known."""
+    """The place, entry and metadata of each data set that is known; of one that is named twice, the first."""
     found = []
     for section, holder in _SECTIONS.items():
+        names: set[str] = set()
         for i, entry in enumerate(getattr(card, section)):
             place: KeyPath = (section, *holder, i)
             metadata = faults.attempt(place, lambda entry=entry: find_metadata(entry.dataset, entry.variant))
-            if metadata is not None:
+            if metadata is not None and metadata.name not in names:
                 found.append((place, entry, metadata))
+                names.add(metadata.name)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,55 +121,56 @@ def _is_float32(initial: float | None, multiplier: float | None, largest: float,
     except OverflowError:
         return False
     info = np.finfo(np.float32)
-    return all(info.tiny <= each <= info.max for each in (begin, factor, end))
+    return all(float(info.tiny) <= each <= float(info.max) for each in (begin, factor, end))
 
 
 def space_faults(card: Runcard, scanner: HyperScanner, data: FitData | None) -> Iterator[Fault]:
-    """Values of the search space that no fit can have: both ends of each range and the options of each choice."""
-    space, found = scanner.as_dict(), set()
+    """Values of the search space that no fit can have: the middle of all ranges, their ends, the options of choices."""
+    known: set[tuple[str, str]] = set()
+    for label, shown, vals in _points(scanner.as_dict()):
+        found = _of_point(card, scanner, data, vals)
+        new = [fault for fault in found if (fault.path, fault.message) not in known]
+        known |= {(fault.path, fault.message) for fault in new}
+        if new:
+            wrong = "; ".join(str(replace(fault, file=None, line=None, column=None)) for fault in new)
+            yield card.fault(_place(card, label), f"{shown} cannot be fitted: {wrong}")
+
+
+def _points(space: Any) -> Iterator[tuple[str | None, str, dict[str, list[Any]]]]:
+    """Points of the space to try: (the label that is not in the middle of its range, what to call it, the point)."""
+    yield None, "a trial in the middle of the ranges", _point(space)
     for label, sampler in samplers_by_label(space).items():
-        for share, shown in _tried(sampler):
-            message = _of_point(card, scanner, data, _point(space, label, share))
-            if message is not None and message not in found:
-                found.add(message)
-                yield card.fault(_place(card, label), f"{shortened(label)} {shown} cannot be fitted: {message}")
-                break
+        if isinstance(sampler, Choice):
+            count = min(sampler.cells, _MOST_OPTIONS)
+            tried = [((k + 0.5) / sampler.cells, f"option {k + 1}") for k in range(count)]
+        else:
+            tried = [(share, f"{sampler.value_at(share):g}") for share in (0.0, 1.0)]
+        for share, shown in tried:
+            yield label, f"{shortened(label)} {shown}", _point(space, label, share)
 
 
-def _tried(sampler: Sampler) -> Iterator[tuple[float, str]]:
-    """Shares of a range to try, and what to call the value there."""
-    if isinstance(sampler, Choice):
-        count = min(sampler.cells, _MOST_OPTIONS)
-        yield from (((k + 0.5) / sampler.cells, f"option {k + 1}") for k in range(count))
-    else:
-        yield from ((share, f"{sampler.value_at(share):g}") for share in (0.0, 1.0))
-
-
-def _point(space: Any, label: str, share: float) -> dict[str, list[Any]]:
-    """A point of the space where `label` is at `share`, and everything else in the middle of its range."""
-    forced = dict(conditions(space)[label][0])
+def _point(space: Any, label: str | None = None, share: float = 0.5) -> dict[str, list[Any]]:
+    """A point of the space where `label` is at `share`, other ranges in their middle, other choices at their first."""
+    forced = dict(conditions(space)[label][0]) if label is not None else {}
 
     def value_of(sampler: Sampler) -> Any:
         if sampler.label == label:
             return sampler.value_at(share)
-        if isinstance(sampler, Choice):
-            return forced.get(sampler.label, 0)
-        return sampler.value_at(0.5)
+        return forced.get(sampler.label, 0) if isinstance(sampler, Choice) else sampler.value_at(0.5)
 
     return choose(space, value_of)
 
 
-def _of_point(card: Runcard, scanner: HyperScanner, data: FitData | None, vals: dict[str, list[Any]]) -> str | None:
+def _of_point(card: Runcard, scanner: HyperScanner, data: FitData | None, vals: dict[str, list[Any]]) -> list[Fault]:
     """What is wrong with a point of the space as the parameters of a fit."""
     try:
         parameters = trial_parameters(evaluate(scanner.as_dict(), vals), scanner.hyper_keys)
     except (TrainingError, SpaceError) as error:
-        return str(error)
-    faults = [*parameter_faults(card, parameters), *methodology_faults(card, parameters, data, ())]
-    return "; ".join(f"{fault.path}: {fault.message}, given {fault.given}" for fault in faults) or None
+        return [Fault(str(error))]
+    return [*parameter_faults(card, parameters), *methodology_faults(card, parameters, data, ())]
 
 
-def _place(card: Runcard, label: str) -> tuple[str, ...]:
+def _place(card: Runcard, label: str | None) -> tuple[str, ...]:
     config = card.hyperscan_config
     own = config is not None and label in (config.space or ())
     return ("hyperscan_config", "space", label) if own else ("hyperscan_config",)
