@@ -126,7 +126,7 @@ FAULTS = {
             ("  epochs: 300", "  epochs: 300\n  positivity: {initial: 1, multiplier: 1e30}"),
         ],
         [
-            "21:3: hyperscan_config: a trial in the middle of the ranges cannot be fitted: positivity: the multiplier of NNPDF_POS_2P24GEV_F2U",
+            "22:3: hyperscan_config: a trial in the middle of the ranges cannot be fitted: positivity: the multiplier of NNPDF_POS_2P24GEV_F2U",
             "49:15: parameters.positivity: the multiplier of NNPDF_POS_2P24GEV_F2U does not fit int",
         ],
     ),
