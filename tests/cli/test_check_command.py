@@ -127,7 +127,7 @@ FAULTS = {
         ],
         [
             "22:3: hyperscan_config: a trial in the middle of the ranges cannot be fitted: positivity: the multiplier of NNPDF_POS_2P24GEV_F2U",
-            "49:15: parameters.positivity: the multiplier of NNPDF_POS_2P24GEV_F2U does not fit int",
+            "48:15: parameters.positivity: the multiplier of NNPDF_POS_2P24GEV_F2U does not fit int",
         ],
     ),
 }
