@@ -171,8 +171,7 @@ def test_a_card_that_n3fits_checks_refuse(home):
     told, code = refused(home, card)
     accepted = "The only accepted options for the sum rules are: ['ALL', 'MSR', 'VSR', 'TSR', 'ALLBUTCSR']"
     assert told == (
-        f"{place_of(card, 'none of them')}: sum_rules: vp-setupfit refuses the card: {accepted}, "
-        "given 'none of them'"
+        f"{place_of(card, 'none of them')}: sum_rules: vp-setupfit refuses the card: {accepted}, given 'none of them'"
     )
     assert code == 1
 

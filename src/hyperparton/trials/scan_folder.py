@@ -31,6 +31,8 @@ class ScanFolder:
         """SQLite's write-ahead log of it"""
         self.lock = self.replica / "tries.lock"
         """who works in the folder"""
+        self.kept_results = self.replica / "undelivered"
+        """results for a store that is away"""
 
     @classmethod
     def of_tries(cls, tries: Path) -> ScanFolder:

@@ -199,7 +199,8 @@ class SqlStore(LeasedStore):
 
     def _error(self, fault: BaseException | None, lost: bool = False) -> StoreError:
         """The error of a database in one line, without secrets."""
-        reason = " ".join(self._hide(fault).split())
+        # libpq goes on with what it thinks of that
+        reason = " ".join(self._hide(fault).split()).partition(" This probably means")[0]
         kind = StoreAwayError if lost or _is_away(fault) else StoreError
         return kind(f"{self.name}: the trial store failed: {reason}")
 

@@ -1,0 +1,213 @@
+"""A store whose server may be away for a while: it is waited for, and no result is lost meanwhile.
+
+What was asked when a connection broke may have been done, so a question that is asked again takes that into account: a
+trial that this owner has finished with this very result is finished, one that it has booked is its own. A trial that
+was leased by an answer that got lost is leased again, by anyone, when its lease ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
+
+from hyperparton.errors import StoreAwayError
+from hyperparton.trials.kept_results import KeptResults
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.strict_json import encode
+from hyperparton.trials.trial import Trial
+
+__all__ = ["PatientStore"]
+
+_LOG = logging.getLogger(__name__)
+
+#: pauses, in seconds, between two questions to a server that is away; the first question is asked again at once
+_SHORTEST, _LONGEST = 0.1, 5.0
+
+#: how often, in seconds, one that waits looks whether the scan's time is over
+_LOOK = 0.5
+
+#: seconds in which a process that is to end says good-bye to a server
+_AT_THE_END = 5.0
+
+Answer = TypeVar("Answer")
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _asked(method: Method) -> Method:
+    """The `method` of a store, asked of the store that a PatientStore waits for."""
+
+    @wraps(method, updated=())
+    def ask(self: PatientStore, *arguments: Any, **options: Any) -> Any:
+        return self._ask(partial(getattr(self._store, method.__name__), *arguments, **options))
+
+    return cast("Method", ask)
+
+
+class PatientStore(TrialStore):
+    """All that `store` does; its server is waited for up to `seconds`, with a line when that begins and ends.
+
+    `kept` holds the results that cannot be delivered. `check` is called now and then by one that waits, and may raise.
+    After the limit StoreAwayError is raised, and nothing is waited for any more. A heartbeat and a release are not
+    waited for: a lease that cannot be renewed ends.
+    """
+
+    def __init__(
+        self, store: TrialStore, seconds: float, kept: KeptResults, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self.name, self.shared = store.name, store.shared
+        self._store, self._seconds, self._kept, self._check = store, seconds, kept, check
+        self._guard = threading.Lock()
+        #: when the server was first seen away; None while it answers
+        self._since: float | None = None
+        self._told = self._given_up = False
+
+    def _ask(self, question: Callable[[], Answer], wait: bool = True) -> Answer:
+        tries = 0
+        while True:
+            try:
+                answer = question()
+            except StoreAwayError as fault:
+                tries += 1
+                self._note(fault, tries, wait)
+                if tries > 1:
+                    self._pause(min(_SHORTEST * 2 ** (tries - 2), _LONGEST))
+            except Exception:
+                raise
+            except BaseException:  # the process is to end
+                self.hurry(_AT_THE_END)
+                raise
+            else:
+                self._is_back()
+                return answer
+
+    def _note(self, fault: StoreAwayError, tries: int, wait: bool) -> None:
+        """Note that the server is away, and raise if it is not waited for, or no longer."""
+        with self._guard:
+            now = time.monotonic()
+            self._since = since = now if self._since is None else self._since
+            if tries == 1 and not self._given_up:
+                return
+            first, self._told = not self._told, self._told or wait
+        if self._given_up or not wait:
+            raise fault
+        if now - since >= self._seconds:
+            self._given_up = True
+            raise StoreAwayError(f"{fault}; it was waited for {now - since:.0f} s (--store-timeout)") from None
+        if first:
+            _LOG.warning("%s; waiting for it, up to %.0f s", fault, self._seconds)
+
+    def _pause(self, seconds: float) -> None:
+        # jobs that lost the same server do not come back all at once
+        end = time.monotonic() + seconds * random.uniform(0.5, 1.0)
+        while (left := end - time.monotonic()) > 0:
+            self._check()
+            time.sleep(min(left, _LOOK))
+
+    def _is_back(self) -> None:
+        if self._since is None:
+            return
+        with self._guard:
+            since, told = self._since, self._told
+            self._since, self._told = None, False
+        if told and since is not None:
+            _LOG.warning("%s: answers again after %.1f s", self.name, time.monotonic() - since)
+
+    def book(
+        self,
+        number: int,
+        vals: Mapping[str, Sequence[Any]],
+        owner: str,
+        *,
+        space_vals: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+    ) -> Trial | None:
+        asked = 0
+
+        def book() -> Trial | None:
+            nonlocal asked
+            asked += 1
+            trial = self._store.book(number, vals, owner, space_vals=space_vals, seconds=seconds)
+            if trial is None and asked > 1 and number < self._store.next_number():
+                there = self._store.get(number)
+                return there if there.owner == owner and not there.finished else None
+            return trial
+
+        return self._ask(book)
+
+    def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
+        return self._ask(lambda: self._store.lease(owner, stop=stop, seconds=seconds))
+
+    def heartbeat(self, number: int, owner: str, *, seconds: float | None = None) -> bool:
+        return self._ask(lambda: self._store.heartbeat(number, owner, seconds=seconds), wait=False)
+
+    def release(self, number: int, owner: str) -> bool:
+        return self._ask(lambda: self._store.release(number, owner), wait=False)
+
+    def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        return self._deliver(self._store.complete, number, owner, result)
+
+    def fail(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        return self._deliver(self._store.fail, number, owner, result)
+
+    def _deliver(self, finish: Callable[..., bool], number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        """Finish a trial; its result lies in a file for as long as nobody knows whether that was done."""
+        asked = 0
+
+        def deliver() -> bool:
+            nonlocal asked
+            asked += 1
+            try:
+                return finish(number, owner, result) or (asked > 1 and self._has(number, owner, result))
+            except StoreAwayError:
+                self._kept.keep(self.name, number, owner, result)
+                raise
+            except Exception:
+                raise
+            except BaseException:
+                self._kept.keep(self.name, number, owner, result)
+                raise
+
+        done = self._ask(deliver)
+        self._kept.forget(number, owner)
+        return done
+
+    def _has(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
+        """Whether `owner` has finished the trial with this result."""
+        there = self._store.get(number)
+        return there.owner == owner and there.result is not None and encode(there.result) == encode(result)
+
+    def deliver_kept(self) -> None:
+        """Finish the trials whose results an earlier process kept; what another has run meanwhile is dropped."""
+        for number, owner, result in self._kept.of_store(self.name):
+            finish = self.complete if result.get("status") == "ok" else self.fail
+            try:
+                done = finish(number, owner, result) or self._ask(partial(self._has, number, owner, result))
+            except KeyError:
+                done = False
+            what = "is delivered now" if done else "is dropped: another process runs the trial, or has run it"
+            _LOG.warning("trial %d: its result, kept while %s was away, %s", number, self.name, what)
+
+    def hurry(self, seconds: float) -> None:
+        self._given_up = True
+        self._store.hurry(seconds)
+
+    next_number = _asked(TrialStore.next_number)
+    first_unfinished = _asked(TrialStore.first_unfinished)
+    finished_numbers = _asked(TrialStore.finished_numbers)
+    get = _asked(TrialStore.get)
+    history = _asked(TrialStore.history)
+    trials = _asked(TrialStore.trials)
+    best = _asked(TrialStore.best)
+    attach = _asked(TrialStore.attach)
+    attach_first = _asked(TrialStore.attach_first)
+    metadata = _asked(TrialStore.metadata)
+
+    def close(self) -> None:
+        self._store.close()
