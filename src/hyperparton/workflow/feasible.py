@@ -172,8 +172,9 @@ def _of_point(card: Runcard, scanner: HyperScanner, data: FitData | None, vals: 
 
 def _place(card: Runcard, label: str | None) -> tuple[str, ...]:
     config = card.hyperscan_config
-    own = config is not None and label in (config.space or ())
-    return ("hyperscan_config", "space", label) if own else ("hyperscan_config",)
+    if label is not None and config is not None and label in (config.space or ()):
+        return "hyperscan_config", "space", label
+    return ("hyperscan_config",)
 
 
 def factory_faults(card: TrainerRuncard) -> Iterator[Fault]:
