@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.options import DURATION, MEMORY, OptionOf, replicas_option, runcard_argument, theory_options
+from hyperparton.cli.options import (
+    DURATION,
+    DURATION_OR_NONE,
+    MEMORY,
+    OptionOf,
+    replicas_option,
+    runcard_argument,
+    theory_options,
+)
 from hyperparton.cli.progress import event_log, make_display, show_warnings
 from hyperparton.host import end_on_sigterm
 from hyperparton.runcard.card import N3FIT
@@ -103,6 +111,13 @@ def _store_url(context: click.Context, option: click.Parameter, text: str | None
     metavar="URL",
     callback=_store_url,
     help="Join the scan in a database: postgresql://…, mongodb://… or sqlite:///FILE. Any number of processes may.",
+)
+@click.option(
+    "--store-timeout",
+    cls=OptionOf,
+    field="hyperparton.scan.settings:Execution.store_timeout",
+    type=DURATION_OR_NONE,
+    help="How long a --store that does not answer any more is waited for; 0 is not at all.",
 )
 @click.option(
     "--lag",
