@@ -19,6 +19,7 @@ __all__ = [
     "FolderInUseError",
     "HyperpartonError",
     "NoScanError",
+    "OutputError",
     "PDFSetError",
     "ReportError",
     "RuncardError",
@@ -120,6 +121,10 @@ class DataError(HyperpartonError, ValueError):
 
 class TheoryError(HyperpartonError, FileNotFoundError):
     """A theory or FK table that is missing or cannot be read."""
+
+
+class OutputError(HyperpartonError, OSError):
+    """Output, or a log, that cannot be written."""
 
 
 class PDFSetError(HyperpartonError, FileNotFoundError):

@@ -207,18 +207,26 @@ def test_dashboard_follows_the_scan_in_a_browser(background, card, tmp_path, bro
     assert server.wait(30) == 0
 
 
-def test_dashboard_answers_this_machine_alone(background, card, tmp_path):
+def test_dashboard_answers_this_machine_alone(background, hyperparton, card, tmp_path):
     folder = tmp_path / "out"
     scan = background("scan", card(), "--trials", 3, "-o", folder, "--engine", "random", stderr=subprocess.DEVNULL)
     assert scan.wait(120) == 0
     server = background("dashboard", folder, "--port", 0, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     url = server.stdout.readline().strip()
-    for path, host, code in (("", "evil.example:80", 403), ("etc/passwd", None, 404)):
+    # on port 80 a browser leaves the port out
+    for host in ("localhost", "LOCALHOST", "127.0.0.1", "localhost:80", "[::1]:8050", "[::1]"):
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Host": host}), timeout=60) as answer:
+            assert answer.status == 200
+    refused = ("evil.example:80", "evil.example", "localhost.evil.example", "evil:localhost", "localhost:80:80", "[::1")
+    for path, host, code in (*(("", name, 403) for name in refused), ("etc/passwd", None, 404)):
         request = urllib.request.Request(url + path, headers={"Host": host} if host else {})
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(request, timeout=60)
         with caught.value:
             assert caught.value.code == code
+    code, out, err = hyperparton("dashboard", folder, "--port", url.rsplit(":", 1)[1].strip("/"))
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"error: port \d+: cannot be listened on: Address already in use; --port 0 .*\n", err)
 
 
 def test_logs_of_a_scan(hyperparton, card, tmp_path):

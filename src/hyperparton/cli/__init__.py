@@ -2,18 +2,19 @@
 
 Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a scan in which no trial succeeded or whose trainer
 cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 130 interrupted, 143
-terminated by SIGTERM. After 4, 5, 130 and 143 the trials that ran were released, and the same command continues.
+terminated by SIGTERM. Code 1 is also that of a command whose output or log could not be written. After 4, 5, 130 and
+143 the trials that ran were released, and the same command continues.
 """
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
-from io import TextIOWrapper
 
 import click
 
-from hyperparton.errors import HyperpartonError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.cli.streams import exit_code, guard_streams
+from hyperparton.errors import HyperpartonError, OutputError, ScanError, TooManyFailuresError, WalltimeError
 
 __all__ = ["main"]
 
@@ -64,26 +65,29 @@ def group() -> None:
 
 def main() -> None:
     """The entry point: errors of hyperparton become one message and an exit code, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names of files may be no text
-            stream.reconfigure(errors="backslashreplace")
+    guard_streams()
+    sys.exit(exit_code(_run()))
+
+
+def _run() -> int:
+    """The exit code of the command that the arguments ask for; errors are told."""
     try:
         group.main(standalone_mode=False)
     except click.exceptions.Abort:  # what click makes of a KeyboardInterrupt
         click.echo("interrupted; the same command continues a scan", err=True)
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        return exit_.exit_code
     except WalltimeError as error:  # no fault: the scan goes on another time
         click.echo(str(error), err=True)
-        sys.exit(4)
+        return 4
+    except OutputError:  # `exit_code` tells it
+        return 1
     except HyperpartonError as error:
         # lines that begin with file:line:column stay so, for editors
         click.echo(str(error) if error.faults else f"error: {error}", err=True)
-        sys.exit(5 if isinstance(error, TooManyFailuresError) else 3 if isinstance(error, ScanError) else 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        return 5 if isinstance(error, TooManyFailuresError) else 3 if isinstance(error, ScanError) else 1
+    return 0

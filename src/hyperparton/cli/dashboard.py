@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
 import time
 from html import escape
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["LivePage", "dashboard", "make_server"]
 
 _LOOPBACK = "127.0.0.1"
+
+#: what a browser calls this machine, with or without the port: a page elsewhere may give its own name our address
+_THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
 
 #: the share of the time that making the page may take, so that watching a scan does not slow it down
 _SHARE = 0.2
@@ -93,12 +98,20 @@ def _waiting(reason: str) -> str:
     )
 
 
+class _Server(ThreadingHTTPServer):
+    """One that a browser may leave in the middle of an answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def make_server(live: LivePage, port: int) -> ThreadingHTTPServer:
     """The server, listening on loopback only; raises ReportError if the port is taken."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.headers.get("Host", "").rpartition(":")[0] not in (_LOOPBACK, "localhost"):
+            if not _THIS_MACHINE.fullmatch(self.headers.get("Host", "").strip()):
                 self.send_error(403, "this dashboard is served to this machine alone")
             elif self.path == "/":
                 self._answer(live.look()[1], "text/html; charset=utf-8")
@@ -120,6 +133,6 @@ def make_server(live: LivePage, port: int) -> ThreadingHTTPServer:
             return None
 
     try:
-        return ThreadingHTTPServer((_LOOPBACK, port), Handler)
+        return _Server((_LOOPBACK, port), Handler)
     except OSError as fault:
         raise ReportError(f"port {port}: cannot be listened on: {fault.strerror}; --port 0 takes a free one") from fault

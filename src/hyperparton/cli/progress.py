@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import click
 
 from hyperparton.errors import StoreError
 
-__all__ = ["Display", "duration", "event_log", "make_display", "show_warnings"]
+__all__ = ["Display", "EventLog", "brief", "duration", "make_display", "show_warnings"]
 
 #: a line about a running fit in a log at most this often, in seconds
 _EVERY = 30.0
@@ -77,11 +77,11 @@ class Display(contextlib.AbstractContextManager):
 
     def _line(self, event: dict[str, Any]) -> str:
         number, loss = event["tid"], event["loss"]
-        shown = "" if loss is None else f"loss {loss:.4f}"
+        shown = "" if loss is None else f"loss {brief(loss)}"
         failed = event["status"] != "ok" and not event.get("pruned")
         reason = f"failed: {event['reason']}" if failed else event["reason"] or ""
         result = ", ".join(part for part in (shown, reason) if part)
-        best = "none yet" if event["best"] is None else f"{event['best']:.4f} (trial {event['best_tid']})"
+        best = "none yet" if event["best"] is None else f"{brief(event['best'])} (trial {event['best_tid']})"
         return f"trial {number}: {result}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"
 
     def _left(self, event: dict[str, Any]) -> str:
@@ -122,7 +122,7 @@ class _Bars(Display):
 
     def _ended(self, event: dict[str, Any]) -> None:
         if self._trials is not None:
-            best = "" if event["best"] is None else f", best {event['best']:.4f}"
+            best = "" if event["best"] is None else f", best {brief(event['best'])}"
             self._progress.update(self._trials, completed=event["done"], description=f"trials{best}")
 
     def epochs(self, event: dict[str, Any]) -> None:
@@ -137,28 +137,43 @@ def make_display(verbose: bool = False) -> Display:
     return _Bars(verbose) if sys.stderr.isatty() else Display(verbose)
 
 
-@contextlib.contextmanager
-def event_log(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A function that adds a scan's event to the end of a file: a line of JSON with the `time` in UTC.
+class EventLog(contextlib.AbstractContextManager):
+    """Adds a scan's events to the end of a file, each a line of JSON with the `time` in UTC.
 
     Values that JSON does not have are written as text; without a path nothing is written. Raises StoreError if the file
-    cannot be opened.
+    cannot be opened. If it cannot be written later, as on a full disk, `warn` says so and the scan goes on without it.
     """
-    if path is None:
-        yield lambda event: None
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", encoding="utf-8", buffering=1)
-    except OSError as fault:
-        raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
 
-    def write(event: dict[str, Any]) -> None:
+    def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
+        self._path, self._warn, self._file = path, warn, None
+        self.fault: str | None = None
+        """why events are missing"""
+        if path is None:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab", buffering=0)
+        except OSError as fault:
+            raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
+
+    def __exit__(self, *exception: object) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    def write(self, event: dict[str, Any]) -> None:
+        """Add an event."""
+        if self._file is None or self.fault is not None:
+            return
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        file.write(json.dumps({"time": moment, **event}, ensure_ascii=False, default=str) + "\n")
-
-    with file:
-        yield write
+        line = json.dumps({"time": moment, **event}, ensure_ascii=False, default=str) + "\n"
+        rest = line.encode(errors="backslashreplace")
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as fault:
+            self.fault = f"{self._path}: cannot be written: {fault.strerror}"
+            self._warn(f"{self.fault}; the scan goes on without this log")
 
 
 class _Once(logging.Handler):
@@ -184,6 +199,13 @@ def show_warnings(display: Display, verbose: bool = False) -> None:
     logger.addHandler(_Once(display))
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logger.propagate = False
+
+
+def brief(loss: float | None) -> str:
+    """A loss as a line shows it: with four digits after the point, or as many in all if that says little or much."""
+    if loss is None:
+        return "none"
+    return f"{loss:.4f}" if loss == 0.0 or 1e-3 <= abs(loss) < 1e7 else f"{loss:.4g}"
 
 
 def duration(seconds: float) -> str:

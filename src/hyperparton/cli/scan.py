@@ -17,7 +17,8 @@ from hyperparton.cli.options import (
     runcard_argument,
     theory_options,
 )
-from hyperparton.cli.progress import event_log, make_display, show_warnings
+from hyperparton.cli.progress import EventLog, make_display, show_warnings
+from hyperparton.errors import StoreError
 from hyperparton.host import end_on_sigterm
 from hyperparton.runcard.card import N3FIT
 
@@ -54,7 +55,6 @@ def _store_url(context: click.Context, option: click.Parameter, text: str | None
     """The URL of --store; its password is asked for where it lacks one and somebody can answer."""
     if text is None:
         return None
-    from hyperparton.errors import StoreError
     from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
 
     try:
@@ -180,13 +180,13 @@ def scan(
     early_stopping = taken_from(options, EarlyStopping)
     execution = Execution(limits=limits, early_stopping=early_stopping, **options)
     folder = output if output is not None else Path(runcard.stem)
-    with make_display(verbose) as display, event_log(log_json) as write:
+    with make_display(verbose) as display, EventLog(log_json, display.say) as log:
         show_warnings(display, verbose)
 
         def progress(event: dict[str, Any]) -> None:
             display.scan(event)
             if event["event"] not in _SHOWN_ONLY:
-                write(event)
+                log.write(event)
 
         best = scan_runcard(
             runcard,
@@ -201,6 +201,8 @@ def scan(
             trainer=trainer,
         )
     _conclude(folder, best)
+    if log.fault is not None:
+        raise StoreError(f"{log.fault}: events are missing from this log; the scan itself is whole")
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperparton.cli.options import store_option
-from hyperparton.cli.progress import duration
+from hyperparton.cli.progress import brief, duration
+from hyperparton.cli.streams import check_output
 
 if TYPE_CHECKING:
     from hyperparton.report.status import Status
@@ -60,7 +61,7 @@ def status_lines(at: Status, now: float) -> list[str]:
     if at.best is None:
         lines.append("best: none yet")
     else:
-        lines.append(f"best: loss {at.best.loss:.4f}, trial {at.best.number}: {describe_values(at.best)}")
+        lines.append(f"best: loss {brief(at.best.loss)}, trial {at.best.number}: {describe_values(at.best)}")
     if at.seconds_per_trial is not None:
         left = f"; left: about {duration(at.left)}" if at.left and not at.complete else ""
         lines.append(f"rate: {duration(at.seconds_per_trial)} a trial, {max(len(at.running), 1)} at a time{left}")
@@ -97,10 +98,10 @@ def _follow_in_lines(statuses: Iterable[Status]) -> None:
         if at.finished != seen:
             seen = at.finished
             of = f" of {at.total}" if at.total is not None else ""
-            best = "none yet" if at.best is None else f"{at.best.loss:.4f} (trial {at.best.number})"
+            best = "none yet" if at.best is None else f"{brief(at.best.loss)} (trial {at.best.number})"
             left = "" if at.left is None else f", left about {duration(at.left)}"
             click.echo(f"{at.finished}{of} done, {at.failed} failed, {len(at.running)} running, best {best}{left}")
-            sys.stdout.flush()
+            check_output()
     if at is not None:
         click.echo("\n".join(status_lines(at, time.time())))
 
