@@ -17,6 +17,10 @@ from hyperparton.errors import OutputError
 __all__ = ["check_output", "exit_code", "guard_streams"]
 
 
+#: names of files and of hyperparameters may be no text
+_ESCAPES = "backslashreplace"
+
+
 class _Guarded(io.FileIO):
     """A descriptor that takes all that is written to it; the first `fault` ends the writing."""
 
@@ -36,7 +40,7 @@ class _Guarded(io.FileIO):
 
 
 def guard_streams() -> None:
-    """Guard the process's own streams; those that a caller put in their places are left.
+    """Guard the process's own streams; those that a caller put in their places are left as they are written.
 
     A descriptor that is closed gets /dev/null: the next file that is opened would have its number, and what is written
     to the stream would be in that file. Letters that the encoding does not have are written as escapes.
@@ -45,13 +49,13 @@ def guard_streams() -> None:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream, own = getattr(sys, name), getattr(sys, f"__{name}__")
         if stream is not own:
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors=_ESCAPES)
             continue
         raw = _Guarded(descriptor, descriptor in closed)
         at_once = name == "stderr" or raw.isatty()
         encoding = "utf-8" if stream is None else stream.encoding
-        text = io.TextIOWrapper(
-            io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=at_once
-        )
+        text = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=_ESCAPES, line_buffering=at_once)
         setattr(sys, name, text)
 
 
