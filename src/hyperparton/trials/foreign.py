@@ -6,7 +6,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import quote
 
 from hyperparton.errors import StoreError
 
@@ -37,7 +36,7 @@ def refuse_foreign_file(name: str, path: Path) -> None:
     log = path.with_name(path.name + "-wal")
     how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?{how}", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'index'")]
             (application,) = connection.execute("PRAGMA application_id").fetchone()
     except sqlite3.Error:
