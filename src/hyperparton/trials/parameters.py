@@ -17,7 +17,7 @@ def as_runcard(space_vals: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters as a runcard has them: an activation's name becomes a list, one per layer, the last one linear."""
     chosen = dict(space_vals)
     name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
-    if isinstance(name, str) and nodes:
+    if isinstance(name, str) and isinstance(nodes, list | tuple) and nodes:
         chosen["activation_per_layer"] = [name] * (len(nodes) - 1) + ["linear"]
     return chosen
 
