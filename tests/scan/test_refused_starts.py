@@ -75,5 +75,5 @@ def test_of_another_scan_in_the_same_store(servers, tmp_path, kind):
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/x", "mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=100"])
 def test_of_a_server_that_is_not_there(tmp_path, url):
     with pytest.raises(StoreError, match="refused"):
-        hyper_scan_wrapper(tmp_path / "out", Trainer(), scanner(), 3, store=url)
+        hyper_scan_wrapper(tmp_path / "out", Trainer(), scanner(), 3, store=url, store_timeout=0)
     assert list(tmp_path.iterdir()) == []

@@ -81,7 +81,8 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(4)
     except HyperpartonError as error:
-        click.echo(f"error: {error}", err=True)
+        # lines that begin with file:line:column stay so, for editors
+        click.echo(str(error) if error.faults else f"error: {error}", err=True)
         sys.exit(5 if isinstance(error, TooManyFailuresError) else 3 if isinstance(error, ScanError) else 1)
     except BrokenPipeError:
         sys.stderr.close()

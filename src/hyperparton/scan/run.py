@@ -28,6 +28,7 @@ from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of, read_prior
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import samplers_by_label
+from hyperparton.trials.patience import Patience
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Outcome, Trial
@@ -39,6 +40,9 @@ Agreed = TypeVar("Agreed")
 
 #: the lag of a scan that many processes may join, where none is asked for
 _JOINED_LAG = 16
+
+#: seconds for which a server is waited for that does not answer when a scan starts: its URL may be wrong
+_AT_START = 10.0
 
 #: seconds in which a scan that ends early takes leave of its store
 _AT_THE_END = 5.0
@@ -174,7 +178,7 @@ def _open_trials(
             undone.callback(trials.close)
             agreed = agree(trials)
         else:
-            opened = open_store(execution.store)
+            opened = _patience(execution).ask(partial(open_store, execution.store))
             undone.callback(opened.close)
             kept = KeptResults(ScanFolder.of_tries(Path(folder) / "tries.json").kept_results)
             store = PatientStore(opened, execution.store_timeout, kept, deadline.check)
@@ -185,6 +189,11 @@ def _open_trials(
     return trials, agreed
 
 
+def _patience(execution: Execution) -> Patience:
+    """With a store whose URL may be wrong."""
+    return Patience(str(execution.store), min(execution.store_timeout, _AT_START))
+
+
 def _refuse_early(folder: str | Path, execution: Execution, settings: ScanSettings, scanner: HyperScanner) -> None:
     """Raise what speaks against a scan that was not begun yet, before anything is made for it."""
     from hyperparton.trials.shared_folder import look_before_joining
@@ -192,7 +201,7 @@ def _refuse_early(folder: str | Path, execution: Execution, settings: ScanSettin
     if execution.store is None:
         begun = ScanFolder.of_tries(Path(folder) / "tries.json").store.exists()
     else:
-        begun = look_before_joining(execution.store, folder)
+        begun = _patience(execution).ask(partial(look_before_joining, execution.store, folder))
     if settings.warm_start and not begun:
         read_prior(settings.warm_start, scanner.as_dict())
 

@@ -8,15 +8,13 @@ was leased by an answer that got lost is leased again, by anyone, when its lease
 from __future__ import annotations
 
 import logging
-import random
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from hyperparton.errors import StoreAwayError
 from hyperparton.trials.kept_results import KeptResults
+from hyperparton.trials.patience import Patience
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.trial import Trial
@@ -25,18 +23,10 @@ __all__ = ["PatientStore"]
 
 _LOG = logging.getLogger(__name__)
 
-#: pauses, in seconds, between two questions to a server that is away; the first question is asked again at once
-_SHORTEST, _LONGEST = 0.1, 5.0
-
-#: how often, in seconds, one that waits looks whether the scan's time is over
-_LOOK = 0.5
-
 #: seconds in which a process that is to end says good-bye to a server
 _AT_THE_END = 5.0
 
 Answer = TypeVar("Answer")
-
-
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -62,62 +52,17 @@ class PatientStore(TrialStore):
         self, store: TrialStore, seconds: float, kept: KeptResults, check: Callable[[], None] = lambda: None
     ) -> None:
         self.name, self.shared = store.name, store.shared
-        self._store, self._seconds, self._kept, self._check = store, seconds, kept, check
-        self._guard = threading.Lock()
-        #: when the server was first seen away; None while it answers
-        self._since: float | None = None
-        self._told = self._given_up = False
+        self._store, self._kept = store, kept
+        self._patience = Patience(store.name, seconds, check)
 
     def _ask(self, question: Callable[[], Answer], wait: bool = True) -> Answer:
-        tries = 0
-        while True:
-            try:
-                answer = question()
-            except StoreAwayError as fault:
-                tries += 1
-                self._note(fault, tries, wait)
-                if tries > 1:
-                    self._pause(min(_SHORTEST * 2 ** (tries - 2), _LONGEST))
-            except Exception:
-                raise
-            except BaseException:  # the process is to end
-                self.hurry(_AT_THE_END)
-                raise
-            else:
-                self._is_back()
-                return answer
-
-    def _note(self, fault: StoreAwayError, tries: int, wait: bool) -> None:
-        """Note that the server is away, and raise if it is not waited for, or no longer."""
-        with self._guard:
-            now = time.monotonic()
-            self._since = since = now if self._since is None else self._since
-            if tries == 1 and not self._given_up:
-                return
-            first, self._told = not self._told, self._told or wait
-        if self._given_up or not wait:
-            raise fault
-        if now - since >= self._seconds:
-            self._given_up = True
-            raise StoreAwayError(f"{fault}; it was waited for {now - since:.0f} s (--store-timeout)") from None
-        if first:
-            _LOG.warning("%s; waiting for it, up to %.0f s", fault, self._seconds)
-
-    def _pause(self, seconds: float) -> None:
-        # jobs that lost the same server do not come back all at once
-        end = time.monotonic() + seconds * random.uniform(0.5, 1.0)
-        while (left := end - time.monotonic()) > 0:
-            self._check()
-            time.sleep(min(left, _LOOK))
-
-    def _is_back(self) -> None:
-        if self._since is None:
-            return
-        with self._guard:
-            since, told = self._since, self._told
-            self._since, self._told = None, False
-        if told and since is not None:
-            _LOG.warning("%s: answers again after %.1f s", self.name, time.monotonic() - since)
+        try:
+            return self._patience.ask(question, wait)
+        except Exception:
+            raise
+        except BaseException:  # the process is to end
+            self.hurry(_AT_THE_END)
+            raise
 
     def book(
         self,
@@ -195,7 +140,7 @@ class PatientStore(TrialStore):
             _LOG.warning("trial %d: its result, kept while %s was away, %s", number, self.name, what)
 
     def hurry(self, seconds: float) -> None:
-        self._given_up = True
+        self._patience.give_up()
         self._store.hurry(seconds)
 
     next_number = _asked(TrialStore.next_number)
