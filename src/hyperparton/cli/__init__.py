@@ -1,8 +1,9 @@
 """The command line. Each command is a module of its own, loaded when it is called for.
 
 Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a scan in which no trial succeeded or whose trainer
-cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 130 interrupted, 143
-terminated by SIGTERM. After 4, 5, 130 and 143 the trials that ran were released, and the same command continues.
+cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 6 a scan that this
+machine cannot run (JAX does not start, data or theory are not here, no room on the disk), 130 interrupted, 143
+terminated by SIGTERM. After 4, 5, 6, 130 and 143 the trials that ran were released, and the same command continues.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from importlib import import_module
 
 import click
 
-from hyperparton.errors import HyperpartonError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.errors import HyperpartonError, NodeError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.streams import open_standard_streams
 
 __all__ = ["main"]
+
+#: errors with exit codes of their own, those of a subclass first
+_EXIT_CODES = ((TooManyFailuresError, 5), (NodeError, 6), (ScanError, 3))
 
 #: command -> (module, its line in the help)
 _COMMANDS = {
@@ -63,6 +68,7 @@ def group() -> None:
 
 def main() -> None:
     """The entry point: errors of hyperparton become one message and an exit code, never a traceback."""
+    open_standard_streams()
     try:
         group.main(standalone_mode=False)
     except click.exceptions.Abort:  # what click makes of a KeyboardInterrupt
@@ -78,7 +84,7 @@ def main() -> None:
         sys.exit(4)
     except HyperpartonError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(5 if isinstance(error, TooManyFailuresError) else 3 if isinstance(error, ScanError) else 1)
+        sys.exit(next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -133,6 +133,12 @@ class Trial:
         return self._why_failed[1] if self.status == "fail" else None
 
     @property
+    def traceback(self) -> str | None:
+        """The last calls of the trainer before it raised."""
+        told = self._part("failure").get("traceback")
+        return told if isinstance(told, str) and told else None
+
+    @property
     def _why_failed(self) -> tuple[str, str]:
         """The cause and the reason of a failure."""
         failure, reason = self._said.get("failure"), self._said.get("reason")

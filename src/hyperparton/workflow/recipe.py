@@ -1,11 +1,10 @@
-"""The trainer of a runcard: made in this process, or by a recipe in another one.
+"""The trainer of a runcard: a recipe makes it in another process.
 
 A recipe holds the card's text and a few names, never objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,15 +56,15 @@ class TrainerRequest:
 
         return load_fit_data(self.card, self.theory, self.t0pdfset)
 
-    def trainer(self, data: FitData | None = None, progress: Callable[[dict[str, Any]], None] | None = None) -> Trainer:
-        """The trainer, made here. PDF fits use `data`, that of `load_data` by default, and report to `progress`."""
+    def trainer(self) -> Trainer:
+        """The trainer, made here."""
         card = self.card
         if isinstance(card, Runcard):
             from hyperparton.hyperloss.trainer import ModelTrainer
 
-            data = self.load_data() if data is None else data
+            data = self.load_data()
             assert data is not None
-            return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), progress)
+            return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1))
         from hyperparton.interop.n3fit_isolation import as_trainer
 
         if card.trainer != N3FIT:
