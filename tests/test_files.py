@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
 
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.files import FolderLock, checksum, lock_holder, part_of, replacing, write_text
+from hyperparton.files import checksum, part_of, replacing, write_text
 
 
 @pytest.mark.parametrize("alone", [False, True])
@@ -71,26 +69,3 @@ def test_what_cannot_be_written_is_named(tmp_path):
 def test_the_checksum_is_that_of_all_parts_in_a_row(tmp_path):
     (tmp_path / "file").write_bytes(b"\x00\xff")
     assert checksum("\u03c7", tmp_path / "file") == hashlib.sha256("\u03c7".encode() + b"\x00\xff").hexdigest()
-
-
-#: another process takes a lock; 7 if it cannot
-TAKE = """
-import sys
-from pathlib import Path
-from hyperparton.errors import StoreError
-from hyperparton.files import FolderLock
-try:
-    FolderLock(Path(sys.argv[1]))
-except StoreError:
-    sys.exit(7)
-"""
-
-
-def test_to_read_who_holds_a_lock_does_not_release_it(tmp_path):
-    path = tmp_path / "lock"
-    assert lock_holder(path) == {}
-    lock = FolderLock(path, {"store": "s"})
-    assert lock_holder(path)["pid"] == os.getpid()
-    assert subprocess.run([sys.executable, "-c", TAKE, path], check=False).returncode == 7
-    lock.close()
-    assert lock_holder(path) == {}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.files import FolderLock
+from hyperparton.files import FolderLock, Holder, lock_holder
 
 #: a process that holds the lock until a line is written to it
 HOLDER = """
@@ -101,3 +103,97 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "tries.lock").mkdir()
     with pytest.raises(StoreError, match="cannot be written: Is a directory"):
         FolderLock(tmp_path / "tries.lock")
+
+
+#: another process takes a lock; 7 if it cannot
+TAKE = """
+import sys
+from pathlib import Path
+from hyperparton.errors import StoreError
+{before}
+from hyperparton.files import FolderLock
+try:
+    FolderLock(Path(sys.argv[1]))
+except StoreError:
+    sys.exit(7)
+"""
+
+
+def taken_elsewhere(path, before=""):
+    code = subprocess.run([sys.executable, "-c", TAKE.format(before=before), path], check=False).returncode
+    assert code in (0, 7)
+    return code == 0
+
+
+def test_reading_the_file_does_not_release_it(tmp_path):
+    """A record lock of POSIX goes when the process closes any descriptor of the file, as a copy does."""
+    path = tmp_path / "lock"
+    assert lock_holder(path) == Holder(False, {})
+    lock = FolderLock(path, {"store": "s"})
+    path.read_bytes()
+    shutil.copy(path, tmp_path / "copy")
+    assert lock_holder(path) == Holder(True, {"store": "s", "pid": os.getpid(), "host": socket.gethostname()})
+    assert not taken_elsewhere(path)
+    lock.close()
+    assert lock_holder(path) == Holder(False, {})
+    assert taken_elsewhere(path)
+
+
+def test_without_locks_of_open_files_the_system_has_flock(tmp_path):
+    """As on systems that are not Linux; all of a scan's processes use the same."""
+    other = "import fcntl; del fcntl.F_OFD_SETLK, fcntl.F_OFD_GETLK"
+    script = (
+        TAKE.format(before=other)
+        + """
+from hyperparton.files import lock_holder
+path = Path(sys.argv[1])
+assert lock_holder(path).held is True
+path.read_bytes()
+import subprocess
+assert subprocess.run([sys.executable, "-c", sys.argv[2], path]).returncode == 7
+"""
+    )
+    script = script.replace("    FolderLock(Path", "    lock = FolderLock(Path")
+    run = subprocess.run([sys.executable, "-c", script, tmp_path / "lock", TAKE.format(before=other)], timeout=60)
+    assert run.returncode == 0
+    assert taken_elsewhere(tmp_path / "lock", other)
+
+
+def test_a_forked_child_does_not_keep_it(tmp_path, holder):
+    """A trainer may fork processes, which live on when the scan is killed."""
+    fork = "import os, time\nif os.fork() == 0:\n    print('child', flush=True); time.sleep(20); os._exit(0)\n"
+    process = holder(fork + "os.wait()")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "child\n"
+    assert lock_holder(tmp_path / "tries.lock").held
+    (child,) = psutil.Process(process.pid).children()
+    process.kill()
+    process.wait(30)
+    assert child.is_running()
+    assert lock_holder(tmp_path / "tries.lock") == Holder(False, {"pid": process.pid, "host": socket.gethostname()})
+    FolderLock(tmp_path / "tries.lock").close()
+    child.kill()
+
+
+def test_one_whose_file_was_removed_knows_it(tmp_path):
+    path = tmp_path / "tries.lock"
+    lock = FolderLock(path)
+    assert lock.is_in_place()
+    path.unlink()
+    assert not lock.is_in_place()
+    FolderLock(path).close()
+    assert not lock.is_in_place()
+    lock.close()
+
+
+def test_notes_are_replaced_whole(tmp_path):
+    path = tmp_path / "tries.lock"
+    lock = FolderLock(path, {"text": "long " * 20})
+    for notes in ({"n": 1}, {"n": 2, "more": "x" * 300}, {}):
+        lock.note(notes)
+        assert lock_holder(path).notes == {**notes, "pid": os.getpid(), "host": socket.gethostname()}
+    lock.close({"n": 3})
+    assert lock_holder(path) == Holder(False, {"n": 3})
+    FolderLock(path).close(remove=True)
+    assert not path.exists()

@@ -19,12 +19,14 @@ __all__ = [
     "Fault",
     "FolderInUseError",
     "HyperpartonError",
+    "NoScanError",
     "NodeError",
     "PDFSetError",
     "ReportError",
     "RuncardError",
     "ScanError",
     "SpaceError",
+    "StoreAwayError",
     "StoreError",
     "TheoryError",
     "TooManyFailuresError",
@@ -138,6 +140,17 @@ class PDFSetError(HyperpartonError, FileNotFoundError):
 
 class StoreError(HyperpartonError, OSError):
     """A trial store that is held by another scan, damaged or does not belong to this scan."""
+
+
+class NoScanError(StoreError):
+    """A database that could hold a scan and is empty."""
+
+
+class StoreAwayError(StoreError):
+    """A database server that does not answer just now: it restarts, is stopped, or the connection was lost.
+
+    What was asked may have been done.
+    """
 
 
 class FolderInUseError(StoreError):

@@ -11,13 +11,17 @@ import os
 import secrets
 import shutil
 import socket
+import struct
+import sys
+import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from hyperparton.errors import FolderInUseError, StoreError
 
-__all__ = ["UNFINISHED", "FolderLock", "checksum", "lock_holder", "part_of", "replacing", "write_text"]
+__all__ = ["UNFINISHED", "FolderLock", "Holder", "checksum", "lock_holder", "part_of", "replacing", "write_text"]
 
 #: how the name of a file ends that is not all written
 UNFINISHED = ".part"
@@ -83,58 +87,152 @@ def checksum(*parts: Path | str) -> str:
     return total.hexdigest()
 
 
-#: record locks do not exclude the process that holds them, so those held here are kept by name, with what they say
-_HELD: dict[str, dict[str, object]] = {}
+#: how Linux's fcntl takes an open-file-description lock: struct flock with type, whence, start, length and process
+_FLOCK = "@hhqqi"
+
+#: bytes of a lock's file that are read
+_NOTES = 1 << 16
+
+#: the locks that this process holds: a process forked from it gives them up, or an orphan would keep them
+_HELD: weakref.WeakSet[FolderLock] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a FolderLock, or held it last."""
+
+    held: bool | None
+    """whether anybody holds it now; None where that cannot be known"""
+    notes: Mapping[str, object]
+    """what stands in its file: `pid` and `host` of one that did not end by itself, and its notes"""
 
 
 class FolderLock:
     """The lock that one scan at a time holds on a folder, from construction to `close`.
 
-    A POSIX record lock on the file `path`: the system releases it when the process ends in whatever way, children do
-    not inherit it, and it works across the hosts of a network file system. The file names the holder by host and
-    process id, and has `notes` (JSON data) beside them. `work` is what the error calls the work of the holder. Raises
-    FolderInUseError, a StoreError, if another holds it.
+    It belongs to the open file `path` (an open-file-description lock; `flock` where the system has none): the system
+    releases it when the process ends in whatever way, reading the file does not release it, another one in the same
+    process is refused too, children do not inherit it, and on Linux it works across the hosts of a network file system.
+    The file names the holder by host and process id, and has `notes` (JSON data) beside them. `work` is what the error
+    calls the work of the holder. Raises FolderInUseError, a StoreError, if another holds it.
     """
 
     def __init__(self, path: Path, notes: Mapping[str, object] | None = None, *, work: str = "scan") -> None:
-        self._name = os.path.realpath(path)
-        mine = {**(notes or {}), "pid": os.getpid(), "host": socket.gethostname()}
-        if self._name in _HELD:
-            raise FolderInUseError(path.parent, work, _HELD[self._name])
+        self._path, self._size = path, 0
+        self._mine = {"pid": os.getpid(), "host": socket.gethostname()}
+        #: whether there was no such file before
+        self.made = not path.exists()
+        self._descriptor = _locked(path, work)
+        _HELD.add(self)
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self.note(notes or {})
+        except StoreError:
+            self._release()
+            raise
+
+    def note(self, notes: Mapping[str, object]) -> None:
+        """Write other notes into the file; raises StoreError. A kill leaves the old ones or the new ones."""
+        self._write({**notes, **self._mine})
+
+    def is_in_place(self) -> bool:
+        """Whether `path` still is the file that is locked: nobody moved it away, removed or replaced it."""
+        return self._descriptor >= 0 and _is_same(self._descriptor, self._path)
+
+    def close(self, keep: Mapping[str, object] | None = None, *, remove: bool = False) -> None:
+        """Release the lock and leave `keep` in its file, or `remove` it; doing it twice does nothing."""
+        if self._descriptor < 0:
+            return
+        with contextlib.suppress(OSError, StoreError):  # what stands in it names a process that is gone
+            if remove:
+                self._path.unlink()
+            elif keep:
+                self._write(keep)
+            else:
+                os.ftruncate(self._descriptor, 0)
+        self._release()
+
+    def _write(self, content: Mapping[str, object]) -> None:
+        text = json.dumps(content).encode().ljust(self._size)
+        try:
+            os.pwrite(self._descriptor, text, 0)
+            self._size = len(text)
+            os.ftruncate(self._descriptor, self._size)
+        except OSError as fault:
+            raise StoreError(f"{self._path}: cannot be written: {fault.strerror}") from fault
+
+    def _release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        _HELD.discard(self)
+        os.close(descriptor)
+
+
+def _give_up_in_child() -> None:
+    for lock in list(_HELD):
+        lock._release()
+
+
+os.register_at_fork(after_in_child=_give_up_in_child)
+
+
+def _locked(path: Path, work: str) -> int:
+    """A descriptor of the file `path`, which is made if need be, with the lock on it."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as fault:
             raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
         try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except OSError as fault:
-            os.close(self._descriptor)
+            os.close(descriptor)
             if fault.errno in (errno.EACCES, errno.EAGAIN):
-                raise FolderInUseError(path.parent, work, lock_holder(path)) from None
+                raise FolderInUseError(path.parent, work, lock_holder(path).notes) from None
             raise StoreError(f"{path}: this file system cannot lock files ({fault.strerror}); use another") from fault
-        try:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(mine).encode(), 0)
-        except OSError as fault:
-            os.close(self._descriptor)
-            raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
-        _HELD[self._name] = mine
-
-    def close(self) -> None:
-        """Release the lock; doing it twice does nothing."""
-        if self._name in _HELD and self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
-            os.close(self._descriptor)
-            self._descriptor = -1
-            _HELD.pop(self._name, None)
+        if _is_same(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # somebody replaced the file in between: the lock is on the new one
 
 
-def lock_holder(path: Path) -> dict[str, object]:
-    """What the holder of a FolderLock wrote into its file, `pid`, `host` and its notes; empty if nobody holds it."""
-    if (name := os.path.realpath(path)) in _HELD:  # to open and close the file would release the lock
-        return dict(_HELD[name])
+def _is_same(descriptor: int, path: Path) -> bool:
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return holder if isinstance(holder, dict) else {}
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_locked(descriptor: int) -> bool | None:
+    """Whether another open file has the lock; None where the file system does not say."""
+    try:
+        if sys.platform == "linux" and hasattr(fcntl, "F_OFD_GETLK"):
+            asked = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+            answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)
+            return struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
+
+
+def lock_holder(path: Path) -> Holder:
+    """Who holds the FolderLock of a file, here or on another host of a network file system; it is only read."""
+    try:
+        if not path.is_file():
+            return Holder(False, {})
+        with path.open("rb") as file:
+            held, text = _is_locked(file.fileno()), file.read(_NOTES)
+    except OSError:
+        return Holder(None, {})
+    try:
+        notes = json.loads(text)
+    except ValueError:
+        notes = {}
+    return Holder(held, notes if isinstance(notes, dict) else {})

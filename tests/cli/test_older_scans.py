@@ -83,9 +83,8 @@ def test_it_is_shown_and_exported(hyperparton, older, name, tmp_path):
     assert code == 0
     assert out.startswith(f"{name}: {len(trials)} of {expected['trials']} trials done, {failed} failed")
     assert (f", {pruned} pruned" in out) == (name == "pruned")
-    # the trial that was killed: its lease ends by itself only in a scan that others may join
-    shown = f"running: trial {len(trials)} for" if name == "folder" else "waiting to run again: 1"
-    assert shown in out
+    # the trial that was killed
+    assert "waiting to run again: 1" in out
     assert f"best: loss {best['result']['loss']:.4f}, trial {best['tid']}:" in out
     code, out, _ = hyperparton("best", folder, "--top", "1")
     assert code == 0

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,39 @@ def test_wrong_values(hyperparton, card, tmp_path, option, value, told):
     code, _, err = hyperparton("scan", card(), "--trials", 1, "-o", tmp_path / "x", option, value)
     assert code == 2
     assert told in err
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite://", "names no file, and trials in memory would be lost"),
+        ("sqlite:///:memory:", "names no file, and trials in memory would be lost"),
+        ("postgresql://h:notaport/db", "the port of a host must be a number"),
+        ("postgresql://u:SEC/RET@h/db", "written as %2F"),
+        ("mysql://h/db", "a store is sqlite:///FILE, postgresql://… or mongodb://…, given mysql://…"),
+    ],
+)
+def test_wrong_stores(hyperparton, card, tmp_path, monkeypatch, url, told):
+    path = card()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    code, out, err = hyperparton("scan", path, "--trials", 1, "-o", "x/y", "--store", url)
+    assert code == 2
+    assert told in err
+    assert "SEC" not in err + out
+    assert list(Path().iterdir()) == []
+
+
+def test_a_password_is_warned_about_and_never_shown(hyperparton, card, tmp_path):
+    out = tmp_path / "out"
+    code, said, err = hyperparton(
+        "scan", card(), "--trials", 1, "-o", out, "--store", "postgresql://me:SECRETWORD@127.0.0.1:1/db"
+    )
+    assert code == 1
+    assert "warning: everyone on this machine can see the password in --store" in err
+    assert "postgresql://me@127.0.0.1:1/db: the trial store failed: " in err
+    assert "SECRETWORD" not in err + said
+    assert not out.exists()
 
 
 def test_times_and_sizes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from pineappl.interpolation import Interp, InterpolationMethod, MappingMethod, R
 from pineappl.pids import PidBasis
 from pineappl.subgrid import ImportSubgridV1
 
+from hyperparton.data import fktables
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.fktables import load_observable, read_cfactor, read_fktable
 from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX, find_theory
@@ -68,6 +70,7 @@ def theory(tmp_path):
         FkTable(grid_of(values, channels, **settings)).write_lz4(tmp_path / f"{name}{TABLE_SUFFIX}")
 
     return SimpleNamespace(
+        fault_of=lambda name: None,
         table=lambda name: tmp_path / f"{name}{TABLE_SUFFIX}",
         cfactor=lambda kind, name: tmp_path / f"CF_{kind}_{name}.dat",
         add=add,
@@ -185,6 +188,26 @@ def test_tables_that_do_not_go_together(theory):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"xgrid": np.array([0.1, 0.2])}, "its bins, channels and x nodes do not fit together"),
+        ({"xgrid": np.array([0.3, 0.2, 0.1])}, "its bins, channels and x nodes do not fit together"),
+        ({"xgrid": np.array([-0.1, 0.2, 0.3])}, "its bins, channels and x nodes do not fit together"),
+        ({"normalizations": np.ones(3)}, "its bins, channels and x nodes do not fit together"),
+        ({"normalizations": np.array([1.0, 0.0])}, "its scale or a width of a bin is no number above 0"),
+        ({"scale2": np.nan}, "its scale or a width of a bin is no number above 0"),
+    ],
+)
+def test_contents_that_contradict_one_another(theory, monkeypatch, settings, message):
+    """Flipped bits leave such files; none can be written."""
+    theory.add("A", random(2, 1, 3), [(T3,)])
+    read = fktables._read(theory.table("A"))
+    monkeypatch.setattr(fktables, "_read", lambda path: read._replace(**settings))
+    with pytest.raises(TheoryError, match=message):
+        read_fktable(theory.table("A"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
         ({"pid": 211}, "one or two unpolarized protons"),
         ({"kind": ConvType(polarized=True, time_like=False)}, "one or two unpolarized protons"),
         ({"kind": ConvType(polarized=False, time_like=True)}, "one or two unpolarized protons"),
@@ -212,6 +235,18 @@ def test_entries_that_are_no_numbers_are_refused(theory, bad):
 
 
 SHIPPED_TABLE = SHIPPED / "theory_40000000" / "fastkernel" / f"INTEGXT3{TABLE_SUFFIX}"
+
+
+def test_what_pineappl_says_of_a_panic_does_not_appear(tmp_path, capfd):
+    path = tmp_path / f"X{TABLE_SUFFIX}"
+    path.write_bytes(SHIPPED_TABLE.read_bytes()[:300])
+    with pytest.raises(TheoryError) as told:
+        read_fktable(path)
+    assert capfd.readouterr().err == ""
+    assert "acktrace" not in str(told.value)
+    assert "unwrap" not in str(told.value)
+    os.write(2, b"standard error is as it was")
+    assert capfd.readouterr().err == "standard error is as it was"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hyperparton.engines import get_engine, trial_seed
 from hyperparton.engines import gp as module
 from hyperparton.engines.base import normal_scores
 from hyperparton.engines.coordinates import UnitCube
-from hyperparton.space.samplers import freeze, hp_choice, hp_loguniform, hp_quniform, hp_uniform
+from hyperparton.space.frozen import freeze
+from hyperparton.space.samplers import hp_choice, hp_loguniform, hp_quniform, hp_uniform
 from hyperparton.trials.trial import Outcome
 
 SPACE = freeze(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -117,6 +118,82 @@ def test_files_that_do_not_fit_are_refused(reference, tmp_path):
         file["weights"] = np.zeros(3)
     with pytest.raises(WeightsError, match="no weights of an n3fit replica"):
         read_weights(tmp_path / "other.h5", model)
+
+
+def test_every_flipped_bit_of_a_file_of_ours_is_told(reference, tmp_path):
+    """Of each tenth byte; a bit that nothing reads changes no weight."""
+    model = model_of("dense")
+    path = tmp_path / "w.weights.h5"
+    write_weights(path, model, model.start("glorot_normal", [3]))
+    whole, expected = path.read_bytes(), jax.tree.leaves(read_weights(path, model))
+    refused = 0
+    for place in range(0, len(whole), 10):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        try:
+            found = jax.tree.leaves(read_weights(path, model))
+        except WeightsError as told:
+            assert str(path) in str(told)  # noqa: PT017
+            refused += 1
+        else:
+            assert all((one == other).all() for one, other in zip(found, expected, strict=True))
+    assert refused > len(whole) / 40
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("ours", [True, False])
+def test_files_that_were_cut_off(reference, tmp_path, part, ours):
+    model = model_of("dense")
+    path = tmp_path / "w.weights.h5"
+    write_weights(path, model, model.start("glorot_normal", [3]))
+    whole = (path if ours else weights_file("dense")).read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(WeightsError, match="cannot be read as HDF5"):
+        read_weights(path, model)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda layer: layer["vars"].__delitem__("0"), "/vars/0 must be an array of numbers"),
+        (lambda layer: layer["vars"].move("0", "kernel"), "/vars/0 must be an array of numbers"),
+        (lambda layer: layer.__delitem__("vars"), "damaged"),
+        (lambda layer: renewed(layer, np.array([b"text"])), "/vars/0 must be an array of numbers"),
+        (lambda layer: renewed(layer, np.ones((2, 7), int)), "/vars/0 must be an array of numbers"),
+        (lambda layer: renewed(layer, np.full((2, 7), np.nan)), "/vars has weights that are no finite numbers"),
+        (lambda layer: renewed(layer, np.ones((2, 8))), "its layers are 2x8, 7x5, 5x8"),
+        (lambda layer: renewed(layer, np.float32(1.0)), "its layers are "),
+        (lambda layer: renewed(layer, None, shape=(10**9, 10**9)), "no network here has so many"),
+        (lambda layer: (layer["vars"].__delitem__("0"), layer["vars"].create_group("0")), "/vars/0 must be an array"),
+    ],
+)
+def test_entries_of_another_kind(reference, tmp_path, change, told):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "w.weights.h5"
+    path.write_bytes(weights_file("dense").read_bytes())
+    with h5py.File(path, "a") as file:
+        change(file["layers/meta_model/layers/meta_model/layers/dense"])
+    with pytest.raises(WeightsError, match=f"w.weights.h5: .*{told}"):
+        read_weights(path, model_of("dense"))
+
+
+def renewed(layer, data, shape=None):
+    del layer["vars"]["0"]
+    if shape is None:
+        layer["vars"]["0"] = data
+    else:
+        layer["vars"].create_dataset("0", shape=shape, dtype="f4", chunks=(1024, 1024))
+
+
+def test_places_that_are_no_files(reference, tmp_path):
+    for path in (tmp_path, "a\0b", "n" * 300):
+        with pytest.raises(WeightsError, match="no such file"):
+            read_weights(path, model_of("dense"))
+
+
+def test_a_full_disk_leaves_no_half_a_file():
+    model = model_of("dense")
+    with pytest.raises(WeightsError, match="cannot be written"):
+        write_weights("/proc/w.weights.h5", model, model.start("glorot_normal", [3]))
 
 
 def test_without_h5py_the_extra_is_named(monkeypatch):

@@ -133,7 +133,7 @@ def test_the_signature_changes_with_the_trials(tmp_path):
     assert len({before, empty, booked, done}) == 4
 
 
-def test_a_joined_scan_is_read_from_the_store_that_its_folder_names(tmp_path):
+def test_a_joined_scan_is_read_from_the_store_that_the_user_names(tmp_path):
     """The folder's own tries.json ends with its job; what other jobs do is in the database alone."""
     url = f"sqlite:///{tmp_path}/shared.sqlite"
     layout = ScanFolder(tmp_path / "mine")
@@ -145,13 +145,17 @@ def test_a_joined_scan_is_read_from_the_store_that_its_folder_names(tmp_path):
         for number, seconds in ((1, 100), (2, 100), (3, -1000)):
             others.book(number, {"x": [2.0]}, f"there:{number}:b", seconds=seconds)
         others.complete(1, "there:1:b", {"status": "ok", "loss": 0.5})
-    status = status_of(tmp_path / "mine", now=0.0)
+    status = status_of(tmp_path / "mine", now=0.0, store=url)
     assert (status.finished, status.total, status.best.number) == (2, 5, 1)
     assert [row.number for row in status.running] == [2]
     assert status.waiting == 1  # the lease of trial 3 has ended
     assert status.at_work == "1 process elsewhere"
-    (tmp_path / "shared.sqlite").unlink()
+    # a folder of somebody else may name any store: nothing that lies outside of it is opened unasked
     status = status_of(tmp_path / "mine", now=0.0)
+    assert (status.finished, status.at_work) == (1, None)
+    assert f"--store {url} reads it" in status.notes[0]
+    (tmp_path / "shared.sqlite").unlink()
+    status = status_of(tmp_path / "mine", now=0.0, store=url)
     assert (status.finished, status.at_work) == (1, None)
     assert "running trials are not shown" in status.notes[0]
     assert not (tmp_path / "shared.sqlite").exists()

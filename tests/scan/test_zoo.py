@@ -36,7 +36,12 @@ def expedition(tmp_path):
         }  # fmt: skip
         (tmp_path / "card.yml").write_text(json.dumps(content))
         (tmp_path / "queue.py").write_text("raise SystemExit('the folder of a scan is no place for libraries')")
-        command = [*COMMAND, os.path.relpath(tmp_path / "card.yml", folder), "-o", os.path.relpath(tmp_path / "out", folder)]
+        command = [
+            *COMMAND,
+            os.path.relpath(tmp_path / "card.yml", folder),
+            "-o",
+            os.path.relpath(tmp_path / "out", folder),
+        ]
         command += ["--trials", str(len(beasts)), "--engine", "random", *options]
         paths = [str(HERE), *(str(Path(path).resolve()) for path in sys.path if path)]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

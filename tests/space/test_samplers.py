@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hyperparton.errors import SpaceError
+from hyperparton.space.locate import locate
 from hyperparton.space.samplers import (
     Choice,
     LogUniform,
@@ -21,7 +22,7 @@ from hyperparton.space.samplers import (
     hp_uniform,
     optimizer_arg_wrapper,
 )
-from hyperparton.space.tree import sample
+from hyperparton.space.tree import evaluate, sample
 
 
 def drawn(sampler, label="x", draws=400):
@@ -97,7 +98,6 @@ def test_log_bounds_are_values():
     "call",
     [
         lambda: hp_uniform("x", 2, 1),
-        lambda: hp_uniform("x", 1, 1),
         lambda: hp_uniform("x", "1e3", 2e3),
         lambda: hp_uniform("x", True, 2),
         lambda: hp_uniform("x", 0, math.inf),
@@ -249,8 +249,52 @@ def test_a_step_that_nearly_divides_the_range_does_not_pass_its_end():
         (lambda: hp_quniform("x", 0, 5e-324, steps=3), "3 steps from 0 to 4.94066e-324 have a length"),
         (lambda: hp_quniform("x", 0, 1e308, step_size=1e-10), "too many steps of 1e-10"),
         (lambda: hp_quniform("x", 0, 1, steps=10**400), "steps must be a whole number from 1 to"),
+        (lambda: hp_uniform("x", 0, 10**400), "upper bound must be a finite number.*given a whole number of 1329 bits"),
+        (lambda: hp_uniform("x", 0, 10**9000), "given a whole number of 29898 bits"),
+        (lambda: hp_uniform("x", 2**53 + 1, 2**53 + 1), "no float lies between the bounds, given 9007199254740993"),
+        (lambda: hp_uniform("x", np.int64(2**53 + 1), 2**53 + 1), "no float lies between the bounds"),
+        (lambda: hp_quniform("x", 4, 4, step_size=-1), "the step must be above 0"),
+        (lambda: hp_quniform("x", 4, 4, steps=0), "steps must be a whole number"),
+        (lambda: hp_quniform("x", 4.5, 4.5, make_int=True), "no whole number between 4.5 and 4.5"),
     ],
 )
 def test_grids_that_no_float_can_hold_are_refused(call, message):
     with pytest.raises(SpaceError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        hp_uniform,
+        hp_loguniform,
+        hp_quniform,
+        lambda label, low, high: hp_quniform(label, low, high, steps=5),
+        lambda label, low, high: hp_quniform(label, low, high, step_size=1, make_int=True),
+        lambda label, low, high: optimizer_arg_wrapper(label, {"min": low, "max": high, "sampling": "log"}),
+    ],
+)
+@pytest.mark.parametrize("value", [8, 1e300, 2**60, np.int64(3)])
+def test_equal_bounds_are_one_value(build, value):
+    """As in n3fit the label stays, with the value; its share is the middle, as that of the one option of a choice."""
+    sampler = build("x", value, value)
+    assert (sampler.cells, sampler.share(float(value))) == (1, 0.5) == (1, hp_choice("x", ["a"]).share(0))
+    assert [sampler.value_at(share) for share in (0.0, 0.3, 0.5, 1.0)] == [float(value)] * 4
+    assert evaluate({"x": sampler}, sample({"x": sampler}, np.random.default_rng(1))) == {"x": value}
+    assert locate({"x": sampler}, {"x": float(value)}) == ({"x": [float(value)]}, [])
+
+
+@pytest.mark.parametrize("value", [0.0, -3.5, -1e308, 5e-324])
+def test_equal_bounds_of_any_sign(value):
+    for sampler in (hp_uniform("x", value, value), hp_quniform("x", value, value)):
+        assert set(drawn(sampler, draws=5)) == {value}
+
+
+@given(low=st.integers(2**52, 2**70), width=st.integers(2**18, 2**60), share=st.floats(0.0, 1.0))
+def test_whole_numbers_that_no_float_holds_stay_inside(low, width, share):
+    """Floats below 2**71 are at most 2**18 apart; Python compares them with whole numbers exactly."""
+    high = low + width
+    sampler = hp_uniform("x", low, high)
+    grid = hp_quniform("x", low, high, step_size=width / 2**20, make_int=True)
+    values = [sampler.value_at(share), grid.value_at(share), grid.cast(grid.value_at(share))]
+    assert all(low <= value <= high for value in values)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from hyperparton.cli.theory import theory
 from hyperparton.data.fktables import read_fktable
+from hyperparton.data.manifest import read_manifest
 from hyperparton.data.theory_folder import find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.theory.build import build
@@ -19,7 +20,6 @@ from hyperparton.theory.check import check_theory
 from hyperparton.theory.coefficients import Point, YadismObservable
 from hyperparton.theory.fonll import parts_of
 from hyperparton.theory.jobs import CoefficientJob, Row, batches
-from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.pool import run_jobs
 
 INTEGRABILITY = ("XV", "XV3", "XV8", "XT3", "XT8")

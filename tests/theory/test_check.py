@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -10,14 +11,16 @@ import pytest
 from click.testing import CliRunner
 
 from hyperparton.cli.theory import theory
-from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX
+from hyperparton.data.manifest import MANIFEST, read_manifest
+from hyperparton.data.theory_folder import SHIPPED, TABLE_SUFFIX, find_theory
 from hyperparton.errors import TheoryError
 from hyperparton.files import checksum
+from hyperparton.theory.card import read_card
 from hyperparton.theory.check import check_theory, dataset_chi2
 from hyperparton.theory.evolution import CHANNELS
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.listing import datasets_of_tables, list_theories, theory_folders
-from hyperparton.theory.manifest import MANIFEST, read_manifest
+from hyperparton.theory.manifest import write_manifest
 from hyperparton.theory.plan import KinematicLimits, expand_datasets, plan_tables
 from hyperparton.theory.tables import linear_table, write
 
@@ -174,3 +177,18 @@ def test_command_check(folder):
     shown = CliRunner().invoke(theory, ["check", str(folder.parent), "--datasets", SLAC])
     assert shown.exit_code == 1
     assert "fault: SLAC_NC_EM_P_F2" in shown.output
+
+
+def test_a_manifest_that_was_written_is_read(folder):
+    """With limits, versions and the checksums of tables and card, which a change of either then contradicts."""
+    (folder / MANIFEST).unlink()
+    card = read_card(folder / "theory_card.yaml")
+    write_manifest(folder, card, [TABLE], {"limits": {"q2min": 3.49, "w2min": 12.5}})
+    manifest = read_manifest(folder)
+    assert manifest["tables"][TABLE]["sha256"] == hashlib.sha256(_file(folder).read_bytes()).hexdigest()
+    assert manifest["card"] == hashlib.sha256((folder / "theory_card.yaml").read_bytes()).hexdigest()
+    assert check_theory(folder).faults == ()
+    with (folder / "theory_card.yaml").open("a") as stream:
+        stream.write("# a comment\n")
+    with pytest.raises(TheoryError, match="is not the one that the tables were built with"):
+        find_theory(40_000_000, folder)

@@ -73,12 +73,14 @@ def test_a_lock_that_cannot_be_written_is_not_held(tmp_path):
 
 
 AS_ANOTHER_USER = """
-import os, sys
+import os, sys, tempfile
 from pathlib import Path
 from hyperparton.trials.local import FileTrials
 from hyperparton.trials.shared_folder import JoinedTrials
 from hyperparton.trials.sql import SqlStore
-memory = SqlStore("sqlite://")  # what is loaded late may lie where only root can read
+import tempfile
+# what is loaded late may lie where only root can read
+other = SqlStore(Path(tempfile.mkdtemp()) / "other.sqlite")
 try:
     FileTrials(Path("/dev/null/nowhere"))
 except Exception:
@@ -118,7 +120,7 @@ def test_folders_that_cannot_be_written(forbidden):
     assert f"{forbidden}/tries.lock: cannot be written: Permission denied" in told
     told = in_child("FileTrials(folder / 'new')", forbidden)
     assert f"{forbidden}/new: cannot be made: Permission denied" in told
-    told = in_child("JoinedTrials(memory, folder)", forbidden)
+    told = in_child("JoinedTrials(other, folder)", forbidden)
     assert "tries.lock: cannot be written: Permission denied" in told
     told = in_child("SqlStore(f'sqlite:///{folder}/x.sqlite')", forbidden)
     assert told.startswith("StoreError: ")

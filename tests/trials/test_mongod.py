@@ -3,17 +3,21 @@
 Elsewhere the process is nx-27017, which speaks MongoDB's protocol, started by a script that takes mongod's arguments.
 """
 
+import random
 import runpy
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.mongo.archive import unpack_folder
+from hyperparton.trials.mongo.archive import pack_folder, unpack_folder
 from hyperparton.trials.mongo.server import MongodRunner
 from hyperparton.trials.mongo.store import MongoStore, server_answers
 from hyperparton.trials.mongo.trials import MongoFileTrials
@@ -125,6 +129,27 @@ def test_passwords_are_not_told():
     assert "secretword" not in str(told.value)
 
 
+TELLING = """
+import os, sys
+print(os.environ["HYPERPARTON_STORE_PASSWORD"], sys.argv[1:], repr(open("/proc/self/cmdline").read()), flush=True)
+"""
+
+
+@pytest.mark.parametrize("option", ["", "--store="])
+def test_no_password_is_on_a_command_line(servers, tmp_path, capfd, option):
+    with MongoFileTrials(tmp_path, *servers.mongo(str(tmp_path)), num_workers=2) as trials:
+        url = "mongodb://me:p%40sswo%2Frd@127.0.0.1:1/x?authSource=admin"
+        trials.start_mongo_workers([sys.executable, "-c", TELLING, option + url])
+        assert [worker.wait(60) for worker in trials.workers] == [0, 0]
+        with pytest.raises(StoreError, match="tlsCertificateKeyFilePassword would stand on the command line"):
+            trials.start_mongo_workers(["scan", "--store", f"{url}&tlsCertificateKeyFilePassword=secretword"])
+    for line in capfd.readouterr().out.strip().splitlines():
+        assert line.startswith(f"p@sswo/rd ['{option}mongodb://me@127.0.0.1:1/x?authSource=admin']")
+        assert "sswo" not in line.removeprefix("p@sswo/rd")
+    with pytest.raises(StoreError, match="command line can be seen"):
+        MongodRunner("x", 1, tmp_path, options=["--tlsCertificateKeyFilePassword", "secretword"])
+
+
 def archive_with(path, name, kind=tarfile.REGTYPE, link=""):
     with tarfile.open(path, "w:gz") as tar:
         for member_name, member_kind in (("inner/fine", tarfile.REGTYPE), (name, kind)):
@@ -166,6 +191,73 @@ def test_archives_that_are_damaged(tmp_path):
     with pytest.raises(StoreError, match="damaged"):
         unpack_folder(archive, tmp_path / "y")
     assert not (tmp_path / "y").exists()
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """A packed folder, and what is in it."""
+    files = {"WiredTiger": random.Random(1).randbytes(500) + bytes(500), "journal/log": b"log" * 100, "empty": b""}
+    for name, content in files.items():
+        (tmp_path / "db" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "db" / name).write_bytes(content)
+    pack_folder(tmp_path / "db", tmp_path / "db.tar.gz")
+    return tmp_path / "db.tar.gz", files
+
+
+def files_in(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_flipped_bit_of_an_archive_is_told_or_changes_nothing(packed, tmp_path):
+    archive, files = packed
+    whole, refused = archive.read_bytes(), 0
+    for place in range(0, len(whole), 3):
+        archive.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        try:
+            unpack_folder(archive, tmp_path / "new")
+        except StoreError as told:
+            assert str(archive) in str(told)  # noqa: PT017
+            refused += 1
+            assert sorted(path.name for path in tmp_path.iterdir()) == ["db", "db.tar.gz"]
+        else:
+            assert files_in(tmp_path / "new") == files
+            shutil.rmtree(tmp_path / "new")
+    assert refused > len(whole) / 3 * 0.95  # the rest are gzip's name and time
+
+
+def test_the_sums_are_sha256sums(packed, tmp_path):
+    archive, files = packed
+    subprocess.run(["tar", "-xf", archive, "--one-top-level=out"], cwd=tmp_path, check=True)
+    assert subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path / "out").returncode == 0
+    assert len((tmp_path / "out" / "SHA256SUMS").read_text().splitlines()) == len(files)
+
+
+@pytest.mark.parametrize("change", ["content", "more", "less"])
+def test_an_archive_that_contradicts_its_sums(packed, tmp_path, change):
+    """Packed again by someone, so that gzip's own checksum is right."""
+    archive, _ = packed
+    subprocess.run(["tar", "-xf", archive, "--one-top-level=out"], cwd=tmp_path, check=True)
+    path = tmp_path / "out" / ("other" if change == "more" else "empty")
+    path.write_bytes(b"else") if change != "less" else path.unlink()
+    subprocess.run(["tar", "-czf", archive, "-C", tmp_path / "out", "."], check=True)
+    with pytest.raises(StoreError, match=f"damaged: {path.name} not as in its SHA256SUMS; nothing was unpacked"):
+        unpack_folder(archive, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_archives_of_before_are_unpacked(packed, tmp_path):
+    archive, files = packed
+    subprocess.run(["tar", "-czf", archive, "-C", tmp_path / "db", "."], check=True)
+    unpack_folder(archive, tmp_path / "new")
+    assert files_in(tmp_path / "new") == files
+
+
+def test_an_archive_that_fills_the_disk(packed, tmp_path, monkeypatch):
+    archive, _ = packed
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(StoreError, match=r"holds more than the 0\.0 GB that are free"):
+        unpack_folder(archive, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_something_else_on_the_port_is_no_server(tmp_path):

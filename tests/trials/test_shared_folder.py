@@ -83,14 +83,22 @@ def test_folders_of_another_scan_are_refused(join, tmp_path):
         join("more")
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "", "sqlite+nothing:///x"])
-def test_urls_that_are_no_store(url):
+NO_STORES = [
+    "mysql://x/y", "nonsense", "", "sqlite+nothing:///x", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://x/y",
+    "sqlite:///a%00b", "sqlite:///a\0b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", NO_STORES)
+def test_urls_that_are_no_store(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError):
         open_store(url)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mongodb_that_does_not_answer_is_told_in_a_line():
-    with pytest.raises(StoreError, match=r"^mongodb://127\.0\.0\.1:1/x: the trial store failed: [^()]*refused$"):
+    with pytest.raises(StoreError, match=r"^mongodb://127\.0\.0\.1:1/x\S*: the trial store failed: [^()]*refused$"):
         open_store("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=300")
 
 
@@ -157,7 +165,7 @@ def test_a_file_that_somebody_writes_to_is_waited_for(tmp_path):
     file = tmp_path / "shared.sqlite"
     writer = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     writer.execute("BEGIN IMMEDIATE")
-    writer.execute("CREATE TABLE other (x)")
+    writer.execute("PRAGMA user_version = 1")
     with sqlite3.connect(file) as refused, pytest.raises(sqlite3.OperationalError, match="locked"):
         refused.execute("PRAGMA journal_mode = WAL")
     ends = threading.Timer(0.3, lambda: writer.execute("COMMIT"))

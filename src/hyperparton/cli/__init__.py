@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -69,6 +70,9 @@ def group() -> None:
 def main() -> None:
     """The entry point: errors of hyperparton become one message and an exit code, never a traceback."""
     open_standard_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files may be no text
+            stream.reconfigure(errors="backslashreplace")
     try:
         group.main(standalone_mode=False)
     except click.exceptions.Abort:  # what click makes of a KeyboardInterrupt

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperparton.cli.options import store_option
 from hyperparton.cli.report import chosen_options, selection_options
 from hyperparton.errors import HyperpartonError, ReportError
 
@@ -28,15 +29,16 @@ _SHARE = 0.2
 @click.command()
 @click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0 takes any free one.")
+@store_option
 @selection_options
-def dashboard(directories: tuple[Path, ...], port: int, **chosen: Any) -> None:
+def dashboard(directories: tuple[Path, ...], port: int, store: str | None, **chosen: Any) -> None:
     """Serve the report of the scans in DIR... on loopback; the page follows while they run. Ctrl-C ends it."""
     from hyperparton.report.filters import parse_filter
 
     options = chosen_options(**chosen)
     for text in options.filters:
         parse_filter(text)
-    live = LivePage(directories, options)
+    live = LivePage(directories, options, store)
     with make_server(live, port) as server:
         click.echo(f"http://{_LOOPBACK}:{server.server_address[1]}/")
         try:
@@ -48,8 +50,8 @@ def dashboard(directories: tuple[Path, ...], port: int, **chosen: Any) -> None:
 class LivePage:
     """The page, made anew when the trials have changed, but not so often that it costs a scan its time."""
 
-    def __init__(self, directories: tuple[Path, ...], options: Options) -> None:
-        self._directories, self._options = directories, options
+    def __init__(self, directories: tuple[Path, ...], options: Options, store: str | None = None) -> None:
+        self._directories, self._options, self._store = directories, options, store
         self._lock = threading.Lock()
         self._state, self._text = "", ""
         self._made, self._cost = 0.0, 0.0
@@ -59,7 +61,7 @@ class LivePage:
         from hyperparton.report.status import signature
 
         with self._lock:
-            state = "|".join(signature(directory) for directory in self._directories)
+            state = "|".join(signature(directory, self._store) for directory in self._directories)
             rested = time.monotonic() - self._made > self._cost * (1 / _SHARE - 1)
             if self._made == 0.0 or (state != self._state and rested):
                 self._make(state)
@@ -72,7 +74,7 @@ class LivePage:
 
         begun = time.monotonic()
         try:
-            summary = summarise(read_scans(self._directories), self._options)
+            summary = summarise(read_scans(self._directories, self._store), self._options)
             self._text = render(summary, now=time.time(), live=True)
         except HyperpartonError as fault:
             if self._made == 0.0:

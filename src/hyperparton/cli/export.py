@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,17 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
     from hyperparton.interop.optuna_study import export_study
     from hyperparton.trials.tries_read import read_trials
 
-    url = storage or f"sqlite:///{(directory / 'optuna.db').resolve()}"
-    done = export_study(read_trials(directory), _space(directory), url, study or directory.resolve().name)
+    target = storage or (directory / "optuna.db").resolve()
+    done = export_study(read_trials(directory), _space(directory), target, study or _name(directory))
     present = f", {done.present} were there" if done.present else ""
     left = f", {done.unfinished} unfinished ones left out" if done.unfinished else ""
+    url = f"sqlite:///{target}" if isinstance(target, Path) else target
     click.echo(f"{url}: study {done.name}: {done.added} trials added{present}{left}")
+
+
+def _name(directory: Path) -> str:
+    """The name of a folder as text, whatever its bytes are."""
+    return os.fsencode(directory.resolve().name).decode(errors="replace")
 
 
 def _space(directory: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["DURATION", "MEMORY", "OptionOf", "replicas_option", "runcard_argument", "theory_options"]
+__all__ = ["DURATION", "MEMORY", "OptionOf", "replicas_option", "runcard_argument", "store_option", "theory_options"]
 
 
 class OptionOf(click.Option):
@@ -32,6 +32,10 @@ runcard_argument = click.argument("runcard", type=click.Path(path_type=Path))
 
 replicas_option = click.option(
     "--replicas", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas fitted at once."
+)
+
+store_option = click.option(
+    "--store", metavar="URL", help="The database that the scan joined: it may be further than DIR, and is only read."
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.options import theory_options
+from hyperparton.cli.options import store_option, theory_options
 from hyperparton.report.losses import STATISTICS, Loss
 from hyperparton.report.options import Options
 
@@ -85,12 +85,14 @@ def chosen_options(autofilter: tuple[str, ...], loss: str, statistic: str, **oth
     metavar="K",
     help="Fit the best K trials anew to all data: PDFs, learning curves, data.",
 )
+@store_option
 @theory_options
 @selection_options
 def report(
     directories: tuple[Path, ...],
     output: Path | None,
     fits: int,
+    store: str | None,
     theory: Path | None,
     t0pdfset: str | None,
     **chosen: Any,
@@ -100,7 +102,7 @@ def report(
     from hyperparton.report.summary import summarise
     from hyperparton.report.write import write_report
 
-    summary = summarise(read_scans(directories), chosen_options(**chosen))
+    summary = summarise(read_scans(directories, store), chosen_options(**chosen))
     folder = output if output is not None else _default_folder(directories)
     command = shlex.join(["hyperparton", *sys.argv[1:]])
     extra = _fits(summary, fits, theory, t0pdfset) if fits else []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperparton.cli.options import store_option
 from hyperparton.cli.progress import duration
 
 if TYPE_CHECKING:
@@ -25,16 +26,17 @@ __all__ = ["status", "status_lines"]
     "--interval", type=click.FloatRange(min=0.1), default=2.0, show_default=True, help="Seconds between looks."
 )
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in total, where the scan does not say.")
-def status(directory: Path, follow: bool, interval: float, trials: int | None) -> None:
+@store_option
+def status(directory: Path, follow: bool, interval: float, trials: int | None, store: str | None) -> None:
     """Show how the scan in DIR is doing: done, running, failed, best so far, rate, time left. It is only read."""
     from hyperparton.report.status import status_of
 
     if not follow:
-        click.echo("\n".join(status_lines(status_of(directory, time.time(), trials), time.time())))
+        click.echo("\n".join(status_lines(status_of(directory, time.time(), trials, store), time.time())))
     elif sys.stdout.isatty():
-        _follow_on_terminal(_statuses(directory, interval, trials))
+        _follow_on_terminal(_statuses(directory, interval, trials, store))
     else:
-        _follow_in_lines(_statuses(directory, interval, trials))
+        _follow_in_lines(_statuses(directory, interval, trials, store))
 
 
 def status_lines(at: Status, now: float) -> list[str]:
@@ -42,7 +44,9 @@ def status_lines(at: Status, now: float) -> list[str]:
     from hyperparton.report.hyperparameters import describe_values
 
     of = f" of {at.total}" if at.total is not None else ""
-    place = f"at work: {at.at_work}" if at.at_work else ("all done" if at.complete else "nobody is at work on it")
+    unsure = f", as far as can be seen from here ({at.last_at_work})" if at.last_at_work else ""
+    idle = "all done" if at.complete else f"nobody is at work on it{unsure}"
+    place = f"at work: {at.at_work}" if at.at_work else idle
     stopped = f", {at.pruned} pruned" if at.pruned else ""
     lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed{stopped}; {place}"]
     if at.running:
@@ -70,16 +74,16 @@ def _line(text: str | None) -> str:
     return line if len(line) <= 150 else line[:147] + "..."
 
 
-def _statuses(directory: Path, interval: float, trials: int | None) -> Iterator[Status]:
+def _statuses(directory: Path, interval: float, trials: int | None, store: str | None) -> Iterator[Status]:
     """The status time and again, read anew where anything changed, until the scan ends."""
     from hyperparton.report.status import signature, status_of
 
     seen, at = "", None
     while True:
         # twice a minute it is read in any case: a process that was killed has changed no file
-        present = f"{signature(directory)} {time.monotonic() // 30}"
+        present = f"{signature(directory, store)} {time.monotonic() // 30}"
         if at is None or present != seen or at.running:
-            seen, at = present, status_of(directory, time.time(), trials)
+            seen, at = present, status_of(directory, time.time(), trials, store)
         yield at
         if at.complete or at.at_work is None:
             return

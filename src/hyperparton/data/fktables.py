@@ -6,9 +6,13 @@ A prediction is ``sum table[dat, chan, x] xf[chan, x]`` for one proton and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from pineappl.fk_table import FkTable  # pyright: ignore[reportMissingImports]: compiled, without stubs
@@ -52,6 +56,9 @@ def _operand(
     members = operands.operands[place]
     parts, rows, at = [], [], 0
     for member in members:
+        fault = theory.fault_of(member)
+        if fault is not None:
+            raise TheoryError(fault)
         part = read_fktable(theory.table(member))
         factor = np.full(len(part.values), operands.conversion_factor * operands.normalization.get(member, 1.0))
         for kind in cfactors:
@@ -103,26 +110,80 @@ def read_fktable(path: Path) -> FKTable:
 
     Raises `TheoryError` if it cannot be read or is not for one or two unpolarized protons.
     """
+    read = _read(path)
+    protons = len(read.convolutions)
+    if not 1 <= protons <= 2 or any(
+        pid != _PROTON or kind.polarized or kind.time_like for pid, kind in read.convolutions
+    ):
+        raise TheoryError(f"{path} is not for one or two unpolarized protons, which is all that is known here")
+    if not np.isfinite(read.values).all():
+        raise TheoryError(f"{path} has entries that are no finite numbers")
+    shape = (len(read.normalizations), len(read.channels), *[len(read.xgrid)] * protons)
+    x, steps = read.xgrid, np.diff(read.xgrid)
+    if read.values.shape != shape or not ((x > 0) & (x <= 1 + 1e-9)).all() or not (steps > 0).all():
+        raise TheoryError(f"{path} cannot be read as an FK table: its bins, channels and x nodes do not fit together")
+    if not (read.normalizations.all() and np.isfinite(read.normalizations).all() and 0 < read.scale2 < np.inf):
+        raise TheoryError(f"{path} cannot be read as an FK table: its scale or a width of a bin is no number above 0")
+    values = read.values / _by_row(read.normalizations, read.values)
+    weights = np.multiply.outer(x, x) if protons == 2 else x
+    channels = np.array([[_flavour(path, pid) for pid in channel] for channel in read.channels], dtype=int)
+    channels = channels.reshape(-1, protons) if protons == 2 else channels.ravel()
+    return FKTable(path.name, float(np.sqrt(read.scale2)), x, protons == 2, channels, values / weights)
+
+
+class _Contents(NamedTuple):
+    """What is read from a PineAPPL file."""
+
+    values: np.ndarray
+    """(dat, chan, x) or (dat, chan, x, x)"""
+    xgrid: np.ndarray
+    """(x,)"""
+    normalizations: np.ndarray
+    """(dat,) widths of the bins"""
+    channels: list[tuple[int, ...]]
+    convolutions: list[tuple[int, Any]]
+    """(hadron, kind of its distribution)"""
+    scale2: float
+    """GeV²"""
+
+
+def _read(path: Path) -> _Contents:
+    """A file by PineAPPL; raises `TheoryError` for one that it cannot read."""
     try:
-        table = FkTable.read(path)
-        values, xgrid = table.table(), np.asarray(table.x_grid(), dtype=float)
-        convolutions = [(each.pid, each.convolution_types) for each in table.convolutions]
+        with _panics_unsaid():
+            table = FkTable.read(path)
+            return _Contents(
+                table.table(),
+                np.asarray(table.x_grid(), dtype=float),
+                np.asarray(table.bin_normalizations(), dtype=float),
+                list(table.channels()),
+                [(each.pid, each.convolution_types) for each in table.convolutions],
+                float(table.fac0()),
+            )
     except BaseException as error:  # pineappl's panics are no Exceptions
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        raise TheoryError(f"{path} cannot be read as an FK table: {error}") from error
-    if not 1 <= len(convolutions) <= 2 or any(
-        pid != _PROTON or kind.polarized or kind.time_like for pid, kind in convolutions
-    ):
-        raise TheoryError(f"{path} is not for one or two unpolarized protons, which is all that is known here")
-    if not np.isfinite(values).all():
-        raise TheoryError(f"{path} has entries that are no finite numbers")
-    values = values / _by_row(np.asarray(table.bin_normalizations()), values)
-    hadronic = len(convolutions) == 2
-    weights = np.multiply.outer(xgrid, xgrid) if hadronic else xgrid
-    channels = np.array([[_flavour(path, pid) for pid in channel] for channel in table.channels()], dtype=int)
-    q0 = float(np.sqrt(table.fac0()))
-    return FKTable(path.name, q0, xgrid, hadronic, channels if hadronic else channels[:, 0], values / weights)
+        # of a panic: "called `Result::unwrap()` on an `Err` value: Other(reason", then a backtrace
+        reason = re.split(r"\s*\bstack backtrace", str(error), flags=re.IGNORECASE)[0].rpartition("Other(")[2].strip()
+        raise TheoryError(f"{path} cannot be read as an FK table: {reason or type(error).__name__}") from error
+
+
+@contextlib.contextmanager
+def _panics_unsaid() -> Iterator[None]:
+    """Drops what the body writes to standard error, where PineAPPL tells of a panic that it then raises."""
+    try:
+        said = os.dup(2)
+    except OSError:  # standard error is closed
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(said, 2)
+        os.close(said)
+        os.close(nothing)
 
 
 def _flavour(path: Path, pid: int) -> int:

@@ -159,12 +159,16 @@ def _find_inputs(
 
 
 def _expect_tables(wanted: Sequence[tuple[DatasetInput | LagrangeSet, Metadata]], theory: TheoryFolder) -> None:
-    """Raises `TheoryError` if FK tables or C-factors of the entries, each with its metadata, are not in the theory."""
+    """Raises `TheoryError` if FK tables or C-factors of the entries, each with its metadata, are missing or damaged."""
     files = [
         (metadata.name, operands_of(metadata), entry.cfac if isinstance(entry, DatasetInput) else ())
         for entry, metadata in wanted
     ]
     absent = missing_tables(theory, files)
+    names = dict.fromkeys(name for _, operands, _ in files for name in operands.names)
+    damaged = [] if absent else list(filter(None, map(theory.fault_of, names)))
+    if damaged:
+        raise TheoryError("\n".join(damaged))
     if absent:
         folders = ", ".join(str(path / "fastkernel") for path in theory.searched)
         raise TheoryError(

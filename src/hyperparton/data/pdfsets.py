@@ -10,10 +10,14 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from hyperparton.data.lhapdf_grid import Grid, read_grids
+from hyperparton.data.lhapdf_info import SetInfo, read_info
 from hyperparton.errors import PDFSetError
 
 __all__ = ["SHIPPED_SET", "PDFSet", "data_paths", "find_pdfset"]
@@ -24,31 +28,62 @@ _SHIPPED = Path(__file__).parent.parent / "lhapdf"
 #: PDG numbers; the quarks are u, d, s, c, b, t
 _PHOTON, _GLUON = 22, 21
 _QUARKS = (2, 1, 3, 4, 5, 6)
-#: of a grid, in x and in q, that bicubic interpolation needs
-_FEWEST_NODES = 4
+#: the partons that the evolution basis is made of
+_PARTONS = frozenset({_PHOTON, _GLUON, *_QUARKS, *(-pid for pid in _QUARKS)})
+#: relative: what may lie outside a grid by that much lies at its edge
+_ROUNDING = 1e-9
+#: entries that NeoPDF cannot do without, and a coupling that nobody asks for
+_INFO = """SetDesc: copy
+SetIndex: 0
+Format: lhagrid1
+NumMembers: 1
+Flavors: [{}]
+XMin: 1e-9
+XMax: 1
+QMin: 1
+QMax: 1e5
+AlphaS_Type: ipol
+AlphaS_Qs: [1, 10, 100]
+AlphaS_Vals: [0.4, 0.2, 0.1]
+"""
 
 
 def data_paths() -> tuple[Path, ...]:
     """The folders that are searched for PDF sets, in this order."""
     named = os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep)
     usual = [Path(prefix) / "share" / "LHAPDF" for prefix in (sys.prefix, "/usr/local", "/usr")]
-    return tuple(dict.fromkeys([*(Path(each).expanduser() for each in named if each), *usual, _SHIPPED]))
+    return tuple(dict.fromkeys([*(Path(os.path.expanduser(each)) for each in named if each), *usual, _SHIPPED]))
 
 
 def find_pdfset(name: str) -> PDFSet:
-    """The set of that name.  Raises `PDFSetError` with the places searched and the three ways out."""
+    """The set of that name, its `.info` read.
+
+    Raises `PDFSetError` with the places searched and the ways out, or with what is wrong with its `.info`.
+    """
     if name in {"", ".", ".."} or Path(name).name != name:
-        raise PDFSetError(f"a PDF set is named by its folder's name, given {name!r}")
+        raise PDFSetError(f"a PDF set is named by its folder's name, given {name[:80]!r}")
     for folder in data_paths():
-        path = folder / name
-        if (path / f"{name}.info").is_file():
-            return PDFSet(name, path)
+        if os.path.isfile(folder / name / f"{name}.info"):  # False too where a name cannot be one
+            found = PDFSet(name, folder / name)
+            assert found.info  # raises for a damaged one
+            return found
     places = ", ".join(map(str, data_paths()))
     raise PDFSetError(
-        f"PDF set {name!r} is not installed; searched: {places}. Either install it (for instance with `lhapdf install "
-        f"{name}`) and let LHAPDF_DATA_PATH name the folder that holds it, or take another set with --t0pdfset NAME, "
-        f"or take the one that ships with hyperparton: --t0pdfset {SHIPPED_SET}"
+        f"PDF set {name!r} is not installed{_left_half_way(name)}; searched: {places}. Either install it (for instance "
+        f"with `lhapdf install {name}`) and let LHAPDF_DATA_PATH name the folder that holds it, or take another set "
+        f"with --t0pdfset NAME, or take the one that ships with hyperparton: --t0pdfset {SHIPPED_SET}"
     )
+
+
+def _left_half_way(name: str) -> str:
+    """What is there of a set that is not installed: an archive, or a folder without its `.info`."""
+    for folder in data_paths():
+        for packed in (folder / f"{name}{ending}" for ending in (".tar.gz", ".tgz", ".tar")):
+            if os.path.isfile(packed):
+                return f" but lies packed in {packed}: unpack it there with tar -xf {packed.name}"
+        if os.path.isdir(folder / name):
+            return f": its folder {folder / name} has no file {name}.info"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -58,10 +93,15 @@ class PDFSet:
     name: str
     path: Path
 
+    @cached_property
+    def info(self) -> SetInfo:
+        """What its `.info` says; raises `PDFSetError` for one that is missing or damaged."""
+        return read_info(self.path / f"{self.name}.info")
+
     @property
     def members(self) -> int:
         """How many members it has, the central one (number 0) included."""
-        return len(list(self.path.glob(f"{self.name}_[0-9][0-9][0-9][0-9].dat")))
+        return self.info.members
 
     def evolution_basis(self, x: np.ndarray, q: float, members: Sequence[int] | None = None) -> np.ndarray:
         """(member, evol, x) x f(x, q) of the members named, or of all, at `x` (x,) and `q` in GeV.
@@ -75,25 +115,49 @@ class PDFSet:
         return np.array([self._member(number, np.asarray(x, dtype=float), q) for number in numbers])
 
     def _member(self, number: int, x: np.ndarray, q: float) -> np.ndarray:
-        from neopdf.pdf import PDF  # pyright: ignore[reportMissingImports]: compiled, without stubs
-
         path = self.path / f"{self.name}_{number:04d}.dat"
-        _check_grid(path)
-        pdf = PDF.mkPDF_lhapdf_file(str(path))
-        q2 = _inside(q**2, pdf.q2_min(), pdf.q2_max(), f"q² of {self.name}")
-        nodes = [_inside(float(node), pdf.x_min(), pdf.x_max(), f"x of {self.name}") for node in x]
-        pids = [int(pid) for pid in pdf.pids()]
-        values = np.asarray(pdf.xfxQ2s(pids, nodes, [q2])).reshape(len(pids), len(nodes))
-        by_pid = dict(zip(pids, values, strict=True))
-        if 0 in by_pid:  # LHAPDF's other number of the gluon
-            by_pid.setdefault(_GLUON, by_pid[0])
+        grids = read_grids(path)
+        flavours = {pid or _GLUON for pid in grids[0].flavours}
+        if flavours != self.info.flavours:
+            known, here = (", ".join(map(str, sorted(each))) for each in (self.info.flavours, flavours))
+            raise PDFSetError(f"{path} has the flavours {here}, but {self.name}.info lists {known}")
+        grid = next((each for each in grids if q <= each.q[-1] * (1 + _ROUNDING)), grids[-1])
+        q2 = _inside(q * q, grid.q[0] ** 2, grid.q[-1] ** 2, f"q² of {self.name}")
+        nodes = [_inside(float(node), grid.x[0], grid.x[-1], f"x of {self.name}") for node in x]
+        pids = [pid for pid in grid.flavours if (pid or _GLUON) in _PARTONS]
+        values = _interpolate(grids, pids, nodes, q2)
+        if not np.isfinite(values).all():
+            raise PDFSetError(f"{path} has knots or numbers between which nothing finite can be interpolated")
+        by_pid = {pid or _GLUON: row for pid, row in zip(pids, values, strict=True)}
         return _rotate(by_pid, len(nodes))
+
+
+def _interpolate(grids: Sequence[Grid], pids: list[int], x: list[float], q2: float) -> np.ndarray:
+    """(flav, x) x f of grids that were checked, by NeoPDF.
+
+    NeoPDF ends the process on an entry or a number that it does not know.  So it is given a copy of what was checked,
+    with a head and an `.info` of our own: of the set's it would use nothing for x f.
+    """
+    from neopdf.pdf import PDF  # pyright: ignore[reportMissingImports]: compiled, without stubs
+
+    info = _INFO.format(", ".join(map(str, grids[0].flavours)))
+    try:
+        with TemporaryDirectory(prefix="hyperparton-pdf-") as name:
+            folder = Path(name) / "set"
+            folder.mkdir()
+            (folder / "set.info").write_text(info, encoding="ascii")
+            blocks = ["PdfType: central\nFormat: lhagrid1", *("\n".join(grid.lines) for grid in grids), ""]
+            (folder / "set_0000.dat").write_text("\n---\n".join(blocks), encoding="ascii")
+            pdf = PDF.mkPDF_lhapdf_file(str(folder / "set_0000.dat"))
+        return np.asarray(pdf.xfxQ2s(pids, x, [q2])).reshape(len(pids), len(x))
+    except OSError as error:
+        raise PDFSetError(f"a PDF set is read through a copy in the temporary folder: {error}") from error
 
 
 def _inside(value: float, low: float, high: float, what: str) -> float:
     """`value`, moved to the edge if rounding put it outside."""
     near = float(np.clip(value, low, high))
-    if not np.isclose(near, value, rtol=1e-9, atol=0.0):
+    if not np.isclose(near, value, rtol=_ROUNDING, atol=0.0):
         raise PDFSetError(f"{what} goes from {low:g} to {high:g}, asked for {value:g}")
     return near
 
@@ -110,35 +174,3 @@ def _rotate(by_pid: dict[int, np.ndarray], size: int) -> np.ndarray:
 def _nonsinglets(quarks: list[np.ndarray]) -> list[np.ndarray]:
     """The sum of the first n quarks minus n times the next, each (x,), for n = 1 to 5."""
     return [np.sum(quarks[:n], axis=0) - n * quarks[n] for n in range(1, len(quarks))]
-
-
-def _check_grid(path: Path) -> None:
-    """That a grid file is complete: NeoPDF ends the process on one that is not."""
-    if not path.is_file():
-        raise PDFSetError(f"PDF set {path.parent.name} has no member file {path.name}")
-    blocks = path.read_text(encoding="utf-8", errors="replace").split("\n---")
-    head, *grids, rest = blocks if len(blocks) > 2 else [*blocks, "", ""]
-    complete = "lhagrid1" in head and not rest.strip() and all(_is_grid(grid) for grid in grids) and bool(grids)
-    if not complete:
-        raise PDFSetError(f"{path} is not a whole grid in LHAPDF's format (lhagrid1)")
-    for grid in grids:
-        sizes = [len(line.split()) for line in grid.strip().split("\n")[:2]]
-        if min(sizes) < _FEWEST_NODES:
-            nodes = f"{sizes[0]} x and {sizes[1]} q"
-            raise PDFSetError(f"{path} has a grid of {nodes}: bicubic interpolation needs {_FEWEST_NODES} of each")
-
-
-def _is_grid(block: str) -> bool:
-    """Three lines (rising x, rising q, flavours), then a line for each pair of x and q: a finite number per flavour."""
-    lines = block.strip().split("\n")
-    if len(lines) < 4:
-        return False
-    try:
-        x, q = (np.array(line.split(), dtype=float) for line in lines[:2])
-        flavours = np.array(lines[2].split(), dtype=int)
-        values = np.array(" ".join(lines[3:]).split(), dtype=float)
-    except ValueError:
-        return False
-    rising = all(np.isfinite(nodes).all() and (np.diff(nodes) > 0).all() for nodes in (x, q))
-    fits = len(lines) - 3 == len(x) * len(q) and len(values) == len(x) * len(q) * len(flavours)
-    return rising and fits and len(set(flavours)) == len(flavours) and bool(np.isfinite(values).all())

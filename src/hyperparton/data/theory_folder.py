@@ -7,17 +7,19 @@ and ``theory_<id>/theory_card.yaml`` (or the card of that number in nnpdf-data).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hyperparton.data.commondata import CFACTORS, THEORY_CARDS, FKOperands, read_yaml
+from hyperparton.data.manifest import fault_of_card, fault_of_table, read_manifest
 from hyperparton.data.types import FitData, TheorySource
 from hyperparton.errors import TheoryError
 from hyperparton.files import checksum
 
 __all__ = [
+    "CARD",
     "ENVIRONMENT",
     "SHIPPED",
     "TABLE_SUFFIX",
@@ -32,7 +34,9 @@ __all__ = [
 ENVIRONMENT = "HYPERPARTON_THEORY"
 SHIPPED = Path(__file__).parent.parent / "theories"
 TABLE_SUFFIX = ".pineappl.lz4"
-_NEEDED = ("PTO", "FNS", "IC")
+CARD = "theory_card.yaml"
+#: entries of a theory card that cuts ask for, and what they are
+_NEEDED = {"PTO": (int, "a whole number"), "FNS": (str, "text"), "IC": (int, "0 or 1"), "ID": (object, "")}
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,16 @@ class TheoryFolder:
     card: dict[str, Any]
     searched: tuple[Path, ...] = ()
     """the folders that were looked into, this one last"""
+    manifest: Mapping[str, Any] | None = None
+    """what lies beside the tables, with the checksum of each"""
 
     def table(self, name: str) -> Path:
         """Where the FK table of that name is, or should be."""
         return self.source.path / "fastkernel" / f"{name}{TABLE_SUFFIX}"
+
+    def fault_of(self, name: str) -> str | None:
+        """Why the file of a table is not the one that the manifest names; None if it is, or without a manifest."""
+        return fault_of_table(self.manifest, name, self.table(name))
 
     def cfactor(self, kind: str, table: str) -> Path:
         """The C-factor file of an FK table: the theory's own, or nnpdf-data's."""
@@ -62,36 +72,68 @@ def find_theory(theoryid: int, folder: str | Path | None = None) -> TheoryFolder
     if no folder has it (an explicit `folder` is the only one looked into), or if its card is missing or another's.
     """
     searched = []
-    for place, origin in theory_places() if folder is None else [(Path(folder).expanduser(), "--theory")]:
-        path = place if (place / "fastkernel").is_dir() else place / f"theory_{theoryid}"
+    for place, origin in theory_places() if folder is None else [(_path(folder), "--theory")]:
+        path = place if os.path.isdir(place / "fastkernel") else place / f"theory_{theoryid}"
         searched.append(path)
-        if (path / "fastkernel").is_dir():
+        if os.path.isdir(path / "fastkernel"):
+            _expect_pineappl(path / "fastkernel")
             source = TheorySource(theoryid=theoryid, path=path, origin=origin)
-            return TheoryFolder(source=source, card=_card(source), searched=tuple(searched))
-    shipped = sorted(path.name.removeprefix("theory_") for path in SHIPPED.glob("theory_*"))
+            manifest = read_manifest(path)
+            return TheoryFolder(source, _card(source, manifest), tuple(searched), manifest)
+    shipped = ", ".join(sorted(path.name.removeprefix("theory_") for path in SHIPPED.glob("theory_*")))
     raise TheoryError(
-        f"theory {theoryid} is not there; searched: {', '.join(map(str, searched))}. Give its folder with --theory or "
-        f"{ENVIRONMENT}, or choose one that ships with hyperparton: {', '.join(shipped) or 'none'}"
+        f"theory {theoryid} is not there{_packed(searched)}; searched: {', '.join(map(str, searched))}. Give its "
+        f"folder with --theory or {ENVIRONMENT}, or choose one that ships with hyperparton: {shipped or 'none'}"
     )
+
+
+def _packed(searched: Sequence[Path]) -> str:
+    """The clause that a theory lies in an archive, if it does."""
+    for path in searched:
+        for packed in (path.parent, *(path.with_name(f"{path.name}{ending}") for ending in (".tgz", ".tar.gz"))):
+            if os.path.isfile(packed):
+                return f" as a folder, but {packed} is: unpack it with tar -xf, and give the folder"
+    return ""
+
+
+def _expect_pineappl(folder: Path) -> None:
+    """Raises `TheoryError` for tables in the format that NNPDF had before PineAPPL's, where there are no others."""
+    old = next(folder.glob("FK_*.dat"), None)
+    if old is not None and next(folder.glob(f"*{TABLE_SUFFIX}"), None) is None:
+        raise TheoryError(
+            f"{folder} has FK tables in NNPDF's old format, such as {old.name}, which is not read; accepted are "
+            f"PineAPPL's tables, <name>{TABLE_SUFFIX}, which NNPDF's newer theories have and `hyperparton theory "
+            "build` makes"
+        )
 
 
 def theory_places() -> list[tuple[Path, str]]:
     """The folders that are searched for theories without `--theory`, in this order, and what names each of them."""
     named = os.environ.get(ENVIRONMENT, "").split(os.pathsep)
-    return [*((Path(each).expanduser(), ENVIRONMENT) for each in named if each), (SHIPPED, "shipped with hyperparton")]
+    return [*((_path(each), ENVIRONMENT) for each in named if each), (SHIPPED, "shipped with hyperparton")]
 
 
-def _card(source: TheorySource) -> dict[str, Any]:
-    own = source.path / "theory_card.yaml"
-    path = own if own.is_file() else THEORY_CARDS / f"{source.theoryid}.yaml"
+def _path(folder: str | Path) -> Path:
+    return Path(os.path.expanduser(folder))
+
+
+def _card(source: TheorySource, manifest: Mapping[str, Any] | None) -> dict[str, Any]:
+    own = source.path / CARD
+    path = own if os.path.lexists(own) else THEORY_CARDS / f"{source.theoryid}.yaml"
     if not path.is_file():
         raise TheoryError(f"theory {source.theoryid} has no theory card, neither {own} nor {path.name} in nnpdf-data")
     card = read_theory_card(path)
-    absent = [key for key in (*_NEEDED, "ID") if not isinstance(card, dict) or key not in card]
+    absent = [key for key in _NEEDED if not isinstance(card, dict) or key not in card]
     if absent:
         raise TheoryError(f"the theory card {path} lacks {', '.join(absent)}")
+    for key, (kind, accepted) in _NEEDED.items():
+        if not isinstance(card[key], kind):
+            raise TheoryError(f"the theory card {path}: {key} must be {accepted}, given {str(card[key])[:60]!r}")
     if str(card["ID"]).replace("_", "") != str(source.theoryid):
         raise TheoryError(f"the theory card {path} is of theory {card['ID']}, the runcard asks for {source.theoryid}")
+    fault = fault_of_card(manifest, path) if path == own else None
+    if fault is not None:
+        raise TheoryError(fault)
     return card
 
 
@@ -109,7 +151,7 @@ def missing_tables(theory: TheoryFolder, wanted: Sequence[tuple[str, FKOperands,
     for dataset, operands, kinds in wanted:
         files = [theory.table(name) for name in operands.names]
         files += [theory.cfactor(kind, name) for kind in kinds for name in operands.names]
-        absent = [path.name for path in files if not path.is_file()]
+        absent = [path.name for path in files if not os.path.isfile(path)]
         if absent:
             lines.append(f"{dataset}: {', '.join(absent)}")
     return lines

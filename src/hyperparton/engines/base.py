@@ -28,7 +28,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from hyperparton.errors import EngineError
-from hyperparton.space.samplers import Sampler, freeze
+from hyperparton.space.frozen import freeze
+from hyperparton.space.samplers import Sampler
 from hyperparton.space.tree import samplers_by_label
 from hyperparton.trials.trial import Outcome
 

@@ -61,9 +61,11 @@ class _Strategy:
 
     def __init__(self, space: OptunaSpace) -> None:
         self._space = space
-        self._numeric = sorted(label for label, s in space.samplers.items() if not isinstance(s, Choice))
-        if not self._numeric:
+        ranges = {label: s for label, s in space.samplers.items() if not isinstance(s, Choice)}
+        if not ranges:
             raise EngineError("the engine optuna:cmaes needs a range to scan, the space holds choices only")
+        # those of one value stand here only where there are no others
+        self._numeric = sorted(label for label, s in ranges.items() if s.cells != 1) or sorted(ranges)
         size = len(self._numeric)
         self._cma = cmaes.CMA(np.full(size, 0.5), 0.25, bounds=np.tile([0.0, 1.0], (size, 1)), seed=0)
         self._waiting: list[Outcome] = []

@@ -12,6 +12,7 @@ that raised, or whose loss is NaN, is left out of what TPE looks at.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from hyperparton.space.tree import replace_samplers
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["HyperoptEngine"]
+
+#: hyperopt takes widths of distributions below 1e-12 for 1e-12, and its narrowest has a hundredth of the range
+_NARROWEST = 1e-9
 
 #: the one failure without a usable result that hyperopt's TPE keeps: infinity is a loss, the worst
 _KEPT_FAILURES = (None, "InfiniteLoss")
@@ -107,7 +111,7 @@ def _compile(node: Any, known: dict[str, Any]) -> Any:
 def _expression(sampler: Sampler, known: dict[str, Any]) -> Any:
     if isinstance(sampler, Choice):
         return hp.choice(sampler.label, [_compile(option, known) for option in sampler.options])
-    if is_extreme(sampler):
+    if _by_share(sampler):
         return hp.uniform(sampler.label, 0.0, 1.0)
     if isinstance(sampler, Uniform):
         return hp.uniform(sampler.label, sampler.lower, sampler.upper)
@@ -116,6 +120,18 @@ def _expression(sampler: Sampler, known: dict[str, Any]) -> Any:
     shift = _shift(sampler)
     grid = hp.quniform(sampler.label, sampler.lower - shift, sampler.upper - shift, sampler.step)
     return scope.int(grid) if sampler.make_int else grid
+
+
+def _by_share(sampler: Sampler) -> bool:
+    """Whether hyperopt draws the share and not the value."""
+    if isinstance(sampler, Choice):
+        return False
+    width = (
+        math.log(sampler.upper) - math.log(sampler.lower)
+        if isinstance(sampler, LogUniform)
+        else (sampler.upper - sampler.lower)
+    )
+    return width < _NARROWEST or is_extreme(sampler)
 
 
 def _shift(sampler: QUniform) -> float:
@@ -127,7 +143,7 @@ def _from_hyperopt(sampler: Sampler, drawn: Any) -> float | int:
     """hyperopt's number as the sampler's value."""
     if isinstance(sampler, Choice):
         return int(drawn)
-    if is_extreme(sampler):
+    if _by_share(sampler):
         return sampler.value_at(float(drawn))
     if isinstance(sampler, QUniform):
         return sampler.snap(float(drawn) + _shift(sampler))
@@ -136,7 +152,7 @@ def _from_hyperopt(sampler: Sampler, drawn: Any) -> float | int:
 
 def _to_hyperopt(sampler: Sampler, value: Any) -> float | int:
     """The sampler's value as the number that hyperopt drew, bit for bit; of an extreme range its share."""
-    if is_extreme(sampler):
+    if _by_share(sampler):
         return sampler.share(value)
     if isinstance(sampler, QUniform):
         return round((value - _shift(sampler)) / sampler.step) * sampler.step

@@ -84,6 +84,8 @@ class OptunaSpace:
         known = {**joint, **fixed}
 
         def value_of(ours: Sampler) -> Any:
+            if ours.cells == 1 and not isinstance(ours, Choice):
+                return ours.lower
             label, distribution = ours.label, self.distributions[ours.label]
             drawn = known[label] if label in known else sampler.sample_independent(study, trial, label, distribution)
             return self.from_optuna(label, drawn)
@@ -95,7 +97,8 @@ def _distribution(sampler: Sampler) -> BaseDistribution:
     if isinstance(sampler, Choice):
         return CategoricalDistribution(range(sampler.cells))
     if is_extreme(sampler):
-        return FloatDistribution(0.0, 1.0)
+        # of one value Optuna knows that there is nothing to learn
+        return FloatDistribution(0.5, 0.5) if sampler.cells == 1 else FloatDistribution(0.0, 1.0)
     if isinstance(sampler, QUniform):
         return IntDistribution(0, sampler.count)
     return FloatDistribution(sampler.lower, sampler.upper, log=isinstance(sampler, LogUniform))

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -45,8 +48,8 @@ class ExportedStudy:
     """trials that were left out"""
 
 
-def export_study(trials: Sequence[Trial], space: Mapping[str, Any], storage: str, name: str) -> ExportedStudy:
-    """Add the finished ones of `trials` to the study `name` in the `storage` (a URL as Optuna takes it).
+def export_study(trials: Sequence[Trial], space: Mapping[str, Any], storage: str | Path, name: str) -> ExportedStudy:
+    """Add the finished ones of `trials` to the study `name` in the `storage`: a URL as Optuna takes it, or a file.
 
     The study is made if it is not there; trials that it has already are left as they are. Raises StoreError if the
     storage cannot be opened, if it holds another study of this name, or if a trial is not of this space.
@@ -61,12 +64,24 @@ def export_study(trials: Sequence[Trial], space: Mapping[str, Any], storage: str
     return ExportedStudy(name, len(new), len(exported) - len(new), len(trials) - len(finished))
 
 
-def _study(storage: str, name: str, space: str) -> optuna.Study:
+def _opened(storage: str | Path) -> Any:
+    """Optuna's storage; a file is opened by its name, as in a URL `?`, `#` and `%` would mean something."""
+    if isinstance(storage, str):
+        return storage
+    connect = partial(sqlite3.connect, storage)
+    return optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": connect})
+
+
+def _study(storage: str | Path, name: str, space: str) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+        study = optuna.create_study(
+            storage=_opened(storage), study_name=name, direction="minimize", load_if_exists=True
+        )
     except Exception as fault:  # Optuna passes on what its databases' drivers raise, each a family of its own
-        raise StoreError(f"Optuna cannot open {storage!r}, accepted: sqlite:///FILE or another URL: {fault}") from fault
+        raise StoreError(
+            f"Optuna cannot open {str(storage)!r}, accepted: sqlite:///FILE or another URL: {fault}"
+        ) from fault
     held = study.user_attrs.get(_SPACE)
     if held is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(_SPACE, space)

@@ -5,6 +5,7 @@ Such a file holds one replica: kernels and biases of the network, and the expone
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import jax
 import numpy as np
 
 from hyperparton.errors import WeightsError
+from hyperparton.files import part_of
 from hyperparton.pdf.model import PDFModel
 
 __all__ = ["read_weights", "write_weights"]
@@ -23,6 +25,8 @@ Parameters = dict[str, Any]
 #: where Keras keeps the network of a single replica, and the exponents
 _NETWORK = "layers/meta_model/layers/meta_model/layers"
 _EXPONENTS = "layers/preprocessing/vars"
+#: of one array: what is larger comes from damage, and would fill the memory
+_LARGEST = 10_000_000
 
 
 def read_weights(path: str | Path, model: PDFModel, count: int = 1) -> Parameters:
@@ -31,17 +35,21 @@ def read_weights(path: str | Path, model: PDFModel, count: int = 1) -> Parameter
     Raises WeightsError if the file is not there, is no such file, or is one of another network.
     """
     h5py = _h5py()
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"{path}: there is no such file of weights")
     try:
         with h5py.File(path, "r") as file:
-            missing = [place for place in (_NETWORK, _EXPONENTS) if place not in file]
+            missing = [place for place in (_NETWORK, _EXPONENTS) if not isinstance(file.get(place), h5py.Group)]
             if missing:
                 raise WeightsError(f"{path}: no weights of an n3fit replica: it lacks {missing[0]}")
-            arrays = _layers(file[_NETWORK])
-            exponents = _variables(file[_EXPONENTS])
+            arrays = _layers(path, file[_NETWORK])
+            exponents = _variables(path, file[_EXPONENTS])
+    except WeightsError:
+        raise
     except OSError as fault:
         raise WeightsError(f"{path}: cannot be read as HDF5: {fault}") from fault
+    except Exception as fault:  # h5py raises KeyError, RuntimeError, ValueError and others for damaged files
+        raise WeightsError(f"{path}: this file of weights is damaged: {' '.join(str(fault).split())}") from fault
     parameters = {"layers": _network(path, model, arrays), "exponents": _exponents(path, model, exponents)}
     return jax.tree.map(lambda value: np.repeat(np.asarray(value, np.float32)[None], count, axis=0), parameters)
 
@@ -54,15 +62,15 @@ def write_weights(path: str | Path, model: PDFModel, parameters: Parameters, ind
         kernel, bias = np.asarray(layer["kernel"][index]), np.asarray(layer["bias"][index])
         dense += list(zip(kernel, bias, strict=True)) if model.architecture.per_flavour else [(kernel, bias)]
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(path, "w") as file:
+        # that version of HDF5 has checksums of all but the numbers
+        with part_of(Path(path)) as part, h5py.File(part, "w", libver="v110") as file:
             for i, pair in enumerate(dense):
                 for j, array in enumerate(pair):
-                    file[f"{_NETWORK}/{_name(i)}/vars/{j}"] = np.asarray(array, np.float32)
+                    _write(file, f"{_NETWORK}/{_name(i)}/vars/{j}", array)
             for i, (kind, element) in enumerate(_order(model)):
-                value = np.asarray(parameters["exponents"][kind][index, element], np.float32)
-                file[f"{_EXPONENTS}/{i}"] = value.reshape(1, 1)
-    except OSError as fault:
+                value = np.asarray(parameters["exponents"][kind][index, element])
+                _write(file, f"{_EXPONENTS}/{i}", value.reshape(1, 1))
+    except (OSError, RuntimeError) as fault:  # a RuntimeError is what h5py makes of a full disk when it closes a file
         raise WeightsError(f"{path}: cannot be written: {fault}") from fault
 
 
@@ -78,17 +86,33 @@ def _name(i: int) -> str:
     return "dense" if i == 0 else f"dense_{i}"
 
 
-def _layers(group: Any) -> list[list[np.ndarray]]:
+def _write(file: Any, place: str, array: np.ndarray) -> None:
+    """An array with a checksum, which HDF5 compares when it is read."""
+    file.create_dataset(place, data=np.asarray(array, np.float32), chunks=array.shape, fletcher32=True)
+
+
+def _layers(path: str | Path, group: Any) -> list[list[np.ndarray]]:
     """Kernel and bias of each dense layer, in the order of their numbers."""
     layers = {}
     for name, entry in group.items():
-        if numbered := re.fullmatch(r"dense(?:_(\d+))?", name):
-            layers[int(numbered[1] or 0)] = _variables(entry["vars"])
+        if numbered := re.fullmatch(r"dense(?:_([0-9]{1,9}))?", name):
+            layers[int(numbered[1] or 0)] = _variables(path, entry["vars"])
     return [layers[i] for i in sorted(layers)]
 
 
-def _variables(group: Any) -> list[np.ndarray]:
-    return [np.asarray(group[name]) for name in sorted(group, key=int)]
+def _variables(path: str | Path, group: Any) -> list[np.ndarray]:
+    """The arrays 0, 1, 2, ... of a group."""
+    arrays = [group.get(str(number)) for number in range(len(group))]
+    for place, array in enumerate(arrays):
+        where = f"{path}: {group.name}/{place}"
+        if getattr(array, "dtype", np.dtype(object)).kind != "f" or getattr(array, "shape", None) is None:
+            raise WeightsError(f"{where} must be an array of numbers")
+        if array.size > _LARGEST:
+            raise WeightsError(f"{where} has {array.size:,} numbers; no network here has so many")
+    found = [np.asarray(array) for array in arrays]
+    if not all(np.isfinite(array).all() for array in found):
+        raise WeightsError(f"{path}: {group.name} has weights that are no finite numbers")
+    return found
 
 
 def _network(path: Any, model: PDFModel, arrays: Sequence[Sequence[np.ndarray]]) -> list[dict[str, np.ndarray]]:

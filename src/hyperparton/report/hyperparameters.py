@@ -78,8 +78,6 @@ class Column:
     def scaled(self) -> np.ndarray:
         """(trial,) numbers from 0 to 1 along the axis on which they are drawn; NaN where it does not apply."""
         numbers, axis = self.numbers(), self.axis
-        if axis.lower == axis.upper:
-            return np.full_like(numbers, 0.5)
         return np.array([np.nan if np.isnan(number) else axis.share(number) for number in numbers.tolist()])
 
 

@@ -1,22 +1,25 @@
 """Reading scans for a report: their trials, whoever wrote them, and what is known of how they were made.
 
-Beside a `tries.json` of hyperparton lies the scan's store, or the folder names the database of a scan that many join.
-That also knows of running trials, of trials that were started again, and of those that are not in `tries.json` yet. It
-is only read, so a scan at work is not disturbed; where it is missing or cannot be opened, `tries.json` alone is read.
+Beside a `tries.json` of hyperparton lies the scan's store. That also knows of running trials, of trials that were
+started again, and of those that are not in `tries.json` yet. It is read as a copy, so nothing in a folder is touched;
+where it is missing or cannot be read, `tries.json` alone is read. The database of a scan that many join lies elsewhere:
+it is opened only if the user names it, as a folder of somebody else may name any.
 """
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os.path import isfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from hyperparton.errors import StoreError
+from hyperparton.files import lock_holder
+from hyperparton.trials.look import looked_at
 from hyperparton.trials.scan_folder import ScanFolder
-from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import NEW, RUNNING, Trial
 from hyperparton.trials.tries_entry import from_tries, to_tries
 from hyperparton.trials.tries_read import read_trials
@@ -49,9 +52,12 @@ class Scan:
         return self.folder.tries
 
 
-def read_scans(paths: Sequence[str | Path]) -> list[Scan]:
-    """The scans of several folders or files, each with a name of its own; raises StoreError."""
-    scans = [scan for path in paths for scan in _scans_at(Path(path))]
+def read_scans(paths: Sequence[str | Path], store: str | None = None) -> list[Scan]:
+    """The scans of several folders or files, each with a name of its own; raises StoreError.
+
+    `store` is the URL of the store that those joined which have none of their own.
+    """
+    scans = [scan for path in paths for scan in _scans_at(Path(path), store)]
     names = [scan.name for scan in scans]
     if len(scans) == 1:
         return scans
@@ -70,76 +76,83 @@ def _named(scan: Scan, name: str) -> Scan:
     return replace(scan, name=name, trials=tuple(replace(trial, scan=name) for trial in scan.trials))
 
 
-def _scans_at(path: Path) -> list[Scan]:
+def _scans_at(path: Path, store: str | None) -> list[Scan]:
     folders = ScanFolder.find_all(path)
     if len(folders) == 1:
-        return [_read(folders[0], _label(path, folders[0]))]
-    return [_read(folder, f"{path.resolve().name}/{folder.replica.name}") for folder in folders]
+        return [_read(folders[0], _label(path, folders[0]), store)]
+    return [_read(folder, f"{path.resolve().name}/{folder.replica.name}", store) for folder in folders]
 
 
-def read_scan(path: str | Path) -> Scan:
-    """The scan of a folder or of a `tries.json`; raises StoreError if there is none or it cannot be read."""
+def read_scan(path: str | Path, store: str | None = None) -> Scan:
+    """The scan of a folder or of a `tries.json`; raises StoreError if there is none or it cannot be read.
+
+    `store` is the URL of the store that it joined, if it has none of its own.
+    """
     folder = ScanFolder.find_all(path)[0]
-    return _read(folder, _label(Path(path), folder))
+    return _read(folder, _label(Path(path), folder), store)
 
 
-def _read(folder: ScanFolder, name: str) -> Scan:
+def _read(folder: ScanFolder, name: str, store: str | None) -> Scan:
     notes: list[str] = []
-    trials, metadata = _from_store(folder, notes)
+    trials, metadata = _from_store(folder, store, notes)
+    if trials is None:
+        trials = read_trials(folder.tries) if isfile(folder.tries) else []
     return Scan(
         name=name,
         folder=folder,
-        trials=tuple(read_trials(folder.tries) if trials is None else trials),
-        runcard=folder.runcard.read_text(encoding="utf-8") if folder.runcard.is_file() else None,
+        trials=tuple(trials),
+        runcard=_text(folder.runcard),
         settings=_settings(metadata.get("scan", {})),
         total=folder.asked_for(),
         notes=tuple(notes),
     )
 
 
+def _text(path: Path) -> str | None:
+    """What is in the card's file, bytes that are no UTF-8 as marks; None without one that can be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") if isfile(path) else None
+    except OSError:
+        return None
+
+
 def _label(path: Path, folder: ScanFolder) -> str:
-    if path.is_file() and folder.path == path.parent:
+    if isfile(path) and folder.path == path.parent:
         return path.resolve().stem
     return folder.path.resolve().name
 
 
-def _from_store(folder: ScanFolder, notes: list[str]) -> tuple[list[Trial] | None, dict[str, Any]]:
+def _from_store(folder: ScanFolder, url: str | None, notes: list[str]) -> tuple[list[Trial] | None, dict[str, Any]]:
     """The trials of the scan's store as `tries.json` would have them, and its metadata; None without a store."""
-    url = folder.joined_store()
-    if not folder.store.is_file() and url is None:
+    file = folder.store_inside()
+    if file is None and url is None:
+        if (joined := folder.joined_store()) is not None:
+            asked = f": --store {shlex.quote(joined)} reads it" if joined.isprintable() else ""
+            notes.append(f"the scan joined a store elsewhere, which may be further than this folder{asked}")
         return None, {}
     try:
-        with _opened(folder.store, url) as store:
+        with looked_at(url or "" if file is None else file) as store:
             known = {trial.number: trial for trial in store.trials()}
             for number in range(store.next_number()):
                 if number not in known:
                     known[number] = store.get(number)
             metadata = store.metadata()
     except StoreError as fault:
-        if not folder.tries.is_file():
+        if not isfile(folder.tries):
             raise
         notes.append(f"the store could not be read, so running trials are not shown: {fault}")
         return None, {}
-    return [_as_written(known[number]) for number in sorted(known)], metadata
+    # a scan of its own works while its folder is locked
+    ended = file == folder.store and lock_holder(folder.lock).held is False
+    return [_as_written(known[number], ended) for number in sorted(known)], metadata
 
 
-def _as_written(trial: Trial) -> Trial:
-    """As `tries.json` would have it; one whose process no longer renews its lease waits for another."""
-    left = trial.state == RUNNING and trial.lease_end is not None and trial.lease_end < time.time() - _CLOCKS
+def _as_written(trial: Trial, ended: bool) -> Trial:
+    """As `tries.json` would have it; one whose process ended, or no longer renews its lease, waits for another."""
+    late = trial.lease_end is not None and trial.lease_end < time.time() - _CLOCKS
+    left = trial.state == RUNNING and (ended or late)
     written = from_tries(to_tries(replace(trial, state=NEW) if left else trial))
     return replace(written, attempts=trial.attempts)
-
-
-def _opened(place: Path, url: str | None) -> TrialStore:
-    """The store of the folder itself, which only one process may write, or else the one that it names."""
-    if place.is_file():
-        from hyperparton.trials.sql import SqlStore
-
-        return SqlStore(f"sqlite:///file:{quote(str(place.resolve()))}?mode=ro&uri=true", create=False, name=str(place))
-    from hyperparton.trials.shared_folder import open_store
-
-    assert url is not None
-    return open_store(url, create=False)
 
 
 def _settings(kept: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The state of a scan at work: what is done, what runs, how fast it goes and how long it will take.
 
-Of a scan that many join, the store that the folder names is read: it knows what other folders' jobs run and finished.
+Of a scan that many join, the store that the user names is read: it knows what other folders' jobs run and finished.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from os.path import isfile
 from pathlib import Path
 
 from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
-from hyperparton.host import is_alive
 from hyperparton.report.scans import Scan, read_scan
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.trial import Trial, ranked
@@ -50,6 +51,8 @@ class Status:
     """until all trials that were asked for are done, at the present rate"""
     at_work: str | None
     """who holds the folder: host and process; else how many work on a joined scan elsewhere; None if nobody does"""
+    last_at_work: str | None = None
+    """who was at work, and when, where this host cannot be sure that nobody is any more"""
     notes: tuple[str, ...] = ()
 
     @property
@@ -61,13 +64,13 @@ class Status:
         return self.total is not None and self.finished >= self.total
 
 
-def signature(path: str | Path) -> str:
-    """Changes when anything changes that `status_of` would read, or may have changed in a database."""
+def signature(path: str | Path, store: str | None = None) -> str:
+    """Changes when anything changes that `status_of` would read, or may have changed in the database `store`."""
     try:
         folders = ScanFolder.find_all(path)
     except StoreError:
         folders = [ScanFolder(path)]
-    joined = f"{int(time.time() / _DATABASE_LOOK)}" if any(folder.joined_store() for folder in folders) else ""
+    joined = f"{int(time.time() / _DATABASE_LOOK)}" if store is not None else ""
     return ";".join([joined, *(_stamp(file) for folder in folders for file in folder.watched())])
 
 
@@ -76,12 +79,15 @@ def _stamp(path: Path) -> str:
         state = path.stat()
     except OSError:
         return "-"
-    return f"{state.st_mtime_ns}:{state.st_size}" if path.is_file() else "d"
+    return f"{state.st_mtime_ns}:{state.st_size}" if isfile(path) else "d"
 
 
-def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
-    """The status of the scan in a folder at `now` (seconds since 1970); raises StoreError if there is none."""
-    scan = read_scan(path)
+def status_of(path: str | Path, now: float, total: int | None = None, store: str | None = None) -> Status:
+    """The status of the scan in a folder at `now` (seconds since 1970); raises StoreError if there is none.
+
+    `store` is the URL of the store that the scan joined.
+    """
+    scan = read_scan(path, store)
     asked = total if total is not None else scan.total
     trials = scan.trials
     ok = [trial for trial in trials if trial.ok]
@@ -89,6 +95,7 @@ def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
     pruned = sum(1 for trial in trials if trial.pruned)
     running = tuple(trial for trial in trials if trial.status == "running")
     per_trial = _seconds_per_trial([trial for trial in trials if trial.finished])
+    at_work, last_at_work = _holder(scan)
     remaining = None if asked is None else max(asked - len(ok) - len(failed) - pruned, 0)
     return Status(
         name=scan.name,
@@ -102,7 +109,8 @@ def status_of(path: str | Path, now: float, total: int | None = None) -> Status:
         latest_failure=max(failed, key=lambda trial: (trial.end or 0.0, trial.number), default=None),
         seconds_per_trial=per_trial,
         left=_left(remaining, running, per_trial, now),
-        at_work=_holder(scan) or _elsewhere(scan, running),
+        at_work=at_work or _elsewhere(scan, running),
+        last_at_work=last_at_work,
         notes=scan.notes,
     )
 
@@ -121,13 +129,26 @@ def _left(remaining: int | None, running: Sequence[Trial], per_trial: float | No
     return max(remaining * per_trial - done, 0.0) / max(len(running), 1)
 
 
-def _holder(scan: Scan) -> str | None:
-    """Who works in the scan's folder, from its lock file; a process of this host is looked for."""
+def _holder(scan: Scan) -> tuple[str | None, str | None]:
+    """Who works in the scan's folder, by its lock; else who did, where the lock may not be seen from here.
+
+    A process of this host that does not hold the lock is gone. One of another host may hold a lock that a network file
+    system keeps from us.
+    """
     holder = lock_holder(scan.folder.lock)
-    host, process = holder.get("host"), holder.get("pid")
-    if not isinstance(process, int) or (host == socket.gethostname() and not is_alive(process)):
-        return None
-    return f"process {process} on {host}"
+    host, process = (holder.notes.get(key, "unknown") for key in ("host", "pid"))
+    if holder.held:
+        return f"process {process} on {host}", None
+    if "pid" in holder.notes and (holder.held is None or host != socket.gethostname()):
+        return None, f"process {process} on {host} was, at {_last_change(scan.folder)}"
+    return None, "its lock cannot be read" if holder.held is None else None
+
+
+def _last_change(folder: ScanFolder) -> str:
+    """When anything in the scan's folder changed last, in UTC."""
+    files = (folder.lock, folder.store, folder.store_log, folder.tries)
+    times = [file.stat().st_mtime for file in files if isfile(file)]
+    return f"{datetime.fromtimestamp(max(times, default=0.0), UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _elsewhere(scan: Scan, running: Sequence[Trial]) -> str | None:

@@ -55,7 +55,7 @@ from hyperparton.engines.base import scores_of_ranks
 from hyperparton.engines.coordinates import UnitCube
 from hyperparton.scan.history import seen_by
 from hyperparton.scan.learning_curve import LearningCurve, finite_loss, loss_scale, rounded_loss, significant
-from hyperparton.space.samplers import freeze
+from hyperparton.space.frozen import freeze
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Trial
 

@@ -28,6 +28,7 @@ from hyperparton.scan.warm_start import kept_prior, prior_of
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import samplers_by_label
 from hyperparton.trials.store import TrialStore
+from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
 
@@ -145,7 +146,7 @@ def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Execu
         yield InOtherProcess(trainer)
 
 
-def _open_trials(folder: str | Path, store: str | None) -> ExportedTrials:
+def _open_trials(folder: str | Path, store: str | StoreURL | None) -> ExportedTrials:
     # here, so that reading a space does not load a database
     from hyperparton.trials.local import FileTrials
     from hyperparton.trials.shared_folder import JoinedTrials, open_store

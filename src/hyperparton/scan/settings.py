@@ -18,6 +18,7 @@ from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.space.tree import describe, fingerprint
 from hyperparton.trials.store import TrialStore
+from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.strict_json import strict
 
 Settings = TypeVar("Settings", bound="ScanSettings | Execution | Limits | EarlyStopping")
@@ -83,15 +84,15 @@ class ScanSettings:
 class Execution:
     """How a scan is run; none of this changes its trials.
 
-    Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1, and for a lease that is
-    not above 0.
+    Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1, for a lease that is not
+    above 0, and StoreError for a `store` that is no URL of one.
     """
 
     workers: int | None = None
     """how many batches of trials run at once, each in a process of its own; by default one"""
     scheduler: str | None = None
     """address of a Dask scheduler whose cluster runs the trials; by default they run on this machine"""
-    store: str | None = None
+    store: str | StoreURL | None = None
     """URL of a database that any number of processes may join: sqlite:///FILE, postgresql://… or mongodb://…; by
     default the trials are kept in the scan's folder, for one process at a time"""
     lease: float = 60.0
@@ -107,6 +108,8 @@ class Execution:
         _whole("batch_trials", self.batch_trials)
         if self.workers is not None:
             _whole("workers", self.workers)
+        if self.store is not None:  # as a StoreURL it shows no password
+            object.__setattr__(self, "store", StoreURL.parse(self.store))
         if not self.lease > 0:
             raise ScanError(f"lease must be above 0, given {self.lease!r}")
 

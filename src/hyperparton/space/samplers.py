@@ -12,32 +12,31 @@ Every sampler maps its values to the unit interval, on the axis on which it draw
 - `draw(rng)`: a random value.
 
 They hold for whatever range the sampler accepts: 1e-300 to 1e300 on a logarithmic axis, -1e308 to 1e308 on a linear
-one, whose width is more than a float can hold.
+one, whose width is more than a float can hold. A range whose bounds are equal has one value: it is a parameter that is
+fixed and keeps its label. Bounds are floats; one that no float holds, as 2**53 + 1, moves into the range.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from hyperparton.errors import SpaceError
+from hyperparton.space.frozen import freeze
 
 __all__ = [
     "REAL",
     "Choice",
-    "FrozenDict",
-    "FrozenList",
     "LogUniform",
     "QUniform",
     "Range",
     "Sampler",
     "Uniform",
     "cell_at",
-    "freeze",
     "hp_choice",
     "hp_loguniform",
     "hp_quniform",
@@ -60,6 +59,9 @@ _FINE = 1e8
 #: overflow; grids of more points are continuous to them
 _LEAST, _GREATEST, _MOST_POINTS = 1e-100, 1e100, 2**50
 
+#: steps between zero and a grid beyond which libraries that round to multiples of the step miss its points
+_FAR = 2.0**40
+
 #: so many steps may be asked for: to a float the points of a finer grid are one
 _MOST_STEPS = 2**53
 
@@ -71,10 +73,16 @@ class Uniform:
     label: str
     lower: float
     upper: float
-    cells: ClassVar[int] = 0
+
+    @property
+    def cells(self) -> int:
+        """1 if the bounds are equal, else 0."""
+        return int(self.lower == self.upper)
 
     def share(self, value: float) -> float:
         """Where in the range the value lies, from 0 to 1."""
+        if self.lower == self.upper:
+            return 0.5
         unit = _unit(self.lower, self.upper)
         return (value * unit - self.lower * unit) / (self.upper * unit - self.lower * unit)
 
@@ -95,7 +103,11 @@ class LogUniform:
     label: str
     lower: float
     upper: float
-    cells: ClassVar[int] = 0
+
+    @property
+    def cells(self) -> int:
+        """1 if the bounds are equal, else 0."""
+        return int(self.lower == self.upper)
 
     def share(self, value: float) -> float:
         """Where in the range the value lies, from 0 to 1, along its logarithm."""
@@ -148,7 +160,8 @@ class QUniform:
     def aligned(self) -> bool:
         """Whether the grid's points are whole multiples of the step, as those of hyperopt's quniform always are."""
         ratio = self.lower / self.step
-        return math.isfinite(ratio) and abs(ratio - round(ratio)) <= _tolerance(ratio)
+        # so far from 0 that hyperopt's formulae lose the step, they are given the distance from the lower end
+        return abs(ratio) < _FAR and abs(ratio - round(ratio)) <= _tolerance(ratio)
 
     def index(self, value: float) -> int:
         """The number of the grid's point nearest to `value`, from 0 to `count`."""
@@ -238,6 +251,8 @@ def is_extreme(sampler: Sampler) -> bool:
     """Whether formulae of libraries overflow or vanish for values of this range: they are given its shares then."""
     if isinstance(sampler, Choice):
         return False
+    if sampler.cells == 1:
+        return True
     if isinstance(sampler, LogUniform):
         return not (sampler.lower >= _LEAST and sampler.upper <= _GREATEST)
     return sampler.cells > _MOST_POINTS or not _LEAST <= sampler.upper - sampler.lower <= _GREATEST
@@ -251,44 +266,6 @@ def _unit(lower: float, upper: float) -> float:
 def _tolerance(ratio: float) -> float:
     """By how much a number of steps may miss a whole number that it stands for."""
     return _ON_GRID * min(max(1.0, abs(ratio)), _FINE)
-
-
-@dataclass(frozen=True)
-class FrozenDict(Mapping[str, Any]):
-    """A dictionary inside a frozen tree; it evaluates to a new `dict`."""
-
-    entries: tuple[tuple[str, Any], ...]
-
-    def __getitem__(self, key: str) -> Any:
-        for name, value in self.entries:
-            if name == key:
-                return value
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-
-class FrozenList(tuple):
-    """A list inside a frozen tree; it evaluates to a new `list`."""
-
-    __slots__ = ()
-
-
-def freeze(node: Any) -> Any:
-    """The same structure with no part that can change; arrays and numpy's numbers become Python's."""
-    if isinstance(node, Mapping):
-        return FrozenDict(tuple((str(key), freeze(value)) for key, value in node.items()))
-    if isinstance(node, np.ndarray | np.generic):
-        return freeze(node.tolist())
-    if isinstance(node, tuple) and not isinstance(node, FrozenList):
-        return tuple(freeze(value) for value in node)
-    if isinstance(node, list | FrozenList):
-        return FrozenList(freeze(value) for value in node)
-    return node
 
 
 def hp_uniform(key: str, lower: float | None, upper: float | None) -> Uniform | None:
@@ -367,31 +344,52 @@ def _label(key: Any) -> str:
 
 
 def _number(key: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, REAL) or not math.isfinite(value):
-        raise SpaceError(f"{key}: {name} must be a finite number, given {value!r}")
-    return float(value)
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, REAL) else float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise SpaceError(f"{key}: {name} must be a finite number that a float holds, given {_brief(value)}")
+    return number
+
+
+def _brief(value: Any) -> str:
+    """A value for a message; a whole number may have more digits than Python writes."""
+    if isinstance(value, int) and not -_MOST_STEPS <= value <= _MOST_STEPS:
+        return f"a whole number of {value.bit_length()} bits" if value.bit_length() > 1000 else str(value)
+    return repr(value)
 
 
 def _range(key: str, lower: Any, upper: Any) -> tuple[float, float]:
     low, high = _number(key, "the lower bound", lower), _number(key, "the upper bound", upper)
-    if not low < high:
-        raise SpaceError(f"{key}: the lower bound must be below the upper bound, given {lower!r} and {upper!r}")
-    return low, high
+    if low > high:
+        raise SpaceError(f"{key}: the lower bound must not be above the upper bound, given {lower!r} and {upper!r}")
+    inner = math.nextafter(low, math.inf) if low < _exact(lower) else low
+    outer = math.nextafter(high, -math.inf) if high > _exact(upper) else high
+    if inner > outer:
+        raise SpaceError(f"{key}: no float lies between the bounds, given {lower!r} and {upper!r}")
+    return inner, outer
+
+
+def _exact(bound: Any) -> Any:
+    """A bound as a number that Python compares with a float digit by digit, as numpy does not."""
+    return bound.item() if isinstance(bound, np.generic) else bound
 
 
 def _step(key: str, low: float, high: float, step_size: Any, steps: Any) -> float:
-    unit = _unit(low, high)
+    fixed, unit = low == high, _unit(low, high)
     width = high * unit - low * unit
     if steps is not None:
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= _MOST_STEPS:
             accepted = f"a whole number from 1 to {_MOST_STEPS}"
-            raise SpaceError(f"{key}: steps must be {accepted}, given {steps!r}")
+            raise SpaceError(f"{key}: steps must be {accepted}, given {_brief(steps)}")
         step = width / int(steps) / unit
-        if not 0.0 < step < math.inf:
+        if not fixed and not 0.0 < step < math.inf:
             raise SpaceError(f"{key}: {steps} steps from {low:g} to {high:g} have a length that no float can hold")
-        return step
-    step = low if step_size is None else _number(key, "the step", step_size)
-    if not 0 < step <= width / unit * (1 + _ON_GRID):
+        # a grid of one point has no step: any number stands for it
+        return step or 1.0
+    step = (1.0 if fixed else low) if step_size is None else _number(key, "the step", step_size)
+    if step <= 0 or (not fixed and step > width / unit * (1 + _ON_GRID)):
         raise SpaceError(f"{key}: the step must be above 0 and at most the range {high - low:g}, given {step!r}")
     if math.isinf(width / (step * unit)):
         raise SpaceError(f"{key}: the range from {low:g} to {high:g} has too many steps of {step!r}: use a larger step")

@@ -16,7 +16,8 @@ import numpy as np
 
 from hyperparton.errors import SpaceError
 from hyperparton.files import checksum
-from hyperparton.space.samplers import REAL, Choice, FrozenList, LogUniform, QUniform, Range, Sampler
+from hyperparton.space.frozen import FrozenList
+from hyperparton.space.samplers import REAL, Choice, LogUniform, QUniform, Range, Sampler
 
 __all__ = [
     "Condition",

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from hyperparton.data.theory_folder import TABLE_SUFFIX
+from hyperparton.data.theory_folder import CARD, TABLE_SUFFIX
 from hyperparton.errors import StoreError, TheoryError
 from hyperparton.files import UNFINISHED, FolderLock, replacing
 from hyperparton.theory.assemble import active_flavours, dis_entries, other_table
@@ -84,7 +84,7 @@ def build(
         evolution_jobs, coefficient_jobs = _jobs(request, tables)
         seconds = run_jobs([*evolution_jobs, *coefficient_jobs], request.pieces, workers, report)
         names = _write_tables(request, tables, evolution_jobs, coefficient_jobs)
-        with replacing(request.folder / "theory_card.yaml") as stream:
+        with replacing(request.folder / CARD) as stream:
             YAML(typ="safe", pure=True).dump(dict(sorted(request.card.full.items())), stream)
         write_manifest(
             request.folder, request.card, names, _record(request, seconds, time.monotonic() - started, workers)

@@ -7,7 +7,7 @@ be finite, no row that was computed may be zero, and the checksum must be that o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.covmat import covariance
 from hyperparton.data.fktables import load_observable, read_fktable
 from hyperparton.data.load import DatasetLoader, central_predictions
+from hyperparton.data.manifest import fault_of_table, read_manifest
 from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
 from hyperparton.data.predictions import chi2_by_dataset, predict
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
-from hyperparton.files import checksum
 from hyperparton.runcard.card import DatasetInput
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
@@ -30,7 +30,6 @@ from hyperparton.theory.direct import DirectTheory, direct_jobs
 from hyperparton.theory.grids import x_grid
 from hyperparton.theory.jobs import Row
 from hyperparton.theory.listing import datasets_of_tables
-from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.observables import known_datasets
 from hyperparton.theory.optional import require_extra
 from hyperparton.theory.plan import KinematicLimits, PlannedTable, plan_tables
@@ -122,20 +121,20 @@ def check_theory(folder: Path, datasets: Sequence[str] | None = None) -> TheoryR
     names = sorted(set(planned) | (there | set(recorded) if datasets is None else set()))
     if not names:
         raise TheoryError(f"{folder / 'fastkernel'} has no FK tables")
-    tables = tuple(_check_table(folder, name, planned.get(name), recorded.get(name)) for name in names)
+    tables = tuple(_check_table(folder, name, planned.get(name), manifest) for name in names)
     bad = {table.name for table in tables if table.faults}
     complete = [name for name in checked if not set(operands_of(find_metadata(name, with_data=False)).names) & bad]
     notes = () if manifest else (f"{folder} has no manifest, so that checksums cannot be compared",)
     return TheoryReport(folder, tables, dataset_chi2(folder, complete), notes)
 
 
-def _check_table(folder: Path, name: str, planned: PlannedTable | None, recorded: dict[str, Any] | None) -> TableReport:
+def _check_table(
+    folder: Path, name: str, planned: PlannedTable | None, manifest: Mapping[str, Any] | None
+) -> TableReport:
     path = folder / "fastkernel" / f"{name}{TABLE_SUFFIX}"
     if not path.is_file():
         return TableReport(name, faults=(f"{path} is missing",))
-    faults = []
-    if recorded is not None and recorded["sha256"] != checksum(path):
-        faults.append(f"{path} is not the file of the manifest: its SHA-256 differs")
+    faults = list(filter(None, [fault_of_table(manifest, name, path)]))
     try:
         values = read_fktable(path).values
     except TheoryError as error:

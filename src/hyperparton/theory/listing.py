@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from hyperparton.data.commondata import find_metadata, operands_of
+from hyperparton.data.manifest import read_manifest
 from hyperparton.data.theory_folder import TABLE_SUFFIX, theory_places
 from hyperparton.errors import HyperpartonError, TheoryError
-from hyperparton.theory.manifest import read_manifest
 from hyperparton.theory.plan import expand_datasets
 
 __all__ = ["ListedTheory", "datasets_of_tables", "list_theories", "theory_folders"]

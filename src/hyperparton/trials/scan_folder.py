@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
+from os.path import isdir, isfile  # Path's own raise where a folder may not be looked into, or a name is too long
 from pathlib import Path
 
 from hyperparton.errors import StoreError
 from hyperparton.files import write_text
+from hyperparton.trials.sqlite_file import sqlite_path
+from hyperparton.trials.store_url import StoreURL
 
-__all__ = ["ScanFolder", "without_password"]
-
-#: scheme://user:password@ of a URL
-_LOGIN = re.compile(r"^([^:/]+://[^:/?@]*):[^/?]*@")
+__all__ = ["ScanFolder"]
 
 
 class ScanFolder:
@@ -53,7 +53,7 @@ class ScanFolder:
         path = Path(place)
         candidates = (cls(path).tries, path / "replica_1" / "tries.json", path / "tries.json")
         for candidate in (path, *candidates):
-            if candidate.is_file():
+            if isfile(candidate):
                 return cls.of_tries(candidate)
         looked = ", ".join(str(candidate) for candidate in candidates)
         raise StoreError(f"{path}: holds no trials; looked for {looked}")
@@ -65,10 +65,10 @@ class ScanFolder:
         Otherwise it is as `find`, but for a scan whose first trial is running.
         """
         path = Path(place)
-        several = sorted(path.glob("nnfit/replica_*/tries.json")) if path.is_dir() else []
+        several = sorted(path.glob("nnfit/replica_*/tries.json")) if isdir(path) else []
         if several:
             return [cls.of_tries(tries) for tries in several]
-        begun = path.is_dir() and (cls(path).store.is_file() or cls(path).joined_store() is not None)
+        begun = isdir(path) and (isfile(cls(path).store) or cls(path).joined_store() is not None)
         try:
             return [cls.find(path)]
         except StoreError:
@@ -78,25 +78,37 @@ class ScanFolder:
 
     def watched(self) -> list[Path]:
         """The files that change when anything changes in the scan."""
-        return [self.path, self.progress, self.runcard, self.tries, self.store, self.store_log, self.lock]
+        inside = self.store_inside() or self.store
+        log = inside.with_name(f"{inside.name}-wal")
+        return [self.path, self.progress, self.runcard, self.tries, inside, log, self.lock]
 
-    def write_progress(self, trials: int, store: str | None = None) -> None:
+    def write_progress(self, trials: int, store: str | StoreURL | None = None) -> None:
         """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.
 
-        `store` is the URL of a scan that many join; passwords in it are left out.
+        `store` is the URL of a scan that many join; its secrets are left out.
         """
-        content = {"trials": trials} if store is None else {"trials": trials, "store": without_password(store)}
+        content = {"trials": trials} if store is None else {"trials": trials, "store": StoreURL.parse(store).name}
         write_text(self.progress, json.dumps(content) + "\n")
 
     def asked_for(self) -> int | None:
         """The trials that the last start asked for; None where no start has said it."""
         total = self._content().get("trials")
-        return total if isinstance(total, int) else None
+        return total if isinstance(total, int) and not isinstance(total, bool) else None
 
     def joined_store(self) -> str | None:
-        """The URL, without password, of the store that the last start joined; None if it joined none."""
+        """The URL, without secrets, of the store that the last start joined; None if it joined none."""
         store = self._content().get("store")
         return store if isinstance(store, str) else None
+
+    def store_inside(self) -> Path | None:
+        """The SQLite file of the scan that lies in the folder itself: its own store, or the one that it joined."""
+        if isfile(self.store):
+            return self.store
+        with contextlib.suppress(StoreError):
+            file = sqlite_path(self.joined_store() or "")
+            if file is not None and isfile(file) and file.resolve().is_relative_to(self.path.resolve()):
+                return file
+        return None
 
     def _content(self) -> dict[str, object]:
         try:
@@ -104,14 +116,3 @@ class ScanFolder:
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
-
-
-def without_password(store: str) -> str:
-    """A store's URL as it may be kept in a file: without passwords, and with the whole path of a file."""
-    scheme, between, rest = store.partition(":///")
-    if scheme == "sqlite" and between:
-        name, mark, query = rest.partition("?")
-        return f"sqlite:///{Path(name).resolve()}{mark}{query}"
-    start, mark, query = _LOGIN.sub(r"\1@", store).partition("?")
-    kept = [part for part in query.split("&") if "password" not in part.partition("=")[0].lower()]
-    return start + (mark + "&".join(kept) if any(kept) else "")

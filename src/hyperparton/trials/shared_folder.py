@@ -14,6 +14,7 @@ from hyperparton.errors import FolderInUseError, StoreError
 from hyperparton.files import FolderLock
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
+from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.tries_read import read_tries
 
@@ -26,23 +27,21 @@ _LOOK = 2.0
 _WAIT = 5.0
 
 
-def open_store(url: str, *, create: bool = True) -> TrialStore:
+def open_store(url: str | StoreURL, *, create: bool = True) -> TrialStore:
     """The store behind a URL: sqlite:///FILE, postgresql://…, mongodb://…; raises StoreError.
 
-    `create` makes one where there is none yet; without, that is a StoreError.
+    `create` makes one where there is none yet; without, that is a NoScanError, or a StoreError for a missing file.
     """
-    scheme = url.partition(":")[0].partition("+")[0]
-    if scheme == "mongodb":
+    place = StoreURL.parse(url)
+    if place.scheme.startswith("mongodb"):
         try:
             from hyperparton.trials.mongo.store import MongoStore
         except ImportError as fault:
             raise StoreError(f"MongoDB needs the module {fault.name}: pip install 'hyperparton[mongo]'") from fault
-        return MongoStore(url, create=create)
-    if scheme in ("sqlite", "postgresql", "postgres"):
-        from hyperparton.trials.sql import SqlStore
+        return MongoStore(place, create=create)
+    from hyperparton.trials.sql import SqlStore
 
-        return SqlStore(url, create=create)
-    raise StoreError(f"a store is sqlite:///FILE, postgresql://… or mongodb://…, given {scheme or url!r}")
+    return SqlStore(place, create=create)
 
 
 class JoinedTrials(ExportedTrials):

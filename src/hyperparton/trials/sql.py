@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,9 +22,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from hyperparton.errors import StoreError
+from hyperparton.errors import NoScanError, StoreAwayError, StoreError
+from hyperparton.trials.foreign import refuse_foreign, refuse_foreign_file
 from hyperparton.trials.store import LeasedStore, trial_of_record
+from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.strict_json import encode
+from hyperparton.trials.time_limits import TimeLimits
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
@@ -119,23 +123,26 @@ class SqlStore(LeasedStore):
     """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
 
     `name` is how messages call it; `clock` gives seconds since 1970, by default this machine's for SQLite and the
-    server's for PostgreSQL. Raises StoreError if the database cannot be opened, is damaged, is no trial store or was
-    written by another version.
+    server's for PostgreSQL. Raises StoreError if the database cannot be opened, is damaged, of something else or
+    written by another version: StoreAwayError if it does not answer, NoScanError if it is empty and `create` is false.
+    One that is refused is left as it was.
     """
 
     def __init__(
         self,
-        place: str | Path,
+        place: str | Path | StoreURL,
         *,
         create: bool = True,
         name: str | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else _url(place)
-        self.name = name or url.render_as_string(hide_password=True)
-        if not create and _is_missing_file(url):
-            raise StoreError(f"{self.name}: there is no such file")
-        self._engine = _engine(url, self.name)
+        url = StoreURL("sqlite", Path(os.path.abspath(place))) if isinstance(place, Path) else StoreURL.parse(place)
+        self.name = name or (str(place) if isinstance(place, Path) else url.name)
+        self._hide = url.hide
+        if (file := url.file) is not None and not file.is_file() and (file.exists() or not create):
+            raise StoreError(f"{self.name}: {'is no file' if file.exists() else 'there is no such file'}")
+        self._limits = TimeLimits()
+        self._engine = _engine(self.name, url, self._limits)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
         self._statements = _Statements(self._clock is not None)
@@ -145,7 +152,7 @@ class SqlStore(LeasedStore):
             _try_idle_connections(self._engine)
         try:
             self._open(create)
-        except StoreError:
+        except BaseException:
             self.close()
             raise
 
@@ -160,9 +167,11 @@ class SqlStore(LeasedStore):
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif not self._sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_TABLES)))
-            if not sa.inspect(connection).has_table(_META.name):
+            tables = sa.inspect(connection).get_table_names()
+            if _META.name not in tables:
+                refuse_foreign(self.name, tables)
                 if not create:
-                    raise StoreError(f"{self.name}: damaged or no trial store: it has no trials in it")
+                    raise NoScanError(f"{self.name}: holds no scan")
                 _TABLES.create_all(connection)
                 connection.execute(sa.insert(_META).values(key="schema_version", value=str(SCHEMA_VERSION)))
             version = connection.scalar(sa.select(_META.c.value).where(_META.c.key == "schema_version"))
@@ -184,7 +193,15 @@ class SqlStore(LeasedStore):
         except exc.IntegrityError:
             raise
         except exc.DBAPIError as fault:
-            raise StoreError(f"{self.name}: the trial store failed: {fault.orig}") from fault
+            raise self._error(fault.orig, fault.connection_invalidated) from None
+        except exc.SQLAlchemyError as fault:  # no connection of the pool was free in time
+            raise self._error(fault, True) from None
+
+    def _error(self, fault: BaseException | None, lost: bool = False) -> StoreError:
+        """The error of a database in one line, without secrets."""
+        reason = " ".join(self._hide(fault).split())
+        kind = StoreAwayError if lost or _is_away(fault) else StoreError
+        return kind(f"{self.name}: the trial store failed: {reason}")
 
     def _insert(self, record: Mapping[str, Any], seconds: float | None) -> float | None:
         moment = self._moment()
@@ -272,6 +289,9 @@ class SqlStore(LeasedStore):
             rows = connection.execute(sa.select(_META).where(_META.c.key.like("scan.%"))).all()
         return {row.key.removeprefix("scan."): json.loads(row.value) for row in rows}
 
+    def hurry(self, seconds: float) -> None:
+        self._limits.hurry(seconds)
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -297,36 +317,25 @@ def _write_ahead(connection: Any) -> None:
             return
 
 
-def _url(place: str) -> sa.URL:
-    """A database URL, with psycopg 3 for PostgreSQL where it names no driver; raises StoreError."""
+def _engine(name: str, url: StoreURL, limits: TimeLimits) -> sa.Engine:
+    settings: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
+    if url.file is not None:
+        refuse_foreign_file(name, url.file)
+        return sa.create_engine(sa.URL.create("sqlite", database=str(url.file)), **settings)
     try:
-        url = sa.make_url(place)
-    except exc.ArgumentError as fault:
-        raise StoreError(f"{place!r} is no database URL: {fault}") from fault
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"{url.get_backend_name()} keeps no trials, accepted: sqlite, postgresql")
-    return url
-
-
-def _is_missing_file(url: sa.URL) -> bool:
-    """Whether SQLite would make the file that it is to open; one named by an URI says itself whether it may."""
-    name = url.database or ""
-    if url.get_backend_name() != "sqlite" or name in ("", ":memory:") or name.startswith("file:"):
-        return False
-    return not Path(name).exists()
-
-
-def _engine(url: sa.URL, name: str) -> sa.Engine:
-    try:
-        return sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    except exc.ArgumentError as fault:
-        raise StoreError(f"{name}: {fault}") from fault
+        from hyperparton.trials.postgres import connector
     except ImportError as fault:
-        raise StoreError(
-            f"{name}: PostgreSQL needs the module {fault.name}: pip install 'hyperparton[postgres]'"
-        ) from fault
+        raise StoreError(f"PostgreSQL needs the module {fault.name}: pip install 'hyperparton[postgres]'") from fault
+    return sa.create_engine("postgresql+psycopg://", creator=connector(url, limits), **settings)
+
+
+def _is_away(fault: BaseException | None) -> bool:
+    """Whether a driver's error says that the database cannot answer now, and may later."""
+    if isinstance(fault, sqlite3.Error):
+        return getattr(fault, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    from hyperparton.trials.postgres import is_away
+
+    return is_away(fault)
 
 
 def _try_idle_connections(engine: sa.Engine) -> None:

@@ -133,6 +133,10 @@ class TrialStore(ABC):
     def metadata(self) -> dict[str, Any]:
         """Everything attached."""
 
+    def hurry(self, seconds: float) -> None:
+        """From now on answer or raise StoreError, all together within so many seconds: the process is to end."""
+        return  # a store on this machine never takes longer
+
     @abstractmethod
     def close(self) -> None:
         """Give the store up; what was leased stays leased. Closing twice does nothing."""

@@ -141,6 +141,7 @@ class ExportedTrials(TrialStore):
     attach = _passed_on(TrialStore.attach)
     attach_first = _passed_on(TrialStore.attach_first)
     metadata = _passed_on(TrialStore.metadata)
+    hurry = _passed_on(TrialStore.hurry)
 
     def flush(self) -> None:
         """Write what waits to be written."""

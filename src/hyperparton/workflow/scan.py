@@ -106,7 +106,8 @@ def _notices(card: Runcard | TrainerRuncard, scanner: HyperScanner) -> list[str]
     if card.unused:
         lines.append(f"not used by hyperparton: {', '.join(card.unused)}")
     if scanner.parallel_hyperopt:
-        url = f"mongodb://{scanner.db_host}:{scanner.db_port}/{scanner.db_name}"
+        host = str(scanner.db_host).rpartition("@")[2]  # without a login
+        url = f"mongodb://{host}:{scanner.db_port}/{scanner.db_name}"
         lines.append(f"hyperscan_config.parallel: not used; trials run at once with --workers W or --store {url}")
     return lines
 

@@ -56,6 +56,10 @@ class MongodRunner:
             raise StoreError(
                 f"a MongoDB that listens on {host} can be reached by others: it needs user and password, or 127.0.0.1"
             )
+        if any("passw" in option.lower() for option in options):
+            raise StoreError(
+                "mongod's command line can be seen by everyone: put passwords into a file for its --config"
+            )
         self.db_name, self.db_port, self.host = db_name, db_port, host
         self.path = Path(folder) / db_name
         self.archive_path = Path(folder) / f"{db_name}.tar.gz"

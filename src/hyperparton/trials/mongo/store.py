@@ -11,21 +11,34 @@ its time once a second at most: in between, this machine's counter goes on from 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, MongoClient, ReturnDocument, WriteConcern
-from pymongo.errors import DuplicateKeyError, InvalidName, InvalidURI, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    InvalidName,
+    PyMongoError,
+    WTimeoutError,
+)
 from pymongo.uri_parser import parse_uri
 
-from hyperparton.errors import StoreError
+from hyperparton.errors import NoScanError, StoreAwayError, StoreError
+from hyperparton.trials.foreign import refuse_foreign
 from hyperparton.trials.store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
 from hyperparton.trials.strict_json import encode
+from hyperparton.trials.time_limits import ANSWER, CONNECT, TimeLimits
 from hyperparton.trials.trial import DONE, RUNNING, Trial
 
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
@@ -35,8 +48,17 @@ SCHEMA_VERSION = 2
 #: the database of a URL that names none
 _DATABASE = "hyperparton"
 
-#: how long a server may take to answer, in milliseconds; a URL's own serverSelectionTimeoutMS goes before
+#: how long a server may take to answer, in milliseconds; what the URL says goes before
 _PATIENCE = 10_000
+_LIMITS = {
+    "serverSelectionTimeoutMS": _PATIENCE,
+    "connectTimeoutMS": int(1000 * CONNECT),
+    "socketTimeoutMS": int(1000 * ANSWER),
+    "waitQueueTimeoutMS": int(1000 * ANSWER),
+}
+
+#: seconds to take leave of a server
+_TO_CLOSE = 2.0
 
 #: for how many seconds what the server says of its time is good enough to count on from
 _TIME_HOLDS = 1.0
@@ -50,37 +72,45 @@ _STATE = {"state": 1, "lease_end": 1}
 class MongoStore(LeasedStore):
     """The store of the database that a `mongodb://` URL names; one scan has one database.
 
-    User, password and TLS go into the URL, as pymongo reads it. `clock` gives seconds since 1970, by default the
-    server's. Without `create` there must be a scan in it already. Raises StoreError if the server does not answer or
-    refuses, or if the database is damaged or written by another version.
+    The options of the URL are those of pymongo. `clock` gives seconds since 1970, by default the server's. Without
+    `create` there must be a scan in it already. Raises StoreError if the server refuses, or if the database is damaged,
+    of something else or written by another version: StoreAwayError if the server does not answer, NoScanError if
+    `create` is false and the database is empty. One that is refused is left as it was.
     """
 
-    def __init__(self, url: str, *, create: bool = True, clock: Callable[[], float] | None = None) -> None:
-        self.name, database, settings = _read_url(url)
+    def __init__(self, url: str | StoreURL, *, create: bool = True, clock: Callable[[], float] | None = None) -> None:
+        place = StoreURL.parse(url)
+        place = replace(place, database=place.database or _DATABASE)
+        self.name, self._hide = place.name, place.hide
+        self._limits = TimeLimits()
         self._clock = clock
         self._time: tuple[float | None, float] = (None, 0.0)
         # every trial below this number was seen finished
         self._below = 0
-        with self._store_errors():
-            self._client: MongoClient[dict[str, Any]] = MongoClient(url, **settings)
-            self._database = self._client.get_database(database, write_concern=WriteConcern(w="majority", j=True))
-        self._trials = self._database["trials"]
-        self._meta = self._database["scan_metadata"]
+        self._client = _client(place)
         try:
+            with self._store_errors():
+                concern = WriteConcern(w="majority", j=True)
+                self._database = self._client.get_database(place.database, write_concern=concern)
+            self._trials = self._database["trials"]
+            self._meta = self._database["scan_metadata"]
             self._open(create)
-        except StoreError:
+        except BaseException:
             self.close()
             raise
 
     def _open(self, create: bool) -> None:
         with self._store_errors():
-            if create:
+            new = self._meta.find_one({"key": "schema_version"}) is None
+            if new:
+                self._refuse_foreign()
+            if new and create:
                 self._meta.create_index([("key", ASCENDING)], unique=True)
                 # for what is done once, when a scan begins or ends; servers differ in how they order an _id
                 self._trials.create_index([("number", ASCENDING)], unique=True)
                 self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
-            elif self._meta.find_one({"key": "schema_version"}) is None:
-                raise StoreError(f"{self.name}: damaged or no trial store: it has no trials in it")
+            elif new:
+                raise NoScanError(f"{self.name}: holds no scan")
             version = self._first("schema_version", str(SCHEMA_VERSION))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
@@ -92,17 +122,25 @@ class MongoStore(LeasedStore):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
             self._known = last
 
+    def _refuse_foreign(self) -> None:
+        """Raise StoreError if the database holds something else; one whose making was cut short is as good as new."""
+        names = {name for name in self._database.list_collection_names() if not name.startswith("system.")}
+        ours = {collection.name for collection in (self._trials, self._meta) if collection.find_one() is None}
+        refuse_foreign(self.name, names - ours)
+
     @contextmanager
     def _store_errors(self) -> Iterator[None]:
         """pymongo's failures as StoreErrors; a document that breaks uniqueness is left to the caller."""
         try:
-            yield
+            with pymongo.timeout(self._limits.at_most(ANSWER)) if self._limits.hurried else nullcontext():
+                yield
         except DuplicateKeyError:
             raise
         except (PyMongoError, InvalidName) as fault:
             # pymongo goes on with its timeouts and what it knows of each server
-            reason = re.split(r" \(configured timeouts|, Timeout: ", str(fault))[0]
-            raise StoreError(f"{self.name}: the trial store failed: {reason}") from fault
+            reason = self._hide(re.split(r" \(configured timeouts|, Timeout: ", str(fault))[0])
+            kind = StoreAwayError if _is_away(fault) else StoreError
+            raise kind(f"{self.name}: the trial store failed: {reason}") from None
 
     def _now(self) -> float:
         if self._clock is not None:
@@ -238,8 +276,13 @@ class MongoStore(LeasedStore):
             if document["key"].startswith("scan.")
         }
 
+    def hurry(self, seconds: float) -> None:
+        self._limits.hurry(seconds)
+
     def close(self) -> None:
-        self._client.close()
+        # it tells the server which sessions end
+        with contextlib.suppress(PyMongoError), pymongo.timeout(self._limits.at_most(_TO_CLOSE)):
+            self._client.close()
 
 
 def server_answers(url: str, seconds: float, **settings: Any) -> bool:
@@ -270,13 +313,27 @@ def add_administrator(url: str, user: str, password: str, **settings: Any) -> No
             raise StoreError(f"user {user} can neither be made ({refused}) nor log in ({fault})") from fault
 
 
-def _read_url(url: str) -> tuple[str, str, dict[str, Any]]:
-    """(the URL without user and password, the database's name, settings of the client); raises StoreError."""
+def _client(url: StoreURL) -> MongoClient[dict[str, Any]]:
+    """A client of the server; its secrets are no part of the URL that pymongo is given. Raises StoreError."""
+    plain = replace(url, user="", password="", secret_options=())
+    named = {key.lower() for key, _ in url.options}
+    settings: dict[str, Any] = {key: value for key, value in _LIMITS.items() if key.lower() not in named}
+    settings |= dict(url.secret_options)
+    if url.user:
+        settings |= {"username": url.user, "password": url.login_password}
+    if url.lacks_password:
+        raise StoreError(f"{url}: {url.user} needs a password; the variable {PASSWORD_VARIABLE} can hold it")
     try:
-        parsed = parse_uri(url, warn=True)
-    except (InvalidURI, PyMongoError, ValueError) as fault:
-        raise StoreError(f"this is no MongoDB URL: {fault}") from fault
-    hosts = ",".join(f"{host}:{port}" for host, port in parsed["nodelist"])
-    database = parsed["database"] or _DATABASE
-    patience = {} if "serverselectiontimeoutms" in url.lower() else {"serverSelectionTimeoutMS": _PATIENCE}
-    return f"mongodb://{hosts}/{database}", database, patience
+        parse_uri(plain.name, warn=False)
+        return MongoClient(plain.name, connect=False, **settings)
+    except (PyMongoError, ValueError, TypeError) as fault:
+        raise StoreError(f"{url}: {url.hide(fault)}") from None
+
+
+def _is_away(fault: Exception) -> bool:
+    """Whether the server cannot answer now, and may later; what was asked may have been done."""
+    if isinstance(fault, ConnectionFailure | WTimeoutError | ExecutionTimeout):
+        return True
+    return isinstance(fault, PyMongoError) and (
+        fault.timeout or any(map(fault.has_error_label, ("RetryableWriteError", "TransientTransactionError")))
+    )

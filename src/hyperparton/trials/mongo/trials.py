@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from hyperparton.host import stop_processes
 from hyperparton.trials.mongo.server import MongodRunner
 from hyperparton.trials.mongo.store import MongoStore
 from hyperparton.trials.shared_folder import JoinedTrials
+from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
 
 __all__ = ["MongoFileTrials"]
 
@@ -53,9 +55,24 @@ class MongoFileTrials(JoinedTrials):
             undone.pop_all()
 
     def start_mongo_workers(self, command: Sequence[str]) -> None:
-        """Start `num_workers` processes of `command`, a scan that joins `url`, beside this one."""
+        """Start `num_workers` processes of `command`, a scan that joins `url`, beside this one.
+
+        A password goes to them by the environment: command lines can be seen by everyone. Raises StoreError if the URL
+        has another secret.
+        """
+        environment, shown = dict(os.environ), []
+        for part in command:
+            before, scheme, rest = part.partition("mongodb")
+            if "://" in rest:
+                url = StoreURL.parse(scheme + rest)
+                if url.secret_options:
+                    keys = ", ".join(key for key, _ in url.secret_options)
+                    raise StoreError(f"{url}: {keys} would stand on the command line of a worker")
+                environment |= {PASSWORD_VARIABLE: url.password} if url.password else {}
+                part = before + url.name
+            shown.append(part)
         for _ in range(self.num_workers):
-            self.workers.append(subprocess.Popen(list(command), stdin=subprocess.DEVNULL))
+            self.workers.append(subprocess.Popen(shown, stdin=subprocess.DEVNULL, env=environment))
 
     def stop_mongo_workers(self) -> None:
         """Tell the workers to release their trials and end; kill those that do not."""
@@ -72,7 +89,7 @@ class MongoFileTrials(JoinedTrials):
 
     def _own_runner(self) -> MongodRunner:
         if self._runner is None:
-            raise StoreError(f"{self.url}: only a database whose server is run by a MongodRunner can be archived here")
+            raise StoreError(f"{self.name}: only a database whose server is run by a MongodRunner can be archived here")
         return self._runner
 
     def close(self) -> None:

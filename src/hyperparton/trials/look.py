@@ -1,0 +1,31 @@
+"""Looking at a store: it is opened to be read, and nothing is written to it or beside it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from hyperparton.trials.shared_folder import open_store
+from hyperparton.trials.sqlite_file import snapshot, sqlite_path
+from hyperparton.trials.store import TrialStore
+
+__all__ = ["looked_at"]
+
+
+@contextlib.contextmanager
+def looked_at(place: str | Path) -> Iterator[TrialStore]:
+    """The store of an SQLite file or behind a URL, as it is now; raises StoreError if there is none.
+
+    Of a file it is a copy.
+    """
+    file = place if isinstance(place, Path) else sqlite_path(place)
+    if file is None:
+        with open_store(str(place), create=False) as store:
+            yield store
+        return
+    # here, so that reading a `tries.json` does not load a database
+    from hyperparton.trials.sql import SqlStore
+
+    with snapshot(file) as copy, SqlStore(copy, create=False, name=str(file)) as store:
+        yield store

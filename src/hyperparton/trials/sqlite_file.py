@@ -1,0 +1,95 @@
+"""The file of an SQLite store: named letter by letter and looked at without touching it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from hyperparton.errors import StoreError
+
+__all__ = ["snapshot", "sqlite_logs", "sqlite_path"]
+
+#: SQLite's files beside a database: the rollback journal, the write-ahead log, and the log's index, which it makes anew
+_JOURNAL, _LOG, _INDEX = "-journal", "-wal", "-shm"
+
+#: bytes at the head of a write-ahead log, which change when it is begun anew
+_LOG_HEAD = 32
+
+#: how often a copy is tried of a file that changes meanwhile, and seconds between two of these
+_COPIES, _PAUSE = 50, 0.02
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file that `sqlite:///FILE` names, as a whole path; None for a URL of something else.
+
+    FILE is taken letter by letter: `?`, `#` and `%` are parts of a name. Raises StoreError where no file is named.
+    """
+    scheme, between, rest = url.partition("://")
+    if scheme not in ("sqlite", "sqlite+pysqlite") or not between:
+        return None
+    name = rest.removeprefix("/")
+    if not rest.startswith("/") or name in ("", ":memory:") or name.startswith("file:"):
+        raise StoreError(f"{url}: names no file, and trials in memory would be lost; accepted: sqlite:///FILE")
+    if "\0" in name or "%00" in name:
+        raise StoreError(f"{url!r}: the name of a file can hold no null character (%00); accepted: sqlite:///FILE")
+    return Path(os.path.abspath(name))
+
+
+def sqlite_logs(path: Path) -> list[Path]:
+    """The files that SQLite may keep beside a database."""
+    return [path.with_name(path.name + end) for end in (_JOURNAL, _LOG, _INDEX)]
+
+
+@contextlib.contextmanager
+def snapshot(path: Path) -> Iterator[Path]:
+    """A copy of an SQLite file and its logs as they were at one moment, in a folder that is removed at the end.
+
+    What is done to the copy leaves the file alone: SQLite itself writes an index beside a file that it only reads, and
+    cannot where it may not. Raises StoreError if the file cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="hyperparton-") as folder:
+        copy = Path(folder) / "store.sqlite"
+        try:
+            _copy_at_one_moment(path, copy)
+        except FileNotFoundError as fault:
+            raise StoreError(f"{path}: there is no such file") from fault
+        except (OSError, ValueError) as fault:
+            raise StoreError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from fault
+        yield copy
+
+
+def _copy_at_one_moment(path: Path, copy: Path) -> None:
+    """Copy until nothing came in between. What is added to a log meanwhile is whole, or SQLite ignores it."""
+    for _ in range(_COPIES):
+        before = _state(path)
+        for end in ("", _JOURNAL, _LOG):
+            source, target = path.with_name(path.name + end), copy.with_name(copy.name + end)
+            target.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError) if end else contextlib.nullcontext():
+                shutil.copyfile(source, target)
+        if _state(path) == before:
+            return
+        time.sleep(_PAUSE)
+    raise OSError(None, "it changed while it was copied, time and again")
+
+
+def _state(path: Path) -> tuple[object, ...]:
+    """What changes when a copy that is begun before and ended after cannot be one of a moment."""
+    journal, log, _ = sqlite_logs(path)
+    head = b""
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+        head = file.read(_LOG_HEAD)
+    return _stamp(path), _stamp(journal), head
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,55 @@
+"""Damaged PDF sets, theories and weights given to the command line: an error in a sentence, no traceback."""
+
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
+from hyperparton.data.theory_folder import SHIPPED
+
+CARD = Path(__file__).parent.parent.parent / "examples" / "dis_small.yml"
+
+
+@pytest.fixture
+def pdfset(tmp_path, monkeypatch):
+    """A copy of the set that ships, named mine."""
+    path = Path(copytree(find_pdfset(SHIPPED_SET).path, tmp_path / "lha" / "mine"))
+    for file in list(path.iterdir()):
+        file.rename(path / file.name.replace(SHIPPED_SET, "mine"))
+    monkeypatch.setenv("LHAPDF_DATA_PATH", str(path.parent))
+    return path
+
+
+@pytest.mark.parametrize("command", [("fit",), ("scan", "--trials", 1)])
+def test_a_pdf_set_without_an_entry(hyperparton, pdfset, tmp_path, command):
+    info = pdfset / "mine.info"
+    info.write_text("\n".join(line for line in info.read_text().split("\n") if not line.startswith("SetIndex")))
+    code, out, err = hyperparton(*command, CARD, "--t0pdfset", "mine", "-o", tmp_path / "out")
+    assert code == 1
+    assert f"{info}:1:1: the .info of a PDF set lacks SetIndex, accepted: a whole number from 0" in err
+    assert "Traceback" not in out + err
+
+
+def test_a_pdf_set_with_a_damaged_member(hyperparton, pdfset, tmp_path):
+    data = pdfset / "mine_0000.dat"
+    data.write_text(data.read_text()[:-1000])
+    code, out, err = hyperparton("fit", CARD, "--t0pdfset", "mine", "-o", tmp_path / "out")
+    assert code == 1
+    assert f"{data}:1389: cut off: each grid ends with a line `---`" in err
+    assert "Traceback" not in out + err
+
+
+def test_every_damaged_table_is_told_at_once(hyperparton, tmp_path):
+    theory = tmp_path / "theory_40000000"
+    copytree(SHIPPED / "theory_40000000", theory)
+    spoilt = [theory / "fastkernel" / f"{name}.pineappl.lz4" for name in ("SLAC_NC_EM_P_F2", "BCDMS_NC_100GEV_EM_P_F2")]
+    for path in spoilt:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 16
+        path.write_bytes(content)
+    code, out, err = hyperparton("fit", CARD, "--theory", theory, "-o", tmp_path / "out")
+    assert code == 1
+    for path in spoilt:
+        assert f"{path} is not the file of the manifest: its SHA-256 differs" in err
+    assert "Traceback" not in out + err
