@@ -144,7 +144,7 @@ def chdir(trainer):
     os.chdir("/")
 
 
-class Mute(Exception):
+class MuteError(Exception):
     def __str__(self):
         raise RuntimeError("no words")
 
@@ -226,7 +226,7 @@ BEASTS = {
     "crashes": (crashes, "ProcessDied", "died 3 times; the last time it was ended by signal 11"),
     "terminated": (terminated, None, ""),
     "chdir": (chdir, None, ""),
-    "mute": (raises(Mute()), "Mute", "its __str__ raised RuntimeError"),
+    "mute": (raises(MuteError()), "MuteError", "its __str__ raised RuntimeError"),
     "panics": (raises(PanicException()), "PanicException", "its __str__ raised PanicException"),
     "odd_name": (raises(type(300 * "x", (Exception,), {})("\udcff\0")), 300 * "x", "\udcff\0"),
     "generator": (raises(GeneratorExit()), "GeneratorExit", ""),

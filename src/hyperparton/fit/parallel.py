@@ -15,7 +15,7 @@ from typing import Any
 import jax
 
 from hyperparton import host
-from hyperparton.errors import NodeError
+from hyperparton.errors import NodeError, summary_of
 
 __all__ = ["chunk_size", "cores", "run_all", "start", "threads", "trials_per_chunk"]
 
@@ -31,10 +31,10 @@ def start() -> None:
     """Start JAX; NodeError if it does not find the devices here that it is told to use."""
     try:
         jax.devices()
-    except RuntimeError as fault:
+    except Exception as fault:  # where a plugin is missing, it is an assertion of JAX that fails
         asked = os.environ.get("JAX_PLATFORMS")
         told = f" (JAX_PLATFORMS is {asked})" if asked else ""
-        raise NodeError(f"JAX does not start on this machine{told}: {fault}") from fault
+        raise NodeError(f"JAX does not start on this machine{told}: {summary_of(fault)}") from fault
 
 
 def cores() -> int:

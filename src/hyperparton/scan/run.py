@@ -59,7 +59,8 @@ def run_scan(
 
     - `{"event": "trial_started", tid, total, params}`;
     - `{"event": "trial_finished", tid, total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for
-      a trial that was pruned and the `traceback` of one whose trainer raised; `done` is how many are finished, `best` the lowest loss so far, None while there is none;
+      a trial that was pruned and the `traceback` of one whose trainer raised; `done` is how many are finished, `best`
+      the lowest loss so far, None while there is none;
     - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one reports;
     - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
     - `{"event": "scan_ended", reason}` if early stopping ended the scan.

@@ -163,8 +163,9 @@ def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = No
     """The trainer of the user's own that a card names as `trainer: module:factory`, made of the card's `content`.
 
     The factory is called with the content, a dictionary, and returns an object with the two methods of `Trainer`.
-    Modules in `folder`, the card's own, go before installed ones, its own module before Python's too. Raises ScanError naming what is not there, what the
-    factory raised and where, or which method its result lacks; NodeError if the machine is at fault.
+    Modules in `folder`, the card's own, go before installed ones, the trainer's before Python's too. Raises ScanError
+    naming what is not there, what the factory raised and where, or which method its result lacks; NodeError if the
+    machine is at fault.
     """
     module_name, _, factory_name = name.partition(":")
     try:
@@ -173,7 +174,7 @@ def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = No
         beside = f" (looked in {folder} first)" if folder is not None else ""
         raise ScanError(f"trainer {name}: {fault}{beside}") from fault
     except (Exception, SystemExit) as fault:
-        raise ScanError(f"trainer {name}: importing {module_name} raised {with_place(fault)}") from fault
+        raise _whose(fault)(f"trainer {name}: importing {module_name} raised {with_place(fault)}") from fault
     factory = getattr(module, factory_name, None)
     if not callable(factory):
         raise ScanError(f"trainer {name}: {module_name} has no function {factory_name!r}")
@@ -182,11 +183,14 @@ def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = No
     except NodeError:
         raise
     except (Exception, SystemExit) as fault:
-        error = NodeError if is_of_node(fault) else ScanError
-        raise error(f"trainer {name}: {factory_name} raised {with_place(fault)}") from fault
+        raise _whose(fault)(f"trainer {name}: {factory_name} raised {with_place(fault)}") from fault
     if (method := _missing_method(trainer)) is not None:
         raise ScanError(f"trainer {name}: {factory_name} returned a {type(trainer).__name__} without {method}")
     return trainer
+
+
+def _whose(fault: BaseException) -> type[ScanError]:
+    return NodeError if is_of_node(fault) else ScanError
 
 
 def with_place(fault: BaseException) -> str:

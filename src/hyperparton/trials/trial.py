@@ -10,7 +10,7 @@ from typing import Any
 from hyperparton.trials.parameters import as_runcard, flat_values
 from hyperparton.trials.result import failure_type, number_of
 
-__all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "ranked"]
+__all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "has_failed", "ranked"]
 
 #: states of a trial, hyperopt's numbers: released and waiting, leased by a worker, finished
 NEW, RUNNING, DONE = 0, 1, 2
@@ -229,6 +229,11 @@ class Trial:
 
 def _numbers(values: Sequence[Any]) -> list[float | None]:
     return [number_of(value) for value in values]
+
+
+def has_failed(trial: Trial) -> bool:
+    """Whether it failed by itself; one that was pruned did not."""
+    return trial.status == "fail" and not trial.pruned
 
 
 def ranked(trials: Iterable[Trial], loss: Callable[[Trial], float | None] | None = None) -> list[tuple[Trial, float]]:
