@@ -366,7 +366,7 @@ def attack(name: str, count: int, seed: int, show: bool) -> tuple[Counter[str], 
     outcomes: Counter[str] = Counter()
     faults = []
     with tempfile.TemporaryDirectory() as temporary:
-        good, copy = Path(temporary) / "good", Path(temporary) / "copy"
+        good = Path(temporary) / "good"
         good.mkdir()
         kind.make(good)
         reader = Reader(name, Path(temporary) / "log")
@@ -374,6 +374,7 @@ def attack(name: str, count: int, seed: int, show: bool) -> tuple[Counter[str], 
         assert outcome == "read", whole
         shutil.rmtree(good / "unpacked", ignore_errors=True)
         for number in range(count):
+            copy = Path(temporary) / f"copy{number}"  # what is read once is not read again from the same place
             shutil.copytree(good, copy)
             files = sorted(path for path in copy.rglob("*") if path.is_file())
             said = damage(chance.choice(files), chance)

@@ -112,7 +112,7 @@ def test_a_set_without_kinematics(monkeypatch, tmp_path):
         ("bins:", "points:", "the kinematics .*kinematics.yaml cannot be read: KeyError: 'bins'"),
         ("bins:", "bins: [1", "the kinematics .*kinematics.yaml cannot be read: "),
         ("mid: 0.07", "mid: low", "the kinematics .*kinematics.yaml cannot be read: ValueError: .*'low'"),
-        ("mid: 0.07", "mid: .nan", "FK table SLAC_NC_EM_P_F2: x of point 0 is nan"),
+        ("mid: 0.07", "mid: .nan", "the kinematics .*kinematics.yaml cannot be read: ValueError: 'nan' is no number"),
         ("Q2:", "Q:", "FK table SLAC_NC_EM_P_F2: the kinematics lack Q2, they have x, Q, y"),
     ],
 )

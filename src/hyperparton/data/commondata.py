@@ -6,7 +6,9 @@ Metadata (which files, variants, theory tables) goes through nnpdf-data's own pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from nnpdf_data.validphys_compatibility import legacy_to_new_mapping, new_to_leg
 
 from hyperparton.data.blockyaml import NotSimpleError, read_block, read_table, top_level
 from hyperparton.data.types import Uncertainties
-from hyperparton.errors import DataError, nearest
+from hyperparton.errors import DataError, HyperpartonError, nearest
 
 __all__ = [
     "CFACTORS",
@@ -41,6 +43,10 @@ CFACTORS: Path = CFACTOR_PATH
 
 THEORY_CARDS: Path = THEORY_CARDS_PATH
 """folder of the theory cards that nnpdf-data ships, `<id>.yaml`"""
+
+
+#: no measured value is as large, and its square is finite
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -90,14 +96,20 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     that it has.
     """
     folder, _, observable = name.rpartition("_")
-    path = DEFAULT_PATH_VPDATA / folder / "metadata.yaml"
-    if not folder or not path.is_file():
+    path = _metadata_file(name)
+    if not folder or not os.path.isfile(path):
         raise DataError(f"unknown data set {name!r}{_hint(name)}")
-    known = parse_set_metadata(path).allowed_observables
+    with _readable(name, "metadata", path):
+        known = parse_set_metadata(path).allowed_observables
     if observable.upper() not in known:
         accepted = ", ".join(f"{folder}_{each.observable_name}" for each in known.values())
         raise DataError(f"unknown data set {name!r}{_hint(name)}, {folder} has: {accepted}")
-    return _with_variant(path, observable, name, variant, with_data)
+    with _readable(name, "metadata", path):
+        return _with_variant(path, observable, name, variant, with_data)
+
+
+def _metadata_file(name: str) -> Path:
+    return DEFAULT_PATH_VPDATA / name.rpartition("_")[0] / "metadata.yaml"
 
 
 def _with_variant(
@@ -134,18 +146,18 @@ def load_commondata(metadata: Metadata) -> CommonData:
 
     Raises `DataError` if the files contradict one another.
     """
-    ndata, special = metadata.ndata, metadata.is_nnpdf_special
-    data = [0.0] * ndata if special else _sections(metadata.path_data_central)["data_central"]
-    central = np.array(data, dtype=float)
-    _expect(ndata, len(central), metadata, "central values")
-    covered = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
-    experiment = metadata.plotting.experiment or metadata.nnpdf_metadata["experiment"]
+    special = metadata.is_nnpdf_special
+    central = np.zeros(metadata.ndata) if special else _central(metadata)
+    with _readable(metadata.name, "metadata", _metadata_file(metadata.name)):
+        covered = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
+        experiment = metadata.plotting.experiment or metadata.nnpdf_metadata["experiment"]
+        names = tuple(new_to_legacy_map(metadata.name, metadata.applied_variant) or ())
     return CommonData(
         name=metadata.name,
         variant=metadata.applied_variant,
         process=str(metadata.process_type),
         experiment=str(experiment),
-        legacy_names=tuple(new_to_legacy_map(metadata.name, metadata.applied_variant) or ()),
+        legacy_names=names,
         kinematics=_kinematics(metadata, covered),
         central=central,
         uncertainties=_uncertainties([] if special else metadata.paths_uncertainties, central, metadata),
@@ -153,10 +165,51 @@ def load_commondata(metadata: Metadata) -> CommonData:
     )
 
 
+@contextlib.contextmanager
+def _readable(name: str, what: str, path: Path) -> Iterator[None]:
+    """Turns whatever parsers raise for a damaged file of a data set into a `DataError` that names it and its line."""
+    try:
+        yield
+    except HyperpartonError:
+        raise
+    except Exception as error:
+        mark = getattr(error, "problem_mark", None)
+        if mark is not None:
+            reason = f"line {mark.line + 1}: {getattr(error, 'problem', None)}"
+        elif isinstance(error, OSError):
+            reason = str(error.strerror)
+        else:
+            reason = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"data set {name}: the {what} {path} cannot be read: {' '.join(reason.split())[:300]}"
+        ) from error
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """An array of finite numbers; raises ValueError for anything else."""
+    array = np.array(values)
+    if array.dtype.kind in "iuf" and (np.abs(array) < _LARGEST).all():
+        return array.astype(float)
+    entries = np.array(values, dtype=object).ravel()
+    wrong = next(each for each in entries if type(each) not in (int, float) or not abs(each) < _LARGEST)
+    raise ValueError(f"{str(wrong)[:40]!r} is no number below {_LARGEST:g}")
+
+
+def _central(metadata: Metadata) -> np.ndarray:
+    path = metadata.path_data_central
+    with _readable(metadata.name, "central values", path):
+        central = _numbers(_sections(path)["data_central"])
+        _expect((metadata.ndata,), central.shape, metadata, "central values")
+        return central
+
+
 def operands_of(metadata: Metadata) -> FKOperands:
     """The FK tables that predict the set."""
     theory = metadata.theory
     assert theory is not None, "`find_metadata` refuses a set without"
+    factors = (theory.conversion_factor, *(theory.normalization or {}).values())
+    if not all(abs(factor) < _LARGEST for factor in factors):
+        raise DataError(f"data set {metadata.name}: a factor of its FK tables in the metadata is no finite number")
     return FKOperands(
         operands=tuple(tuple(operand) for operand in theory.FK_tables),
         operation=theory.operation if theory.operation != "NONE" else "NULL",
@@ -166,9 +219,10 @@ def operands_of(metadata: Metadata) -> FKOperands:
     )
 
 
-def _expect(expected: int, received: int, metadata: Metadata, what: str) -> None:
+def _expect(expected: tuple[int, ...], received: tuple[int, ...], metadata: Metadata, what: str) -> None:
     if expected != received:
-        raise DataError(f"data set {metadata.name} has {expected} points by its metadata but {received} {what}")
+        given = "x".join(map(str, received)) or "no list of"
+        raise DataError(f"data set {metadata.name} has {expected[0]} points by its metadata but {given} {what}")
 
 
 def _sections(path: Path) -> dict[str, Any]:
@@ -188,21 +242,17 @@ def read_kinematics(metadata: Metadata) -> dict[str, np.ndarray]:
     path = metadata.path_kinematics
     if path is None or not path.is_file():
         raise DataError(f"data set {metadata.name} has no kinematics: {path} is not there")
-    try:
-        return _kinematics(metadata)
-    except DataError:
-        raise
-    except Exception as error:  # whatever the YAML reader raises for a damaged file, or one that is something else
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(f"data set {metadata.name}: the kinematics {path} cannot be read: {what}") from error
+    return _kinematics(metadata)
 
 
 def _kinematics(metadata: Metadata, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """(dat,) the middle of each variable's bins in the set's kinematics file, of all variables without `names`."""
-    bins = _sections(metadata.path_kinematics)["bins"]
-    _expect(metadata.ndata, len(bins), metadata, "bins of kinematics")
-    wanted = bins[0] if names is None else names
-    return {name: np.array([_middle(point[name]) for point in bins], dtype=float) for name in wanted}
+    path = metadata.path_kinematics
+    with _readable(metadata.name, "kinematics", path):
+        bins = _sections(path)["bins"]
+        _expect((metadata.ndata,), (len(bins),), metadata, "bins of kinematics")
+        wanted = bins[0] if names is None else names
+        return {name: _numbers([_middle(point[name]) for point in bins]) for name in wanted}
 
 
 def _middle(interval: Mapping[str, float | None]) -> float:
@@ -216,10 +266,12 @@ def _uncertainties(paths: Sequence[Path], central: np.ndarray, metadata: Metadat
     columns: dict[str, list[np.ndarray]] = {"ADD": [], "MULT": []}
     types: dict[str, list[str]] = {"ADD": [], "MULT": []}
     for path in paths:
-        definitions, values = _uncertainty_file(path)
-        _expect(len(central), len(values), metadata, f"bins in {path.name}")
-        if len(definitions) != values.shape[1]:
-            raise DataError(f"{path.name} of {metadata.name} defines {len(definitions)} uncertainties but has others")
+        with _readable(metadata.name, "uncertainties", path):
+            definitions, values = _uncertainty_file(path)
+            expected = (len(central), len(definitions))
+            _expect(expected[:1], values.shape[:1], metadata, f"bins in {path.name}")
+            if values.shape != expected:
+                raise DataError(f"{path.name} of {metadata.name} defines {expected[1]} uncertainties but has others")
         # nnpdf-data takes the columns in the order of the definitions, whatever they are called in the bins
         for (name, (treatment, kind)), column in zip(definitions.items(), values.T, strict=True):
             if name.lower() == "stat":
@@ -246,5 +298,12 @@ def _uncertainty_file(path: Path) -> tuple[dict[str, tuple[str, str]], np.ndarra
     except (NotSimpleError, KeyError):
         contents = read_yaml(path)
         definitions = contents["definitions"]
-        values = np.array([list(point.values()) for point in contents["bins"]], dtype=float)
-    return {name: (entry["treatment"], entry["type"]) for name, entry in definitions.items()}, values
+        values = [list(point.values()) for point in contents["bins"]]
+    return {name: _treatment(name, entry) for name, entry in definitions.items()}, _numbers(values)
+
+
+def _treatment(name: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+    treatment, kind = entry["treatment"], entry["type"]
+    if treatment not in {"ADD", "MULT"} or not isinstance(kind, str):
+        raise ValueError(f"the uncertainty {name} is {treatment} of type {kind}; a treatment is ADD or MULT")
+    return treatment, kind

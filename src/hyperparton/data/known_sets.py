@@ -69,9 +69,13 @@ def _observables(folder: str) -> Mapping[str, tuple[str, ...]] | None:
     path = _root() / folder / "metadata.yaml"
     if not path.is_file():
         return None
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
     variants_of: dict[str, tuple[str, ...]] = {}
     current, inside, depth = None, -1, -1
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         named = _OBSERVABLE.match(line)
         if named:
             current, inside = named[1].upper(), -1
