@@ -335,7 +335,8 @@ class Reader:
         """(outcome, text) of a folder."""
         if self._process is None:
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-            self._process = subprocess.Popen(self._command, stderr=self._log.open("w"), **pipes)
+            with self._log.open("w") as log:
+                self._process = subprocess.Popen(self._command, stderr=log, **pipes)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         before = self._log.stat().st_size
@@ -348,16 +349,18 @@ class Reader:
         if line:
             outcome, text = json.loads(line)
             return ("panic", said) if "panicked" in said else (outcome, text)
-        if not ready:
-            self._process.kill()
-        code, self._process = self._process.wait(), None
+        code = self.close(kill=not ready)
         return ("abort", f"exit code {code}: {said}") if ready else ("hang", "")
 
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+    def close(self, kill: bool = True) -> int | None:
+        """End the process, or wait for its end; its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        if kill:
+            process.kill()
+        with contextlib.suppress(BrokenPipeError), process:
+            return process.wait()
 
 
 def attack(name: str, count: int, seed: int, show: bool) -> tuple[Counter[str], list[str]]:

@@ -1,10 +1,12 @@
 """Kills scans with SIGKILL at random moments, over and over, on every store and with one to four workers.
 
-    python benchmarks/kill_storm.py [--kills 1000] [--minutes 20] [--stores file sqlite postgres mongo]
+    python benchmarks/kill_storm.py [--kills 1000] [--minutes 20] [--stores file sqlite postgres mongo] [--drops]
 
 Each scan has 24 trials of a cheap trainer and the engine hyperopt. On the folder's own store the script kills the scan
 and starts it again until it has ended. On a shared store two jobs work at once; the script kills either and starts it
-again. A kill hits the scan or, one time in three, one of its worker processes. When the scan has ended, all its trials
+again. A kill hits the scan or, one time in three, one of its worker processes. With --drops the jobs reach PostgreSQL
+and MongoDB through a relay, which before each kill ends their connections, loses an answer or takes no connection for
+up to half a second. When the scan has ended, all its trials
 must be there, each once, and equal those of an undisturbed scan value for value, except times and owners. Exit code 0
 if they do.
 """
@@ -12,6 +14,7 @@ if they do.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -33,6 +36,8 @@ from hyperparton import hyper_scan_wrapper
 from hyperparton.engines import get_engine
 from hyperparton.trials.local import FileTrials  # noqa: F401
 from hyperparton.trials.mongo.store import MongoStore  # noqa: F401
+from hyperparton.trials.patient import PatientStore  # noqa: F401
+from hyperparton.trials.postgres import connector  # noqa: F401
 from hyperparton.trials.shared_folder import JoinedTrials  # noqa: F401
 from hyperparton.trials.sql import SqlStore  # noqa: F401
 
@@ -108,15 +113,30 @@ def descendants(pid: int) -> list[int]:
 class Storm:
     """One scan under fire."""
 
-    def __init__(self, folder: Path, url: str, workers: int, jobs: int, rng: random.Random, log: Any) -> None:
+    def __init__(
+        self, folder: Path, url: str, workers: int, jobs: int, rng: random.Random, log: Any, relay: Any = None
+    ) -> None:
         self._folders = [folder / f"job{j}" for j in range(jobs)]
-        self._url, self._workers, self._rng, self._log = url, workers, rng, log
+        self._url, self._workers, self._rng, self._log, self._relay = url, workers, rng, log, relay
         self.killed = {"scan": 0, "worker": 0}
+        self.broken = 0
+
+    def _break_connections(self) -> None:
+        """Do one of the things that happen to connections."""
+        if self._relay is None:
+            return
+        what = self._rng.choice(["drop", "lose", "lose", "refuse"])
+        self._relay.tell(what)
+        if what == "refuse":
+            time.sleep(self._rng.uniform(0.0, 0.5))
+            self._relay.tell("go")
+        self.broken += 1
 
     def run(self, kills: int, seconds: float) -> None:
         """Start the jobs and kill them `kills` times, at moments up to `seconds` apart, then let them end."""
         jobs = [Job(folder, self._url, self._workers, self._log) for folder in self._folders]
         while sum(self.killed.values()) < kills:
+            self._break_connections()
             time.sleep(self._rng.uniform(0.0, seconds))
             j = self._rng.randrange(len(jobs))
             workers = descendants(jobs[j].pid)
@@ -156,11 +176,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.6, help="kills are up to so many seconds apart")
     parser.add_argument("--stores", nargs="+", default=["file", "sqlite", "postgres", "mongo"])
     parser.add_argument("--workers", nargs="+", type=int, default=[0, 1, 2, 4], help="0 is the scan's own process")
+    parser.add_argument("--drops", action="store_true", help="break connections to the servers too")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     servers = runpy.run_path(str(ROOT / "benchmarks" / "servers.py"))["Servers"]
+    relay_of = runpy.run_path(str(ROOT / "benchmarks" / "relay.py"))["Relay"]
     get_engine("hyperopt")
     rng, end = random.Random(arguments.seed), time.monotonic() + 60 * arguments.minutes
+    broken = 0
     done: dict[str, dict[str, int]] = {kind: {"scan": 0, "worker": 0, "scans": 0} for kind in arguments.stores}
     with tempfile.TemporaryDirectory() as name, servers(Path(name)) as running, (Path(name) / "log").open("wb") as log:
         calm = Storm(Path(name) / "calm", "", 0, 1, rng, log)
@@ -173,9 +196,12 @@ def main() -> None:
                 break
             folder = Path(name) / f"scan{turn}"
             folder.mkdir()
-            storm = Storm(folder, running.store_url(kind, folder), workers, 1 if kind == "file" else 2, rng, log)
+            relayed = arguments.drops and kind in ("postgres", "mongo")
+            url, relay = running.relayed(kind, folder, relay_of) if relayed else (running.store_url(kind, folder), None)
+            storm = Storm(folder, url, workers, 1 if kind == "file" else 2, rng, log, relay)
             try:
-                storm.run(min(arguments.per_scan, arguments.kills - killed), arguments.seconds)
+                with relay or contextlib.nullcontext():
+                    storm.run(min(arguments.per_scan, arguments.kills - killed), arguments.seconds)
                 storm.check(expected)
             except SystemExit:
                 log.flush()
@@ -185,12 +211,16 @@ def main() -> None:
             for what, count in storm.killed.items():
                 done[kind][what] += count
             done[kind]["scans"] += 1
-            print(f"{kind}, {workers} workers: {storm.killed}, equal", flush=True)
+            broken += storm.broken
+            print(
+                f"{kind}, {workers} workers: {storm.killed}, connections broken {storm.broken} times, equal", flush=True
+            )
     for kind, count in done.items():
         print(
             f"{kind}: {count['scans']} scans, {count['scan']} kills of a scan, {count['worker']} of a worker: all equal"
         )
-    print(f"{sum(c['scan'] + c['worker'] for c in done.values())} kills, nothing lost, nothing doubled")
+    kills = sum(count["scan"] + count["worker"] for count in done.values())
+    print(f"{kills} kills, connections broken {broken} times, nothing lost, nothing doubled")
 
 
 if __name__ == "__main__":

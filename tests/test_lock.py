@@ -195,5 +195,16 @@ def test_notes_are_replaced_whole(tmp_path):
         assert lock_holder(path).notes == {**notes, "pid": os.getpid(), "host": socket.gethostname()}
     lock.close({"n": 3})
     assert lock_holder(path) == Holder(False, {"n": 3})
-    FolderLock(path).close(remove=True)
-    assert not path.exists()
+
+
+@pytest.mark.parametrize("found", [None, b"", b'{"n": 1}', b"\xff{", b'{"n": "' + b"x" * 300 + b'"}'])
+def test_what_is_undone_was_never_there(tmp_path, found):
+    path = tmp_path / "tries.lock"
+    if found is not None:
+        path.write_bytes(found)
+    lock = FolderLock(path)
+    assert lock_holder(path).held
+    lock.note({"more": 5})
+    lock.undo()
+    assert lock_holder(path).held is False
+    assert (path.read_bytes() if path.exists() else None) == found

@@ -36,6 +36,7 @@ __all__ = [
     "WeightsError",
     "is_of_node",
     "nearest",
+    "shortened",
     "summary_of",
     "unknown",
     "words_of",
@@ -52,8 +53,17 @@ _OF_NODE = frozenset(
 _FULL = frozenset({8, 10, 13})
 
 
+#: characters of a name or value that a message shows
+_SHOWN = 60
+
+
 class HyperpartonError(Exception):
-    """Base of every error raised on purpose; the command line prints it without a traceback."""
+    """Base of every error raised on purpose; the command line prints it without a traceback.
+
+    `faults` are the lines of its message where each of them names its place in a runcard.
+    """
+
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class Fault:
             text += f", given {self.given}"
         if self.accepted is not None:
             text += f", accepted: {self.accepted}"
-        return text
+        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 class RuncardError(HyperpartonError, ValueError):
@@ -202,9 +212,17 @@ def summary_of(fault: BaseException) -> str:
     return f"{type(fault).__name__}: {words_of(fault)}"
 
 
+def shortened(text: str) -> str:
+    """`text` as a message shows it: its beginning if it is long."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The clause ``(did you mean 'x'?)`` for the known word closest to `word`, or nothing."""
-    match = get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.5)
+    names = [str(name) for name in known]
+    if len(str(word)) > 2 * max(map(len, names), default=0):  # no slip of the pen, and long to compare
+        return ""
+    match = get_close_matches(str(word), names, n=1, cutoff=0.5)
     return f" (did you mean {match[0]!r}?)" if match else ""
 
 

@@ -118,52 +118,62 @@ class FolderLock:
     """
 
     def __init__(self, path: Path, notes: Mapping[str, object] | None = None, *, work: str = "scan") -> None:
-        self._path, self._size = path, 0
+        self._path = path
         self._mine = {"pid": os.getpid(), "host": socket.gethostname()}
-        #: whether there was no such file before
-        self.made = not path.exists()
+        self._made = not path.exists()
         self._descriptor = _locked(path, work)
         _HELD.add(self)
         try:
-            self.note(notes or {})
-        except StoreError:
+            #: what the file held before
+            self.found = os.pread(self._descriptor, _NOTES, 0)
+            self.note(notes or _notes_in(self.found))
+        except OSError as fault:
             self._release()
-            raise
+            raise fault if isinstance(fault, StoreError) else StoreError(f"{path}: {fault.strerror}") from fault
+
+    @property
+    def found_notes(self) -> Mapping[str, object]:
+        """The notes that the file held before, as far as they are whole."""
+        return _notes_in(self.found)
 
     def note(self, notes: Mapping[str, object]) -> None:
         """Write other notes into the file; raises StoreError. A kill leaves the old ones or the new ones."""
-        self._write({**notes, **self._mine})
+        try:
+            self._write(json.dumps({**notes, **self._mine}).encode())
+        except OSError as fault:
+            raise StoreError(f"{self._path}: cannot be written: {fault.strerror}") from fault
 
     def is_in_place(self) -> bool:
         """Whether `path` still is the file that is locked: nobody moved it away, removed or replaced it."""
         return self._descriptor >= 0 and _is_same(self._descriptor, self._path)
 
-    def close(self, keep: Mapping[str, object] | None = None, *, remove: bool = False) -> None:
-        """Release the lock and leave `keep` in its file, or `remove` it; doing it twice does nothing."""
-        if self._descriptor < 0:
-            return
-        with contextlib.suppress(OSError, StoreError):  # what stands in it names a process that is gone
-            if remove:
-                self._path.unlink()
-            elif keep:
-                self._write(keep)
-            else:
-                os.ftruncate(self._descriptor, 0)
+    def close(self, keep: Mapping[str, object] | None = None) -> None:
+        """Release the lock and leave `keep` in its file; doing it twice does nothing."""
+        with contextlib.suppress(OSError):  # what stands in it names a process that is gone
+            if self._descriptor >= 0:
+                self._write(json.dumps(keep).encode() if keep else b"")
         self._release()
 
-    def _write(self, content: Mapping[str, object]) -> None:
-        text = json.dumps(content).encode().ljust(self._size)
-        try:
-            os.pwrite(self._descriptor, text, 0)
-            self._size = len(text)
-            os.ftruncate(self._descriptor, self._size)
-        except OSError as fault:
-            raise StoreError(f"{self._path}: cannot be written: {fault.strerror}") from fault
+    def undo(self) -> None:
+        """Release the lock and leave its file as it was before, or none if there was none."""
+        with contextlib.suppress(OSError):
+            if self._descriptor >= 0 and not self._made:
+                self._write(self.found)
+            elif self._descriptor >= 0 and self.is_in_place():
+                self._path.unlink()
+        self._release()
+
+    def _write(self, text: bytes) -> None:
+        """Put `text` in the place of what the file holds; a kill leaves one or the other, with blanks after it."""
+        size = os.fstat(self._descriptor).st_size
+        os.pwrite(self._descriptor, text.ljust(size), 0)
+        os.ftruncate(self._descriptor, len(text))
 
     def _release(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         _HELD.discard(self)
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _give_up_in_child() -> None:
@@ -231,8 +241,12 @@ def lock_holder(path: Path) -> Holder:
             held, text = _is_locked(file.fileno()), file.read(_NOTES)
     except OSError:
         return Holder(None, {})
+    return Holder(held, _notes_in(text))
+
+
+def _notes_in(text: bytes) -> dict[str, object]:
     try:
         notes = json.loads(text)
-    except ValueError:
-        notes = {}
-    return Holder(held, notes if isinstance(notes, dict) else {})
+    except (ValueError, RecursionError):
+        return {}
+    return notes if isinstance(notes, dict) else {}

@@ -1,5 +1,6 @@
 """Damaged PDF sets, theories and weights given to the command line: an error in a sentence, no traceback."""
 
+import runpy
 from pathlib import Path
 from shutil import copytree
 
@@ -8,6 +9,7 @@ import pytest
 from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
 from hyperparton.data.theory_folder import SHIPPED
 
+DAMAGES = runpy.run_path(str(Path(__file__).parent.parent.parent / "benchmarks" / "damaged_inputs.py"))
 CARD = Path(__file__).parent.parent.parent / "examples" / "dis_small.yml"
 
 
@@ -52,4 +54,34 @@ def test_every_damaged_table_is_told_at_once(hyperparton, tmp_path):
     assert code == 1
     for path in spoilt:
         assert f"{path} is not the file of the manifest: its SHA-256 differs" in err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("kind", DAMAGES["KINDS"])
+def test_random_damage(kind):
+    """Twenty of the damages of `benchmarks/damaged_inputs.py`: none is a traceback, a panic, an abort or a hang."""
+    outcomes, faults = DAMAGES["attack"](kind, 20, 18, False)
+    assert faults == []
+    assert sum(outcomes.values()) == 20
+    assert outcomes["refused"] > 0
+
+
+def test_weights_that_are_damaged(hyperparton, tmp_path):
+    damaged = tmp_path / "w.weights.h5"
+    damaged.write_bytes((Path(__file__).parent.parent / "oracle/data/weights/dense.weights.h5").read_bytes()[:-9000])
+    code, out, err = hyperparton("fit", CARD, "--load", damaged, "-o", tmp_path / "out")
+    assert code == 1
+    assert f"{damaged}: cannot be read as HDF5" in err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("command", [("list",), ("check",)])
+def test_a_damaged_manifest(hyperparton, tmp_path, command):
+    theory = tmp_path / "theory_40000000"
+    copytree(SHIPPED / "theory_40000000", theory)
+    manifest = theory / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"limits"', '"limit"'))
+    code, out, err = hyperparton("theory", *command, theory)
+    assert code == (0 if command == ("list",) else 1)
+    assert f"{manifest} is damaged: `builds` must name the limits" in out + err
     assert "Traceback" not in out + err

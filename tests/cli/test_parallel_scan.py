@@ -127,7 +127,8 @@ def test_wrong_stores(hyperparton, card, tmp_path, monkeypatch, url, told):
 def test_a_password_is_warned_about_and_never_shown(hyperparton, card, tmp_path):
     out = tmp_path / "out"
     code, said, err = hyperparton(
-        "scan", card(), "--trials", 1, "-o", out, "--store", "postgresql://me:SECRETWORD@127.0.0.1:1/db"
+        *("scan", card(), "--trials", 1, "-o", out, "--store-timeout", "0"),
+        *("--store", "postgresql://me:SECRETWORD@127.0.0.1:1/db"),
     )
     assert code == 1
     assert "warning: everyone on this machine can see the password in --store" in err

@@ -227,6 +227,7 @@ def test_best_is_the_first_of_the_lowest(reopen):
 def test_metadata_is_kept_and_replaced(reopen):
     store = reopen()
     assert store.metadata() == {}
+    store.book(0, {}, "a")  # a folder in which nothing was booked keeps nothing
     store.attach("scan", {"seed": 42, "list": [1, None]})
     store.attach("scan", {"seed": 43})
     store.attach("other", "text")

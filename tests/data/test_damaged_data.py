@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from hyperparton.data import commondata, known_sets
+from hyperparton.data import commondata
 from hyperparton.data.commondata import find_metadata, load_commondata
 from hyperparton.errors import DataError
 
@@ -83,11 +83,3 @@ def test_entries_that_are_damaged(files, what, change, told):
 
 def test_a_copy_that_is_whole(files):
     assert load().ndata == 211
-
-
-def test_metadata_that_is_no_text_is_left_to_the_loading(files, monkeypatch):
-    files["metadata"].write_bytes(b"\xff\xfe")
-    monkeypatch.setattr(known_sets, "_root", lambda: files["metadata"].parent.parent)
-    known_sets._observables.cache_clear()
-    assert known_sets._observables("SLAC_NC_NOTFIXED_P") == {}
-    known_sets._observables.cache_clear()

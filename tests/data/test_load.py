@@ -66,7 +66,7 @@ def test_a_set_of_which_no_point_passes_the_cuts():
         ({"theory": {"theoryid": 12345}}, TheoryError, "theory 12345 is not there; searched: "),
         ({"datacuts": {"t0pdfset": "NO_SUCH_SET"}}, PDFSetError, "'NO_SUCH_SET' is not installed"),
         (
-            {"added_filter_rules": [{"dataset": "A", "rule": "x >"}]},
+            {"added_filter_rules": [{"dataset": "SLAC_NC_NOTFIXED_P_EM-F2", "rule": "x >"}]},
             DataError,
             r"added_filter_rules\[0\]: not an expression: 'x >'",
         ),
@@ -82,4 +82,4 @@ def test_faults_of_several_kinds():
     with pytest.raises(RuncardError) as raised:
         load(dataset_inputs=[UNKNOWN], theory={"theoryid": 12345}, datacuts={"t0pdfset": "NO_SUCH_SET"})
     paths = [fault.path for fault in raised.value.faults]
-    assert paths == ["dataset_inputs[0]", "theory.theoryid", "datacuts.t0pdfset"]
+    assert paths == ["dataset_inputs[0]", "datacuts.t0pdfset", "theory.theoryid"]

@@ -171,8 +171,7 @@ def test_a_card_that_n3fits_checks_refuse(home):
     told, code = refused(home, card)
     accepted = "The only accepted options for the sum rules are: ['ALL', 'MSR', 'VSR', 'TSR', 'ALLBUTCSR']"
     assert told == (
-        f"error: {place_of(card, 'none of them')}: sum_rules: vp-setupfit refuses the card: {accepted}, "
-        "given 'none of them'"
+        f"{place_of(card, 'none of them')}: sum_rules: vp-setupfit refuses the card: {accepted}, given 'none of them'"
     )
     assert code == 1
 
@@ -182,7 +181,7 @@ def test_a_card_with_data_that_validphys_does_not_know(home):
     inputs[1] = {**inputs[1], "dataset": "SLAC_NC_UNKNOWN_D_EM-F2"}
     card = home.card("unknown.yml", dataset_inputs=inputs)
     told, code = refused(home, card)
-    assert told.startswith(f"error: {place_of(card, 'SLAC_NC_UNKNOWN')}: dataset_inputs[1].dataset: vp-setupfit ")
+    assert told.startswith(f"{place_of(card, 'SLAC_NC_UNKNOWN')}: dataset_inputs[1].dataset: vp-setupfit ")
     assert told.endswith("given 'SLAC_NC_UNKNOWN_D_EM-F2'")
     assert code == 1
 

@@ -11,7 +11,8 @@ import pytest
 
 from hyperparton.catalogue import FITBASES
 from hyperparton.fit.chi2 import reduce_points
-from hyperparton.fit.positivity import elu, start_and_multiplier
+from hyperparton.fit.multipliers import start_and_multiplier
+from hyperparton.fit.positivity import elu
 from hyperparton.fit.stopping import Criteria, monitor, start
 from hyperparton.hyperloss.loss import convergence_penalty
 from hyperparton.pdf.bases import working_to_evolution

@@ -115,7 +115,7 @@ DAMAGE = [
     ("theoryid: 40_000_000", "theoryid: forty", "theory.theoryid: must be the number of a theory, given 'forty'"),
     ("trvlseed: 591866982", "trvlseed: -1", "trvlseed: is out of range, given -1"),
     ("sampling: log, min: 1e-4, max: 1e-2", "sampling: logg, min: 1e-4, max: 1e-2", "unknown sampling (did you mean 'log'?)"),
-    ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 1e-1, max: 1e-2", "the lower bound must be below the upper"),
+    ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 1e-1, max: 1e-2", "the lower bound is above the upper"),
     ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 0, max: 1e-2", "a logarithmic range needs min above 0"),
     ("sampling: log, min: 1e-4, max: 1e-2", "sampling: log, min: 1e-4", "learning_rate.max: 'max' is missing"),
     ("min_epochs: 1e3, max_epochs: 2e3", "max_epochs: 2e3", "max_epochs is given without min_epochs"),

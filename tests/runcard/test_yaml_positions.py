@@ -46,6 +46,39 @@ def test_places(path, value, key):
     assert document.keys[path] == key
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("2020-01-01", "2020-01-01"),
+        ("2020-13-45", "2020-13-45"),
+        ("no", "no"),
+        ("on", "on"),
+        ("017", 17),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1:20:30", "1:20:30"),
+        ("=", "="),
+        ("~", None),
+        ("-.Inf", float("-inf")),
+    ],
+)
+def test_scalars_of_yaml_1_2(written, value):
+    assert parse_document(f"\ufeffa: {written}\n").content == {"a": value}
+
+
+def test_long_names_are_shortened():
+    (fault,) = parse_document(f"? {'k' * 100_000}\n: !!bool {'x' * 100_000}\n").faults
+    assert "kkk..." in str(fault)
+    assert "xxx..." in str(fault)
+    assert len(str(fault)) < 300
+
+
+def test_a_message_is_one_line_that_can_be_printed():
+    (fault,) = parse_document('"a\\nb": !!bool x\n').faults
+    assert str(fault).isprintable()
+    assert "a\\nb" in str(fault)
+
+
 def test_dotted():
     assert dotted(("kfold", "partitions", 0, "datasets", 2)) == "kfold.partitions[0].datasets[2]"
     assert dotted(()) == ""
@@ -67,7 +100,10 @@ def test_fault_of_something_absent_is_at_what_is_around_it():
         ("a:\n\t- b\n", "2:1: not YAML"),
         ("a: *nowhere\n", "1:4: not YAML"),
         ("a: 1\n---\nb: 2\n", "2:1: not YAML"),
-        ("a: \x07bell\n", "1: not YAML"),
+        ("a: \x07bell\n", "1:4: not YAML"),
+        ("a: 1\nbb: \x00x\n", "2:5: not YAML"),
+        ("x: 1\na: " + "[" * 60 + "]" * 60 + "\n", "2:44: not YAML: it is more than 40 levels deep"),
+        ("a:\n" + "".join(" " * i + "a:\n" for i in range(1, 200)), "41:41: not YAML: it is more than 40 levels"),
         ("a: &a [*a]\n", "levels deep"),
         ("a: " + "[" * 60 + "]" * 60 + "\n", "levels deep"),
         ("a: " + "[" * 5000 + "\n", "not YAML"),
@@ -90,9 +126,15 @@ def test_aliases_do_not_multiply():
     ("text", "told"),
     [
         ("a: 1\nb: 2\na: 3\n", "3:1: a: given a second time, first on line 1"),
-        ("a: !!python/object:os.system x\n", "1:4: a: not a value"),
+        ("a: !!python/object:os.system x\n", "1:4: a: tags are not read, given !!python/object:os.system"),
+        ("b: 1\na: !!bool maybe\n", "2:4: a: not a value: not one of true, false, given 'maybe'"),
+        ("a: " + "1" * 5000 + "\n", "1:4: a: not a value: a whole number of 5000 digits, given '11111"),
+        ("a: !!binary aGVsbG8=\n", "1:4: a: tags are not read, given !!binary"),
+        ('a: "\\ud800"\n', "1:4: a: half of a surrogate pair is no character, given '\\ud800'"),
+        ('"\\ud800": 1\n', "1:1: a key is text, given '\\ud800'"),
+        ("a: !!set {x, y}\n", "1:4: a: tags are not read, given !!set"),
+        ("a: !!str {b: 1}\n", "1:4: a: tags are not read, given !!str"),
         ("a: !own {b: 1}\n", "1:4: a: tags are not read, given !own"),
-        ("a: 2020-13-45\n", "1:4: a: not a value"),
         ("? {x: 1}\n: 2\n", "a key is text"),
         ("a: {<<: 3}\n", "`<<` merges keys"),
     ],

@@ -223,7 +223,7 @@ def test_how_the_scan_runs():
             "stopping.min_epoch: unknown key 'min_epoch' .did you mean 'min_epochs'.*accepted: min_epochs, max",
         ),
         ({"stopping": [1]}, "stopping: must be keys with values, given .1"),
-        ({"stopping": {"min_epochs": 2, "max_epochs": 1}}, "lower bound must be below"),
+        ({"stopping": {"min_epochs": 2, "max_epochs": 1}}, "lower bound is above"),
         ({"stopping": {"min_epochs": "many", "max_epochs": 1}}, "min_epochs: must be a number, given 'many'"),
         (
             {"optimizer": [{"optimizer_name": "Adm"}]},
@@ -253,7 +253,7 @@ def test_how_the_scan_runs():
         ({"architecture": {"n_layers": [2], "min_units": 3}}, "needs both min_units and max_units"),
         (
             {"architecture": {"n_layers": [0], "min_units": 3, "max_units": 4}},
-            "n_layers.0.: is out of range, given 0, accepted: a whole number of at least 1",
+            "n_layers.0.: is out of range, given 0, accepted: a whole number of layers from 1 to 64",
         ),
         ({"architecture": {"n_layers": 2, "min_units": 3, "max_units": 4}}, "n_layers: must be a list, given 2"),
         (

@@ -80,7 +80,9 @@ from hyperparton.trials.shared_folder import JoinedTrials
 from hyperparton.trials.sql import SqlStore
 import tempfile
 # what is loaded late may lie where only root can read
-other = SqlStore(Path(tempfile.mkdtemp()) / "other.sqlite")
+place = Path(tempfile.mkdtemp())
+place.chmod(0o777)
+other = SqlStore(place / "other.sqlite")
 try:
     FileTrials(Path("/dev/null/nowhere"))
 except Exception:

@@ -111,19 +111,46 @@ def test_trials_without_their_state_are_not_overwritten(tmp_path):
     assert len(read_tries(tmp_path / "tries.json")) == 3
 
 
-def test_a_lost_trial_and_another_version_are_told(tmp_path):
-    path = filled(tmp_path) / "tries.sqlite"
-    for change, message in (
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
         ("DELETE FROM trials WHERE number = 1", "damaged: 2 trials"),
         ("UPDATE scan_metadata SET value = '99' WHERE key = 'schema_version'", "schema version 99"),
         ("DROP TABLE scan_metadata", "no trial store"),
-    ):
-        connection = sqlite3.connect(path)
-        connection.execute(change)
-        connection.commit()
-        connection.close()
-        with pytest.raises(StoreError, match=message):
-            FileTrials(tmp_path)
+        ("DROP TABLE trials", "no such table"),
+        ("ALTER TABLE trials DROP COLUMN attempts", "damaged|no such column"),
+        ("UPDATE trials SET vals = '[' WHERE number = 1", "trial 1 is not as it was written"),
+        ("UPDATE trials SET loss = loss + 1e-15 WHERE number = 2", "trial 2 is not as it was written"),
+        ("UPDATE trials SET state = 1 WHERE number = 2", "trial 2 is not as it was written"),
+        ("UPDATE scan_metadata SET value = '{\"a\":2}' WHERE key = 'scan.x'", "scan.x is not as it was written"),
+    ],
+)
+def test_a_store_that_is_not_as_it_was_written_is_told(tmp_path, change, message):
+    with FileTrials(filled(tmp_path)) as trials:
+        trials.attach("x", {"a": 1})
+    path = tmp_path / "tries.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute(change)
+    connection.commit()
+    connection.close()
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(StoreError, match=message):
+        FileTrials(tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("text", ["[", "5", '{"x": 5}', "{}", '"a"', "null"])
+def test_a_store_without_checksums_is_read_for_what_it_holds(tmp_path, text):
+    """Older versions made such; what is no trial in one is told, and never a traceback."""
+    connection = sqlite3.connect(filled(tmp_path) / "tries.sqlite")
+    connection.execute("DELETE FROM scan_metadata WHERE key LIKE 'check.%' OR key = 'scan_word'")
+    connection.execute("UPDATE trials SET vals = ?, result = ? WHERE number = 1", (text, text))
+    connection.commit()
+    connection.close()
+    (tmp_path / "tries.lock").unlink()
+    (tmp_path / "tries.json").unlink()
+    with pytest.raises(StoreError, match=r"tries\.sqlite: the store is damaged: trial 1: "):
+        FileTrials(tmp_path)
 
 
 def test_threads_at_once_leave_a_whole_tries_json(tmp_path):

@@ -66,8 +66,8 @@ def test_one_folder_for_several(join, monkeypatch):
 
 
 def test_folders_of_another_scan_are_refused(join, tmp_path):
-    with FileTrials(tmp_path / "own"):
-        pass
+    with FileTrials(tmp_path / "own") as own:
+        own.book(0, {"x": [1]}, "me")
     with pytest.raises(StoreError, match="a scan of its own"):
         join("own")
     (tmp_path / "held").mkdir()

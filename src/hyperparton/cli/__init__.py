@@ -87,7 +87,8 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(4)
     except HyperpartonError as error:
-        click.echo(f"error: {error}", err=True)
+        # lines that begin with file:line:column stay so, for editors
+        click.echo(str(error) if error.faults else f"error: {error}", err=True)
         sys.exit(next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1))
     except BrokenPipeError:
         sys.stderr.close()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from hyperparton.runcard.card import Runcard, TrainerRuncard
-from hyperparton.workflow.cards import checked_card
-
-if TYPE_CHECKING:
-    from hyperparton.scan.scanner import HyperScanner
+from hyperparton.cli.options import replicas_option, theory_options
+from hyperparton.errors import shortened
+from hyperparton.runcard.card import N3FIT, Runcard
+from hyperparton.workflow.cards import CheckedCard, check_card, data_summary, notices
 
 __all__ = ["check"]
 
@@ -20,8 +18,24 @@ __all__ = ["check"]
 @click.command()
 @click.argument("runcard", required=False, type=click.Path(path_type=Path))
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a runcard, for editors, and check nothing.")
-def check(runcard: Path | None, schema: bool) -> None:
-    """Tell every fault of RUNCARD at once: file:line:column: path: what is wrong."""
+@click.option("--no-theory", is_flag=True, help="Check the card alone: no theory, data, PDF set or other scan is read.")
+@replicas_option
+@click.option("--trainer", type=click.Choice([N3FIT]), help="Whose fits, in place of the card's own `trainer`.")
+@theory_options
+def check(
+    runcard: Path | None,
+    schema: bool,
+    no_theory: bool,
+    replicas: int,
+    trainer: str | None,
+    theory: Path | None,
+    t0pdfset: str | None,
+) -> None:
+    """Tell every fault of RUNCARD at once: file:line:column: path: what is wrong.
+
+    A card without faults is one that `scan`, or `fit` where it describes no scan, begins with, given the same options.
+    Keys that change nothing are named.
+    """
     if schema:
         from hyperparton.runcard.json_schema import json_schema
 
@@ -29,21 +43,26 @@ def check(runcard: Path | None, schema: bool) -> None:
         return
     if runcard is None:
         raise click.UsageError("Missing argument 'RUNCARD'.")
-    card, scanner = checked_card(runcard)
-    for line in summary(card, scanner):
+    if no_theory and (theory is not None or t0pdfset is not None):
+        raise click.UsageError("--no-theory does not go with --theory or --t0pdfset")
+    checked = check_card(
+        runcard, trainer=trainer, replicas=replicas, theory=theory, t0pdfset=t0pdfset, inputs=not no_theory
+    )
+    for line in summary(checked):
         click.echo(line)
 
 
-def summary(card: Runcard | TrainerRuncard, scanner: HyperScanner | None) -> list[str]:
+def summary(checked: CheckedCard) -> list[str]:
     """What a faultless card asks for, in a few lines."""
+    card, scanner = checked.card, checked.scanner
     lines = [f"{card.path}: no faults"]
     if isinstance(card, Runcard):
         folds = len(card.kfold.partitions) if card.kfold else 0
         lines.append(f"data sets: {len(card.dataset_inputs)}, theory {card.theoryid}, folds: {folds or 'none'}")
+    if checked.data is not None:
+        lines += data_summary(checked.data)
     if scanner is not None:
-        lines.append(f"scanned: {', '.join(sorted(scanner.hyper_keys))}")
-    else:
+        lines.append(f"scanned: {', '.join(map(shortened, sorted(scanner.hyper_keys)))}")
+    elif card.hyperscan_config is None:
         lines.append("scanned: nothing (no hyperscan_config)")
-    if card.unused:
-        lines.append(f"not used by hyperparton: {', '.join(card.unused)}")
-    return lines
+    return [*lines, *notices(checked)]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hyperparton.cli.options import replicas_option, runcard_argument, theory_options
 from hyperparton.cli.progress import make_display
-from hyperparton.errors import RuncardError, TrainingError
 from hyperparton.runcard.card import Runcard
-from hyperparton.runcard.cross_checks import parameter_faults
-from hyperparton.runcard.parameters import Parameters, trial_parameters
-from hyperparton.workflow.cards import checked_card, data_summary, output_folder
+from hyperparton.workflow.cards import check_card, data_summary, notices, output_folder
 
 if TYPE_CHECKING:
     from hyperparton.fit.mixed import MixedFit
@@ -65,83 +62,30 @@ def fit(
         raise click.UsageError("--no-training goes with --load, and there is nothing to --save")
     if save is not None and Path(save).name != save:
         raise click.UsageError(f"--save is given a name, not a path; given {save!r}")
-    card, _ = checked_card(runcard)
-    if not isinstance(card, Runcard):
-        raise RuncardError(
-            [card.fault(("trainer",), "`fit` fits PDFs: a card with a trainer of its own can be scanned")]
-        )
-    if top is not None and source is None and card.trial_specs is None:
+    checked = check_card(runcard, "fit", replicas=replicas, theory=theory, t0pdfset=t0pdfset, source=source, top=top)
+    card, data, chosen = checked.card, checked.data, checked.methodologies
+    if top is not None and source is None and isinstance(card, Runcard) and card.trial_specs is None:
         raise click.UsageError("--top needs a scan: --from DIR, or trial_specs in the card")
-    parameters, written, notes = _chosen(card, source, top, replicas)
+    assert isinstance(card, Runcard)
+    assert data is not None
+    assert chosen is not None
     with make_display() as display:
-        from hyperparton.data.load import load_fit_data
         from hyperparton.fit.mixed import fit_mixed
         from hyperparton.interop.weights import read_weights
 
-        for line in notes:
-            display.say(line)
-        data = load_fit_data(card, theory, t0pdfset)
-        for line in data_summary(data):
+        for line in (*notices(checked), *chosen.notes, *data_summary(data)):
             display.say(line)
         start = None if load is None else partial(read_weights, load)
-        result = fit_mixed(card, data, parameters, display.epochs, start=start, training=not no_training)
+        result = fit_mixed(card, data, chosen.parameters, display.epochs, start=start, training=not no_training)
     if no_training:
         _show_exactly(result)
         return
     from hyperparton.cli.fit_files import write_fit
 
     folder = output_folder(card, output)
-    write_fit(folder, card, result, written, data.datasets[0].observable.tables[0].q0, save)
+    write_fit(folder, card, result, chosen.written, data.datasets[0].observable.tables[0].q0, save)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
-
-
-def _chosen(
-    card: Runcard, source: Path | None, top: int | None, replicas: int
-) -> tuple[dict[int, Parameters], dict[int, dict[str, Any]], list[str]]:
-    """The parameters of each replica, the same as they are written, and a few lines on where they come from."""
-    numbers = range(1, replicas + 1)
-    specs = card.trial_specs
-    if source is None and specs is None:
-        return dict.fromkeys(numbers, card.parameters), dict.fromkeys(numbers, card.scan_parameters()), []
-    from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
-    from hyperparton.trials.scan_folder import ScanFolder
-    from hyperparton.trials.tries_read import read_trials
-
-    if source is None:
-        assert specs is not None
-        source = find_scan(specs.hyperscan, Path(card.path).resolve().parent)
-    path = ScanFolder.find(source).tries
-    count = top or (specs.number_of_trials if specs else 1)
-    best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
-    places = assigned(numbers, count, specs.seed if specs else None)
-    declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
-    methodologies = [methodology(trial.space_vals, declared, override) for trial in best]
-    read = [
-        _of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, methodologies, strict=True)
-    ]
-    notes = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
-    parameters = {number: read[place] for number, place in places.items()}
-    written = {number: methodologies[place] for number, place in places.items()}
-    return parameters, written, [f"methodologies from {path}", *notes]
-
-
-def _listed(places: dict[int, int], place: int) -> str:
-    members = [str(number) for number, at in places.items() if at == place]
-    return f"replica{'s' if len(members) > 1 else ''} {', '.join(members)}" if members else "no replica"
-
-
-def _of_trial(card: Runcard, values: dict[str, Any], name: str) -> Parameters:
-    """The parameters of a trial; raises RuncardError where they cannot be those of this card."""
-    try:
-        parameters = trial_parameters(values)
-        wrong = "; ".join(str(fault) for fault in parameter_faults(card, parameters))
-    except TrainingError as error:
-        wrong = str(error)
-    if wrong:
-        place = ("trial_specs",) if card.trial_specs else ()
-        raise RuncardError([card.fault(place, f"{name} cannot be fitted: {wrong}")])
-    return parameters
 
 
 def _show_exactly(result: MixedFit) -> None:

@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-__all__ = ["DURATION", "MEMORY", "OptionOf", "replicas_option", "runcard_argument", "store_option", "theory_options"]
+__all__ = [
+    "DURATION",
+    "DURATION_OR_NONE",
+    "MEMORY",
+    "OptionOf",
+    "replicas_option",
+    "runcard_argument",
+    "store_option",
+    "theory_options",
+]
 
 
 class OptionOf(click.Option):
@@ -59,6 +68,9 @@ _BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 class _Duration(click.ParamType):
     name = "TIME"
 
+    def __init__(self, or_none: bool = False) -> None:
+        self._or_none = or_none
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, int | float):
             return float(value)
@@ -71,7 +83,7 @@ class _Duration(click.ParamType):
             seconds = days * 86400 + (first * 3600 + second * 60 + third if long else first * 60 + second)
         else:
             self.fail(f"{value!r} is no time; accepted: 90, 90s, 5min, 2h, 1d, 30:00, 2:00:00, 1-12:00:00", param, ctx)
-        if seconds <= 0:
+        if seconds <= 0 and not self._or_none:
             self.fail(f"{value!r} must be above 0", param, ctx)
         return seconds
 
@@ -87,4 +99,4 @@ class _Memory(click.ParamType):
         return size
 
 
-DURATION, MEMORY = _Duration(), _Memory()
+DURATION, DURATION_OR_NONE, MEMORY = _Duration(), _Duration(or_none=True), _Memory()

@@ -10,9 +10,17 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.options import DURATION, MEMORY, OptionOf, replicas_option, runcard_argument, theory_options
+from hyperparton.cli.options import (
+    DURATION,
+    DURATION_OR_NONE,
+    MEMORY,
+    OptionOf,
+    replicas_option,
+    runcard_argument,
+    theory_options,
+)
 from hyperparton.cli.progress import event_log, make_display, show_warnings
-from hyperparton.errors import DataError, HyperpartonError, NodeError, PDFSetError, TheoryError, is_of_node
+from hyperparton.errors import HyperpartonError, NodeError, PDFSetError, TheoryError, is_of_node
 from hyperparton.host import end_on_signals
 from hyperparton.runcard.card import N3FIT
 
@@ -108,6 +116,13 @@ def _store_url(context: click.Context, option: click.Parameter, text: str | None
     help="Join the scan in a database: postgresql://…, mongodb://… or sqlite:///FILE. Any number of processes may.",
 )
 @click.option(
+    "--store-timeout",
+    cls=OptionOf,
+    field="hyperparton.scan.settings:Execution.store_timeout",
+    type=DURATION_OR_NONE,
+    help="How long a --store that does not answer any more is waited for; 0 is not at all.",
+)
+@click.option(
     "--lag",
     type=click.IntRange(min=1),
     help="Suggest trial n from the trials up to n - LAG. Default: the trials at once; at least 16 with --store.",
@@ -193,11 +208,11 @@ def scan(
 
 @contextlib.contextmanager
 def _faults_of_node() -> Iterator[None]:
-    """A NodeError, which has an exit code of its own, for what another machine may have: data, theories, room."""
+    """A NodeError, which has an exit code of its own, for what another machine may have: theories, PDF sets, room."""
     try:
         yield
     except HyperpartonError as fault:
-        if isinstance(fault, DataError | TheoryError | PDFSetError) or is_of_node(fault):
+        if isinstance(fault, TheoryError | PDFSetError) or is_of_node(fault):
             raise NodeError(str(fault)) from fault
         raise
 

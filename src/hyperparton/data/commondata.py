@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from nnpdf_data.validphys_compatibility import legacy_to_new_mapping, new_to_leg
 
 from hyperparton.data.blockyaml import NotSimpleError, read_block, read_table, top_level
 from hyperparton.data.types import Uncertainties
-from hyperparton.errors import DataError, HyperpartonError, nearest
+from hyperparton.errors import DataError, HyperpartonError, nearest, shortened
 
 __all__ = [
     "CFACTORS",
@@ -31,6 +32,7 @@ __all__ = [
     "CommonData",
     "FKOperands",
     "Metadata",
+    "check_name",
     "find_metadata",
     "load_commondata",
     "operands_of",
@@ -95,21 +97,45 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     FK tables need none.  Raises `DataError` for a set or variant that nnpdf-data does not have, with the nearest
     that it has.
     """
-    folder, _, observable = name.rpartition("_")
     path = _metadata_file(name)
-    if not folder or not os.path.isfile(path):
-        raise DataError(f"unknown data set {name!r}{_hint(name)}")
+    if not _is_there(name):
+        raise DataError(f"unknown data set {shortened(name)!r}{_hint(name)}")
+    folder, _, observable = name.rpartition("_")
     with _readable(name, "metadata", path):
         known = parse_set_metadata(path).allowed_observables
     if observable.upper() not in known:
         accepted = ", ".join(f"{folder}_{each.observable_name}" for each in known.values())
         raise DataError(f"unknown data set {name!r}{_hint(name)}, {folder} has: {accepted}")
     with _readable(name, "metadata", path):
-        return _with_variant(path, observable, name, variant, with_data)
+        metadata = _with_variant(path, observable, name, variant, with_data)
+    if metadata.name != name:  # folds and rules name it letter by letter
+        raise DataError(f"unknown data set {name!r} (did you mean {metadata.name!r}?)")
+    return metadata
+
+
+def check_name(name: str) -> None:
+    """Raises `DataError` for a name that is neither that of a data set nor an older one, with the nearest that is."""
+    if name in legacy_to_new_mapping:
+        return
+    known: Mapping[str, Any] = {}
+    if _is_there(name):
+        with _readable(name, "metadata", _metadata_file(name)):
+            known = parse_set_metadata(_metadata_file(name)).allowed_observables
+    if name.rpartition("_")[2].upper() not in known:
+        raise DataError(f"unknown data set {shortened(name)!r}{_hint(name)}")
 
 
 def _metadata_file(name: str) -> Path:
     return DEFAULT_PATH_VPDATA / name.rpartition("_")[0] / "metadata.yaml"
+
+
+def _is_there(name: str) -> bool:
+    """Whether nnpdf-data has a folder for the set of that name."""
+    return (
+        re.fullmatch(r"[\w.+-]{1,200}", name, re.ASCII) is not None
+        and "_" in name
+        and os.path.isfile(_metadata_file(name))
+    )
 
 
 def _with_variant(

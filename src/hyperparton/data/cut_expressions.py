@@ -7,12 +7,13 @@ Allowed: numbers, names, ``+ - * / **``, comparisons (chained too), ``and or not
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Mapping
 from functools import reduce
 
 import numpy as np
 
-from hyperparton.errors import DataError
+from hyperparton.errors import DataError, shortened
 
 __all__ = ["FUNCTIONS", "Expression"]
 
@@ -52,12 +53,17 @@ class Expression:
         if len(self.text) > _LONGEST:
             raise DataError(f"an expression has at most {_LONGEST} characters, given {len(self.text)}")
         try:
-            self._root = ast.parse(self.text.strip(), mode="eval").body
+            with warnings.catch_warnings(action="ignore"):  # Python's advice on `x is 1` and the like
+                self._root = ast.parse(self.text.strip(), mode="eval").body
             self.names = frozenset(self._check(self._root))
         except DataError:
             raise
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-            raise DataError(f"not an expression: {self.text!r} ({getattr(error, 'msg', error)})") from error
+            raise DataError(f"not an expression: {self._shown} ({getattr(error, 'msg', error)})") from error
+
+    @property
+    def _shown(self) -> str:
+        return shortened(repr(self.text))
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -67,14 +73,14 @@ class Expression:
         missing = self.names - variables.keys()
         if missing:
             known = ", ".join(variables)
-            raise DataError(f"{self.text!r} needs {', '.join(sorted(missing))}, known are: {known}")
+            raise DataError(f"{self._shown} needs {', '.join(sorted(missing))}, known are: {known}")
         with np.errstate(all="ignore"):
             return np.asarray(self._value(self._root, variables))
 
     def _check(self, node: ast.AST, depth: int = 0) -> list[str]:
         """The names below a node, or an error for what is not allowed."""
         if depth > _DEEPEST:
-            raise DataError(f"an expression is nested at most {_DEEPEST} levels deep: {self.text!r}")
+            raise DataError(f"an expression is nested at most {_DEEPEST} levels deep: {self._shown}")
         children: list[ast.expr]
         match node:
             case ast.Constant(value=bool() | int() | float() as value):
@@ -84,7 +90,7 @@ class Expression:
                 return [name]
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 if isinstance(op, ast.Pow) and not _small(right):
-                    raise DataError(f"powers in an expression are numbers up to {_LARGEST_POWER}: {self.text!r}")
+                    raise DataError(f"powers in an expression are numbers up to {_LARGEST_POWER}: {self._shown}")
                 children = [left, right]
             case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
                 children = [operand]
@@ -96,7 +102,7 @@ class Expression:
                 children = [argument]
             case _:
                 accepted = "numbers, variables, + - * / **, comparisons, and, or, not, sqrt, log, fabs"
-                raise DataError(f"{type(node).__name__} is not allowed in {self.text!r}, accepted are: {accepted}")
+                raise DataError(f"{type(node).__name__} is not allowed in {self._shown}, accepted are: {accepted}")
         return [name for child in children for name in self._check(child, depth + 1)]
 
     def _value(self, node: ast.AST, variables: Mapping) -> np.ndarray | float:
@@ -118,7 +124,7 @@ class Expression:
                 pairs = zip(ops, sides, sides[1:], strict=False)
                 return reduce(np.logical_and, [_OPERATORS[type(op)](a, b) for op, a, b in pairs])
             case _:  # cannot be: checked when made
-                raise DataError(f"{type(node).__name__} is not allowed in {self.text!r}")
+                raise DataError(f"{type(node).__name__} is not allowed in {self._shown}")
 
 
 def _small(power: ast.AST) -> bool:

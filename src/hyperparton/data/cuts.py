@@ -6,7 +6,7 @@ The variables of a rule are those of the data set's kinematic coverage in nnpdf-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from hyperparton.runcard.datacuts import AddedRule, DataCuts
 if TYPE_CHECKING:  # nnpdf-data takes long to load, and `check` reads rules alone
     from hyperparton.data.commondata import CommonData
 
-__all__ = ["added_rule", "kept_points"]
+__all__ = ["added_rule", "kept_points", "what_cuts"]
 
 #: names under which NNPDF's rules for a process type know a variable -> the names it has in data sets
 _ALIASES = {"eta": ("y",), "etay": ("eta", "y"), "yQQ": ("y_ttBar",), "yQ": ("y_t",)}
@@ -33,7 +33,29 @@ def added_rule(entry: AddedRule) -> FilterRule:
 def kept_points(
     data: CommonData, theory: Mapping[str, Any], cuts: DataCuts, added: Sequence[FilterRule] = ()
 ) -> np.ndarray:
-    """(dat,) indices of the points that pass NNPDF's default rules and those added."""
+    """(dat,) indices of the points that pass NNPDF's default rules and those added.
+
+    Raises CutError for a rule that does not go with the kinematics of the set.
+    """
+    passed = np.ones(data.ndata, dtype=bool)
+    for _, passing in _passing(data, theory, cuts, added):
+        passed &= passing
+    return np.flatnonzero(passed)
+
+
+def what_cuts(data: CommonData, theory: Mapping[str, Any], cuts: DataCuts, added: Sequence[FilterRule] = ()) -> str:
+    """How many points each of the rules leaves that apply to the set, for a message."""
+    parts = []
+    for rule, passing in _passing(data, theory, cuts, added):
+        limits = [f"{name} {getattr(cuts, name):g}" for name in DataCuts.model_fields if name in rule.names]
+        parts.append(f"{rule.rule!r} leaves {passing.sum()} of {data.ndata} ({', '.join(limits)})".replace(" ()", ""))
+    return "; ".join(parts)
+
+
+def _passing(
+    data: CommonData, theory: Mapping[str, Any], cuts: DataCuts, added: Sequence[FilterRule]
+) -> Iterator[tuple[FilterRule, np.ndarray]]:
+    """Each rule that applies, and (dat,) True for the points that pass it."""
     variables: dict[str, Any] = {
         "q2min": cuts.q2min,
         "w2min": cuts.w2min,
@@ -46,8 +68,6 @@ def kept_points(
         for name in names:
             if name in data.kinematics:
                 variables.setdefault(alias, data.kinematics[name])
-    passed = np.ones(data.ndata, dtype=bool)
     for rule in (*DEFAULT_RULES, *added):
         if rule.applies(data, theory):
-            passed &= rule.passed(data, variables)
-    return np.flatnonzero(passed)
+            yield rule, rule.passed(data, variables)

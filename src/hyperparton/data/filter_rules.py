@@ -15,15 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperparton.data.cut_expressions import Expression
-from hyperparton.errors import DataError
+from hyperparton.errors import DataError, shortened
 
 if TYPE_CHECKING:
     from hyperparton.data.commondata import CommonData
 
-__all__ = ["DEFAULT_RULES", "DIS_ALL", "FilterRule"]
+__all__ = ["DEFAULT_RULES", "DIS_ALL", "CutError", "FilterRule"]
 
 DIS_ALL = "DIS_ALL"
 _PTO = re.compile(r"(?:N(?P<number>[0-9]+)|(?P<letters>N*))LO(?P<relation>[-+!])?")
+
+
+class CutError(DataError):
+    """A rule that cannot be applied to a data set."""
+
+    def __init__(self, rule: FilterRule, message: str) -> None:
+        self.rule = rule
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,13 @@ class FilterRule:
         object.__setattr__(self, "_local", local)
         object.__setattr__(self, "_keep", Expression(self.rule))
         if self.pto is not None and not _PTO.fullmatch(self.pto.upper()):
-            raise DataError(f"PTO of a rule is an order such as NNLO, NNLO+, NNLO- or NNLO!, given {self.pto!r}")
+            given = shortened(repr(self.pto))
+            raise DataError(f"PTO of a rule is an order such as NNLO, NNLO+, NNLO- or NNLO!, given {given}")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names in its expression and in its local variables."""
+        return self._keep.names.union(*(local.names for local in self._local.values()))
 
     def applies(self, data: CommonData, theory: Mapping[str, Any]) -> bool:
         """Whether the rule is about this set and this theory card."""
@@ -61,14 +75,14 @@ class FilterRule:
         )
 
     def passed(self, data: CommonData, variables: Mapping[str, Any]) -> np.ndarray:
-        """(dat,) True for the points that pass, whose kinematics are among the variables."""
+        """(dat,) True for the points that pass, whose kinematics are among the variables; raises CutError."""
         known = dict(variables)
         try:
             for name, expression in self._local.items():
                 known[name] = expression(known)
             kept = self._keep(known)
         except DataError as error:
-            raise DataError(f"cut of {data.name}: {error}") from error
+            raise CutError(self, f"cut of {data.name}: {error}") from error
         return np.broadcast_to(kept.astype(bool), (data.ndata,))
 
 

@@ -2,54 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from hyperparton.data.commondata import CommonData, Metadata, find_metadata, load_commondata, operands_of
+from hyperparton.data import filter_rules
+from hyperparton.data.commondata import (
+    CommonData,
+    Metadata,
+    check_name,
+    find_metadata,
+    load_commondata,
+    operands_of,
+)
 from hyperparton.data.covmat import covariance, keep_groups
-from hyperparton.data.cuts import added_rule, kept_points
-from hyperparton.data.filter_rules import FilterRule
+from hyperparton.data.cuts import added_rule, kept_points, what_cuts
+from hyperparton.data.filter_rules import CutError, FilterRule
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.predictions import predict
 from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theory, missing_tables
 from hyperparton.data.types import DataSet, FitData, Observable
-from hyperparton.errors import DataError, HyperpartonError, PDFSetError, RuncardError, TheoryError
+from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
 from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
+from hyperparton.runcard.check import in_order
 from hyperparton.runcard.datacuts import DataCuts
 from hyperparton.runcard.yaml_positions import KeyPath
 
-__all__ = ["DatasetLoader", "central_predictions", "load_fit_data"]
+__all__ = ["DatasetLoader", "InputFaults", "central_predictions", "examine_fit_data", "examine_names", "load_fit_data"]
 
 _Result = TypeVar("_Result")
 
 
-class _Faults:
-    """Collects errors, to raise them together."""
+@dataclass
+class InputFaults:
+    """What is wrong with the data, the theory and the PDF set of a card, collected to be told together."""
 
-    def __init__(self) -> None:
-        self.errors: list[tuple[KeyPath, HyperpartonError]] = []
+    card: Runcard
+    errors: list[tuple[KeyPath, HyperpartonError]] = field(default_factory=list)
+    idle: list[Fault] = field(default_factory=list)
+    """added rules that apply to no set of the card"""
 
     def attempt(self, path: KeyPath, action: Callable[[], _Result]) -> _Result | None:
         try:
             return action()
         except HyperpartonError as error:
-            self.errors.append((path, error))
+            self.add(path, error)
             return None
 
-    def raise_all(self, card: Runcard) -> None:
-        """The error itself if all are of one kind, a `RuncardError` otherwise; nothing if there are none."""
-        if not self.errors:
-            return
-        faults = [card.fault(path, str(error)) for path, error in self.errors]
+    def add(self, path: KeyPath, error: HyperpartonError) -> None:
+        self.errors.append((path, error))
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The errors with their places in the card, in their order there."""
+        return in_order([self.card.fault(path, str(error)) for path, error in self.errors])
+
+    def raise_all(self) -> None:
+        """An error of one kind if all are of it, a `RuncardError` otherwise; nothing if there are none."""
         for kind in (DataError, TheoryError, PDFSetError):
-            if all(type(error) is kind for _, error in self.errors):
-                raise kind("\n".join(map(str, faults)))
-        raise RuncardError(faults)
+            if self.errors and all(isinstance(error, kind) for _, error in self.errors):
+                raised = kind("\n".join(map(str, self.faults)))
+                raised.faults = tuple(self.faults)
+                raise raised
+        if self.errors:
+            raise RuncardError(self.faults)
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,8 @@ class DatasetLoader:
     """cuts beside NNPDF's own"""
     by_experiment: bool = False
     """whether the groups of the data sets are experiments; else all are in one group"""
+    applied: set[int] = field(default_factory=set)
+    """the places of the rules that applied to a set so far"""
 
     def dataset(self, entry: DatasetInput, metadata: Metadata) -> DataSet:
         """The measured data set of an entry of `dataset_inputs` and its metadata; `DataError` if no point is left."""
@@ -88,9 +110,13 @@ class DatasetLoader:
 
     def _kept(self, data: CommonData) -> np.ndarray:
         """(dat,) indices of the points that pass the cuts; raises `DataError` if none does."""
+        self.applied.update(i for i, rule in enumerate(self.rules) if rule.applies(data, self.theory.card))
         kept = kept_points(data, self.theory.card, self.cuts, self.rules)
         if not len(kept):
-            raise DataError(f"{data.name}: no point passes the cuts; change them, or take the set out of the runcard")
+            rules = what_cuts(data, self.theory.card, self.cuts, self.rules)
+            raise DataError(
+                f"{data.name}: no point passes the cuts; change them, or take the set out of the runcard: {rules}"
+            )
         return kept
 
 
@@ -98,85 +124,151 @@ def load_fit_data(card: Runcard, theory: str | Path | None = None, t0pdfset: str
     """The data, covariance matrices and FK tables of a runcard.
 
     `theory` is the user's folder of FK tables (before HYPERPARTON_THEORY and the tables that ship), `t0pdfset` the t0
-    set in place of the card's.  Data sets, variants, tables, C-factors, the theory card, the t0 set and added rules
-    are all checked before anything is read, and everything that is wrong is raised at once: as `DataError`,
-    `TheoryError` or `PDFSetError` if it is of one kind, as `RuncardError` if it is not.
+    set in place of the card's.  Everything that is wrong with data sets, variants, tables, C-factors, the theory card,
+    the t0 set, cuts and added rules is raised at once: as `DataError`, `TheoryError` or `PDFSetError` if it is of one
+    kind, as `RuncardError` if it is not.
     """
-    (measured, positivity, integrability), loader, t0 = _find_inputs(card, theory, t0pdfset)
-    datasets = tuple(map(loader.dataset, card.dataset_inputs, measured))
+    data, faults = examine_fit_data(card, theory, t0pdfset)
+    faults.raise_all()
+    assert data is not None
+    return data
+
+
+def examine_fit_data(
+    card: Runcard, folder: str | Path | None = None, t0pdfset: str | None = None
+) -> tuple[FitData | None, InputFaults]:
+    """The data of `load_fit_data`, if nothing is wrong with them, and what is."""
+    faults = InputFaults(card)
+    wanted = _find_sets(card, faults)
+    rules = _rules(card, faults)
+    theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(card.theoryid, folder))
+    name = t0pdfset or card.datacuts.t0pdfset
+    t0 = faults.attempt(_T0, lambda: find_pdfset(name)) if name else None
+    if theory is None or not _expect_tables(wanted, theory, faults):
+        return None, faults
+    loader = DatasetLoader(theory, card.datacuts, tuple(rules.values()), by_experiment=not card.diagonal_basis)
+    sections = [
+        [_load(loader, place, entry, metadata, rules, faults) for place, entry, metadata in wanted if place[0] == name]
+        for name in _SECTIONS
+    ]
+    faults.idle += [
+        card.fault(path, "changes nothing: no data set of this card is of its name, process type, order or scheme")
+        for i, path in enumerate(rules)
+        if i not in loader.applied and not faults.errors
+    ]
+    datasets, positivity, integrability = (tuple(each for each in found if each is not None) for found in sections)
+    predictions = faults.attempt(_T0, lambda: central_predictions(datasets, t0)) if t0 and datasets else None
+    if faults.errors:
+        return None, faults
     experimental = covariance(datasets)
-    predictions = None if t0 is None else central_predictions(datasets, t0)
     covmat = experimental if predictions is None else covariance(datasets, predictions)
-    return FitData(
+    data = FitData(
         datasets=datasets,
-        positivity=tuple(map(loader.lagrange_set, card.positivity, positivity)),
-        integrability=tuple(map(loader.lagrange_set, card.integrability, integrability)),
+        positivity=positivity,
+        integrability=integrability,
         central=np.concatenate([dataset.central for dataset in datasets]) if datasets else np.zeros(0),
         covmat=keep_groups(covmat, datasets) if loader.by_experiment else covmat,
         experimental_covmat=experimental,
         group="experiment" if loader.by_experiment else "ALL",
-        theory=loader.theory.source,
+        theory=theory.source,
         t0pdfset=None if t0 is None else t0.name,
         t0_predictions=predictions,
     )
+    return data, faults
 
 
-def _find_inputs(
-    card: Runcard, folder: str | Path | None, t0pdfset: str | None
-) -> tuple[list[tuple[Metadata, ...]], DatasetLoader, PDFSet | None]:
-    """The metadata of the measured, positivity and integrability sets, theory and cuts, and the t0 set of a card.
-
-    Raises everything that is wrong with the card.
-    """
-    faults = _Faults()
-    entries: dict[KeyPath, Sequence[DatasetInput | LagrangeSet]] = {
-        ("dataset_inputs",): card.dataset_inputs,
-        ("positivity", "posdatasets"): card.positivity,
-        ("integrability", "integdatasets"): card.integrability,
-    }
-    metadata = {
-        path: tuple(
-            faults.attempt((*path, place), lambda entry=entry: find_metadata(entry.dataset, entry.variant))
-            for place, entry in enumerate(listed)
-        )
-        for path, listed in entries.items()
-    }
-    theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(card.theoryid, folder))
-    if theory is not None:
-        pairs = [pair for path in entries for pair in zip(entries[path], metadata[path], strict=True)]
-        known = [(entry, each) for entry, each in pairs if each is not None]
-        faults.attempt(("theory",), lambda: _expect_tables(known, theory))
-    name = t0pdfset or card.datacuts.t0pdfset
-    t0 = faults.attempt(("datacuts", "t0pdfset"), lambda: find_pdfset(name)) if name else None
-    rules = [
-        faults.attempt(("added_filter_rules", place), lambda rule=rule: added_rule(rule))
-        for place, rule in enumerate(card.added_filter_rules)
-    ]
-    faults.raise_all(card)
-    assert theory is not None
-    loader = DatasetLoader(theory, card.datacuts, tuple(filter(None, rules)), by_experiment=not card.diagonal_basis)
-    return [tuple(filter(None, found)) for found in metadata.values()], loader, t0
+def examine_names(card: Runcard) -> InputFaults:
+    """What is wrong with the names and rules of a card alone: no theory, data or PDF set is looked at."""
+    faults = InputFaults(card)
+    _find_sets(card, faults)
+    _rules(card, faults)
+    return faults
 
 
-def _expect_tables(wanted: Sequence[tuple[DatasetInput | LagrangeSet, Metadata]], theory: TheoryFolder) -> None:
-    """Raises `TheoryError` if FK tables or C-factors of the entries, each with its metadata, are missing or damaged."""
-    files = [
-        (metadata.name, operands_of(metadata), entry.cfac if isinstance(entry, DatasetInput) else ())
-        for entry, metadata in wanted
-    ]
-    absent = missing_tables(theory, files)
-    names = dict.fromkeys(name for _, operands, _ in files for name in operands.names)
-    damaged = [] if absent else list(filter(None, map(theory.fault_of, names)))
-    if damaged:
-        raise TheoryError("\n".join(damaged))
+_T0 = ("datacuts", "t0pdfset")
+
+#: section of a card -> the key that holds its list in the file
+_SECTIONS = {"dataset_inputs": (), "positivity": ("posdatasets",), "integrability": ("integdatasets",)}
+
+_Entry = DatasetInput | LagrangeSet
+
+
+def _find_sets(card: Runcard, faults: InputFaults) -> list[tuple[KeyPath, _Entry, Metadata]]:
+    """The place, entry and metadata of each data set that is known; of one that is named twice, the first."""
+    found = []
+    for section, holder in _SECTIONS.items():
+        names: set[str] = set()
+        for i, entry in enumerate(getattr(card, section)):
+            place: KeyPath = (section, *holder, i)
+            metadata = faults.attempt(place, lambda entry=entry: find_metadata(entry.dataset, entry.variant))
+            if metadata is not None and metadata.name not in names:
+                found.append((place, entry, metadata))
+                names.add(metadata.name)
+    return found
+
+
+def _rules(card: Runcard, faults: InputFaults) -> dict[KeyPath, FilterRule]:
+    """The added rules that can be read, by their places."""
+    rules = {}
+    for i, entry in enumerate(card.added_filter_rules):
+        place: KeyPath = ("added_filter_rules", i)
+        rule = faults.attempt(place, lambda entry=entry: added_rule(entry))
+        if entry.dataset is not None:
+            faults.attempt((*place, "dataset"), lambda name=entry.dataset: check_name(name))
+        if rule is not None:
+            rules[place] = rule
+    return rules
+
+
+def _load(
+    loader: DatasetLoader,
+    place: KeyPath,
+    entry: _Entry,
+    metadata: Metadata,
+    rules: Mapping[KeyPath, FilterRule],
+    faults: InputFaults,
+) -> Any:
+    """The data set or the observable of an entry; None if there is something wrong with it or with a rule."""
+    try:
+        if isinstance(entry, DatasetInput):
+            return loader.dataset(entry, metadata)
+        return loader.lagrange_set(entry, metadata)
+    except CutError as error:
+        # the first set that a rule does not go with stands for all
+        at = next((path for path, rule in rules.items() if rule is error.rule), None)
+        if at is None:
+            faults.add(place, DataError(f"{error}; it is one of NNPDF's own rules, in {filter_rules.__file__}"))
+        elif all(path != (*at, "rule") for path, _ in faults.errors):
+            faults.add((*at, "rule"), error)
+    except HyperpartonError as error:
+        faults.add(place, error)
+    return None
+
+
+def _expect_tables(
+    wanted: Sequence[tuple[KeyPath, _Entry, Metadata]], theory: TheoryFolder, faults: InputFaults
+) -> bool:
+    """Whether all FK tables and C-factors of the entries are in the theory and are those that its manifest names."""
+    name = f"theory {theory.source.theoryid} ({theory.source.origin})"
+    before, absent = len(faults.errors), 0
+    for place, entry, metadata in wanted:
+        operands = operands_of(metadata)
+        kinds = entry.cfac if isinstance(entry, DatasetInput) else ()
+        for line in missing_tables(theory, [(metadata.name, operands, kinds)]):
+            absent += 1
+            faults.add(place, TheoryError(f"{name} lacks FK tables or C-factors of {line}"))
+        there = [table for table in operands.names if theory.table(table).is_file()]
+        for fault in filter(None, map(theory.fault_of, there)):
+            faults.add(place, TheoryError(fault))
     if absent:
         folders = ", ".join(str(path / "fastkernel") for path in theory.searched)
-        raise TheoryError(
-            f"theory {theory.source.theoryid} ({theory.source.origin}) lacks FK tables or C-factors of {len(absent)} "
-            "data sets:\n  " + "\n  ".join(absent) + f"\nsearched: {folders}\nGive a folder that has them with "
-            f"--theory or {ENVIRONMENT} (NNPDF's own theory folders can be used as they are), build them, or take "
-            "these sets out of the runcard"
+        message = (
+            f"{name} lacks FK tables or C-factors of {absent} data sets; searched: {folders}. Give a folder that has "
+            f"them with --theory or {ENVIRONMENT} (NNPDF's own theory folders can be used as they are), build them, or "
+            "take these sets out of the runcard"
         )
+        faults.add(("theory", "theoryid"), TheoryError(message))
+    return len(faults.errors) == before
 
 
 def central_predictions(datasets: Sequence[DataSet], pdfset: PDFSet) -> np.ndarray:

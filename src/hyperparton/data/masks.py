@@ -16,6 +16,7 @@ from hyperparton.data.covmat import correlations
 from hyperparton.data.types import DataSet, FitData
 from hyperparton.errors import DataError, nearest
 from hyperparton.files import checksum
+from hyperparton.runcard.card import Runcard
 
 __all__ = [
     "Diagonalisation",
@@ -25,6 +26,7 @@ __all__ = [
     "grouped",
     "kfold_masks",
     "replica_seeds",
+    "split_seeds",
     "training_masks",
 ]
 
@@ -43,6 +45,11 @@ def replica_seeds(seed: int, replicas: Sequence[int]) -> np.ndarray:
         raise DataError(f"replicas are numbered from 1, given {min(replicas)}")
     drawn = np.random.RandomState(seed).randint(0, _SEEDS, size=max(replicas), dtype=np.int64)
     return drawn[np.asarray(replicas) - 1]
+
+
+def split_seeds(card: Runcard, replicas: Sequence[int]) -> list[int]:
+    """The seed of each replica's split into training and validation; replicas are numbered from 1."""
+    return replica_seeds(card.trvlseed, [1] * len(replicas) if card.same_trvl_per_replica else replicas).tolist()
 
 
 def group_seed(name: str) -> int:

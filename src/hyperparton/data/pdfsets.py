@@ -10,9 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -116,30 +117,40 @@ class PDFSet:
 
     def _member(self, number: int, x: np.ndarray, q: float) -> np.ndarray:
         path = self.path / f"{self.name}_{number:04d}.dat"
-        grids = read_grids(path)
+        grids, interpolated = _loaded(path, *_size_and_time(path))
         flavours = {pid or _GLUON for pid in grids[0].flavours}
         if flavours != self.info.flavours:
             known, here = (", ".join(map(str, sorted(each))) for each in (self.info.flavours, flavours))
             raise PDFSetError(f"{path} has the flavours {here}, but {self.name}.info lists {known}")
         grid = next((each for each in grids if q <= each.q[-1] * (1 + _ROUNDING)), grids[-1])
-        q2 = _inside(q * q, grid.q[0] ** 2, grid.q[-1] ** 2, f"q² of {self.name}")
+        q2 = _inside(q**2, grid.q[0] ** 2, grid.q[-1] ** 2, f"q² of {self.name}")
         nodes = [_inside(float(node), grid.x[0], grid.x[-1], f"x of {self.name}") for node in x]
         pids = [pid for pid in grid.flavours if (pid or _GLUON) in _PARTONS]
-        values = _interpolate(grids, pids, nodes, q2)
+        values = np.asarray(interpolated.xfxQ2s(pids, nodes, [q2])).reshape(len(pids), len(nodes))
         if not np.isfinite(values).all():
             raise PDFSetError(f"{path} has knots or numbers between which nothing finite can be interpolated")
         by_pid = {pid or _GLUON: row for pid, row in zip(pids, values, strict=True)}
         return _rotate(by_pid, len(nodes))
 
 
-def _interpolate(grids: Sequence[Grid], pids: list[int], x: list[float], q2: float) -> np.ndarray:
-    """(flav, x) x f of grids that were checked, by NeoPDF.
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, size: int, time: int) -> tuple[list[Grid], Any]:
+    """The grids of a member file, checked, and NeoPDF's interpolation of them.
 
     NeoPDF ends the process on an entry or a number that it does not know.  So it is given a copy of what was checked,
     with a head and an `.info` of our own: of the set's it would use nothing for x f.
     """
     from neopdf.pdf import PDF  # pyright: ignore[reportMissingImports]: compiled, without stubs
 
+    grids = read_grids(path)
     info = _INFO.format(", ".join(map(str, grids[0].flavours)))
     try:
         with TemporaryDirectory(prefix="hyperparton-pdf-") as name:
@@ -148,8 +159,7 @@ def _interpolate(grids: Sequence[Grid], pids: list[int], x: list[float], q2: flo
             (folder / "set.info").write_text(info, encoding="ascii")
             blocks = ["PdfType: central\nFormat: lhagrid1", *("\n".join(grid.lines) for grid in grids), ""]
             (folder / "set_0000.dat").write_text("\n---\n".join(blocks), encoding="ascii")
-            pdf = PDF.mkPDF_lhapdf_file(str(folder / "set_0000.dat"))
-        return np.asarray(pdf.xfxQ2s(pids, x, [q2])).reshape(len(pids), len(x))
+            return grids, PDF.mkPDF_lhapdf_file(str(folder / "set_0000.dat"))
     except OSError as error:
         raise PDFSetError(f"a PDF set is read through a copy in the temporary folder: {error}") from error
 

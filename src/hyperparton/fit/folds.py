@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks, replica_seeds, training_masks
+from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks, training_masks
 from hyperparton.data.types import FitData
 from hyperparton.errors import DataError
 from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_points, reduce_rows, split_eigenmodes, whitened
 from hyperparton.fit.observables import Convolution
 from hyperparton.runcard.card import Partition, Runcard
 
-__all__ = ["Fold", "build_folds", "split_seeds"]
+__all__ = ["Fold", "build_folds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,6 @@ class Fold:
     fitted: np.ndarray
     """(dat,) whether a point is not of the fold's partition"""
     weight: float = 1.0
-
-
-def split_seeds(card: Runcard, replicas: Sequence[int]) -> list[int]:
-    """The seed of each replica's split into training and validation; replicas are numbered from 1."""
-    return replica_seeds(card.trvlseed, [1] * len(replicas) if card.same_trvl_per_replica else replicas).tolist()
 
 
 class _Source:

@@ -14,32 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyperparton.catalogue import PUSH_EACH
 from hyperparton.data.types import Observable
+from hyperparton.fit.multipliers import start_and_multiplier
 from hyperparton.fit.observables import Convolution, build_convolution
 from hyperparton.runcard.parameters import LagrangeOptions
 
-__all__ = ["ELU_ALPHA", "ConstraintSets", "Multipliers", "elu", "start_and_multiplier"]
+__all__ = ["ELU_ALPHA", "ConstraintSets", "Multipliers", "elu"]
 
 Array = jax.Array | np.ndarray
 ELU_ALPHA = 1e-7
-
-
-def start_and_multiplier(
-    initial: float | None, multiplier: float | None, largest: float, epochs: int
-) -> tuple[float, float]:
-    """First value and factor per push of one multiplier.
-
-    What the runcard leaves out follows from reaching `largest` after all pushes of `epochs`; with neither given
-    the first value is 1.
-    """
-    pushes = int(epochs / PUSH_EACH)
-    if multiplier is None:
-        initial = 1.0 if initial is None else initial
-        return float(initial), float((largest / initial) ** (1.0 / max(pushes, 1)))
-    if initial is None:
-        initial = largest / multiplier**pushes
-    return float(initial), float(multiplier)
 
 
 class Multipliers(NamedTuple):

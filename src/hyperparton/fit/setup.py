@@ -7,19 +7,19 @@ from functools import cached_property
 
 import numpy as np
 
-from hyperparton.data.masks import replica_seeds
+from hyperparton.data.masks import replica_seeds, split_seeds
 from hyperparton.data.pseudodata import make_replicas
 from hyperparton.data.types import FitData, Observable
 from hyperparton.errors import TrainingError
 from hyperparton.fit.batch_data import BatchData
-from hyperparton.fit.folds import Fold, build_folds, split_seeds
+from hyperparton.fit.folds import Fold, build_folds
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.observables import Convolution, build_convolution, union_grid
 from hyperparton.fit.positivity import ConstraintSets
 from hyperparton.fit.projection import Predictions
 from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
-from hyperparton.pdf.feature_scaling import feature_scaling
+from hyperparton.pdf.feature_scaling import feature_scaling, scaling_grids
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
 from hyperparton.runcard.card import KFold, Partition, Runcard
 
@@ -89,14 +89,6 @@ class FitSetup:
         )
 
     @cached_property
-    def xgrids(self) -> list[np.ndarray]:
-        """The grids that feature scaling sees: those of the data once if they agree, and of each further set."""
-        data = [table.xgrid for o in self.observables for table in o.tables]
-        if all(np.array_equal(grid, data[0]) for grid in data):
-            data = data[:1]
-        return [*data, *(o.tables[0].xgrid for o in (*self.data.positivity, *self.data.integrability))]
-
-    @cached_property
     def folds(self) -> list[Fold]:
         """The folds of the runcard's partitions; raises TrainingError where it has none."""
         return self._build(self.kfold.partitions)
@@ -124,7 +116,7 @@ class FitSetup:
             methodology.activations,
             methodology.layer_type,
             sum_rules=self.card.sum_rules,
-            scaling=None if points is None else feature_scaling(self.xgrids, points),
+            scaling=None if points is None else feature_scaling(scaling_grids(self.data), points),
         )
 
     def train(

@@ -12,10 +12,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from hyperparton.data.types import FitData
 from hyperparton.errors import TrainingError
 from hyperparton.pdf.sum_rules import X_MIN
 
-__all__ = ["feature_scaling"]
+__all__ = ["feature_scaling", "scaling_grids"]
+
+
+def scaling_grids(data: FitData) -> list[np.ndarray]:
+    """The grids that feature scaling sees: those of the data once if they agree, and of each further set."""
+    grids = [table.xgrid for dataset in data.datasets for table in dataset.observable.tables]
+    if all(np.array_equal(grid, grids[0]) for grid in grids):
+        grids = grids[:1]
+    return [*grids, *(o.tables[0].xgrid for o in (*data.positivity, *data.integrability))]
 
 
 def _cumulative(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

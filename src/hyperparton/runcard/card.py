@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateAttr, WithJsonSchema, model_validator
@@ -16,13 +17,14 @@ from hyperparton.runcard.field_types import (
     Flag,
     Fraction,
     ListField,
+    Name,
+    Names,
     NonNegative,
     Number,
     Positive,
     Section,
     Seed,
     Text,
-    Texts,
     as_list,
     conflict,
     number,
@@ -60,13 +62,13 @@ def _one(value: Any) -> float:
 class DatasetInput(Section):
     """One entry of `dataset_inputs`."""
 
-    dataset: Text
+    dataset: Name
     """NNPDF's name of the set."""
     frac: Fraction = 1.0
     """Share of its points that is used for training."""
-    cfac: Texts = ()
+    cfac: Names = ()
     """C-factors that multiply its predictions."""
-    variant: Texts | None = None
+    variant: Names | None = None
     """Variant of the set, such as legacy_dw."""
     weight: Annotated[float, BeforeValidator(_one), WithJsonSchema({"const": 1})] = 1.0
     """Its weight in the loss; 1 is the only one that is supported."""
@@ -76,13 +78,16 @@ class DatasetInput(Section):
 
 def _theoryid(value: Any) -> int:
     whole = isinstance(value, float) and value.is_integer()
-    text = str(int(value) if whole else value).replace("_", "")
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or not (text.isascii() and text.isdigit()):
-        raise refuse("must be the number of a theory", "a whole number, such as 40_000_000")
-    return int(text)
+    text = value if isinstance(value, str) else str(int(value)) if whole or type(value) is int else ""
+    if not re.fullmatch(_DIGITS, text):
+        raise refuse("must be the number of a theory", "a whole number of at most ten digits, such as 40_000_000")
+    return int(text.replace("_", ""))
 
 
-_THEORYID = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9_]*[0-9][0-9_]*$"}]}
+_DIGITS = "^_*([0-9]_*){1,10}$"
+_THEORYID = {
+    "anyOf": [{"type": "integer", "minimum": 0, "exclusiveMaximum": 10**10}, {"type": "string", "pattern": _DIGITS}]
+}
 
 
 class TheoryInput(Section):
@@ -149,7 +154,7 @@ class Partition(Section):
     """One fold: the data sets that it hides."""
 
     datasets: Annotated[
-        tuple[Text, ...],
+        tuple[Name, ...],
         BeforeValidator(lambda value: () if value is None else as_list(value)),
         Beside({"type": "null"}),
     ]
@@ -213,11 +218,11 @@ class KFold(Section):
 class LagrangeSet(Section):
     """One entry of `posdatasets` or `integdatasets`."""
 
-    dataset: Text
+    dataset: Name
     """NNPDF's name of the set."""
     maxlambda: Positive
     """Value to which its multiplier grows by the end of a fit."""
-    variant: Texts | None = None
+    variant: Names | None = None
     """Variant of the set."""
 
 

@@ -150,9 +150,22 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     for section in ("optimizer", "positivity", "integrability"):
         if getattr(config, section) is not None and section not in declared:
             yield _undeclared(card, ("hyperscan_config", section), section, declared)
+    scanned = _scanned_by_sections(config)
     for key in config.space or ():
+        path = ("hyperscan_config", "space", key)
         if key not in declared:
-            yield _undeclared(card, ("hyperscan_config", "space", key), key, declared)
+            yield _undeclared(card, path, key, declared)
+        if key in scanned:
+            message = f"{key!r} is scanned a second time, first by {scanned[key]}"
+            yield card.fault(path, message, accepted="one of the two")
+
+
+def _scanned_by_sections(config: HyperscanConfig) -> dict[str, str]:
+    """Parameter -> the key of `hyperscan_config` that scans it, `space` apart."""
+    scanned = {name: name for name in ("optimizer", "positivity", "integrability") if getattr(config, name) is not None}
+    for section, scans in _SCANS.items():
+        scanned |= {scans[key]: f"{section}.{key}" for key in scans if key in _given(config, section)}
+    return scanned
 
 
 def _alone(config: HyperscanConfig) -> Iterator[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, WithJsonSchema, model_validator
 
 from hyperparton.catalogue import MAX_TAU, Q2MIN, W2MIN
-from hyperparton.runcard.field_types import NonNegative, Positive, Section, Text, conflict, refuse
+from hyperparton.runcard.field_types import Name, NonNegative, Positive, Section, Text, conflict, refuse
 
 __all__ = ["AddedRule", "DataCuts"]
 
@@ -17,7 +17,7 @@ class DataCuts(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    t0pdfset: Text | None = None
+    t0pdfset: Name | None = None
     """PDF set of the t0 covariance matrix; without it the experimental one is used."""
     q2min: NonNegative = Q2MIN
     """Least Q², in GeV²."""
@@ -38,15 +38,15 @@ class AddedRule(Section):
 
     rule: Text
     """What holds for the points that stay, such as x > 1e-5."""
-    dataset: Text | None = None
+    dataset: Name | None = None
     """Data set that it cuts."""
-    process_type: Text | None = None
+    process_type: Name | None = None
     """Process type whose data sets it cuts, such as DIS_NC; DIS_ALL is all of deep-inelastic scattering."""
     local_variables: dict[str, Any] | None = None
     """Names that the rule uses: numbers, or expressions of the kinematics and of the names before."""
     PTO: Text | None = None
     """Order of the theories that it is for: NNLO, or NNLO+ (that or higher), NNLO- (lower), NNLO! (any other)."""
-    FNS: Text | None = None
+    FNS: Name | None = None
     """Flavour scheme of the theories that it is for."""
     IC: Annotated[int, BeforeValidator(_charm), WithJsonSchema({"enum": [0, 1, False, True]})] | None = None
     """Whether it is for theories with fitted charm or for those without."""

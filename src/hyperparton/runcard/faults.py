@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from hyperparton.errors import Fault, HyperpartonError, nearest
+from hyperparton.errors import Fault, HyperpartonError, nearest, shortened
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
 __all__ = ["shown", "translated", "validated"]
@@ -37,10 +37,10 @@ def translated(error: ValidationError, document: Document, base: KeyPath, model:
         path = _in_file((*base, *detail["loc"]))
         kind, given = detail["type"], shown(detail["input"])
         if kind == "missing":
-            yield document.fault(path, f"{path[-1]!r} is missing")
+            yield document.fault(path, f"{shortened(str(path[-1]))!r} is missing")
         elif kind == "extra_forbidden":
             accepted = _accepted_keys(model, detail["loc"][:-1])
-            message = f"unknown key {path[-1]!r}{nearest(str(path[-1]), accepted)}"
+            message = f"unknown key {shortened(str(path[-1]))!r}{nearest(str(path[-1]), accepted)}"
             yield document.fault(path, message, accepted=", ".join(accepted) or None, of_key=True)
         elif kind in ("refused", "conflict"):
             context = detail.get("ctx", {})
@@ -66,7 +66,7 @@ def _in_file(path: KeyPath) -> KeyPath:
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it, at most 60 characters."""
+    """A value as a message shows it."""
     if isinstance(value, dict):
         text = "{" + ", ".join(f"{key}: {shown(entry)}" for key, entry in list(value.items())[:6]) + "}"
     elif value is None:
@@ -75,7 +75,7 @@ def shown(value: Any) -> str:
         text = str(value).lower()
     else:
         text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(text)
 
 
 def _accepted_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:

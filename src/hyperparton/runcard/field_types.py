@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Annotated, Any
@@ -24,11 +25,15 @@ from hyperparton.errors import nearest
 __all__ = [
     "Beside",
     "Count",
+    "Depth",
     "FilledList",
     "Flag",
     "Fraction",
+    "Layers",
     "LessThanOne",
     "ListField",
+    "Name",
+    "Names",
     "NonNegative",
     "Number",
     "Port",
@@ -127,6 +132,13 @@ def _text(value: Any) -> str:
     return value
 
 
+def _name(value: Any) -> str:
+    text = _text(value)
+    if len(text) > _NAME["maxLength"] or not re.fullmatch(_NAME["pattern"], text):
+        raise refuse("must be a name", f"text of at most {_NAME['maxLength']} characters, without /")
+    return text
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise refuse("must be true or false")
@@ -144,11 +156,18 @@ Count = Annotated[int, *_within(_whole, "a whole number of at least 0", minimum=
 WholePositive = Annotated[int, *_within(_whole, "a whole number of at least 1", minimum=1, exclusiveMaximum=2**31)]
 #: widths beyond this are a slip of the pen: NNPDF's networks have 10 to 100 nodes a layer
 Width = Annotated[int, *_within(_whole, "a whole number of nodes from 1 to 4096", minimum=1, maximum=4096)]
+#: the same for layers
+_MOST_LAYERS = 64
+_DEPTHS = f"a whole number of layers from 1 to {_MOST_LAYERS}"
+Depth = Annotated[int, *_within(_whole, _DEPTHS, minimum=1, maximum=_MOST_LAYERS)]
 Port = Annotated[int, *_within(_whole, "a port number, 1 to 65535", minimum=1, exclusiveMaximum=2**16)]
 Seed = Annotated[int, *_within(_whole, "a whole number of at least 0, below 2^32", minimum=0, exclusiveMaximum=2**32)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 _TEXT = {"type": "string", "pattern": r"\S"}
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_TEXT)]
+_NAME = {"type": "string", "pattern": r"^[^\x00-\x1f/]*[^\x00-\x20/][^\x00-\x1f/]*$", "maxLength": 200}
+#: text that can be part of a file's name
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema(_NAME)]
 
 
 def one_of(what: str, accepted: Iterable[str]) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -179,8 +198,16 @@ def _filled_list(value: Any) -> Any:
     return listed
 
 
+def _layers(value: Any) -> Any:
+    listed = _filled_list(value)
+    if len(listed) > _MOST_LAYERS + 1:
+        raise refuse("has too many layers", f"at most {_MOST_LAYERS} hidden layers", str(len(listed) - 1))
+    return listed
+
+
 ListField = BeforeValidator(as_list)
 FilledList = BeforeValidator(_filled_list), Field(json_schema_extra={"minItems": 1})
+Layers = BeforeValidator(_layers), Field(json_schema_extra={"minItems": 1, "maxItems": _MOST_LAYERS + 1})
 
 
 class Beside:
@@ -193,9 +220,8 @@ class Beside:
         return {"anyOf": [dict(self._accepted), handler(core_schema)]}
 
 
+_OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, str) else as_list(value))
 #: a list of texts, or one text
-Texts = Annotated[
-    tuple[Text, ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else as_list(value)),
-    Beside(_TEXT),
-]
+Texts = Annotated[tuple[Text, ...], _OneOrMore, Beside(_TEXT)]
+#: a list of names, or one name
+Names = Annotated[tuple[Name, ...], _OneOrMore, Beside(_NAME)]

@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WrapValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
 
 from hyperparton.catalogue import INITIALIZERS
 from hyperparton.runcard.field_types import (
     Beside,
+    Depth,
     FilledList,
     Flag,
     LessThanOne,
@@ -37,19 +46,19 @@ __all__ = ["Architecture", "HyperscanConfig", "OwnRange", "ScannedLagrange", "Sc
 def _ordered(low: float | None, high: float | None, names: str, sampling: str | None = None) -> None:
     if low is None or high is None:
         return
-    if not low < high:
-        raise conflict(f"{names}: the lower bound must be below the upper", given=f"{low:g} and {high:g}")
+    if low > high:
+        raise conflict(f"{names}: the lower bound is above the upper", given=f"{low:g} and {high:g}")
     if sampling == "log" and low <= 0:
         raise conflict("a logarithmic range needs min above 0", given=f"{low:g}")
 
 
 class Range(Section):
-    """`{min, max, sampling: uniform|log}`."""
+    """`{min, max, sampling: uniform|log}`; with equal bounds a fixed value."""
 
     min: Number
     """Lower bound."""
     max: Number
-    """Upper bound."""
+    """Upper bound; equal to min it is a fixed value."""
     sampling: Annotated[str, *one_of("sampling", ("uniform", "log"))] = "uniform"
     """uniform, or log (uniform in the logarithm)."""
 
@@ -65,13 +74,26 @@ def _or_range(kind: Any) -> WrapValidator:
 
     def validate(value: Any, handler: Any) -> Any:
         if isinstance(value, Mapping | Range):
-            return Range.model_validate(value)
+            read = Range.model_validate(value)
+            for name in ("min", "max"):
+                _bound(fixed, name, getattr(read, name))
+            return read
         if isinstance(value, bool) or not isinstance(value, Real):
             raise refuse("must be a number or a range", "a number, or {min, max, sampling: uniform or log}")
         fixed.validate_python(value)
         return value
 
     return WrapValidator(validate)
+
+
+def _bound(fixed: TypeAdapter[Any], name: str, value: float) -> None:
+    """Refuse the bound of a range that is no value of its kind: a rule that the JSON Schema cannot say."""
+    try:
+        fixed.validate_python(value)
+    except ValidationError as error:
+        (detail,) = error.errors(include_url=False)
+        context = detail.get("ctx", {})
+        raise conflict(f"{name} {context['message']}", context.get("accepted"), f"{value:g}") from None
 
 
 class ScannedOptimizer(Section):
@@ -123,9 +145,9 @@ class Stopping(Section):
 class ScannedLagrange(Section):
     """`hyperscan_config: positivity` and `integrability`."""
 
-    min_multiplier: Number = 1.0
+    min_multiplier: Positive = 1.0
     """Least growth of the multiplier."""
-    max_multiplier: Number | None = None
+    max_multiplier: Positive | None = None
     """Greatest growth."""
     min_initial: Positive | None = None
     """Least first value."""
@@ -166,7 +188,7 @@ class Architecture(Section):
     """Activations of all layers but the last."""
     max_drop: LessThanOne | None = None
     """Greatest dropout."""
-    n_layers: Annotated[tuple[WholePositive, ...], ListField, *EachOnce] | None = None
+    n_layers: Annotated[tuple[Depth, ...], ListField, *EachOnce] | None = None
     """Numbers of hidden layers to choose from."""
     min_units: Width | None = None
     """Least width of a hidden layer."""
@@ -188,6 +210,20 @@ class Architecture(Section):
         return self
 
 
+#: the keys of a range in a card, beside min and max
+_OF_RANGES = frozenset({"min", "max", "sampling", "step", "steps", "make_int"})
+
+
+def _no_range_within(options: Any) -> None:
+    """Refuse a range or a choice inside an option: a trainer would receive it as it is written."""
+    entries = options.values() if isinstance(options, Mapping) else options if isinstance(options, list | tuple) else ()
+    for entry in entries:
+        if isinstance(entry, Mapping) and ({"min", "max"} <= entry.keys() <= _OF_RANGES or entry.keys() == {"choice"}):
+            accepted = "a range or choice as an entry of `space` itself"
+            raise conflict("a range or a choice inside an option is not sampled", accepted, ", ".join(entry))
+        _no_range_within(entry)
+
+
 class OwnRange(Section):
     """One entry of `hyperscan_config: space`: a range, a grid or a choice."""
 
@@ -204,7 +240,7 @@ class OwnRange(Section):
     make_int: Flag = False
     """Whether the trainer receives whole numbers."""
     choice: Annotated[tuple[Any, ...], *FilledList] | None = None
-    """A list of values to choose from, in place of a range."""
+    """A list of values to choose from, in place of a range; none of them may hold a range."""
 
     @property
     def grid(self) -> bool:
@@ -216,6 +252,7 @@ class OwnRange(Section):
         if self.choice is not None:
             if len(self.model_fields_set) > 1:
                 raise conflict("`choice` needs a list of options and nothing beside it", "{choice: [...]}")
+            _no_range_within(self.choice)
             return self
         if self.min is None or self.max is None:
             raise conflict("needs both min and max, or a choice", "{min, max, sampling} or {choice: [...]}")
@@ -223,6 +260,11 @@ class OwnRange(Section):
         if self.sampling in ("uniform", "log") and self.grid:
             raise conflict("step, steps and make_int need sampling: quniform", given=str(self.sampling))
         return self
+
+
+def _sets(sets: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    _no_range_within(sets)
+    return sets
 
 
 class HyperscanConfig(Section):
@@ -240,7 +282,7 @@ class HyperscanConfig(Section):
     """Ranges of the network."""
     space: dict[str, OwnRange] | None = None
     """Ranges of any other parameter, by its name; for trainers of your own."""
-    parameters: Annotated[tuple[dict[str, Any], ...], *FilledList] | None = None
+    parameters: Annotated[tuple[dict[str, Any], ...], *FilledList, AfterValidator(_sets)] | None = None
     """Whole parameter sets to choose among; nothing else is sampled then."""
     restart: Flag = False
     """n3fit's; a scan always continues what its folder holds."""

@@ -27,10 +27,10 @@ from hyperparton.runcard.field_types import (
     Count,
     FilledList,
     Flag,
+    Layers,
     LessThanOne,
     ListField,
     NonNegative,
-    Number,
     Positive,
     Section,
     Seed,
@@ -100,7 +100,7 @@ class Optimizer(Section):
 class LagrangeOptions(Section):
     """`parameters: positivity` and `integrability`: first value and growth of the multipliers."""
 
-    multiplier: Number | None = None
+    multiplier: Positive | None = None
     """Growth of the multiplier every 100 epochs; without it, that which leads to maxlambda."""
     initial: Positive | None = None
     """First value of the multiplier."""
@@ -120,7 +120,7 @@ class RegularizerArguments(Section):
 class TrialParameters(Section):
     """The part of `parameters` that a scan's trial brings to a fit with `trial_specs`."""
 
-    nodes_per_layer: Annotated[tuple[Width, ...], *FilledList]
+    nodes_per_layer: Annotated[tuple[Width, ...], *Layers]
     """Widths of the layers; the last is the number of elements of the fitting basis."""
     activation_per_layer: Annotated[tuple[Activation, ...], ListField]
     """Activation of each layer."""
@@ -196,7 +196,7 @@ def _text_or(text: Any, other: Any) -> BeforeValidator:
 class Override(Section):
     """`trial_specs: override`, by n3fit's names: what takes the place of the trials' own values."""
 
-    nodes_per_layer: Annotated[tuple[Width, ...], *FilledList] | None = None
+    nodes_per_layer: Annotated[tuple[Width, ...], *Layers] | None = None
     """Widths of the layers."""
     activation_per_layer: Annotated[Activation | Activations, _text_or(Activation, Activations)] | None = None
     """Activation of all layers but the last, or of each."""

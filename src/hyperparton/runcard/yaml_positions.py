@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from hyperparton.errors import Fault, RuncardError
+from hyperparton.errors import Fault, RuncardError, shortened
 
 __all__ = ["Document", "KeyPath", "dotted", "load_document", "parse_document"]
 
@@ -26,6 +27,16 @@ KeyPath = tuple[str | int, ...]
 _LARGEST = 1_000_000
 _DEEPEST = 40
 _MOST_NODES = 200_000
+
+#: digits; Python converts no longer ones
+_LONGEST_NUMBER = 4300
+
+_CORE = "tag:yaml.org,2002:"
+#: what YAML 1.2's core schema has
+_SCALARS = {f"{_CORE}{name}" for name in ("str", "int", "float", "bool", "null")}
+_HOLDERS = {f"{_CORE}{name}" for name in ("map", "seq")}
+#: what is text to it: dates and `=`
+_TEXTS = {f"{_CORE}timestamp", f"{_CORE}value"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ def dotted(path: KeyPath) -> str:
     """``('kfold', 'partitions', 0, 'datasets')`` as ``kfold.partitions[0].datasets``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{shortened(part)}"
     return text
 
 
@@ -76,7 +87,9 @@ def load_document(path: str | Path) -> Document:
         raise RuncardError([Fault(f"cannot be read: {fault.strerror}", file=path)]) from fault
     except UnicodeDecodeError as fault:
         message = f"is not text in UTF-8: byte {fault.start + 1} is {fault.object[fault.start]:#04x}"
-        raise RuncardError([Fault(message, file=path)]) from fault
+        before = fault.object[: fault.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise RuncardError([Fault(message, file=path, line=line, column=column)]) from fault
     return parse_document(text, path)
 
 
@@ -85,12 +98,30 @@ def parse_document(text: str, file: Path | None = None) -> Document:
     return _Reader(text, file).document()
 
 
+class _Composer(Composer):
+    """Refuses what is nested too deeply as soon as it is met, at its place."""
+
+    _level = 0
+
+    def compose_node(self, parent: Any, index: int) -> Any:
+        self._level += 1
+        if self._level > _DEEPEST + 1:
+            raise ComposerError(problem=_TOO_DEEP, problem_mark=self.parser.peek_event().start_mark)
+        node = super().compose_node(parent, index)
+        self._level -= 1
+        return node
+
+
+_TOO_DEEP = f"it is more than {_DEEPEST} levels deep"
+
+
 class _Reader:
     """Turns YAML's nodes into plain data, noting where each comes from and what cannot be used."""
 
     def __init__(self, text: str, file: Path | None) -> None:
         self._text, self._file = text, file
         self._yaml = YAML(typ="safe", pure=True)
+        self._yaml.Composer = _Composer
         self._count = 0
         self.values: dict[KeyPath, tuple[int, int]] = {}
         self.keys: dict[KeyPath, tuple[int, int]] = {}
@@ -103,17 +134,20 @@ class _Reader:
                 content = self._build(root, ())
                 return Document(content, self._file, self._text, self.values, self.keys, tuple(self.faults))
             given = "nothing" if root is None or not getattr(root, "value", None) else _kind(root)
-            fault = Fault("a runcard is a list of keys with values", given=given, file=self._file)
+            line, column = (1, 1) if root is None else _place(root)
+            message = "a runcard is a list of keys with values"
+            fault = Fault(message, given=given, file=self._file, line=line, column=column)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark is not None else (None, None)
+            line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
             fault = Fault(f"not YAML: {error.problem or error.context}", file=self._file, line=line, column=column)
         except ReaderError as error:
-            line = self._text.count("\n", 0, error.position) + 1
-            fault = Fault(f"not YAML: {error.reason}", file=self._file, line=line)
-        except (YAMLError, ValueError, RecursionError) as error:
+            before = self._text[: error.position]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            fault = Fault(f"not YAML: {error.reason}", file=self._file, line=line, column=column)
+        except Exception as error:  # whatever ruamel makes of a text that is no YAML, such as an AssertionError
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            fault = Fault(f"not YAML: {first}", file=self._file)
+            fault = Fault(f"not YAML: {first}", file=self._file, line=1, column=1)
         raise RuncardError([fault])
 
     def _fault(self, node: Node, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None):
@@ -122,12 +156,19 @@ class _Reader:
 
     def _build(self, node: Node, path: KeyPath) -> Any:
         self._count += 1
-        if self._count > _MOST_NODES or len(path) > _DEEPEST:
-            raise ValueError(f"it holds more than {_MOST_NODES} entries or is more than {_DEEPEST} levels deep")
+        if self._count > _MOST_NODES:
+            raise ComposerError(problem=f"it holds more than {_MOST_NODES} entries", problem_mark=node.start_mark)
+        if len(path) > _DEEPEST:  # by aliases
+            raise ComposerError(problem=_TOO_DEEP, problem_mark=node.start_mark)
         self.values[path] = _place(node)
         self.keys.setdefault(path, self.values[path])
-        if not str(node.tag).startswith("tag:yaml.org,2002:"):
-            self._fault(node, path, "tags are not read", given=str(node.tag))
+        if isinstance(node, ScalarNode) and not _is_text(node.value):
+            self._fault(node, path, "half of a surrogate pair is no character", given=_kind(node))
+            return None
+        if isinstance(node, ScalarNode) and str(node.tag) in _TEXTS and node.style is None:
+            return node.value
+        if str(node.tag) not in (_SCALARS if isinstance(node, ScalarNode) else _HOLDERS):
+            self._fault(node, path, "tags are not read", given=shortened(str(node.tag).replace(_CORE, "!!")))
             return None
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
@@ -139,7 +180,7 @@ class _Reader:
         built: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, ScalarNode) else None
+            key = key_node.value if isinstance(key_node, ScalarNode) and _is_text(key_node.value) else None
             if key == "<<":
                 merged = {**self._merged(value_node, path), **merged}
             elif key is None:
@@ -166,9 +207,20 @@ class _Reader:
     def _scalar(self, node: Node, path: KeyPath) -> Any:
         try:
             return self._yaml.constructor.construct_object(node)
-        except (MarkedYAMLError, ValueError, OverflowError) as error:
-            self._fault(node, path, f"not a value: {getattr(error, 'problem', None) or error}", given=repr(node.value))
+        except Exception as error:  # each constructor of ruamel raises its own kind
+            if isinstance(error, KeyError):  # the spellings of true and false
+                why = "not one of true, false"
+            elif node.tag.endswith(":int") and len(node.value) > _LONGEST_NUMBER:
+                why = f"a whole number of {len(node.value)} digits"
+            else:
+                why = getattr(error, "problem", None) or str(error)
+            self._fault(node, path, f"not a value: {why}", given=shortened(repr(node.value)))
             return None
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written into a file."""
+    return not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def _place(node: Node) -> tuple[int, int]:
@@ -178,4 +230,4 @@ def _place(node: Node) -> tuple[int, int]:
 def _kind(node: Node) -> str:
     if isinstance(node, MappingNode):
         return "keys with values"
-    return "a list" if isinstance(node, SequenceNode) else repr(node.value)[:60]
+    return "a list" if isinstance(node, SequenceNode) else shortened(repr(node.value))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.errors import StoreError
+from hyperparton.errors import StoreError, shortened
 from hyperparton.trials.parameters import as_runcard
 from hyperparton.trials.trial import Trial, ranked
 
@@ -79,6 +79,9 @@ def find_scan(name: str, folder: Path | None, others: Sequence[Path] = (_N3FIT_S
     """
     places = [Path(name), *(place / name for place in (folder, *others) if place is not None)]
     for place in places:
-        if place.exists():
-            return place
+        try:
+            if place.exists():
+                return place
+        except OSError as fault:  # a name that is too long
+            raise StoreError(f"no scan {shortened(name)!r}: {fault.strerror}") from fault
     raise StoreError(f"no scan {name!r}; looked for {', '.join(str(place) for place in dict.fromkeys(places))}")

@@ -17,6 +17,9 @@ __all__ = ["Leases"]
 
 _LOG = logging.getLogger(__name__)
 
+#: seconds in which a scan that ends early gives its trials back
+_AT_THE_END = 5.0
+
 
 class Leases:
     """The leases of this process on the trials below `total` of a store; each lasts `seconds`, None is without end.
@@ -49,9 +52,11 @@ class Leases:
 
     def __exit__(self, *exception: object) -> None:
         self._stopped.set()
+        if exception[0] is not None:  # a batch system that ends a job does not wait for a server
+            self.hurry()
         if self._heart is not None:
-            self._heart.join()
-        for number in list(self._running):
+            self._heart.join(_AT_THE_END)
+        for number in set(self._running) - self._finishing:  # those have a result, which is kept
             # a store that cannot be written any more keeps the lease until it ends
             with contextlib.suppress(StoreError):
                 self._store.release(number, self.owner)
@@ -65,7 +70,17 @@ class Leases:
                     if not kept and number in self._running and number not in self._finishing:
                         _LOG.warning("trial %d: its lease is lost, another process runs it", number)
                 except StoreError as fault:  # the next beat may get through before the lease ends
+                    if self._stopped.is_set():
+                        return
                     _LOG.warning("trial %d: its lease could not be renewed: %s", number, fault)
+
+    def hurry(self) -> None:
+        """From now on no server is waited for: the scan ends early."""
+        self._store.hurry(_AT_THE_END)
+
+    def holds(self, number: int) -> bool:
+        """Whether this process runs the trial, or has a result of it that is not kept yet."""
+        return number in self._running
 
     def take_over(self) -> Trial | None:
         """A trial that was left unfinished, to be run again; None if there is none just now."""

@@ -6,12 +6,15 @@ an executor runs them, `leases` keeps their results, `limits` knows what may go 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hyperparton.errors import HyperpartonError, StoreError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events
 from hyperparton.scan.executors import Executor, Task
@@ -44,6 +47,8 @@ class Loop:
     deadline: Deadline
     failures: FailureCount
     events: Events
+    _answers: deque[tuple[list[Trial], dict[str, Any]]] = field(default_factory=deque)
+    """answers in hand: each is here until its results are kept"""
 
     def run(self) -> None:
         """Run trials until there is none left.
@@ -51,6 +56,25 @@ class Loop:
         Raises WalltimeError when the time is over, TooManyFailuresError when the limit on failures is reached, and
         NodeError where no trainer can be built any more.
         """
+        try:
+            self._run()
+        except BaseException:
+            self._keep_what_is_done()
+            raise
+
+    def _keep_what_is_done(self) -> None:
+        """Deliver the results that came while the store was away, or keep them for the next start."""
+        self.leases.hurry()
+        if self.executor.slots > 1 and self.executor.running:
+            with contextlib.suppress(HyperpartonError):
+                self._answers.extend(self.executor.answers())
+        for trials, answer in self._answers:
+            for trial, result in zip(trials, answer.get("results", ()), strict=False):
+                if self.leases.holds(trial.number):
+                    with contextlib.suppress(StoreError):
+                        self.leases.finish(trial.number, result)
+
+    def _run(self) -> None:
         pause = _SHORTEST
         while True:
             while self.executor.running < self.executor.slots and (batch := self.queue.next_batch()):
@@ -58,8 +82,10 @@ class Loop:
                 pause = _SHORTEST
             if self.executor.running:
                 self.deadline.check()
-                for trials, answer in self.executor.answers():
-                    self._settle(trials, answer)
+                self._answers.extend(self.executor.answers())
+                while self._answers:
+                    self._settle(*self._answers[0])
+                    self._answers.popleft()
                 self.failures.check()
             elif self.queue.over:
                 return

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hyperparton.engines import Engine, get_engine
-from hyperparton.errors import EngineError, ScanError
+from hyperparton.errors import EngineError, ScanError, StoreError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress
 from hyperparton.scan.executors import Executor, InOtherProcess, InThisProcess, Job, local_workers, remote_cluster
@@ -24,18 +25,27 @@ from hyperparton.scan.settings import Execution, ScanSettings, agreed_lag
 from hyperparton.scan.suggest import Suggester
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.trial_queue import TrialQueue
-from hyperparton.scan.warm_start import kept_prior, prior_of
+from hyperparton.scan.warm_start import kept_prior, prior_of, read_prior
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import samplers_by_label
+from hyperparton.trials.patience import Patience
+from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
 
 __all__ = ["run_scan"]
 
+Agreed = TypeVar("Agreed")
+
 #: the lag of a scan that many processes may join, where none is asked for
 _JOINED_LAG = 16
+
+#: seconds for which a server is waited for that does not answer when a scan starts: its URL may be wrong
+_AT_START = 10.0
+
+#: seconds in which a scan that ends early takes leave of its store
+_AT_THE_END = 5.0
 
 
 def run_scan(
@@ -76,26 +86,30 @@ def run_scan(
     engine = _engine(settings, execution)
     events, deadline = Events(progress, trials), Deadline(execution.limits.walltime)
     job = Job(scanner, settings.rule is not None, execution.limits, deadline, events)
-    with _executor(trainer, execution) as executor, contextlib.ExitStack() as at_work:
-        # first, so that a machine that cannot build a trainer touches no scan
+    _refuse_early(folder, execution, settings, scanner)
+    with _executor(trainer, execution) as executor, contextlib.ExitStack() as stack, contextlib.ExitStack() as at_work:
+        # before the store is opened, so that a machine that cannot build a trainer touches no scan
         at_work.enter_context(executor.at_work(job))
-        with contextlib.closing(_open_trials(folder, execution.store)) as store:
-            lag, earlier = _agree(store, scanner, settings, execution, executor.slots, events)
-            history = History(store)
-            suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier)
-            leases = Leases(store, trials, execution.lease if store.shared else None)
-            early_stop, crashes = EarlyStop(execution.early_stopping, suggester, store, leases.owner), Crashes(store)
-            queue = TrialQueue(
-                scanner, store, trials, execution.batch_trials, leases, suggester, early_stop, deadline, crashes, events
-            )
-            thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
-            failures = FailureCount(execution.limits.max_consecutive_failures)
-            loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
-            with leases, at_work:  # what runs is ended, then released
-                loop.run()
-            if queue.stop_reason is not None:
-                events.scan_ended(queue.stop_reason)
-            return scanner.space_eval(_best(store))
+        agree = partial(_agree, scanner=scanner, settings=settings, execution=execution, slots=executor.slots)
+        store, (lag, earlier, notes) = _open_trials(folder, execution, deadline, agree)
+        stack.enter_context(_closing(store))
+        if notes:
+            events.earlier_trials(len(earlier), notes)
+        history = History(store)
+        suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier)
+        leases = Leases(store, trials, execution.lease if store.shared else None)
+        early_stop, crashes = EarlyStop(execution.early_stopping, suggester, store, leases.owner), Crashes(store)
+        queue = TrialQueue(
+            scanner, store, trials, execution.batch_trials, leases, suggester, early_stop, deadline, crashes, events
+        )
+        thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
+        failures = FailureCount(execution.limits.max_consecutive_failures)
+        loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
+        with leases, at_work:  # what runs is ended, then released
+            loop.run()
+        if queue.stop_reason is not None:
+            events.scan_ended(queue.stop_reason)
+        return scanner.space_eval(_best(store))
 
 
 def _check_request(trainer: Any, scanner: Any, trials: Any, execution: Execution) -> None:
@@ -147,39 +161,76 @@ def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Execu
         yield InOtherProcess(trainer)
 
 
-def _open_trials(folder: str | Path, store: str | StoreURL | None) -> ExportedTrials:
+def _open_trials(
+    folder: str | Path, execution: Execution, deadline: Deadline, agree: Callable[[TrialStore], Agreed]
+) -> tuple[ExportedTrials, Agreed]:
+    """The trials of a scan, and what `agree` makes of their store.
+
+    A start that is refused leaves nothing behind: it is agreed before a folder is made.
+    """
     # here, so that reading a space does not load a database
+    from hyperparton.trials.kept_results import KeptResults
     from hyperparton.trials.local import FileTrials
+    from hyperparton.trials.patient import PatientStore
     from hyperparton.trials.shared_folder import JoinedTrials, open_store
 
-    if store is None:
-        return FileTrials(folder)
-    opened = open_store(store)
+    with contextlib.ExitStack() as undone:
+        if execution.store is None:
+            trials = FileTrials(folder)
+            undone.callback(trials.close)
+            agreed = agree(trials)
+        else:
+            opened = _patience(execution).ask(partial(open_store, execution.store))
+            undone.callback(opened.close)
+            kept = KeptResults(ScanFolder.of_tries(Path(folder) / "tries.json").kept_results)
+            store = PatientStore(opened, execution.store_timeout, kept, deadline.check)
+            agreed = agree(store)
+            store.deliver_kept()
+            trials = JoinedTrials(store, folder)
+        undone.pop_all()
+    return trials, agreed
+
+
+def _patience(execution: Execution) -> Patience:
+    """With a store whose URL may be wrong."""
+    return Patience(str(execution.store), min(execution.store_timeout, _AT_START))
+
+
+def _refuse_early(folder: str | Path, execution: Execution, settings: ScanSettings, scanner: HyperScanner) -> None:
+    """Raise what speaks against a scan that was not begun yet, before anything is made for it."""
+    from hyperparton.trials.shared_folder import look_before_joining
+
+    if execution.store is None:
+        begun = ScanFolder.of_tries(Path(folder) / "tries.json").store.exists()
+    else:
+        begun = _patience(execution).ask(partial(look_before_joining, execution.store, folder))
+    if settings.warm_start and not begun:
+        read_prior(settings.warm_start, scanner.as_dict())
+
+
+@contextlib.contextmanager
+def _closing(store: ExportedTrials) -> Iterator[None]:
+    """Close the store at the end; after an error in a hurry, and the error is that of the body."""
     try:
-        return JoinedTrials(opened, folder)
+        yield
     except BaseException:
-        opened.close()
+        store.hurry(_AT_THE_END)
+        with contextlib.suppress(StoreError):
+            store.close()
         raise
+    store.close()
 
 
 def _agree(
-    store: TrialStore,
-    scanner: HyperScanner,
-    settings: ScanSettings,
-    execution: Execution,
-    slots: int,
-    events: Events,
-) -> tuple[int, tuple[Outcome, ...]]:
-    """The scan's lag and the trials of earlier scans: what was asked for, or what the scan was begun with."""
+    store: TrialStore, *, scanner: HyperScanner, settings: ScanSettings, execution: Execution, slots: int
+) -> tuple[int, tuple[Outcome, ...], list[str]]:
+    """The scan's lag, the trials of earlier scans and notes on them: asked for, or what the scan was begun with."""
     space = scanner.as_dict()
     earlier = prior_of(store, settings.warm_start, space)
     usual = slots * execution.batch_trials
     lag = agreed_lag(store, scanner, settings, max(usual, _JOINED_LAG) if store.shared else usual)
     _check_lag(lag, execution.batch_trials, "that the scan was begun with")
-    outcomes = kept_prior(store, earlier, space)
-    if earlier:
-        events.earlier_trials(len(outcomes), earlier["notes"])
-    return lag, tuple(outcomes)
+    return lag, tuple(kept_prior(store, earlier, space)), list(earlier.get("notes", ()))
 
 
 def _best(store: TrialStore) -> Trial:

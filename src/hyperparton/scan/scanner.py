@@ -14,8 +14,18 @@ from hyperparton.errors import SpaceError, nearest
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, OwnRange, ScannedLagrange, Stopping
 from hyperparton.scan.warm_start import parameter_sets
-from hyperparton.space.samplers import Sampler, hp_choice, hp_loguniform, hp_quniform, hp_uniform, optimizer_arg_wrapper
-from hyperparton.space.tree import evaluate, readable, samplers_by_label
+from hyperparton.space.frozen import freeze
+from hyperparton.space.samplers import (
+    Choice,
+    QUniform,
+    Sampler,
+    hp_choice,
+    hp_loguniform,
+    hp_quniform,
+    hp_uniform,
+    optimizer_arg_wrapper,
+)
+from hyperparton.space.tree import evaluate, readable, replace_samplers, samplers_by_label
 from hyperparton.trials.trial import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
@@ -110,7 +120,10 @@ class HyperScanner:
             self._scan(key, self._own_sampler(key, entry))
 
     def _scan(self, key: str, sampler: Any) -> None:
-        """Put a sampler in the place of a declared parameter; nothing happens where there is no sampler."""
+        """Put a sampler, or what holds some, in the place of a declared parameter; None leaves what is there.
+
+        A range with equal bounds is a fixed value, and what holds nothing else is not scanned.
+        """
         if sampler is None:
             return
         if key not in self._original:
@@ -118,8 +131,9 @@ class HyperScanner:
                 f"hyperscan_config scans {key!r}, which `parameters` does not declare{nearest(key, self._original)}, "
                 f"declared: {', '.join(self._original)}"
             )
-        self.hyper_keys.add(key)
-        self.parameters[key] = sampler
+        self.parameters[key] = _with_fixed_values(sampler)
+        if samplers_by_label(self.parameters[key]):
+            self.hyper_keys.add(key)
 
     def as_dict(self) -> dict[str, Any]:
         """`parameters` with samplers in place of scanned values: the space of the scan."""
@@ -258,6 +272,19 @@ def _hidden(depth: int, low: int | None, high: int | None) -> list[Sampler | Non
     """The widths of the hidden layers of a network of this depth."""
     labels = [f"nl{depth}:-{i}/{depth}" for i in range(depth)]
     return [hp_quniform(label, low, high, step_size=1, make_int=True) for label in labels]
+
+
+def _with_fixed_values(node: Any) -> Any:
+    """The structure with the number itself in place of each range that has one value."""
+
+    def settled(sampler: Sampler) -> Any:
+        if isinstance(sampler, Choice):
+            return Choice(sampler.label, tuple(freeze(_with_fixed_values(option)) for option in sampler.options))
+        if sampler.lower < sampler.upper:
+            return sampler
+        return sampler.cast(sampler.lower) if isinstance(sampler, QUniform) else sampler.lower
+
+    return replace_samplers(node, settled)
 
 
 def _vals(trial: Trial | Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -85,7 +85,7 @@ class Execution:
     """How a scan is run; none of this changes its trials.
 
     Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1, for a lease that is not
-    above 0, and StoreError for a `store` that is no URL of one.
+    above 0 or a `store_timeout` below 0, and StoreError for a `store` that is no URL of one.
     """
 
     workers: int | None = None
@@ -97,6 +97,8 @@ class Execution:
     default the trials are kept in the scan's folder, for one process at a time"""
     lease: float = 60.0
     """seconds after which the trial of a process that does not answer any more is another's; for `store`"""
+    store_timeout: float = 600.0
+    """seconds for which a `store` that does not answer any more is waited for; 0 is not at all"""
     batch_trials: int = 1
     """how many trials the trainer computes together (see `BatchTrainer`); at most the lag"""
     limits: Limits = field(default_factory=Limits)
@@ -112,6 +114,8 @@ class Execution:
             object.__setattr__(self, "store", StoreURL.parse(self.store))
         if not self.lease > 0:
             raise ScanError(f"lease must be above 0, given {self.lease!r}")
+        if not self.store_timeout >= 0:
+            raise ScanError(f"store_timeout must be at least 0, given {self.store_timeout!r}")
 
 
 def taken_from(options: dict[str, Any], settings: type[Settings]) -> Settings:

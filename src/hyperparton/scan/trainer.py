@@ -173,16 +173,18 @@ def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = No
     except ImportError as fault:
         beside = f" (looked in {folder} first)" if folder is not None else ""
         raise ScanError(f"trainer {name}: {fault}{beside}") from fault
-    except (Exception, SystemExit) as fault:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:  # a module may call sys.exit, a library in another language panic
         raise _whose(fault)(f"trainer {name}: importing {module_name} raised {with_place(fault)}") from fault
     factory = getattr(module, factory_name, None)
     if not callable(factory):
         raise ScanError(f"trainer {name}: {module_name} has no function {factory_name!r}")
     try:
         trainer: Any = factory(dict(content))
-    except NodeError:
+    except (NodeError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as fault:
+    except BaseException as fault:
         raise _whose(fault)(f"trainer {name}: {factory_name} raised {with_place(fault)}") from fault
     if (method := _missing_method(trainer)) is not None:
         raise ScanError(f"trainer {name}: {factory_name} returned a {type(trainer).__name__} without {method}")

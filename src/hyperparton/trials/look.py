@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from hyperparton.trials.examine import examine
 from hyperparton.trials.shared_folder import open_store
 from hyperparton.trials.sqlite_file import snapshot, sqlite_path
 from hyperparton.trials.store import TrialStore
@@ -27,5 +28,7 @@ def looked_at(place: str | Path) -> Iterator[TrialStore]:
     # here, so that reading a `tries.json` does not load a database
     from hyperparton.trials.sql import SqlStore
 
-    with snapshot(file) as copy, SqlStore(copy, create=False, name=str(file)) as store:
-        yield store
+    with snapshot(file) as copy:
+        examine(copy, str(file))
+        with SqlStore(copy, create=False, examined=True, name=str(file)) as store:
+            yield store

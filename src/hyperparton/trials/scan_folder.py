@@ -31,6 +31,9 @@ class ScanFolder:
         """SQLite's write-ahead log of it"""
         self.lock = self.replica / "tries.lock"
         """who works in the folder"""
+        self.kept_results = self.replica / "undelivered"
+        """results for a store that is away"""
+        self._made: list[Path] = []
 
     @classmethod
     def of_tries(cls, tries: Path) -> ScanFolder:
@@ -41,11 +44,20 @@ class ScanFolder:
     @classmethod
     def of_replica(cls, replica: str | Path) -> ScanFolder:
         """The scan whose trials lie in the folder `replica`, which is made; raises StoreError."""
+        scan = cls.of_tries(Path(replica) / "tries.json")
         try:
-            Path(replica).mkdir(parents=True, exist_ok=True)
+            scan._made = [folder for folder in (scan.replica, *scan.replica.parents) if not folder.exists()]
+            scan.replica.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
+            scan.unmake()
             raise StoreError(f"{replica}: cannot be made: {fault.strerror}") from fault
-        return cls.of_tries(Path(replica) / "tries.json")
+        return scan
+
+    def unmake(self) -> None:
+        """Remove the folders that `of_replica` made, as far as they are empty."""
+        for folder in self._made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     @classmethod
     def find(cls, place: str | Path) -> ScanFolder:

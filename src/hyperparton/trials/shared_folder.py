@@ -5,20 +5,23 @@ Several may name the same folder. Whoever holds its lock writes `tries.json`; wh
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hyperparton.errors import FolderInUseError, StoreError
-from hyperparton.files import FolderLock
+from hyperparton.errors import FolderInUseError, NoScanError, StoreError
+from hyperparton.files import FolderLock, lock_holder
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.tries_read import read_tries
 
-__all__ = ["JoinedTrials", "open_store"]
+__all__ = ["JoinedTrials", "look_before_joining", "open_store"]
 
 #: how often, in seconds, one that does not write `tries.json` looks whether it has to
 _LOOK = 2.0
@@ -44,6 +47,37 @@ def open_store(url: str | StoreURL, *, create: bool = True) -> TrialStore:
     return SqlStore(place, create=create)
 
 
+def look_before_joining(url: str | StoreURL, replica_path: str | Path) -> bool:
+    """Whether a scan was begun in the store; raises what speaks against joining it; nothing is made."""
+    place = StoreURL.parse(url)
+    known, begun = 0, False
+    if place.file is None or place.file.exists():
+        with contextlib.suppress(NoScanError), open_store(place, create=False) as store:
+            known, begun = store.next_number(), True
+    folder = ScanFolder.of_tries(Path(replica_path) / "tries.json")
+    _refuse_folder(folder, place.name, known)
+    near = next(path for path in (folder.replica, *folder.replica.absolute().parents) if os.path.exists(path))
+    if not os.access(near, os.W_OK):
+        raise StoreError(f"{near}: cannot be written: {os.strerror(errno.EACCES)}")
+    return begun
+
+
+def _refuse_folder(folder: ScanFolder, store: str, known: int) -> None:
+    """Raise StoreError for a folder that cannot be that of a scan in `store`, which has so many trials."""
+    if folder.store.exists():
+        raise StoreError(f"{folder.replica}: holds a scan of its own, not one that is joined; choose another folder")
+    # a tries.json with more trials than the store is of another scan, or the store lost some
+    there = len(read_tries(folder.tries, keep=lambda entry: None)) if folder.tries.exists() else 0
+    if there > known:
+        raise StoreError(
+            f"{folder.tries}: holds {there} trials, the store {store} {known}: choose another folder, or restore the "
+            "store"
+        )
+    holder = lock_holder(folder.lock)
+    if holder.held and holder.notes.get("store", store) != store:
+        raise FolderInUseError(folder.replica, "scan", holder.notes)
+
+
 class JoinedTrials(ExportedTrials):
     """`store`, which other processes use at the same time, with `tries.json` in the folder `replica_path`.
 
@@ -53,28 +87,13 @@ class JoinedTrials(ExportedTrials):
     def __init__(
         self, store: TrialStore, replica_path: str | Path, parameters: Mapping[str, Any] | None = None
     ) -> None:
+        _refuse_folder(ScanFolder.of_tries(Path(replica_path) / "tries.json"), store.name, store.next_number())
         folder = ScanFolder.of_replica(replica_path)
         super().__init__(store, folder, parameters)
         self._path = folder.lock
         self._lock: FolderLock | None = None
         self._looked, self._closed = 0.0, False
-        if folder.store.exists():
-            raise StoreError(
-                f"{folder.replica}: holds a scan of its own, not one that is joined; choose another folder"
-            )
-        self._refuse_another_scan()
         self._take_over()
-
-    def _refuse_another_scan(self) -> None:
-        """A `tries.json` with more trials than the store is of another scan, or the store lost some."""
-        if not self.json_path.exists():
-            return
-        there, known = len(read_tries(self.json_path, keep=lambda entry: None)), self._store.next_number()
-        if there > known:
-            raise StoreError(
-                f"{self.json_path}: holds {there} trials, the store {self.name} {known}: choose another folder, or "
-                "restore the store"
-            )
 
     def _take_over(self) -> bool:
         """Hold the lock and write the file from now on, if nobody does; StoreError if another scan does."""

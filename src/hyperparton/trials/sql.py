@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,9 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
-from hyperparton.trials.foreign import refuse_foreign, refuse_foreign_file
+from hyperparton.trials.examine import SCHEMA_VERSION, SEAL, WORD, examine, seal_of_text, seal_of_trial
+from hyperparton.trials.foreign import refuse_foreign
+from hyperparton.trials.sqlite_file import FileWatch, snapshot
 from hyperparton.trials.store import LeasedStore, trial_of_record
 from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.strict_json import encode
@@ -31,8 +34,6 @@ from hyperparton.trials.time_limits import TimeLimits
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 
 __all__ = ["SCHEMA_VERSION", "SqlStore"]
-
-SCHEMA_VERSION = 1
 
 #: PostgreSQL's advisory lock under which tables are made: any number, the same for all
 _MAKING_TABLES = 7305791
@@ -87,6 +88,9 @@ def _lowest(state: int, *conditions: Any) -> Any:
 _ENDS = sa.select(_LAST.scalar_subquery(), _lowest(NEW), _lowest(RUNNING))
 _GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
 
+#: for SQLite
+_KEEP = sa.insert(_META).prefix_with("OR REPLACE")
+
 
 @lru_cache
 def _finished(*fields: str) -> Any:
@@ -122,10 +126,10 @@ class _Statements:
 class SqlStore(LeasedStore):
     """A store behind a database URL or in an SQLite file; `create` makes its tables where there are none.
 
-    `name` is how messages call it; `clock` gives seconds since 1970, by default this machine's for SQLite and the
-    server's for PostgreSQL. Raises StoreError if the database cannot be opened, is damaged, of something else or
-    written by another version: StoreAwayError if it does not answer, NoScanError if it is empty and `create` is false.
-    One that is refused is left as it was.
+    A file is examined first, as a copy, unless the caller has `examined` it. `name` is how messages call it; `clock`
+    gives seconds since 1970, by default this machine's for SQLite and the server's for PostgreSQL. Raises StoreError if
+    the database cannot be opened, is damaged, of something else or written by another version: StoreAwayError if it
+    does not answer, NoScanError if it is empty and `create` is false. One that is refused is left as it was.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class SqlStore(LeasedStore):
         place: str | Path | StoreURL,
         *,
         create: bool = True,
+        examined: bool = False,
         name: str | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -141,8 +146,13 @@ class SqlStore(LeasedStore):
         self._hide = url.hide
         if (file := url.file) is not None and not file.is_file() and (file.exists() or not create):
             raise StoreError(f"{self.name}: {'is no file' if file.exists() else 'there is no such file'}")
+        if file is not None and file.is_file() and not examined:
+            with snapshot(file) as copy:
+                examine(copy, self.name)
+        #: of a file: whether it is in its place, and what binds its checksums to this scan
+        self._watch, self._word = None if file is None else FileWatch(file), ""
         self._limits = TimeLimits()
-        self._engine = _engine(self.name, url, self._limits)
+        self._engine = _engine(url, self._limits)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
         self._statements = _Statements(self._clock is not None)
@@ -159,9 +169,6 @@ class SqlStore(LeasedStore):
     def _open(self, create: bool) -> None:
         several = self._engine if self._sqlite else self._engine.execution_options(isolation_level="READ COMMITTED")
         with self._transaction(several) as connection:
-            verdict = connection.scalar(sa.text("PRAGMA quick_check(1)")) if self._sqlite else "ok"
-            if verdict != "ok":
-                raise StoreError(f"{self.name}: damaged: {verdict}; restore it from a copy or start in another folder")
             # those who start a scan together make its tables one after the other, and all of them or none
             if self._sqlite and create:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -174,12 +181,31 @@ class SqlStore(LeasedStore):
                     raise NoScanError(f"{self.name}: holds no scan")
                 _TABLES.create_all(connection)
                 connection.execute(sa.insert(_META).values(key="schema_version", value=str(SCHEMA_VERSION)))
+                connection.execute(sa.insert(_META).values(key=WORD, value=secrets.token_hex(16)))
             version = connection.scalar(sa.select(_META.c.value).where(_META.c.key == "schema_version"))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(_TRIALS.c.number))).one()
             if count != (0 if last is None else last + 1):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
+            self._word = connection.scalar(sa.select(_META.c.value).where(_META.c.key == WORD)) or ""
+
+    @contextmanager
+    def _sealed(self) -> Iterator[sa.Connection]:
+        """A transaction that writes something and, in a file, its checksum."""
+        with self._transaction() as connection:
+            if self._sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def _seal_trial(self, connection: sa.Connection, number: int) -> None:
+        if self._sqlite:
+            row = connection.execute(_GET, {"at": number}).mappings().one()
+            connection.execute(_KEEP, {"key": f"{SEAL}{number}", "value": seal_of_trial(self._word, row)})
+
+    def _seal_text(self, connection: sa.Connection, key: str, text: str) -> None:
+        if self._sqlite:
+            connection.execute(_KEEP, {"key": f"{SEAL}{key}", "value": seal_of_text(self._word, text)})
 
     @contextmanager
     def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
@@ -187,6 +213,8 @@ class SqlStore(LeasedStore):
 
         Each statement is a transaction, unless one is begun or `engine` does so.
         """
+        if self._watch is not None:
+            self._watch.check()
         try:
             with (engine or self._engine).begin() as connection:
                 yield connection
@@ -199,15 +227,17 @@ class SqlStore(LeasedStore):
 
     def _error(self, fault: BaseException | None, lost: bool = False) -> StoreError:
         """The error of a database in one line, without secrets."""
-        reason = " ".join(self._hide(fault).split())
+        # libpq goes on with what it thinks of that
+        reason = " ".join(self._hide(fault).split()).partition(" This probably means")[0]
         kind = StoreAwayError if lost or _is_away(fault) else StoreError
         return kind(f"{self.name}: the trial store failed: {reason}")
 
     def _insert(self, record: Mapping[str, Any], seconds: float | None) -> float | None:
         moment = self._moment()
         try:
-            with self._transaction() as connection:
+            with self._sealed() as connection:
                 booked = connection.execute(self._statements.book, {**record, **moment, "seconds": seconds})
+                self._seal_trial(connection, record["number"])
                 return moment["now"] if moment else booked.scalar_one()
         except exc.IntegrityError:
             return None
@@ -232,10 +262,14 @@ class SqlStore(LeasedStore):
             return connection.execute(change).rowcount
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
-        statement = self._statements.finish if "result" in values else self._statements.change
+        finished = "result" in values
+        statement = self._statements.finish if finished else self._statements.change
         values = {"at": number, "holder": holder, **self._moment(), **values}
-        with self._transaction() as connection:
-            return connection.execute(statement, values).rowcount == 1
+        with self._sealed() if finished else self._transaction() as connection:
+            changed = connection.execute(statement, values).rowcount == 1
+            if changed and finished:
+                self._seal_trial(connection, number)
+            return changed
 
     def _moment(self) -> dict[str, float]:
         """The time as statements need it; nothing where they read the server's."""
@@ -271,17 +305,20 @@ class SqlStore(LeasedStore):
         return None if row is None else trial_of_record(row._mapping)
 
     def attach(self, key: str, value: Any) -> None:
-        text = encode(value)
-        change = sa.update(_META).where(_META.c.key == f"scan.{key}").values(value=text)
-        with self._transaction() as connection:
+        row = {"key": f"scan.{key}", "value": encode(value)}
+        change = sa.update(_META).where(_META.c.key == row["key"]).values(value=row["value"])
+        with self._sealed() as connection:
             there = connection.execute(change).rowcount
-        if not there and self.attach_first(key, value) != json.loads(text):
+            if there:
+                self._seal_text(connection, row["key"], row["value"])
+        if not there and self.attach_first(key, value) != json.loads(row["value"]):
             self.attach(key, value)
 
     def attach_first(self, key: str, value: Any) -> Any:
         row = {"key": f"scan.{key}", "value": encode(value)}
-        with contextlib.suppress(exc.IntegrityError), self._transaction() as connection:
+        with contextlib.suppress(exc.IntegrityError), self._sealed() as connection:
             connection.execute(sa.insert(_META).values(row))
+            self._seal_text(connection, row["key"], row["value"])
         return self.metadata()[key]
 
     def metadata(self) -> dict[str, Any]:
@@ -317,10 +354,9 @@ def _write_ahead(connection: Any) -> None:
             return
 
 
-def _engine(name: str, url: StoreURL, limits: TimeLimits) -> sa.Engine:
+def _engine(url: StoreURL, limits: TimeLimits) -> sa.Engine:
     settings: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     if url.file is not None:
-        refuse_foreign_file(name, url.file)
         return sa.create_engine(sa.URL.create("sqlite", database=str(url.file)), **settings)
     try:
         from hyperparton.trials.postgres import connector

@@ -40,6 +40,7 @@ from hyperparton.errors import StoreError
 from hyperparton.trials.result import failure_type
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
+from hyperparton.trials.trial_check import checked
 
 __all__ = ["LeasedStore", "TrialStore", "lease_end", "owner_name", "trial_of_record"]
 
@@ -159,9 +160,15 @@ def lease_end(now: float, seconds: float | None) -> float | None:
 
 
 def trial_of_record(record: Mapping[Any, Any]) -> Trial:
-    """The trial of a record with a column for each of its fields, dictionaries in it as JSON text."""
-    fields = {name: record[name] for name in _PLAIN} | {name: json.loads(record[name]) for name in _TEXTS}
-    return Trial(**fields, result=None if record["result"] is None else json.loads(record["result"]))
+    """The trial of a record with a column for each of its fields, dictionaries in it as JSON text.
+
+    Raises StoreError where a field is not what it must be: the store is damaged.
+    """
+    try:
+        fields = {name: record[name] for name in _PLAIN} | {name: json.loads(record[name]) for name in _TEXTS}
+        return checked(Trial(**fields, result=None if record["result"] is None else json.loads(record["result"])))
+    except (ValueError, TypeError, RecursionError) as fault:
+        raise StoreError(f"the store is damaged: trial {record['number']}: {fault}") from fault
 
 
 class LeasedStore(TrialStore):

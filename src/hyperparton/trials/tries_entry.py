@@ -13,6 +13,7 @@ from typing import Any
 from hyperparton.catalogue import DEFAULT_DROPOUT, DEFAULT_LAYER_TYPE, DEFAULT_OPTIMIZER
 from hyperparton.trials.result import STATUSES, number_of
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
+from hyperparton.trials.trial_check import checked, whole_number
 
 __all__ = ["from_tries", "to_tries"]
 
@@ -58,23 +59,25 @@ def to_tries(trial: Trial) -> dict[str, Any]:
 def from_tries(entry: Mapping[str, Any], position: int = 0) -> Trial:
     """The trial of an entry of hyperparton's or n3fit's; `position` is its number where the entry does not say one.
 
-    A result with status ok and without a finite loss is that of a failed trial.
+    A result with status ok and without a finite loss is that of a failed trial. Raises ValueError naming what is not of
+    its type.
     """
     result, misc = entry["result"], entry["misc"]
     finished = result.get("status") in STATUSES
     if result.get("status") == "ok" and number_of(result.get("loss")) is None:
         result = {"failure": _NAN_LOSS, **result, "status": "fail"}
     space_vals = misc.get("space_vals")
-    return Trial(
-        number=int(entry.get("tid", misc.get("tid", position))),
+    trial = Trial(
+        number=whole_number("tid", entry.get("tid", misc.get("tid", position))),
         vals=misc.get("vals") or {},
-        space_vals=space_vals if isinstance(space_vals, Mapping) else {},
+        space_vals={} if space_vals is None else space_vals,
         state=DONE if finished else RUNNING if entry.get("state") == RUNNING else NEW,
         owner=_owner(entry.get("owner")),
         book_time=_seconds(entry.get("book_time")),
         refresh_time=_seconds(entry.get("refresh_time")),
         result=result if finished else None,
     )
+    return checked(trial)
 
 
 def _complete(parameters: Mapping[str, Any]) -> dict[str, Any]:

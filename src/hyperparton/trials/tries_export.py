@@ -17,7 +17,7 @@ from hyperparton.trials.trial import Trial
 from hyperparton.trials.tries_entry import to_tries
 from hyperparton.trials.tries_write import TriesFile
 
-__all__ = ["ExportedTrials"]
+__all__ = ["ExportedTrials", "lines_of"]
 
 #: trials read at a time when `tries.json` is made anew
 _PAGE = 200
@@ -49,15 +49,14 @@ class ExportedTrials(TrialStore):
         self._store = store
         self._parameters = parameters
         self._writer = threading.Lock()
-        self._tries = TriesFile(self.json_path, self._lines)
+        self._tries = TriesFile(self.json_path, self._lines, store.name)
         # what was written: every trial below the number, and those in the set
         self._below, self._ahead = 0, set[int]()
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        for start in range(0, self._store.next_number(), _PAGE):
-            for trial in self._store.trials(start, start + _PAGE):
-                self._mark(trial.number)
-                yield trial.number, _line(trial)
+    def _lines(self, lines: Iterable[tuple[int, bytes]] | None = None) -> Iterator[tuple[int, bytes]]:
+        for number, line in lines_of(self._store) if lines is None else lines:
+            self._mark(number)
+            yield number, line
 
     def _mark(self, number: int) -> None:
         self._ahead.add(number)
@@ -65,11 +64,11 @@ class ExportedTrials(TrialStore):
             self._ahead.remove(self._below)
             self._below += 1
 
-    def rebuild(self) -> None:
-        """Write the whole file."""
+    def rebuild(self, lines: Iterable[tuple[int, bytes]] | None = None) -> None:
+        """Write the whole file; `lines` are all that the store has, if they were compared with the file before."""
         with self._writing():
             self._below, self._ahead = 0, set()
-            self._tries.rebuild()
+            self._tries.rebuild(None if lines is None else self._lines(lines))
 
     def follow(self, own: int | None = None) -> None:
         """Write what was finished since, whoever finished it; `own` is what this process has just finished."""
@@ -147,6 +146,13 @@ class ExportedTrials(TrialStore):
         """Write what waits to be written."""
         with self._writing():
             self._tries.flush()
+
+
+def lines_of(store: TrialStore) -> Iterator[tuple[int, bytes]]:
+    """The finished trials of a store by number, as lines of `tries.json`."""
+    for start in range(0, store.next_number(), _PAGE):
+        for trial in store.trials(start, start + _PAGE):
+            yield trial.number, _line(trial)
 
 
 def _line(trial: Trial) -> bytes:

@@ -33,7 +33,16 @@ def read_trials(path: str | Path, keep: Callable[[Trial], Any] = lambda trial: t
     What `keep` gives for a trial is kept of it: a file with one trial a line, as hyperparton writes it, is never in
     memory as a whole. Raises StoreError if there is no file, or if it is no list of trials.
     """
-    return _read(ScanFolder.find(path).tries, lambda i, entry: keep(from_tries(entry, i)))
+    tries = ScanFolder.find(path).tries
+
+    def made(position: int, entry: dict[str, Any]) -> Any:
+        try:
+            trial = from_tries(entry, position)
+        except ValueError as fault:
+            raise StoreError(f"{tries}: trial {_shown(entry, position)}: {fault}") from fault
+        return keep(trial)
+
+    return _read(tries, made)
 
 
 def read_tries(path: str | Path, keep: Callable[[dict[str, Any]], Any] = lambda entry: entry) -> list[Any]:
@@ -52,15 +61,17 @@ def _read(path: Path, made: Callable[[int, dict[str, Any]], Any]) -> list[Any]:
             return [made(i, _entry(path, i, entry)) for i, entry in enumerate(_by_line(path))]
         except ValueError:
             entries = _parsed(path.read_text(encoding="utf-8"))
+        if not isinstance(entries, list):
+            raise StoreError(f"{path}: must be a list of trials, given {type(entries).__name__}")
+        return [made(i, _entry(path, i, entry)) for i, entry in enumerate(entries)]
     except StoreError:
         raise
     except OSError as fault:
         raise StoreError(f"{path}: cannot be read: {fault.strerror}") from fault
     except ValueError as fault:
         raise StoreError(f"{path}: not JSON: {fault}") from fault
-    if not isinstance(entries, list):
-        raise StoreError(f"{path}: must be a list of trials, given {type(entries).__name__}")
-    return [made(i, _entry(path, i, entry)) for i, entry in enumerate(entries)]
+    except RecursionError as fault:
+        raise StoreError(f"{path}: is nested too deep to be trials") from fault
 
 
 def _by_line(path: Path) -> Iterator[Any]:
@@ -84,8 +95,14 @@ def _parsed(text: str) -> Any:
 def _entry(path: Path, position: int, entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(part), dict) for part in ("result", "misc")):
         raise StoreError(f"{path}: entry {position} is no trial: it needs the dictionaries `result` and `misc`")
-    where = f"{path}: trial {entry.get('tid', position)}"
+    where = f"{path}: trial {_shown(entry, position)}"
     return {**entry, "result": _plain(entry["result"], where), "misc": _plain(entry["misc"], where)}
+
+
+def _shown(entry: dict[str, Any], position: int) -> object:
+    """How messages call an entry: by its number, or where it stands if that is none."""
+    number = entry.get("tid", position)
+    return number if isinstance(number, int) and abs(number) < 2**53 else f"at place {position}"
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hyperparton.files import replacing
+from hyperparton.trials.agreement import refuse_losses
 
 __all__ = ["TriesFile"]
 
@@ -29,10 +30,13 @@ _SHARE = 0.1
 
 
 class TriesFile:
-    """The file at `path`; `everything` gives all finished trials by number as (number, line) when it is made anew."""
+    """The file at `path`; `everything` gives all finished trials by number as (number, line) when it is made anew.
 
-    def __init__(self, path: Path, everything: Callable[[], Iterable[tuple[int, bytes]]]) -> None:
-        self._path = path
+    They are those of the store that messages call `store`.
+    """
+
+    def __init__(self, path: Path, everything: Callable[[], Iterable[tuple[int, bytes]]], store: str = "") -> None:
+        self._path, self._store = path, store
         self._everything = everything
         self._numbers: list[int] = []
         self._ends: list[int] = []
@@ -40,10 +44,17 @@ class TriesFile:
         self._state: tuple[int, int, int] | None = None
         self._last_write, self._cost = -1e9, 0.0
 
-    def rebuild(self) -> None:
-        """Write the whole file from what `everything` gives; nothing if there is no trial yet."""
+    def rebuild(self, lines: Iterable[tuple[int, bytes]] | None = None) -> None:
+        """Write the whole file from `lines`, or from what `everything` gives; nothing if there is no trial yet.
+
+        Raises StoreError, and leaves the file as it is, if it has a finished trial that `everything` lacks. The caller
+        has compared `lines` with it.
+        """
+        if lines is None:
+            lines = list(self._everything())
+            refuse_losses(self._path, self._store, lines)
         self._numbers, self._ends, self._pending, self._state = [], [], [], None
-        self._insert(list(self._everything()))
+        self._insert(list(lines))
 
     def add(self, number: int, line: bytes) -> None:
         """Take one more finished trial, at once or, while the file is large and was written just now, later."""

@@ -3,57 +3,174 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from hyperparton.errors import DataError, Fault, RuncardError, ScanError, SpaceError, StoreError
-from hyperparton.runcard.card import Runcard, TrainerRuncard
-from hyperparton.runcard.check import examine, parse_runcard
+from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError, shortened
+from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
+from hyperparton.runcard.check import examine, in_order, parse_runcard
+from hyperparton.runcard.dead_keys import dead_keys
+from hyperparton.runcard.parameters import Parameters
 
-if TYPE_CHECKING:  # a card without a scan is checked without them
+if TYPE_CHECKING:  # a card with a trainer of its own needs no data of PDF fits
     from hyperparton.data.types import FitData
     from hyperparton.scan.scanner import HyperScanner
+    from hyperparton.workflow.methodologies import Methodologies
 
-__all__ = ["checked_card", "data_summary", "output_folder", "scanner_of"]
+__all__ = ["CheckedCard", "Use", "check_card", "data_summary", "notices", "output_folder", "scanner_of"]
+
+#: what a card is examined for; None for all that it describes, a scan if it has hyperscan_config
+Use = Literal["scan", "fit"]
 
 
-def checked_card(
-    runcard: str | Path | Runcard | TrainerRuncard, trainer: str | None = None
-) -> tuple[Runcard | TrainerRuncard, HyperScanner | None]:
-    """The card and the search space that it describes, if it describes one; RuncardError with every fault.
+@dataclass(frozen=True)
+class CheckedCard:
+    """A card without faults, with what was read to find none."""
 
-    `runcard` is a path, or a card that was read. `trainer`, if given, takes the place of the card's own.
+    card: Runcard | TrainerRuncard
+    scanner: HyperScanner | None
+    """the search space, if the card describes one"""
+    data: FitData | None
+    """the data of PDF fits; None for a card with a trainer of its own, and where no inputs were looked at"""
+    methodologies: Methodologies | None
+    """of each replica of a fit"""
+    notes: tuple[Fault, ...]
+    """keys that change nothing, each with its place"""
+
+
+def check_card(
+    runcard: str | Path | Runcard | TrainerRuncard,
+    use: Use | None = None,
+    *,
+    trainer: str | None = None,
+    replicas: int = 1,
+    theory: str | Path | None = None,
+    t0pdfset: str | None = None,
+    source: Path | None = None,
+    top: int | None = None,
+    inputs: bool = True,
+) -> CheckedCard:
+    """The card with all that a scan or a fit of so many replicas would read before it begins.
+
+    `runcard` is a path, or a card that was read. `trainer`, if given, takes the place of the card's own; `theory` and
+    `t0pdfset` are what the options of that name give, `source` and `top` the scan from which a fit takes its
+    methodologies. Without `inputs` the card alone is examined: no theory, no data, no PDF set, no other scan.
+
+    Raises RuncardError with every fault at once; DataError, TheoryError or PDFSetError if all are of the inputs and of
+    one kind; StoreError for a `source` that cannot be read.
     """
-    scanner, faults = None, []
-    if isinstance(runcard, str | Path):
-        card, faults = examine(runcard, trainer)
-    else:
-        card = runcard if trainer is None else parse_runcard(runcard.text, runcard.path, trainer)
-    if card is not None:
-        if isinstance(card, Runcard):
-            from hyperparton.data.known_sets import check_dataset_names
-
-            faults += [*check_dataset_names(card), *_rules(card)]
-        if not faults and card.hyperscan_config is not None:
-            try:
-                scanner = scanner_of(card)
-            except (SpaceError, StoreError, ScanError) as error:
-                faults.append(card.fault(("hyperscan_config",), str(error)))
-    if faults or card is None:
+    card, faults = _read(runcard, trainer)
+    if card is None:
         raise RuncardError(faults)
-    return card, scanner
+    if isinstance(card, TrainerRuncard):
+        asked = replicas != 1, theory is not None or t0pdfset is not None
+        return _with_trainer(card, faults, use, *asked, inputs)
+    from hyperparton.data.load import examine_fit_data, examine_names
+
+    data, found = examine_fit_data(card, theory, t0pdfset) if inputs else (None, examine_names(card))
+    scan = use == "scan" or (use is None and card.hyperscan_config is not None)
+    scanner, chosen = None, None
+    if scan:
+        scanner = _scanner(card, faults, inputs)
+        faults += _scan_faults(card, scanner, data, replicas)
+    elif not faults and (inputs or card.trial_specs is None):
+        chosen = _chosen(card, faults, replicas, source, top)
+    faults += _fit_faults(card, data, chosen, range(1, replicas + 1), scan)
+    if faults:
+        raise RuncardError(in_order([*faults, *found.faults]))
+    found.raise_all()
+    return CheckedCard(card, scanner, data, chosen, tuple(in_order([*dead_keys(card), *found.idle])))
 
 
-def _rules(card: Runcard) -> Iterator[Fault]:
-    """What is wrong with the expressions of added rules."""
-    if card.added_filter_rules:
-        from hyperparton.data.cuts import added_rule
+def _read(
+    runcard: str | Path | Runcard | TrainerRuncard, trainer: str | None
+) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
+    if isinstance(runcard, str | Path):
+        return examine(runcard, trainer)
+    return (runcard if trainer is None else parse_runcard(runcard.text, runcard.path, trainer)), []
 
-        for place, entry in enumerate(card.added_filter_rules):
-            try:
-                added_rule(entry)
-            except DataError as error:
-                yield card.fault(("added_filter_rules", place), str(error))
+
+def _with_trainer(
+    card: TrainerRuncard, faults: list[Fault], use: Use | None, replicas: bool, data: bool, inputs: bool
+) -> CheckedCard:
+    """The check of a card with a trainer of its own; `replicas` and `data` say whether options for them were given."""
+    if use == "fit":
+        faults.append(card.fault(("trainer",), "`fit` fits PDFs: a card with a trainer of its own can be scanned"))
+    if data:
+        message = (
+            "--theory and --t0pdfset are for hyperparton's own fits; n3fit finds theories by its profile "
+            "(NNPDF_PROFILE_PATH) and the t0 set in the card"
+        )
+        faults.append(card.fault(("trainer",), message))
+    if replicas and card.trainer != N3FIT:
+        faults.append(card.fault(("trainer",), "--replicas is for fits of PDFs, not for a trainer of one's own"))
+    scanner = _scanner(card, faults, inputs)
+    if use is None and inputs and not faults:  # a scan makes the trainer and sees
+        from hyperparton.workflow.feasible import factory_faults
+
+        faults += factory_faults(card)
+    if faults:
+        raise RuncardError(in_order(faults))
+    return CheckedCard(card, scanner, None, None, ())
+
+
+def _scanner(card: Runcard | TrainerRuncard, faults: list[Fault], inputs: bool) -> HyperScanner | None:
+    """The search space, or a fault more; none is built of a card that has some already."""
+    if card.hyperscan_config is None:
+        if isinstance(card, Runcard):
+            faults.append(card.fault((), "a scan needs hyperscan_config"))
+        return None
+    if faults or not (inputs or card.hyperscan_config.scanned):
+        return None
+    try:
+        scanner = scanner_of(card)
+        if not scanner.hyper_keys:
+            message = "holds single values only: there is nothing to scan"
+            faults.append(card.fault(("hyperscan_config",), message))
+    except (SpaceError, StoreError, ScanError) as error:
+        faults.append(card.fault(("hyperscan_config",), str(error)))
+        return None
+    return scanner
+
+
+def _scan_faults(card: Runcard, scanner: HyperScanner | None, data: FitData | None, replicas: int) -> Iterator[Fault]:
+    from hyperparton.workflow.feasible import loss_faults, space_faults
+
+    yield from loss_faults(card, replicas)
+    if scanner is not None:
+        yield from space_faults(card, scanner, data)
+
+
+def _chosen(
+    card: Runcard, faults: list[Fault], replicas: int, source: Path | None, top: int | None
+) -> Methodologies | None:
+    """The methodologies of a fit, or a fault more where the scan that the card names cannot give them."""
+    from hyperparton.workflow.methodologies import methodologies
+
+    try:
+        return methodologies(card, replicas, source, top)
+    except RuncardError as error:
+        faults += error.faults
+    except (StoreError, ScanError) as error:
+        if source is not None:
+            raise
+        faults.append(card.fault(("trial_specs",), str(error)))
+    return None
+
+
+def _fit_faults(
+    card: Runcard, data: FitData | None, chosen: Methodologies | None, replicas: range, scan: bool
+) -> Iterator[Fault]:
+    from hyperparton.workflow.feasible import data_faults, methodology_faults
+
+    if data is not None:
+        yield from data_faults(card, data, replicas, scan)
+    wanted = [card.parameters] if chosen is None else list(chosen.parameters.values())
+    distinct = {id(each): each for each in wanted if isinstance(each, Parameters)}
+    for parameters in distinct.values():
+        path = ("parameters",) if parameters is card.parameters else ("trial_specs",)
+        yield from methodology_faults(card, parameters, data, path)
 
 
 def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
@@ -74,6 +191,13 @@ def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
                 found.append(name)  # a scan that was begun has kept its trials
         config["use_tries_from"] = found
     return HyperScanner(card.scan_parameters(), config)
+
+
+def notices(checked: CheckedCard) -> list[str]:
+    """Lines on what of a card has no effect."""
+    unused = checked.card.unused
+    lines = [f"not used by hyperparton: {', '.join(map(shortened, unused))}"] if unused else []
+    return [*map(str, checked.notes), *lines]
 
 
 def data_summary(data: FitData) -> list[str]:

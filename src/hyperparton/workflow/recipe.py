@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import parse_runcard
@@ -15,9 +15,6 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, load_trainer
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.workflow.cards import scanner_of
-
-if TYPE_CHECKING:  # a trainer of the user's own needs no data of PDF fits
-    from hyperparton.data.types import FitData
 
 __all__ = ["TrainerRequest", "build"]
 
@@ -48,22 +45,14 @@ class TrainerRequest:
         }
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
-    def load_data(self) -> FitData | None:
-        """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
-        if not isinstance(self.card, Runcard):
-            return None
-        from hyperparton.data.load import load_fit_data
-
-        return load_fit_data(self.card, self.theory, self.t0pdfset)
-
     def trainer(self) -> Trainer:
         """The trainer, made here."""
         card = self.card
         if isinstance(card, Runcard):
+            from hyperparton.data.load import load_fit_data
             from hyperparton.hyperloss.trainer import ModelTrainer
 
-            data = self.load_data()
-            assert data is not None
+            data = load_fit_data(card, self.theory, self.t0pdfset)
             return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1))
         from hyperparton.interop.n3fit_isolation import as_trainer
 

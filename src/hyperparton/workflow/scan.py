@@ -6,19 +6,20 @@ import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hyperparton.errors import RuncardError
 from hyperparton.files import write_text
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
-from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.settings import Execution, ScanSettings
 from hyperparton.space.tree import readable
 from hyperparton.trials.scan_folder import ScanFolder
-from hyperparton.workflow.cards import checked_card, data_summary, output_folder
+from hyperparton.workflow.cards import check_card, data_summary, notices, output_folder
 from hyperparton.workflow.recipe import TrainerRequest
+
+if TYPE_CHECKING:  # a trainer of the user's own needs no data of PDF fits
+    from hyperparton.data.types import FitData
 
 __all__ = ["scan_runcard"]
 
@@ -59,12 +60,14 @@ def scan_runcard(
     begun = time.monotonic()
     settings, execution = settings or ScanSettings(), execution or Execution()
     report = progress or (lambda event: None)
-    card, scanner = _card_and_space(runcard, trainer)
-    for line in _notices(card, scanner):
+    checked = check_card(runcard, "scan", trainer=trainer, replicas=replicas, theory=theory, t0pdfset=t0pdfset)
+    card, scanner = checked.card, checked.scanner
+    assert scanner is not None
+    for line in notices(checked):
         report({"event": "note", "text": line})
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
-    identity = _identity(request, report)
+    identity = _identity(request, checked.data, report)
     folder, begins = ScanFolder(output), True
 
     def listen(event: dict[str, Any]) -> None:
@@ -87,57 +90,20 @@ def scan_runcard(
     )
 
 
-def _card_and_space(
-    runcard: str | Path | Runcard | TrainerRuncard, trainer: str | None
-) -> tuple[Runcard | TrainerRuncard, HyperScanner]:
-    """The card and its search space; RuncardError if it describes no scan."""
-    card, scanner = checked_card(runcard, trainer)
-    if scanner is None:
-        raise RuncardError([card.fault((), "a scan needs hyperscan_config")])
-    if isinstance(card, Runcard) and card.kfold is None:
-        raise RuncardError([card.fault((), "a scan needs kfold with partitions")])
-    return card, scanner
-
-
-def _notices(card: Runcard | TrainerRuncard, scanner: HyperScanner) -> list[str]:
-    """Lines on what of the card has no effect."""
-    lines = []
-    if card.unused:
-        lines.append(f"not used by hyperparton: {', '.join(card.unused)}")
-    if scanner.parallel_hyperopt:
-        host = str(scanner.db_host).rpartition("@")[2]  # without a login
-        url = f"mongodb://{host}:{scanner.db_port}/{scanner.db_name}"
-        lines.append(f"hyperscan_config.parallel: not used; trials run at once with --workers W or --store {url}")
-    return lines
-
-
-def _identity(request: TrainerRequest, report: Progress) -> dict[str, Any]:
-    """What identifies the scan beside its space and settings; RuncardError for what its trainer does not have."""
+def _identity(request: TrainerRequest, data: FitData | None, report: Progress) -> dict[str, Any]:
+    """What identifies the scan beside its space and settings."""
     card, identity = request.card, _content(request.card)
     if isinstance(card, Runcard):
         from hyperparton.data.theory_folder import tables_digest
 
         assert card.kfold is not None
-        if card.kfold.loss_type == "phi2" and card.kfold.best(request.replicas) < 2:
-            fault = "phi2 is the spread of the best replicas of a fold, so there must be two of them at least"
-            given = f"{request.replicas} per fold, reduce_proportion {card.kfold.reduce_proportion:g}"
-            raise RuncardError([card.fault(("kfold", "loss_type"), fault, given, "more replicas (--replicas)")])
-        data = request.load_data()
         assert data is not None
         folds = f"{len(card.kfold.partitions)} folds x {request.replicas} replicas per trial"
         for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
-    elif request.theory is not None or request.t0pdfset is not None:
-        fault = (
-            "--theory and --t0pdfset are for hyperparton's own fits; n3fit finds theories by its profile "
-            "(NNPDF_PROFILE_PATH) and the t0 set in the card"
-        )
-        raise RuncardError([card.fault(("trainer",), fault)])
     elif card.trainer == N3FIT:
         identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
-    elif request.replicas != 1:
-        raise RuncardError([card.fault(("trainer",), "--replicas is for fits of PDFs, not for a trainer of one's own")])
     return identity
 
 

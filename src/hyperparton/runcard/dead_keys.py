@@ -1,0 +1,101 @@
+"""Keys of a card that change nothing, because of what else the card says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hyperparton.errors import Fault
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.yaml_positions import KeyPath
+
+__all__ = ["dead_keys"]
+
+
+def dead_keys(card: Runcard) -> list[Fault]:
+    """What of a faultless card has no effect, each with its place and why; of entries of a list the first stands."""
+    found = [*_data(card), *_kfold(card), *_parameters(card), *_scan(card)]
+    return [card.fault(path, f"changes nothing: {why}") for path, why in found]
+
+
+_Found = Iterator[tuple[KeyPath, str]]
+
+
+def _data(card: Runcard) -> _Found:
+    given = card.model_fields_set
+    fractions = [place for place, entry in enumerate(card.dataset_inputs) if "frac" in entry.model_fields_set]
+    if card.diagonal_basis and fractions:
+        why = f"with diagonal_basis the share of the eigenmodes that trains is diagonal_frac, {card.diagonal_frac:g}"
+        yield ("dataset_inputs", fractions[0], "frac"), why + _and_more(len(fractions))
+    if not card.diagonal_basis and "diagonal_frac" in given:
+        yield ("diagonal_frac",), "without diagonal_basis the share of the points that trains is `frac` of each set"
+    if card.diagonal_frac == 1 if card.diagonal_basis else all(entry.frac == 1 for entry in card.dataset_inputs):
+        yield ("trvlseed",), "all the data train, so none are split off"
+    if not card.genrep and "mcseed" in given:
+        yield ("mcseed",), "without genrep no data replicas are drawn"
+    groups = [place for place, entry in enumerate(card.dataset_inputs) if entry.custom_group is not None]
+    if groups:
+        yield ("dataset_inputs", groups[0], "custom_group"), "data sets are not grouped by it" + _and_more(len(groups))
+
+
+def _and_more(count: int) -> str:
+    return "" if count == 1 else f" (so in {count} data sets)"
+
+
+def _kfold(card: Runcard) -> _Found:
+    kfold = card.kfold
+    if kfold is None:
+        return
+    if card.hyperscan_config is None:
+        yield ("kfold",), "folds are for scans, and there is no hyperscan_config"
+        return
+    given = kfold.model_fields_set
+    if kfold.loss_type != "chi2" and "replica_statistic" in given:
+        yield ("kfold", "replica_statistic"), f"{kfold.loss_type} is one number of all replicas"
+    if len(kfold.partitions) == 1:
+        for key in ("fold_statistic", "target"):
+            if key in given:
+                yield ("kfold", key), "there is one fold"
+    if kfold.penalties_in_loss and not kfold.penalties:
+        yield ("kfold", "penalties_in_loss"), "no penalties are computed"
+    elif kfold.penalties_in_loss and kfold.loss_type == "chi2p":
+        yield ("kfold", "penalties_in_loss"), "no penalties are added to chi2p"
+    for place, partition in enumerate(kfold.partitions):
+        if partition.overfit and not partition.datasets:
+            yield ("kfold", "partitions", place, "overfit"), "the fold hides nothing: all the data are fitted"
+
+
+def _parameters(card: Runcard) -> _Found:
+    parameters = card.parameters
+    for key, sets in (("positivity", card.positivity), ("integrability", card.integrability)):
+        if not sets and key in parameters.model_fields_set:
+            yield ("parameters", key), f"the card has no {key} sets"
+    if card.integrability and "threshold" in parameters.integrability.model_fields_set:
+        yield ("parameters", "integrability", "threshold"), "it is no condition for the best epoch"
+    if parameters.regularizer is not None and parameters.regularizer_args.l1 == parameters.regularizer_args.l2 == 0:
+        yield ("parameters", "regularizer"), "l1 and l2 of regularizer_args are 0"
+    if isinstance(parameters, Parameters) and parameters.optimizer.nesterov and not parameters.optimizer.momentum:
+        yield ("parameters", "optimizer", "nesterov"), "the momentum is 0"
+    for place, element in enumerate(card.fitting.basis):
+        fixed = all(low == high for low, high in (element.smallx, element.largex))
+        if fixed and element.trainable and "trainable" in element.model_fields_set:
+            yield ("fitting", "basis", place, "trainable"), "the ranges of its exponents are single values"
+
+
+def _scan(card: Runcard) -> _Found:
+    config = card.hyperscan_config
+    if config is None:
+        return
+    for key, sets in (("positivity", card.positivity), ("integrability", card.integrability)):
+        if getattr(config, key) is not None and not sets:
+            yield ("hyperscan_config", key), f"the card has no {key} sets"
+    if "restart" in config.model_fields_set:
+        yield ("hyperscan_config", "restart"), "a scan always continues what its folder holds"
+    if config.parallel:
+        host = config.db_host.rpartition("@")[2]  # without a login
+        url = f"mongodb://{host}:{config.db_port}/{config.db_name}"
+        yield ("hyperscan_config", "parallel"), f"trials run at once with --workers W or --store {url}"
+    else:
+        for key in ("db_host", "db_port", "db_name", "num_mongo_workers"):
+            if key in config.model_fields_set:
+                yield ("hyperscan_config", key), "a scan joins a database with --store URL"
