@@ -35,7 +35,7 @@ def make_entry(number, loss, status="ok", seconds=10.0, begin=0.0, owner="host:1
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def entry():
     return make_entry
 

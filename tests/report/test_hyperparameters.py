@@ -19,7 +19,7 @@ LOGARITHMIC = Column("l", (1e-300, None, 1e-150, 1.0, 1e150, 1e300), True, True,
 
 @pytest.mark.parametrize("column", [LINEAR, LOGARITHMIC])
 def test_numbers_are_shares_of_their_range(column):
-    assert column.scaled() == pytest.approx([0.0, np.nan, 0.25, 0.5, 0.75, 1.0], abs=1e-12, nan_ok=True)
+    assert column.scaled == pytest.approx([0.0, np.nan, 0.25, 0.5, 0.75, 1.0], abs=1e-12, nan_ok=True)
     at, shares = _points(column)
     for value, share in zip(at, shares[:, 0], strict=True):
         expected = 10.0 ** (600.0 * share - 300.0) if column.logarithmic else 1e308 * (2.0 * share - 1.0)
@@ -43,5 +43,5 @@ def test_a_figure_says_the_values(column):
 def test_ordinary_numbers_are_drawn_as_they_are():
     column = Column("x", (1.0, 2.0, 4.0), True, False, ())
     assert not column.extreme
-    assert column.scaled() == pytest.approx([0.0, 1 / 3, 1.0])
-    assert Column("x", (3.0, 3.0), True, False, ()).scaled().tolist() == [0.5, 0.5]
+    assert column.scaled == pytest.approx([0.0, 1 / 3, 1.0])
+    assert Column("x", (3.0, 3.0), True, False, ()).scaled.tolist() == [0.5, 0.5]

@@ -9,7 +9,7 @@ from hyperparton.errors import ReportError
 from hyperparton.report.convergence import convergence, failures, folds_saved, running_average, workers
 from hyperparton.report.dependence import dependences
 from hyperparton.report.forest import grow_forest
-from hyperparton.report.importance import divergence, importances
+from hyperparton.report.importance import divergences, importances
 from hyperparton.report.losses import Loss, good_range, replica_error
 from hyperparton.trials.trial import ranked
 
@@ -160,10 +160,9 @@ def test_the_range_of_good_trials():
 
 def test_divergence_in_closed_form():
     # shares 1/2, 1/2 of all and 1, 0 of the best: (1/2)^2 / (1/2), twice
-    assert divergence(np.array([0, 0]), np.array([0, 0, 1, 1])) == pytest.approx(1.0)
-    assert divergence(np.array([0, 1]), np.array([0, 0, 1, 1])) == 0.0
+    assert divergences(np.array([[2, 0], [1, 1]]), np.array([2, 2])) == pytest.approx([1.0, 0.0])
     # shares 1/4, 3/4 of all and 3/4, 1/4 of the best: (1/2)^2 (4 + 4/3)
-    assert divergence(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1])) == pytest.approx(4 / 3)
+    assert divergences(np.array([[3, 1]]), np.array([1, 3])) == pytest.approx([4 / 3])
 
 
 def test_importances_find_what_matters(rows):

@@ -108,7 +108,7 @@ def make_server(live: LivePage, port: int) -> ThreadingHTTPServer:
                 self.send_error(404)
 
         def _answer(self, text: str, kind: str) -> None:
-            body = text.encode()
+            body = text.encode(errors="backslashreplace")
             self.send_response(200)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

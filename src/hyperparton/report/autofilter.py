@@ -13,13 +13,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import median
 from typing import Any
 
 from hyperparton.report.filters import keys_of, resolve_key, value_of
 from hyperparton.report.hyperparameters import shown
-from hyperparton.report.losses import Loss
+from hyperparton.report.losses import Loss, median_of
 from hyperparton.space.samplers import Uniform
+from hyperparton.trials.parameters import PARAMETER
 from hyperparton.trials.result import is_number
 from hyperparton.trials.trial import Trial, ranked
 
@@ -41,7 +41,9 @@ class Removed:
 def autofilter(trials: Sequence[Trial], keys: Sequence[str], loss: Loss) -> tuple[list[Trial], list[Removed]]:
     """The trials that remain, and what was left out; raises ReportError for an unknown key."""
     known = keys_of(trials)
-    names = list(dict.fromkeys(resolve_key(key, known, "automatic filter") for key in keys))
+    # a hyperparameter goes before what a trial has of its own under this name
+    meant = [f"{PARAMETER}{key}" if f"{PARAMETER}{key}" in known else key for key in keys]
+    names = list(dict.fromkeys(resolve_key(key, known, "automatic filter") for key in meant))
     kept, removed = list(trials), []
     for size in range(1, len(names) + 1):
         for chosen in combinations(names, size):
@@ -62,7 +64,7 @@ def _without_worst(
             groups[tuple(cut(value) for cut, value in zip(bins, values, strict=True))].append(trial)
     best = ranked(finished, loss)
     holds_best = {key for key, members in groups.items() if best and any(trial is best[0][0] for trial in members)}
-    medians = {key: median(loss.of_all(members, math.inf).tolist()) for key, members in groups.items()}
+    medians = {key: median_of(loss.of_all(members, math.inf).tolist()) for key, members in groups.items()}
     order = sorted((key for key in groups if key not in holds_best), key=lambda key: (-medians[key], key))
     gone = order[: max(min(kill, len(groups) - 1), 0)]
     out = {id(trial) for key in gone for trial in groups[key]}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.losses import Loss
+from hyperparton.report.losses import Loss, relative, unit_of
 from hyperparton.trials.trial import Trial, has_failed
 
 __all__ = [
@@ -51,9 +51,10 @@ class Convergence:
     def recent_gain(self) -> float | None:
         """The part by which the last quarter of the trials improved the best loss; None if unknown."""
         before = len(self.best) - len(self.best) // 4 - 1
-        if before < 0 or not np.isfinite(self.best[before]) or self.best[before] == 0:
+        if before < 0 or not np.isfinite(self.best[before]):
             return None
-        return float((self.best[before] - self.best[-1]) / abs(self.best[before]))
+        earlier, last = float(self.best[before]), float(self.best[-1])
+        return relative(earlier - last, earlier)
 
     @property
     def converged(self) -> bool | None:
@@ -102,7 +103,8 @@ def running_average(
             kept.append(trial)
             values.append(value)
     array = np.asarray(values, dtype=float)
-    return kept, array, np.cumsum(array) / np.arange(1, len(array) + 1)
+    unit = unit_of(array)
+    return kept, array, np.cumsum(array * unit) / np.arange(1, len(array) + 1) / unit
 
 
 @dataclass(frozen=True)

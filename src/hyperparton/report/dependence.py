@@ -16,6 +16,7 @@ import numpy as np
 from hyperparton.report.forest import grow_forest
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.losses import Loss, good_range
+from hyperparton.space.samplers import Uniform
 from hyperparton.trials.trial import Trial
 
 __all__ = ["Dependence", "Dependences", "dependences"]
@@ -48,16 +49,21 @@ class Dependences:
     """the loss as which worse ones count"""
 
 
-def dependences(trials: Sequence[Trial], loss: Loss) -> Dependences | None:
-    """Partial dependences on all hyperparameters; None with fewer trials than a model needs."""
+def dependences(trials: Sequence[Trial], loss: Loss, among: Sequence[Column] | None = None) -> Dependences | None:
+    """Partial dependences on all hyperparameters, or on those `among` them; None with too few trials for a model.
+
+    `among` are of the `columns` of the finished ones of the trials.
+    """
     finished = [trial for trial in trials if trial.finished]
     losses = loss.of_all(finished)
-    shown = columns(finished)
+    shown = columns(finished) if among is None else among
     if np.isfinite(losses).sum() < _FEWEST or not shown:
         return None
     ceiling = good_range(losses)[1]
-    target = np.fmin(losses, ceiling)
-    encoded = [_encode(column, column.scaled(), column.numbers()) for column in shown]
+    # the forest sees shares of the range: sums of squares of losses may overflow
+    axis = Uniform("loss", float(np.nanmin(losses)), ceiling)
+    target = np.array([axis.share(min(value, ceiling)) for value in np.nan_to_num(losses, nan=ceiling).tolist()])
+    encoded = [_encode(column, column.scaled, column.numbers) for column in shown]
     features = np.hstack(encoded)
     forest = grow_forest(features, target)
     starts = np.cumsum([0, *(part.shape[1] for part in encoded)])
@@ -69,8 +75,8 @@ def dependences(trials: Sequence[Trial], loss: Loss) -> Dependences | None:
         grid[:, :, start:stop] = codes[:, None, :]
         trees = forest.predict(grid.reshape(-1, features.shape[1]))
         curves = trees.reshape(len(trees), len(at), -1).mean(axis=2)
-        low, high = np.quantile(curves, [1 / 6, 5 / 6], axis=0)
-        entries.append(Dependence(column, at, curves.mean(axis=0), low, high))
+        shares = (curves.mean(axis=0), *np.quantile(curves, [1 / 6, 5 / 6], axis=0))
+        entries.append(Dependence(column, at, *(np.array([axis.value_at(s) for s in each]) for each in shares)))
     return Dependences(tuple(entries), forest.explained, ceiling)
 
 

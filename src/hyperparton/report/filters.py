@@ -3,9 +3,10 @@
     FILTER = KEY OPERATOR VALUE {"|" VALUE}
     OPERATOR = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
 
-A key is a hyperparameter, or loss, validation_loss, experimental_loss, trial, scan, status; validphys' short names are
-understood (lr, nl, stp, ...). Several values stand for any of them. As in validphys, a trial to which the
-hyperparameter does not apply passes.
+A key is a hyperparameter, or what a trial has of its own: loss, validation_loss, experimental_loss, trial, scan,
+status, seconds. A hyperparameter of one of these names is `parameter.loss`; `loss=hinge` is understood too, since the
+loss of a trial is a number. A key in quotes may hold anything; validphys' short names are understood (lr, nl, stp,
+...). Several values stand for any of them. As in validphys, a trial to which the hyperparameter does not apply passes.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import Any
 
 from hyperparton.errors import ReportError, nearest
 from hyperparton.report.hyperparameters import shown
+from hyperparton.trials.parameters import OWN_NAMES, PARAMETER
 from hyperparton.trials.result import is_number
 from hyperparton.trials.trial import Trial
 
 __all__ = ["Filter", "apply_filters", "keys_of", "parse_filter", "resolve_key", "value_of"]
 
-_PATTERN = re.compile(r"\s*([A-Za-z_][\w.:/-]*?)\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
+_PATTERN = re.compile(r"""\s*('[^']*'|"[^"]*"|[^\s'"=<>!|][^'"=<>!|]*?)\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*""", re.DOTALL)
 
 _EQUAL: dict[str, bool] = {"=": True, "==": True, "!=": False}
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
@@ -51,15 +53,8 @@ _ALIASES = {
     "optimizer_name": "optimizer",
 }
 
-_OF_TRIAL: dict[str, Callable[[Trial], Any]] = {
-    "trial": lambda trial: trial.number,
-    "scan": lambda trial: trial.scan or None,
-    "status": lambda trial: trial.status,
-    "loss": lambda trial: trial.loss,
-    "validation_loss": lambda trial: trial.validation_loss,
-    "experimental_loss": lambda trial: trial.experimental_loss,
-    "seconds": lambda trial: trial.seconds,
-}
+#: what a trial may say under a name of its own that is no number
+_STATUSES = ("ok", "fail", "running", "waiting")
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,7 @@ def parse_filter(text: str) -> Filter:
             raise ReportError(f"filter {text!r}: {sign} takes one number, given {len(values)} values")
         if _as_number(values[0]) is None:
             raise ReportError(f"filter {text!r}: {sign} compares numbers, given {values[0]!r}")
-    return Filter(text, key, sign, tuple(values))
+    return Filter(text, _unquoted(key), sign, tuple(values))
 
 
 def _unquoted(text: str) -> str:
@@ -98,7 +93,7 @@ def _unquoted(text: str) -> str:
 
 def keys_of(trials: Iterable[Trial]) -> list[str]:
     """Every key that filters and tables know for these trials."""
-    return [*_OF_TRIAL, *dict.fromkeys(name for trial in trials for name in trial.values)]
+    return [*OWN_NAMES, *dict.fromkeys(name for trial in trials for name in trial.values)]
 
 
 def resolve_key(key: str, known: Sequence[str], what: str) -> str:
@@ -116,7 +111,9 @@ def resolve_key(key: str, known: Sequence[str], what: str) -> str:
 
 def value_of(trial: Trial, key: str) -> Any:
     """What a trial has under a resolved key; None if it does not apply."""
-    return _OF_TRIAL[key](trial) if key in _OF_TRIAL else trial.values.get(key)
+    if key not in OWN_NAMES:
+        return trial.values.get(key)
+    return trial.number if key == "trial" else trial.scan or None if key == "scan" else getattr(trial, key)
 
 
 def apply_filters(trials: Sequence[Trial], filters: Sequence[Filter]) -> list[Trial]:
@@ -125,8 +122,17 @@ def apply_filters(trials: Sequence[Trial], filters: Sequence[Filter]) -> list[Tr
     kept = list(trials)
     for chosen in filters:
         key = resolve_key(chosen.key, known, f"filter {chosen.text!r}")
+        if not _may_be_own(key, chosen.values) and f"{PARAMETER}{key}" in known:
+            key = f"{PARAMETER}{key}"
         kept = [trial for trial in kept if _passes(value_of(trial, key), chosen, key)]
     return kept
+
+
+def _may_be_own(key: str, values: Sequence[str]) -> bool:
+    """Whether what a trial has of its own under this key may be one of the values."""
+    if key not in OWN_NAMES or key == "scan":
+        return True
+    return any(value in _STATUSES if key == "status" else _as_number(value) is not None for value in values)
 
 
 def _passes(value: Any, chosen: Filter, key: str) -> bool:

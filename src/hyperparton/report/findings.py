@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_saved
-from hyperparton.report.hyperparameters import columns, describe_values
+from hyperparton.report.hyperparameters import Column, describe_values
 from hyperparton.report.importance import Importance
-from hyperparton.report.losses import Loss, replica_error
+from hyperparton.report.losses import Loss, median_of, relative, replica_error
 from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["Finding", "findings"]
 
 #: probability of chance below which a hyperparameter is said to matter, all of them together
 _LEVEL = 0.05
+
+#: names that a sentence lists at most
+_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,15 @@ class Finding:
 
 def findings(
     trials: Sequence[Trial],
+    columns: Sequence[Column],
     loss: Loss,
     convergence: Convergence,
     entries: Sequence[Importance],
     causes: Sequence[Failure],
 ) -> list[Finding]:
-    """The five answers, from the trials that the report is about."""
+    """The five answers, from the trials that the report is about and the `columns` of the finished ones."""
     return [
-        Finding("best", "Which methodology is best?", _best(trials, loss)),
+        Finding("best", "Which methodology is best?", _best(trials, columns, loss)),
         Finding("margin", "By how much?", _margin(trials, loss)),
         Finding("converged", "Is the scan converged?", _converged(convergence)),
         Finding("matters", "Which hyperparameters matter?", _matters(entries)),
@@ -44,12 +47,12 @@ def findings(
     ]
 
 
-def _best(trials: Sequence[Trial], loss: Loss) -> str:
+def _best(trials: Sequence[Trial], columns: Sequence[Column], loss: Loss) -> str:
     order = ranked(trials, loss)
     if not order:
         return "No trial has succeeded."
     best, value = order[0]
-    values = describe_values(best, [column.name for column in columns(trials)])
+    values = describe_values(best, [column.name for column in columns])
     return (
         f"Trial {best.name}, with a {loss.label} of {value:.4g}: {values or 'all trials share their hyperparameters'}."
     )
@@ -60,7 +63,7 @@ def _margin(trials: Sequence[Trial], loss: Loss) -> str:
     if len(order) < 2:
         return "There is no second successful trial to compare with."
     value, (second, next_value) = order[0][1], order[1]
-    middle = median(number for _, number in order)
+    middle = median_of([number for _, number in order])
     sentences = [
         f"The next one, trial {second.name}, has {next_value:.4g}{_percent(value, next_value)}; the median of "
         f"{len(order)} successful trials is {middle:.4g}."
@@ -84,7 +87,8 @@ def _distinguished(order: Sequence[tuple[Trial, float]], measure: str) -> str:
 
 
 def _percent(best: float, other: float) -> str:
-    return "" if best == 0 else f", {100 * (other - best) / abs(best):.2g} % more"
+    part = relative(other - best, best)
+    return "" if part is None else f", {100 * part:.2g} % more"
 
 
 def _converged(convergence: Convergence) -> str:
@@ -166,4 +170,6 @@ def _count(number: int, one: str, more: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    if len(names) > _LISTED:
+        names = [*names[: _LISTED - 1], f"{len(names) - _LISTED + 1:,} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

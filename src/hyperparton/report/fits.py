@@ -88,17 +88,13 @@ def _learning(fit: FittedTrial) -> Panel:
         for replica in range(fit.training.shape[1])
     ]
     return Panel(
-        f"learning_{_file(fit.name)}",
+        f"learning_{fit.name}",
         f"Trial {fit.name}",
         "",
         Table.of(("epoch", "replica", "training χ²", "validation χ²"), body),
         lambda: plot_learning(fit.epochs, fit.training, fit.validation, fit.best_epoch, fit.best_validation),
         small=True,
     )
-
-
-def _file(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
 def _pdfs(fits: Sequence[FittedTrial]) -> Panel:
@@ -151,7 +147,7 @@ def _data(fit: FittedTrial) -> Panel:
         for i, point in enumerate(zip(*arrays, strict=True))
     ]
     return Panel(
-        f"data_{_file(fit.name)}",
+        f"data_{fit.name}",
         f"Data over prediction, trial {fit.name}",
         "A panel per data set, its points in order: measured over predicted values with their uncertainties, the band "
         "is the replicas' spread. Points scatter around 1 by as much as their bars where the fit is good; the bars "

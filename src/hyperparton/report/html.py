@@ -51,6 +51,7 @@ def page(
     """
     best = summary.best
     options = summary.options
+    omitted = {column.name for column in summary.columns} - {column.name for column in summary.figured}
     return _template().render(
         title=summary.title,
         author=options.author,
@@ -64,7 +65,8 @@ def page(
         sections=sections,
         svgs={name: Markup(svg) for name, svg in svgs.items()},
         table=_table,
-        trials=_table(trial_table(summary.trials, options.loss, options.include_failures), states=True),
+        trials=_table(trial_table(summary.trials, options.loss, options.include_failures, omitted), states=True),
+        omitted=f"{len(omitted):,}" if omitted else "",
         filters=options.filters,
         removed=[f"{r.combination} ({r.trials} trials, {shown(r.median)})" for r in summary.removed],
         scans=summary.scans,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from hyperparton.trials.parameters import is_width, varied
 from hyperparton.trials.result import is_number
 from hyperparton.trials.trial import Trial
 
-__all__ = ["Column", "columns", "describe_values", "shown"]
+__all__ = ["Column", "columns", "describe_values", "shares", "shown", "table_names"]
 
-#: written as lists or computed from others, so no hyperparameters of their own
-_DERIVED = frozenset({"nodes_per_layer", "stopping_epochs"})
+#: hyperparameters of a trial that are said in a line at most
+_SAID = 12
 
 #: up to this many different whole numbers are drawn as categories
 _FEW = 6
@@ -50,11 +51,12 @@ class Column:
     categories: tuple[str, ...]
     """in their order; empty for numbers"""
 
-    @property
+    @cached_property
     def applies(self) -> np.ndarray:
         """(trial,) whether it applies."""
         return np.array([value is not None for value in self.values], dtype=bool)
 
+    @cached_property
     def numbers(self) -> np.ndarray:
         """(trial,) the numbers, or the categories' positions; NaN where it does not apply."""
         if self.numeric:
@@ -62,38 +64,55 @@ class Column:
         place = {name: float(i) for i, name in enumerate(self.categories)}
         return np.array([np.nan if value is None else place[shown(value)] for value in self.values])
 
-    @property
+    @cached_property
     def axis(self) -> Uniform | LogUniform:
         """The range of the numbers, on the axis on which they are drawn."""
-        numbers = self.numbers()
-        ends = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+        ends = float(np.nanmin(self.numbers)), float(np.nanmax(self.numbers))
         return LogUniform(self.name, *ends) if self.logarithmic else Uniform(self.name, *ends)
 
     @property
     def extreme(self) -> bool:
-        """Whether the numbers differ by more, or by less, than a figure can show."""
-        axis = self.axis
-        return axis.lower < axis.upper and is_extreme(axis)
+        """Whether the numbers differ by more, or by less, than formulae for ordinary numbers can take."""
+        return self.axis.lower < self.axis.upper and is_extreme(self.axis)
 
+    @cached_property
     def scaled(self) -> np.ndarray:
         """(trial,) numbers from 0 to 1 along the axis on which they are drawn; NaN where it does not apply."""
-        numbers, axis = self.numbers(), self.axis
-        return np.array([np.nan if np.isnan(number) else axis.share(number) for number in numbers.tolist()])
+        return shares(self.axis, self.numbers)
+
+
+def shares(axis: Uniform | LogUniform, numbers: np.ndarray) -> np.ndarray:
+    """(number,) the shares of numbers of the range; NaN stays."""
+    return np.array([np.nan if np.isnan(number) else axis.share(number) for number in numbers.tolist()], dtype=float)
 
 
 def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:
     """The hyperparameters of a trial in a line; of all or of these `names`, widths of layers as one list."""
-    chosen = [name for name in (trial.values if names is None else names) if not is_width(name)]
-    if trial.values.get("nodes_per_layer") is not None:
+    chosen = list(trial.stated) if names is None else [name for name in names if not _is_width_of(name, [trial])]
+    if "number_of_layers" in trial.derived:
         chosen = [*(n for n in chosen if n not in ("number_of_layers", "nodes_per_layer")), "nodes_per_layer"]
-    if names is None:
-        chosen = [name for name in chosen if name not in _DERIVED or name == "nodes_per_layer"]
-    return ", ".join(f"{name} {shown(trial.values[name])}" for name in chosen if trial.values.get(name) is not None)
+    said = [name for name in chosen if trial.values.get(name) is not None]
+    more = f" and {len(said) - _SAID:,} more" if len(said) > _SAID else ""
+    return ", ".join(f"{name} {shown(trial.values[name])}" for name in said[:_SAID]) + more
+
+
+def table_names(trials: Sequence[Trial]) -> list[str]:
+    """The hyperparameters that differ between these trials, as a table names them: widths of layers as one list."""
+    names = varied([trial.values for trial in trials])
+    return [name for name in names if not _is_width_of(name, trials)]
+
+
+def _is_width_of(name: str, trials: Sequence[Trial]) -> bool:
+    """Whether this is the width of a layer, and no hyperparameter of that name."""
+    return is_width(name) and any(name in trial.derived for trial in trials)
 
 
 def columns(trials: Sequence[Trial]) -> list[Column]:
     """The hyperparameters that differ between these trials, in the order in which they first occur."""
-    names = [name for name in varied([trial.values for trial in trials]) if name not in _DERIVED]
+    derived = {name for trial in trials for name in trial.derived}
+    # what numbers of their own say too
+    said = {"stopping_epochs"} & derived | ({"nodes_per_layer"} if "number_of_layers" in derived else set())
+    names = [name for name in varied([trial.values for trial in trials]) if name not in said]
     columns = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
     # one that differs only in whether it applies repeats the choice above it
     return [column for column in columns if len({shown(v, 17) for v in column.values if v is not None}) > 1]

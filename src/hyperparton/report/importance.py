@@ -14,8 +14,10 @@ only is judged among those.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,10 +25,14 @@ from hyperparton.report.hyperparameters import Column, columns, shown
 from hyperparton.report.losses import Loss
 from hyperparton.trials.trial import Trial
 
-__all__ = ["Importance", "MarginalRange", "divergence", "importances", "marginal_range"]
+__all__ = ["Importance", "MarginalRange", "divergences", "importances", "marginal_range"]
 
 _BEST = 0.25
 _DRAWS = 2000
+
+#: so many hyperparameters are judged at once
+_TOGETHER = 100
+
 _SEED = 1
 
 #: fewer trials than this say nothing
@@ -79,28 +85,61 @@ class Importance:
     """where the best quarter lies"""
 
 
-def importances(trials: Sequence[Trial], loss: Loss) -> list[Importance]:
-    """The hyperparameters, the most important first; those with too few trials to judge are left out."""
+def importances(trials: Sequence[Trial], loss: Loss, among: Sequence[Column] | None = None) -> list[Importance]:
+    """The hyperparameters, the most important first; those with too few trials to judge are left out.
+
+    `among` are the `columns` of the finished ones of the trials, if they are known.
+    """
     finished = [trial for trial in trials if trial.finished]
     losses = loss.of_all(finished, np.inf)
-    entries = [_importance(column, losses) for column in columns(finished)]
-    return sorted((entry for entry in entries if entry), key=lambda entry: (entry.p_value, -entry.divergence))
+    alike: dict[int, list[Column]] = defaultdict(list)
+    for column in columns(finished) if among is None else among:
+        alike[int(column.applies.sum())].append(column)
+    entries = [
+        entry
+        for count, members in alike.items()
+        if count >= _FEWEST
+        for first in range(0, len(members), _TOGETHER)
+        for entry in _importances(members[first : first + _TOGETHER], count, losses)
+    ]
+    return sorted(entries, key=lambda entry: (entry.p_value, -entry.divergence))
 
 
-def _importance(column: Column, losses: np.ndarray) -> Importance | None:
-    applies = column.applies
-    count = int(applies.sum())
-    if count < _FEWEST:
-        return None
+def _importances(alike: Sequence[Column], count: int, losses: np.ndarray) -> list[Importance]:
+    """Of columns that apply to `count` trials each: one product of matrices gives what all of them are by chance."""
     best = max(round(_BEST * count), 3)
-    binnings = _binnings((column.scaled() if column.numeric else column.numbers())[applies], column.numeric, best)
-    order = np.argsort(losses[applies], kind="stable")
-    observed = _mean_divergence(order[:best], binnings)
+    orders = [np.argsort(losses[column.applies], kind="stable")[:best] for column in alike]
+    hot = [_one_hot((c.scaled if c.numeric else c.numbers)[c.applies], c.numeric, best) for c in alike]
+    widths = [binning.shape[1] for binnings in hot for binning in binnings]
+    # small whole numbers are exact in 32 bits
+    drawn = _random_quarters(count, best) @ np.hstack([binning for binnings in hot for binning in binnings])
+    by_binning = iter(np.split(drawn.astype(float), np.cumsum(widths)[:-1], axis=1))
+    entries = []
+    for column, order, binnings in zip(alike, orders, hot, strict=True):
+        everything = [binning.sum(axis=0, dtype=float) for binning in binnings]
+        chosen = [binning[order].sum(axis=0, keepdims=True, dtype=float) for binning in binnings]
+        observed = float(np.mean([divergences(*pair)[0] for pair in zip(chosen, everything, strict=True)]))
+        by_chance = np.mean([divergences(next(by_binning), numbers) for numbers in everything], axis=0)
+        p_value = float((1 + np.sum(by_chance >= observed - 1e-12)) / (1 + _DRAWS))
+        lie = marginal_range(column, np.flatnonzero(column.applies)[order])
+        entries.append(Importance(column.name, count, observed, float(np.quantile(by_chance, 0.95)), p_value, lie))
+    return entries
+
+
+@lru_cache(maxsize=2)
+def _random_quarters(count: int, best: int) -> np.ndarray:
+    """(draw, trial) 1 for the `best` trials of `count` that a draw has, else 0."""
     rng = np.random.default_rng(_SEED)
-    drawn = np.array([_mean_divergence(rng.permutation(count)[:best], binnings) for _ in range(_DRAWS)])
-    p_value = float((1 + np.sum(drawn >= observed - 1e-12)) / (1 + _DRAWS))
-    lie = marginal_range(column, np.flatnonzero(applies)[order[:best]])
-    return Importance(column.name, count, observed, float(np.quantile(drawn, 0.95)), p_value, lie)
+    members = np.zeros((_DRAWS, count), np.float32)
+    for row in members:
+        row[rng.permutation(count)[:best]] = 1.0
+    return members
+
+
+def _one_hot(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]:
+    """(trial, bin) of each binning: 1 in the bin of the trial, else 0."""
+    binnings = _binnings(numbers, numeric, best)
+    return [(bins[:, None] == np.arange(int(bins.max()) + 1)).astype(np.float32) for bins in binnings]
 
 
 def _binnings(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]:
@@ -112,17 +151,11 @@ def _binnings(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]
     return [np.searchsorted(inner, numbers, side="right") for inner in edges]
 
 
-def _mean_divergence(best: np.ndarray, binnings: Sequence[np.ndarray]) -> float:
-    return sum(divergence(bins[best], bins) for bins in binnings) / len(binnings)
-
-
-def divergence(best: np.ndarray, everything: np.ndarray) -> float:
-    """The Pearson divergence of the bins of the best trials (best,) from those of all trials (trial,)."""
-    size = int(everything.max()) + 1
-    all_shares = np.bincount(everything, minlength=size) / len(everything)
-    best_shares = np.bincount(best, minlength=size) / len(best)
-    there = all_shares > 0
-    return float(np.sum((best_shares[there] - all_shares[there]) ** 2 / all_shares[there]))
+def divergences(best: np.ndarray, everything: np.ndarray) -> np.ndarray:
+    """(draw,) Pearson divergences of the numbers of best trials in each bin (draw, bin) from those of all (bin,)."""
+    there = everything > 0
+    shares = everything[there] / everything.sum()
+    return (best[:, there] / best.sum(axis=1, keepdims=True)) ** 2 @ (1.0 / shares) - 1.0
 
 
 def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
@@ -131,7 +164,7 @@ def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
     The shortest range is shortest along the axis on which the hyperparameter is drawn: in the logarithm of one that is
     drawn on a logarithmic axis.
     """
-    numbers = column.numbers()
+    numbers = column.numbers
     everything = numbers[column.applies]
     if not column.numeric:
         size = len(column.categories)
@@ -142,7 +175,7 @@ def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
     chosen = np.sort(numbers[best])
     along = np.log(chosen) if column.logarithmic else chosen
     if column.extreme:
-        along = np.sort(column.scaled()[best])
+        along = np.sort(column.scaled[best])
     count = max(int(np.ceil(_HELD * len(chosen))), 1)
     lengths = along[count - 1 :] - along[: len(along) - count + 1]
     start = int(np.argmin(lengths))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median_high, median_low
 from typing import TYPE_CHECKING
 
 from hyperparton.errors import ReportError, nearest
@@ -16,7 +17,18 @@ from hyperparton.trials.trial import Trial
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["MEASURES", "STATISTICS", "Loss", "fold_values", "good_range", "replica_error"]
+__all__ = [
+    "MEASURES",
+    "STATISTICS",
+    "Loss",
+    "fold_values",
+    "good_range",
+    "mean_of",
+    "median_of",
+    "relative",
+    "replica_error",
+    "unit_of",
+]
 
 #: measure -> what it is
 MEASURES = {
@@ -67,7 +79,9 @@ class Loss:
         values = fold_values(trial, self.measure)
         if not values or any(value is None for value in values):
             return None
-        number = STATISTICS[self.statistic](np.asarray(values, dtype=float))
+        array = np.asarray(values, dtype=float)
+        unit = unit_of(array)
+        number = STATISTICS[self.statistic](array * unit) / unit
         if self.measure == "phi2":
             number = 1.0 / number if number else math.inf
         return number if math.isfinite(number) else None
@@ -90,7 +104,35 @@ def fold_values(trial: Trial, measure: str) -> list[float | None]:
 def _mean(values: Sequence[float | None]) -> float | None:
     """The mean of numbers, None if any is missing or there are none."""
     numbers = [value for value in values if value is not None]
-    return math.fsum(numbers) / len(numbers) if numbers and len(numbers) == len(values) else None
+    return mean_of(numbers) if numbers and len(numbers) == len(values) else None
+
+
+def mean_of(numbers: Sequence[float]) -> float:
+    """The mean of at least one finite number, also where their sum is more than a float holds."""
+    unit = unit_of(numbers)
+    return math.fsum(number * unit for number in numbers) / len(numbers) / unit
+
+
+def median_of(numbers: Sequence[float]) -> float:
+    """The median of at least one number, infinities too, also where the sum of two is more than a float holds."""
+    from hyperparton.space.samplers import Uniform
+
+    low, high = median_low(numbers), median_high(numbers)
+    return high if math.isinf(high) else Uniform("", low, high).value_at(0.5)
+
+
+def relative(change: float, of: float) -> float | None:
+    """`change` as a part of the size of `of`; None where no float says it."""
+    if of == 0.0:
+        return None
+    part = change / abs(of)
+    return part if math.isfinite(part) else None
+
+
+def unit_of(numbers: Iterable[float] | np.ndarray) -> float:
+    """A power of two by which sums of the squares of many of the numbers stay finite; it changes no digit."""
+    greatest = max((abs(float(number)) for number in numbers if math.isfinite(number)), default=1.0)
+    return math.ldexp(1.0, -min(max(math.frexp(greatest)[1], -900), 900))
 
 
 def good_range(losses: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -104,9 +146,11 @@ def good_range(losses: Sequence[float] | np.ndarray) -> tuple[float, float]:
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0
-    best, worst = float(values.min()), float(values.max())
-    reach = 5.0 * (float(np.quantile(values, 1 / 3)) - best)
-    return best, (best + reach if 0.0 < reach < 0.6 * (worst - best) else worst)
+    unit = unit_of(values)
+    scaled = values * unit
+    best, worst = float(scaled.min()), float(scaled.max())
+    reach = 5.0 * (float(np.quantile(scaled, 1 / 3)) - best)
+    return float(values.min()), ((best + reach) / unit if 0.0 < reach < 0.6 * (worst - best) else float(values.max()))
 
 
 def replica_error(trial: Trial, measure: str = "validation") -> float | None:
@@ -120,4 +164,5 @@ def replica_error(trial: Trial, measure: str = "validation") -> float | None:
     folds = [np.array([v for v in fold if v is not None]) for fold in trial.replica_losses.get(measure, ())]
     if not folds or any(len(fold) < 2 for fold in folds):
         return None
-    return float(math.sqrt(sum(np.var(fold, ddof=1) / len(fold) for fold in folds)) / len(folds))
+    unit = unit_of(np.concatenate(folds))
+    return float(math.sqrt(sum(np.var(fold * unit, ddof=1) / len(fold) for fold in folds)) / len(folds) / unit)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
 from hyperparton.report.convergence import folds_saved, running_average, workers
 from hyperparton.report.dependence import Dependence, dependences
-from hyperparton.report.hyperparameters import Column, columns
+from hyperparton.report.hyperparameters import Column
 from hyperparton.report.losses import Loss
 from hyperparton.report.plots import convergence, parameters
+from hyperparton.report.plots.axes import NumberAxis
 from hyperparton.report.plots.style import Figure
-from hyperparton.report.summary import Summary
-from hyperparton.report.tables import Table, fold_table, importance_table
+from hyperparton.report.summary import MOST_FIGURES, Summary
+from hyperparton.report.tables import Table, beside, fold_table, importance_table
 from hyperparton.trials.result import number_of
 from hyperparton.trials.trial import Trial
 
-__all__ = ["Panel", "Section", "sections"]
+__all__ = ["Panel", "Section", "sections", "with_file_names"]
+
+#: letters of the name of a file at most; each may be four bytes
+_FILE_NAME = 48
 
 _STAR = "The star is the best trial."
 _CLIPPED = "Grey triangles at the upper edge are trials whose loss is above it."
@@ -84,6 +89,28 @@ def sections(summary: Summary, now: float | None = None) -> list[Section]:
     ]
 
 
+def with_file_names(parts: Sequence[Section]) -> list[Section]:
+    """The sections with names of panels that files can have, no two of them the same in capitals or small letters."""
+    taken: set[str] = set()
+
+    def renamed(panel: Panel) -> Panel:
+        base = re.sub(r"[^\w.-]+", "_", panel.name)[:_FILE_NAME]
+        names = (base if k == 1 else f"{base}-{k}" for k in count(1))
+        name = next(name for name in names if name.casefold() not in taken)
+        taken.add(name.casefold())
+        return replace(panel, name=name)
+
+    return [replace(part, panels=tuple(renamed(panel) for panel in part.panels)) for part in parts]
+
+
+def _few(summary: Summary) -> str:
+    """What is said where figures are of some hyperparameters only."""
+    if len(summary.figured) == len(summary.columns):
+        return ""
+    which = "that matter most" if summary.importances else "that come first"
+    return f" Of {len(summary.columns):,} hyperparameters, the {len(summary.figured)} {which} are shown."
+
+
 def _convergence(summary: Summary) -> Panel:
     scan, label = summary.convergence, summary.options.loss.label
     numbers = zip(scan.seconds.tolist(), scan.losses.tolist(), scan.best.tolist(), strict=True)
@@ -103,6 +130,8 @@ def _convergence(summary: Summary) -> Panel:
 
 def _importances(summary: Summary) -> Iterator[Panel]:
     entries = summary.importances
+    drawn = entries[:MOST_FIGURES]
+    more = f" The {len(drawn)} first of {len(entries):,} are drawn." if len(drawn) < len(entries) else ""
     if entries:
         yield Panel(
             "importances",
@@ -110,14 +139,14 @@ def _importances(summary: Summary) -> Iterator[Panel]:
             "A bar is filled if it is longer than its black mark, which chance alone reaches in 5 of 100 cases: good "
             "trials then prefer some values of the hyperparameter. A short, empty bar means that it made no difference "
             "in this scan. The table says where two thirds of the best quarter lie, beside all trials; for categories "
-            "it has their shares.",
+            f"it has their shares.{more}",
             importance_table(entries),
-            lambda: parameters.plot_importances(entries),
+            lambda: parameters.plot_importances(drawn),
         )
 
 
 def _dependences(summary: Summary) -> Section:
-    model = dependences(summary.trials, summary.options.loss)
+    model = dependences(summary.trials, summary.options.loss, summary.figured)
     title, key = "Partial dependences", "dependences"
     if model is None:
         return Section(key, title, (), note="Too few successful trials for a model of the loss.")
@@ -130,31 +159,29 @@ def _dependences(summary: Summary) -> Section:
         "The mean loss that a forest of trees, fitted to all trials, predicts along one hyperparameter with the others "
         "as they were in the trials; the band holds two thirds of the trees. Failures and losses above "
         f"{model.ceiling:.4g} count as {model.ceiling:.4g}. All panels share one axis: the steeper a curve, the more "
-        f"it matters. {quality}"
+        f"it matters. {quality}{_few(summary)}"
     )
-    low = min(float(entry.low.min()) for entry in model.entries)
-    high = max(float(entry.high.max()) for entry in model.entries)
-    margin = 0.05 * (high - low) or 0.1
-    panels = tuple(_dependence(entry, label, (low - margin, high + margin)) for entry in model.entries)
+    axis = NumberAxis.of(np.concatenate([part for entry in model.entries for part in (entry.low, entry.high)]))
+    panels = tuple(_dependence(entry, label, axis) for entry in model.entries)
     return Section(key, title, panels, reading)
 
 
-def _dependence(entry: Dependence, label: str, limits: tuple[float, float]) -> Panel:
+def _dependence(entry: Dependence, label: str, axis: NumberAxis) -> Panel:
     body = zip(entry.at, entry.loss.tolist(), entry.low.tolist(), entry.high.tolist(), strict=True)
-    table = Table.of((entry.column.name, f"mean {label}", "low", "high"), body)
-    return _small("dependence", entry.column, table, lambda: parameters.plot_dependence(entry, label, limits))
+    results = (f"mean {label}", "low", "high")
+    table = Table.of((beside(entry.column.name, results), *results), body)
+    return _small("dependence", entry.column, table, lambda: parameters.plot_dependence(entry, label, axis))
 
 
 def _small(kind: str, column: Column, table: Table, draw: Callable[[], Figure]) -> Panel:
     """The panel of one hyperparameter, one of several that stand side by side."""
-    name = re.sub(r"[^\w.-]+", "_", column.name)
-    return Panel(f"{kind}_{name}", column.name, "", table, draw, small=True)
+    return Panel(f"{kind}_{column.name}", column.name, "", table, draw, small=True)
 
 
 def _judged(summary: Summary) -> tuple[list[Trial], np.ndarray]:
     """Finished trials and their losses, NaN for those without a usable one."""
     loss = summary.options.loss
-    trials = [trial for trial in summary.trials if trial.finished]
+    trials = summary.finished
     values = [loss(trial) if trial.ok or summary.options.include_failures else None for trial in trials]
     return trials, np.array([np.nan if value is None else value for value in values], dtype=float)
 
@@ -168,7 +195,7 @@ def _losses_table(
         for trial, loss in zip(trials, losses, strict=True)
         if np.isfinite(loss) and (needed is None or trial.values.get(needed) is not None)
     ]
-    return Table.of(("trial", *names, label), body)
+    return Table.of(("trial", *(beside(name, (label,)) for name in names), label), body)
 
 
 def _categories(summary: Summary) -> Section:
@@ -181,7 +208,7 @@ def _categories(summary: Summary) -> Section:
             _losses_table(trials, losses, label, [column.name], column.name),
             lambda column=column: parameters.plot_violins(column, losses, label),
         )
-        for column in columns(trials)
+        for column in summary.figured
         if not column.numeric
     ]
     return Section(
@@ -190,7 +217,7 @@ def _categories(summary: Summary) -> Section:
         tuple(panels),
         "Each dot is a trial, the number of trials stands below each category; the shape is the distribution of the "
         f"losses, the black line their median. {_STAR} {_CLIPPED} The optimisation draws good categories more often, "
-        "so compare lower ends and medians, not widths.",
+        f"so compare lower ends and medians, not widths.{_few(summary)}",
         "No categorical hyperparameter differs between the trials.",
     )
 
@@ -198,8 +225,7 @@ def _categories(summary: Summary) -> Section:
 def _numbers(summary: Summary) -> Section:
     trials, losses = _judged(summary)
     label = summary.options.loss.label
-    every = columns(trials)
-    optimizer = next((column for column in every if column.name == "optimizer" and not column.numeric), None)
+    optimizer = next((column for column in summary.columns if column.name == "optimizer" and not column.numeric), None)
     group = ["optimizer"] if optimizer else []
     panels = [
         _small(
@@ -208,7 +234,7 @@ def _numbers(summary: Summary) -> Section:
             _losses_table(trials, losses, label, [column.name, *group], column.name),
             lambda column=column: parameters.plot_scatter(column, losses, label, optimizer),
         )
-        for column in every
+        for column in summary.figured
         if column.numeric
     ]
     by = ", its colour and marker the optimizer" if optimizer else ""
@@ -217,22 +243,23 @@ def _numbers(summary: Summary) -> Section:
         "Losses against numbers",
         tuple(panels),
         f"Each point is a trial{by}. {_STAR} {_CLIPPED} Where the lower edge of the cloud has a minimum inside the "
-        "range, the range was wide enough; where it falls towards an end, a wider range may hold better trials.",
+        "range, the range was wide enough; where it falls towards an end, a wider range may hold better trials."
+        f"{_few(summary)}",
         "No numerical hyperparameter differs between the trials.",
     )
 
 
 def _parallel(summary: Summary) -> Iterator[Panel]:
     trials, losses = _judged(summary)
-    shown, label = columns(trials), summary.options.loss.label
+    shown, label = summary.figured, summary.options.loss.label
     if len(shown) > 1 and np.isfinite(losses).any():
         yield Panel(
             "parallel_coordinates",
             "Each trial as a line",
             "A line crosses each axis at its trial's value; the best tenth (at most 30) is blue, the best trial "
             "orange. Where blue lines bundle, good trials agree. A line at n/a is a trial to which the hyperparameter "
-            "does not apply. The best 300 trials are drawn.",
-            _losses_table(trials, losses, label, [column.name for column in shown]),
+            f"does not apply. The best 300 trials are drawn.{_few(summary)}",
+            _losses_table(trials, losses, label, [column.name for column in summary.columns]),
             lambda: parameters.plot_parallel(shown, losses, label),
         )
 

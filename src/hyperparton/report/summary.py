@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from hyperparton.errors import ReportError
 from hyperparton.report.autofilter import Removed, autofilter
 from hyperparton.report.convergence import Convergence, Failure, convergence, failures
 from hyperparton.report.filters import apply_filters, parse_filter
 from hyperparton.report.findings import Finding, findings
+from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.importance import Importance, importances
 from hyperparton.report.options import Options
 from hyperparton.report.scans import Scan, combined
 from hyperparton.trials.trial import Trial, ranked
 
-__all__ = ["Summary", "summarise"]
+__all__ = ["MOST_FIGURES", "Summary", "summarise"]
+
+#: so many hyperparameters have figures of their own; of more, those that matter most
+MOST_FIGURES, _OF_MORE = 24, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +34,26 @@ class Summary:
     removed: tuple[Removed, ...]
     ranked: tuple[tuple[Trial, float], ...]
     convergence: Convergence
+    columns: tuple[Column, ...]
+    """of the finished trials: the hyperparameters that differ"""
     importances: tuple[Importance, ...]
     failures: tuple[Failure, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def finished(self) -> list[Trial]:
+        """The trials that `columns` are of."""
+        return [trial for trial in self.trials if trial.finished]
+
+    @cached_property
+    def figured(self) -> tuple[Column, ...]:
+        """The columns that have figures of their own: all of them or, of very many, those that matter most."""
+        if len(self.columns) <= MOST_FIGURES:
+            return self.columns
+        rank = {entry.name: i for i, entry in enumerate(self.importances)}
+        chosen = sorted(self.columns, key=lambda column: rank.get(column.name, len(rank)))[:_OF_MORE]
+        names = {column.name for column in chosen}
+        return tuple(column for column in self.columns if column.name in names)
 
     @property
     def title(self) -> str:
@@ -60,7 +82,8 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
     if chosen.loss.measure != "scan" and not order and any(trial.ok for trial in kept):
         raise ReportError(f"no trial has what --loss {chosen.loss.measure} needs; accepted for these trials: scan")
     progress = convergence(kept, chosen.loss)
-    important = importances(kept, chosen.loss)
+    differing = columns([trial for trial in kept if trial.finished])
+    important = importances(kept, chosen.loss, differing)
     causes = failures(kept)
     return Summary(
         scans=tuple(scans),
@@ -69,7 +92,8 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
         removed=tuple(removed),
         ranked=tuple(order),
         convergence=progress,
+        columns=tuple(differing),
         importances=tuple(important),
         failures=tuple(causes),
-        findings=tuple(findings(kept, chosen.loss, progress, important, causes)),
+        findings=tuple(findings(kept, differing, chosen.loss, progress, important, causes)),
     )

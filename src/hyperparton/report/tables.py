@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -14,12 +15,23 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from hyperparton.report.filters import value_of
+from hyperparton.report.hyperparameters import table_names
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss
-from hyperparton.trials.parameters import is_width, stated_values, varied
+from hyperparton.report.text import literal
+from hyperparton.trials.parameters import PARAMETER, is_width, varied
 from hyperparton.trials.trial import Trial, ranked
 
-__all__ = ["Table", "best_setup", "best_text", "fold_table", "importance_table", "parameters_block", "trial_table"]
+__all__ = [
+    "Table",
+    "beside",
+    "best_setup",
+    "best_text",
+    "fold_table",
+    "importance_table",
+    "parameters_block",
+    "trial_table",
+]
 
 
 @dataclass(frozen=True)
@@ -36,14 +48,16 @@ class Table:
     def csv(self) -> str:
         """The table as CSV; numbers keep all their digits, lists become `37-33-8`."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows([_cell(value) for value in row] for row in self.rows)
+        plain = csv.writer(text, lineterminator="\n")
+        # which does not quote a carriage return, though a reader takes it for the end of a line
+        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in (self.columns, *([_cell(value) for value in row] for row in self.rows)):
+            (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else plain).writerow(row)
         return text.getvalue()
 
     def text(self) -> str:
         """The table for a terminal: columns as wide as they have to be, numbers with four digits."""
-        lines = [self.columns, *([_short(value) for value in row] for row in self.rows)]
+        lines = [[literal(name, _LETTERS) for name in self.columns], *([_short(v) for v in row] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
@@ -59,42 +73,57 @@ def _cell(value: Any) -> Any:
 def _short(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(_cell(value))
+    return f"{value:.4g}" if isinstance(value, float) else literal(str(_cell(value)), _LETTERS)
 
+
+#: letters of a cell on a terminal at most
+_LETTERS = 60
 
 #: what stands before and after the hyperparameters of a trial
 _RESULTS = ("loss", "validation_loss", "experimental_loss")
 
 
-def trial_table(trials: Sequence[Trial], loss: Loss, failures: bool = False) -> Table:
-    """Trials, best first, with what differs between them; failed ones at the end where they are asked for."""
+def trial_table(trials: Sequence[Trial], loss: Loss, failures: bool = False, omitted: Container[str] = ()) -> Table:
+    """Trials, best first, with what differs between them; failed ones at the end where they are asked for.
+
+    `omitted` are names of hyperparameters that have no column.
+    """
     order = [trial for trial, _ in ranked(trials, loss)]
     if failures:
         order += [trial for trial in trials if trial.status == "fail"]
     several = len({trial.scan for trial in trials}) > 1
     results = [name for name in _RESULTS if any(value_of(trial, name) is not None for trial in order)]
-    names = [name for name in varied([trial.values for trial in order]) if not is_width(name)]
+    names = [name for name in table_names(order) if name not in omitted]
     columns: list[tuple[str, Callable[[Trial], Any]]] = [("scan", lambda trial: trial.scan)] if several else []
     columns.append(("trial", lambda trial: trial.number))
     if loss.measure != "scan":
         columns.append((loss.label, loss))
     columns += [(name, partial(value_of, key=name)) for name in results]
-    columns += [(name, lambda trial, name=name: trial.values.get(name)) for name in names]
-    columns += _metrics(order, loss.statistic).items()
+    metrics = _metrics(order, loss.statistic)
+    taken = {*(name for name, _ in columns), *metrics}
+    columns += [(beside(name, taken), lambda trial, name=name: trial.values.get(name)) for name in names]
+    columns += metrics.items()
     if failures:
         columns.append(("status", lambda trial: trial.status))
     return Table.of([name for name, _ in columns], [[cell(trial) for _, cell in columns] for trial in order])
+
+
+def beside(name: str, taken: Container[str]) -> str:
+    """The name of a hyperparameter's column in a table that has columns of the names `taken`."""
+    return f"{PARAMETER}{name}" if name in taken else name
 
 
 def best_text(trials: Sequence[Trial], top: int) -> str:
     """The best `top` trials for a terminal, with what differs between all trials, under a line on all of them."""
     best = [trial for trial, _ in ranked(trials)]
     results = [name for name in _RESULTS if any(value_of(trial, name) is not None for trial in best)]
-    stated = {id(trial): stated_values(trial.space_vals, trial.vals) for trial in trials}
-    names = varied(stated.values())
-    head = ["trial", *(name.removesuffix("_loss") for name in results), *(name.rpartition(".")[2] for name in names)]
+    names = varied(trial.stated for trial in trials)
+    full = ["trial", *results, *names]
+    short = ["trial", *(name.removesuffix("_loss") for name in results), *(name.rpartition(".")[2] for name in names)]
+    times = Counter(short)
+    head = [one if times[one] == 1 else name for one, name in zip(short, full, strict=True)]
     body = [
-        [trial.number, *(value_of(trial, name) for name in results), *(stated[id(trial)].get(name) for name in names)]
+        [trial.number, *(value_of(trial, name) for name in results), *(trial.stated.get(name) for name in names)]
         for trial in best[:top]
     ]
     return f"{_counts(trials)}\n{Table.of(head, body).text()}"
@@ -120,7 +149,7 @@ def _metrics(trials: Sequence[Trial], statistic: str) -> dict[str, Any]:
 
 def best_setup(trial: Trial, loss: Loss) -> Table:
     """Hyperparameters and losses of one trial, a line each."""
-    entries = [(name, value) for name, value in trial.values.items() if not is_width(name)]
+    entries = [(name, value) for name, value in trial.values.items() if name not in trial.derived or not is_width(name)]
     losses = [(name, value_of(trial, name)) for name in _RESULTS if value_of(trial, name) is not None]
     recomputed = [] if loss.measure == "scan" else [(loss.label, loss(trial))]
     return Table.of(("hyperparameter", "value"), [("trial", trial.name), *entries, *losses, *recomputed])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hyperparton.errors import ReportError
 from hyperparton.report.html import inline_figure, page
-from hyperparton.report.panels import Section, sections
+from hyperparton.report.panels import Section, sections, with_file_names
 from hyperparton.report.plots.style import save_pdf, svg_element, svg_text
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
@@ -28,7 +28,7 @@ _NO_FITS = (
 
 def render(summary: Summary, *, now: float | None = None, live: bool = False) -> str:
     """The page alone, without files beside it."""
-    parts = sections(summary, now)
+    parts = with_file_names(sections(summary, now))
     svgs = {panel.name: inline_figure(panel) for section in parts for panel in section.panels}
     return page(summary, parts, svgs, linked=False, live=live)
 
@@ -48,28 +48,33 @@ def write_report(
     parts = sections(summary, now)
     at = next(i for i, section in enumerate(parts) if section.key == "averages")
     parts[at:at] = extra or (_NO_FITS if any(trial.replica_losses for trial in summary.trials) else ())
-    out = Path(folder)
+    parts, out = with_file_names(parts), Path(folder)
     try:
         for name in ("figures", "tables"):
             (out / name).mkdir(parents=True, exist_ok=True)
         svgs = _write_panels(out, parts)
         _write_tables(out, summary)
         target = out / "index.html"
-        target.write_text(page(summary, parts, svgs, command=command), encoding="utf-8")
+        _write_text(target, page(summary, parts, svgs, command=command))
     except OSError as fault:
         raise ReportError(f"{fault.filename or out}: cannot be written: {fault.strerror}") from fault
     return target
 
 
+def _write_text(path: Path, text: str) -> None:
+    """Write a file; letters that UTF-8 does not have, half a surrogate pair, become escapes."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def _write_panels(out: Path, parts: Sequence[Section]) -> dict[str, str]:
     svgs = {}
     for panel in (panel for section in parts for panel in section.panels):
-        (out / "tables" / f"{panel.name}.csv").write_text(panel.table.csv(), encoding="utf-8")
+        _write_text(out / "tables" / f"{panel.name}.csv", panel.table.csv())
         if panel.draw is None:
             continue
         figure = panel.draw()
         svg = svg_text(figure)
-        (out / "figures" / f"{panel.name}.svg").write_text(svg, encoding="utf-8")
+        _write_text(out / "figures" / f"{panel.name}.svg", svg)
         save_pdf(figure, out / "figures" / f"{panel.name}.pdf")
         svgs[panel.name] = svg_element(svg, panel.name, panel.title)
     return svgs
@@ -82,4 +87,4 @@ def _write_tables(out: Path, summary: Summary) -> None:
     if summary.best is not None:
         tables["best_setup"] = best_setup(summary.best, options.loss)
     for name, table in tables.items():
-        (out / "tables" / f"{name}.csv").write_text(table.csv(), encoding="utf-8")
+        _write_text(out / "tables" / f"{name}.csv", table.csv())

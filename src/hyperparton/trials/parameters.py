@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hyperparton.trials.result import is_number
 
-__all__ = ["as_runcard", "flat_values", "is_width", "stated_values", "varied"]
+__all__ = ["OWN_NAMES", "PARAMETER", "as_runcard", "derived_values", "is_width", "stated_values", "varied"]
+
+#: what a trial has of its own: tables and filters call these so
+OWN_NAMES: tuple[str, ...] = ("trial", "scan", "status", "loss", "validation_loss", "experimental_loss", "seconds")
+
+#: how the name of a hyperparameter begins whose own name is taken
+PARAMETER = "parameter."
 
 #: where these sections' entries are shown without the section's name, as validphys calls them
 _PLAIN_SECTIONS = ("optimizer", "positivity")
@@ -17,7 +23,7 @@ def as_runcard(space_vals: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters as a runcard has them: an activation's name becomes a list, one per layer, the last one linear."""
     chosen = dict(space_vals)
     name, nodes = chosen.get("activation_per_layer"), chosen.get("nodes_per_layer")
-    if isinstance(name, str) and nodes:
+    if isinstance(name, str) and isinstance(nodes, list | tuple) and nodes:
         chosen["activation_per_layer"] = [name] * (len(nodes) - 1) + ["linear"]
     return chosen
 
@@ -25,45 +31,65 @@ def as_runcard(space_vals: Mapping[str, Any]) -> dict[str, Any]:
 def stated_values(space_vals: Mapping[str, Any], vals: Mapping[str, Any]) -> dict[str, Any]:
     """Hyperparameters without nesting: `optimizer`, `learning_rate`, `nodes_per_layer`, ...
 
-    `space_vals` are the readable parameters of a trial; where a file has none, `vals` (label -> [value]) stand in.
+    `space_vals` are the readable parameters of a trial; where a file has none, `vals` (label -> [value]) stand in. A
+    hyperparameter whose name is one of `OWN_NAMES`, or is taken by another one, is called `parameter.NAME`.
     """
     if not space_vals:
-        return {label: (held[0] if held else None) for label, held in vals.items()}
-    stated = _flatten(space_vals)
+        return _named([((label,), held[0] if held else None) for label, held in vals.items()])
+    stated = _named(list(_leaves(space_vals)))
     activation = stated.get("activation_per_layer")
     if isinstance(activation, list) and activation:
         stated["activation_per_layer"] = str(activation[0])
     return stated
 
 
-def flat_values(space_vals: Mapping[str, Any], vals: Mapping[str, Any]) -> dict[str, Any]:
-    """The `stated_values`, and what follows from them: `number_of_layers`, `layer_1`, ..., `stopping_epochs`."""
-    flat = stated_values(space_vals, vals)
-    nodes = flat.get("nodes_per_layer")
+def derived_values(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What follows from the `stated_values`: `number_of_layers`, `layer_1`, ..., `stopping_epochs`.
+
+    A hyperparameter of such a name goes before what would follow.
+    """
+    derived: dict[str, Any] = {}
+    nodes = stated.get("nodes_per_layer")
     if isinstance(nodes, list) and nodes:
-        flat["number_of_layers"] = len(nodes) - 1
-        flat |= {f"layer_{i + 1}": width for i, width in enumerate(nodes[:-1])}
-    epochs, patience = flat.get("epochs"), flat.get("stopping_patience")
+        derived["number_of_layers"] = len(nodes) - 1
+        derived |= {f"layer_{i + 1}": width for i, width in enumerate(nodes[:-1])}
+    epochs, patience = stated.get("epochs"), stated.get("stopping_patience")
     if epochs is not None and patience is not None and is_number(epochs) and is_number(patience):
-        flat["stopping_epochs"] = epochs * patience
-    return flat
+        derived["stopping_epochs"] = epochs * patience
+    return {name: value for name, value in derived.items() if name not in stated}
 
 
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+#: where a value stands: the keys on the way to it
+_Path = tuple[str, ...]
+
+
+def _leaves(values: Mapping[str, Any], path: _Path = ()) -> Iterator[tuple[_Path, Any]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
-            plain = not prefix and key in _PLAIN_SECTIONS
-            flat |= _flatten(value, "" if plain else f"{prefix}{key}.")
-        elif key == "optimizer_name" and not prefix:
-            flat["optimizer"] = value
+            yield from _leaves(value, (*path, str(key)))
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            yield (*path, str(key)), value
+
+
+def _named(leaves: Sequence[tuple[_Path, Any]]) -> dict[str, Any]:
+    """The values by names that differ, those of the top level first: they are in every trial of a scan."""
+    taken, names = set(OWN_NAMES), {}
+    for path, _ in sorted(leaves, key=lambda leaf: len(leaf[0]) > 1):
+        name = _short(path)
+        while name in taken:
+            name = f"{PARAMETER}{name}"
+        taken.add(name)
+        names[path] = name
+    return {names[path]: value for path, value in leaves}
+
+
+def _short(path: _Path) -> str:
+    plain = path[1:] if len(path) > 1 and path[0] in _PLAIN_SECTIONS else path
+    return "optimizer" if plain == ("optimizer_name",) else ".".join(plain)
 
 
 def is_width(name: str) -> bool:
-    """Whether `flat_values` has this name for the width of one layer."""
+    """Whether `derived_values` has this name for the width of one layer."""
     return name.startswith("layer_") and name.removeprefix("layer_").isdecimal()
 
 

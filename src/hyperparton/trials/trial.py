@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from hyperparton.trials.parameters import as_runcard, flat_values
+from hyperparton.trials.parameters import as_runcard, derived_values, stated_values
 from hyperparton.trials.result import failure_type, number_of
 
 __all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "has_failed", "ranked"]
@@ -186,9 +186,19 @@ class Trial:
         return as_runcard(self.space_vals)
 
     @cached_property
-    def values(self) -> Mapping[str, Any]:
+    def stated(self) -> Mapping[str, Any]:
         """Hyperparameter -> value, without nesting; None where it does not apply."""
-        return flat_values(self.space_vals, self.vals)
+        return stated_values(self.space_vals, self.vals)
+
+    @cached_property
+    def derived(self) -> Mapping[str, Any]:
+        """What follows from those: the number of layers, the width of each, ..."""
+        return derived_values(self.stated)
+
+    @cached_property
+    def values(self) -> Mapping[str, Any]:
+        """All of these by name."""
+        return {**self.stated, **self.derived}
 
     @property
     def begin(self) -> float | None:

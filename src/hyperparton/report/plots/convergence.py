@@ -9,8 +9,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from hyperparton.report.convergence import Convergence, Failure, Worker
+from hyperparton.report.losses import mean_of
 from hyperparton.report.plots import style
-from hyperparton.report.plots.style import Figure, LossAxis, mark_best, marks, new_figure, styled
+from hyperparton.report.plots.axes import LossAxis, NumberAxis
+from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled
 from hyperparton.trials.trial import Trial
 
 __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
@@ -31,12 +33,14 @@ def plot_convergence(scan: Convergence, label: str) -> Figure:
         axis.draw(axes, at[ok], scan.losses[ok], marker="o", markersize=3, color=style.GREY, alpha=0.6, label="trial")
         failed = at[~ok]
         if len(failed):
-            edge = np.full(len(failed), axis.low)
+            edge = np.full(len(failed), axis.limits[0])
             axes.plot(failed, edge, "x", color=style.RED, markersize=4, clip_on=False, label="failed trial")
-        axes.plot(at, scan.best, drawstyle="steps-post", color=style.BLUE, linewidth=1.8, label="best so far")
+        axes.plot(
+            at, axis.place(scan.best), drawstyle="steps-post", color=style.BLUE, linewidth=1.8, label="best so far"
+        )
         where = scan.last_improvement
         if where is not None:
-            mark_best(axes, at[where], scan.losses[where], label="best")
+            mark_best(axes, at[where], axis.place([scan.losses[where]])[0], label="best")
         axes.set_xlabel(name)
     axis.apply(panels[0], label)
     panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -59,8 +63,10 @@ def plot_running_averages(
     figure, drawn = new_figure(2.6 * len(series) + 0.4, 2.7, len(series))
     for k, (axes, (name, values, averages)) in enumerate(zip(np.atleast_1d(drawn), series, strict=True)):
         at = np.arange(1, len(values) + 1)
-        axes.plot(at, values, "o", color=style.GREY, markersize=2.5, alpha=0.5, label="trial")
-        axes.plot(at, averages, color=style.PALETTE[k], linewidth=1.8, label="running average")
+        axis = NumberAxis.of(values)
+        axes.plot(at, axis.place(values), "o", color=style.GREY, markersize=2.5, alpha=0.5, label="trial")
+        axes.plot(at, axis.place(averages), color=style.PALETTE[k], linewidth=1.8, label="running average")
+        axis.label(axes.yaxis)
         axes.set_ylabel(name)
         axes.set_xlabel("trials counted")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -74,17 +80,21 @@ def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Fi
     """Losses of the best trials per fold and replica; `measures` are names in `Trial.replica_losses` with labels."""
     figure, drawn = new_figure(6.8, 3.1, len(measures))
     for axes, (measure, label) in zip(np.atleast_1d(drawn), measures, strict=True):
+        axis = NumberAxis.of([v for trial in best for fold in trial.replica_losses.get(measure, ()) for v in fold])
         for rank, trial in enumerate(best):
             folds = trial.replica_losses.get(measure, ())
             for k, fold in enumerate(folds):
                 values = [value for value in fold if value is not None]
                 at = rank + 0.7 * ((k + 0.5) / max(len(folds), 1) - 0.5)
                 looks = {**marks(k), "linestyle": "none"}
-                axes.plot([at] * len(values), values, markersize=3, alpha=0.55, **looks)
+                axes.plot([at] * len(values), axis.place(values), markersize=3, alpha=0.55, **looks)
                 if values:
                     name = f"fold {k + 1}" if rank == 0 else None
-                    axes.plot([at], [np.mean(values)], markersize=6, markeredgecolor=style.BLACK, label=name, **looks)
-        axes.set_xticks(range(len(best)), [trial.name for trial in best], rotation=45 if len(best[0].name) > 3 else 0)
+                    middle = axis.place([mean_of(values)])
+                    axes.plot([at], middle, markersize=6, markeredgecolor=style.BLACK, label=name, **looks)
+        axis.label(axes.yaxis)
+        names = [named(trial.name) for trial in best]
+        axes.set_xticks(range(len(best)), names, rotation=45 if len(names[0]) > 3 else 0)
         axes.set_xlabel("trial, best first")
         axes.set_ylabel(label)
         axes.grid(axis="x", visible=False)
@@ -97,9 +107,10 @@ def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Fi
 def plot_failures(causes: Sequence[Failure]) -> Figure:
     """How many trials failed for each cause."""
     figure, axes = new_figure(6.4, 0.7 + 0.35 * len(causes))
-    names = [failure.cause for failure in causes][::-1]
+    names = [named(failure.cause) for failure in causes][::-1]
     counts = [len(failure.trials) for failure in causes][::-1]
-    axes.barh(names, counts, color=style.RED, height=0.6)
+    axes.barh(range(len(names)), counts, color=style.RED, height=0.6)
+    axes.set_yticks(range(len(names)), names)
     for k, count in enumerate(counts):
         axes.annotate(str(count), (count, k), xytext=(4, 0), textcoords="offset points", va="center")
     axes.set_xlabel("failed trials")
@@ -127,7 +138,7 @@ def plot_workers(workers: Sequence[Worker]) -> Figure:
             axes.broken_barh(bars, (k - 0.35, 0.7), facecolor=color, edgecolor="white", linewidth=0.5, hatch=hatch)
     present = [s for s in _LOOKS if any(trial.status == s for worker in workers for trial in worker.trials)]
     patches = [Patch(facecolor=_LOOKS[s][0], hatch=_LOOKS[s][1], edgecolor="white", label=s) for s in present]
-    axes.set_yticks(range(len(workers)), [worker.owner for worker in workers])
+    axes.set_yticks(range(len(workers)), [named(worker.owner) for worker in workers])
     axes.set_ylim(len(workers) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel(f"time since the start ({unit})")

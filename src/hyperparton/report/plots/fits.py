@@ -10,7 +10,20 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hyperparton.report.plots.style import BLACK, BLUE, GREY, PALETTE, RED, SKY, Figure, marks, new_figure, styled
+from hyperparton.report.plots.axes import log_axis
+from hyperparton.report.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    PALETTE,
+    RED,
+    SKY,
+    Figure,
+    marks,
+    named,
+    new_figure,
+    styled,
+)
 
 __all__ = ["plot_chi2_by_set", "plot_data", "plot_learning", "plot_pdfs"]
 
@@ -30,7 +43,7 @@ def plot_learning(
             axes.plot(best[replica], lowest[replica], "o", color=BLACK, markersize=3.5, zorder=4)
     values = np.concatenate([training[np.isfinite(training)], validation[np.isfinite(validation)]])
     if len(values) and values.min() > 0 and values.max() > 5 * values.min():
-        axes.set_yscale("log")
+        log_axis(axes.yaxis)
     axes.set_xlabel("epoch")
     axes.set_ylabel("χ² per point")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -58,8 +71,8 @@ def plot_pdfs(flavours: Sequence[str], trials: Sequence[tuple[str, np.ndarray, n
             color = PALETTE[i % len(PALETTE)]
             low, high = mean[:, k] - spread[:, k], mean[:, k] + spread[:, k]
             axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-            axes.plot(x, mean[:, k], color=color, linestyle=_LINES[i % len(_LINES)], label=f"trial {name}")
-        axes.set_xscale("log")
+            axes.plot(x, mean[:, k], color=color, linestyle=_LINES[i % len(_LINES)], label=f"trial {named(name)}")
+        log_axis(axes.xaxis)
         axes.set_title(f"x {flavour}", fontsize=9)
     for axes in panels[-4:]:
         axes.set_xlabel("x")
@@ -73,9 +86,9 @@ def plot_chi2_by_set(names: Sequence[str], trials: Sequence[str], values: Sequen
     figure, axes = new_figure(6.8, 0.9 + 0.24 * len(names))
     places = np.arange(len(names))[::-1]
     for i, (trial, row) in enumerate(zip(trials, values, strict=True)):
-        axes.plot(row, places, linestyle="none", markersize=5, alpha=0.85, label=f"trial {trial}", **marks(i))
+        axes.plot(row, places, linestyle="none", markersize=5, alpha=0.85, label=f"trial {named(trial)}", **marks(i))
     axes.axvline(1.0, color=BLACK, linewidth=1.0)
-    axes.set_yticks(places, names, fontsize=7.5)
+    axes.set_yticks(places, [named(name) for name in names], fontsize=7.5)
     axes.set_xlabel("χ² per point")
     figure.legend(loc="outside upper center", ncols=4)
     return figure
@@ -95,7 +108,7 @@ def plot_data(sets: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.n
         axes.errorbar(at, central / safe, yerr=bars, fmt="o", markersize=1.5, color=BLACK, ecolor=GREY, elinewidth=0.5)
         reach = 1.3 * np.nanquantile(np.abs(central / safe - 1) + bars, 0.95)
         axes.set_ylim(1 - reach, 1 + reach)
-        axes.set_title(name, fontsize=7.5)
+        axes.set_title(named(name), fontsize=7.5)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     for axes in panels[-2:]:
         axes.set_xlabel("point")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,17 @@ from matplotlib.ticker import MaxNLocator
 from hyperparton.report.dependence import Dependence
 from hyperparton.report.hyperparameters import Column
 from hyperparton.report.importance import Importance
+from hyperparton.report.losses import median_of
 from hyperparton.report.plots import style
-from hyperparton.report.plots.style import Figure, LossAxis, log_axis, mark_best, marks, new_figure, styled
+from hyperparton.report.plots.axes import LossAxis, NumberAxis, log_axis
+from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled
 
 __all__ = ["plot_dependence", "plot_importances", "plot_parallel", "plot_scatter", "plot_violins"]
 
 _SMALL = (3.3, 2.5)
+
+#: letters of a category at most, and categories that are named
+_CATEGORY, _MOST_TICKS = 20, 24
 
 #: a distribution of fewer trials is shown by its points alone
 _FEWEST = 5
@@ -39,7 +46,7 @@ def plot_importances(entries: Sequence[Importance]) -> Figure:
         )
         axes.plot([entry.chance] * 2, [place - 0.42, place + 0.42], color=style.BLACK, linewidth=1.6)
     axes.plot([], [], color=style.BLACK, linewidth=1.6, label="95 % of random quarters stay below")
-    axes.set_yticks(places, [entry.name for entry in entries])
+    axes.set_yticks(places, [named(entry.name) for entry in entries])
     axes.set_xlabel("divergence of the best quarter from all trials")
     axes.grid(axis="y", visible=False)
     figure.legend(loc="outside upper center")
@@ -47,37 +54,33 @@ def plot_importances(entries: Sequence[Importance]) -> Figure:
 
 
 @styled
-def plot_dependence(entry: Dependence, label: str, limits: tuple[float, float]) -> Figure:
-    """A partial dependence: a line with its band for numbers, points with bars for categories; losses in `limits`."""
+def plot_dependence(entry: Dependence, label: str, axis: NumberAxis) -> Figure:
+    """A partial dependence: a line with its band for numbers, points with bars for categories; losses on `axis`."""
     figure, axes = new_figure(*_SMALL)
+    loss, low, high = (axis.place(values) for values in (entry.loss, entry.low, entry.high))
     if entry.column.numeric:
-        at = _places(entry.column, np.asarray(entry.at, dtype=float))
-        axes.fill_between(at, entry.low, entry.high, color=style.SKY, alpha=0.35, linewidth=0)
-        axes.plot(at, entry.loss, color=style.BLUE, linewidth=1.8)
+        at = NumberAxis(entry.column.axis).place(np.asarray(entry.at, dtype=float))
+        axes.fill_between(at, low, high, color=style.SKY, alpha=0.35, linewidth=0)
+        axes.plot(at, loss, color=style.BLUE, linewidth=1.8)
         _number_axis(axes, entry.column)
     else:
         places = np.arange(len(entry.at))
-        spread = np.abs(np.array([entry.loss - entry.low, entry.high - entry.loss]))
+        spread = np.abs(np.array([loss - low, high - loss]))
         axes.errorbar(
-            places, entry.loss, yerr=spread, fmt="o", color=style.BLUE, ecolor=style.SKY, elinewidth=4, markersize=6
+            places, loss, yerr=spread, fmt="o", color=style.BLUE, ecolor=style.SKY, elinewidth=4, markersize=6
         )
         _category_ticks(axes, [str(name) for name in entry.at])
-    axes.set_xlabel(entry.column.name)
+    axes.set_xlabel(named(entry.column.name))
     axes.set_ylabel(f"mean {label}")
-    axes.set_ylim(limits)
+    axes.set_ylim(*axis.limits(0.05))
+    axis.label(axes.yaxis)
     return figure
 
 
-def _places(column: Column, numbers: np.ndarray) -> np.ndarray:
-    """Where numbers are drawn: as they are, or their shares if no axis of matplotlib holds them."""
-    axis = column.axis
-    return np.array([axis.share(number) for number in numbers.tolist()]) if column.extreme else numbers
-
-
 def _number_axis(axes: Any, column: Column) -> None:
-    if column.extreme:
-        shares = (0.0, 0.25, 0.5, 0.75, 1.0)
-        axes.set_xticks(shares, [f"{column.axis.value_at(share):.3g}" for share in shares])
+    axis = NumberAxis(column.axis)
+    if axis.by_share:
+        axis.label(axes.xaxis)
     elif column.logarithmic:
         log_axis(axes.xaxis)
     elif all(float(value).is_integer() for value in column.values if value is not None):
@@ -89,24 +92,25 @@ def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
     """The losses (trial,) of each category; NaN for trials without one."""
     figure, axes = new_figure(*_SMALL)
     axis = LossAxis.of(losses)
-    numbers = column.numbers()
+    numbers = column.numbers
     for k in range(len(column.categories)):
         members = losses[(numbers == k) & np.isfinite(losses)]
-        inside = members[members <= axis.high]
-        if len(inside) >= _FEWEST and np.ptp(inside) > 0:
+        inside = axis.place(members[members <= axis.ceiling])
+        # of losses that are all but equal there is no distribution
+        if len(inside) >= _FEWEST and np.ptp(inside) > 1e-6 * (axis.limits[1] - axis.limits[0]):
             drawn = axes.violinplot([inside], positions=[k], widths=0.8, showextrema=False)
             for body in drawn["bodies"]:
                 body.set(facecolor=style.SKY, edgecolor=style.BLUE, alpha=0.5)
         if len(members):
-            middle = np.median(members)
-            if middle <= axis.high:
+            middle = axis.place([median_of(members.tolist())])[0]
+            if middle < axis.limits[1]:
                 axes.plot([k - 0.25, k + 0.25], [middle, middle], color=style.BLACK, linewidth=1.6)
         at, size = k + _spread(len(members)), 2.5 if len(losses) < 300 else 1.5
         axis.draw(axes, at, members, marker="o", color=style.GREY, markersize=size, alpha=0.7)
-    _mark_best(axes, numbers, losses)
+    _mark_best(axes, numbers, losses, axis)
     counts = [int(np.sum((numbers == k) & np.isfinite(losses))) for k in range(len(column.categories))]
-    _category_ticks(axes, [f"{name}\n({count})" for name, count in zip(column.categories, counts, strict=True)])
-    axes.set_xlabel(column.name)
+    _category_ticks(axes, column.categories, [f"\n({count})" for count in counts])
+    axes.set_xlabel(named(column.name))
     axis.apply(axes, label)
     return figure
 
@@ -116,17 +120,22 @@ def _spread(count: int) -> np.ndarray:
     return 0.36 * (np.modf(0.618034 * np.arange(count))[0] - 0.5)
 
 
-def _mark_best(axes: Any, at: np.ndarray, losses: np.ndarray) -> None:
+def _mark_best(axes: Any, at: np.ndarray, losses: np.ndarray, axis: LossAxis) -> None:
     usable = np.where(np.isfinite(at), losses, np.nan)
     if np.isfinite(usable).any() and np.nanmin(usable) == np.nanmin(losses):
         best = int(np.nanargmin(usable))
-        mark_best(axes, at[best], losses[best], zorder=5)
+        mark_best(axes, at[best], axis.place([losses[best]])[0], zorder=5)
 
 
-def _category_ticks(axes: Any, names: list[str]) -> None:
-    longest = max(len(line) for name in names for line in name.split("\n"))
-    tilted = longest * len(names) > 34
-    axes.set_xticks(range(len(names)), names, rotation=35 if tilted else 0, ha="right" if tilted else "center")
+def _category_ticks(axes: Any, categories: Sequence[str], below: Sequence[str] = ()) -> None:
+    """The names of the categories, of very many only some, each with what stands below it."""
+    each = math.ceil(len(categories) / _MOST_TICKS)
+    names = [named(name, _CATEGORY) for name in categories]
+    tilted = max(map(len, names)) * len(names) > 34
+    texts = [name + more for name, more in zip_longest(names, below, fillvalue="")]
+    axes.set_xticks(
+        range(0, len(names), each), texts[::each], rotation=35 if tilted else 0, ha="right" if tilted else "center"
+    )
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.grid(axis="x", visible=False)
 
@@ -136,10 +145,10 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
     """Losses (trial,) against a number, with a colour and a marker per group of trials."""
     figure, axes = new_figure(*_SMALL)
     axis = LossAxis.of(losses)
-    numbers = _places(column, column.numbers())
+    numbers = NumberAxis(column.axis).place(column.numbers)
     usable = np.isfinite(numbers) & np.isfinite(losses)
     names = groups.categories if groups is not None else ("",)
-    place = groups.numbers() if groups is not None else np.zeros(len(numbers))
+    place = groups.numbers if groups is not None else np.zeros(len(numbers))
     drawn = 0
     for k, name in enumerate(names):
         members = usable & (place == k)
@@ -147,10 +156,10 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
             continue
         drawn += 1
         size = 3.5 if len(losses) < 300 else 2.0
-        axis.draw(axes, numbers[members], losses[members], markersize=size, alpha=0.75, label=name, **marks(k))
+        axis.draw(axes, numbers[members], losses[members], markersize=size, alpha=0.75, label=named(name), **marks(k))
     _number_axis(axes, column)
-    _mark_best(axes, numbers, losses)
-    axes.set_xlabel(column.name)
+    _mark_best(axes, numbers, losses, axis)
+    axes.set_xlabel(named(column.name))
     axis.apply(axes, label)
     if groups is not None and drawn > 1:
         figure.legend(loc="outside upper center", ncols=3, fontsize=7.5, handletextpad=0.2, columnspacing=0.9)
@@ -163,10 +172,7 @@ def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, mos
     figure, axes = new_figure(max(6.8, 0.75 * len(columns) + 1.0), 3.6)
     order = [i for i in np.argsort(losses) if np.isfinite(losses[i])]
     scaled = np.array(
-        [
-            column.scaled() if column.numeric else column.numbers() / max(len(column.categories) - 1, 1)
-            for column in columns
-        ]
+        [column.scaled if column.numeric else column.numbers / max(len(column.categories) - 1, 1) for column in columns]
     )
     best = min(max(len(order) // 10, 1), 30)
     for rank, i in reversed(list(enumerate(order[:most]))):
@@ -185,7 +191,7 @@ def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, mos
             axes.text(k + 0.04, height, text, fontsize=6.5, va="center", zorder=6, bbox=_PLATE)
     if any(not column.applies.all() for column in columns):
         axes.text(-0.45, -0.12, "n/a", fontsize=6.5, va="center", color=style.GREY)
-    axes.set_xticks(range(len(columns)), [column.name for column in columns], rotation=30, ha="right")
+    axes.set_xticks(range(len(columns)), [named(column.name) for column in columns], rotation=30, ha="right")
     axes.set_yticks([])
     axes.set_ylim(-0.18, 1.06)
     axes.set_xlim(-0.5, len(columns) - 0.3)
@@ -201,6 +207,7 @@ _PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
 def _axis_labels(column: Column) -> list[tuple[float, str]]:
     if not column.numeric:
         last = max(len(column.categories) - 1, 1)
-        return [(i / last, name) for i, name in enumerate(column.categories)]
-    numbers = column.numbers()
+        each = math.ceil(len(column.categories) / _MOST_TICKS)
+        return [(i / last, named(name, _CATEGORY)) for i, name in enumerate(column.categories)][::each]
+    numbers = column.numbers
     return [(0.0, f"{np.nanmin(numbers):.3g}"), (1.0, f"{np.nanmax(numbers):.3g}")]

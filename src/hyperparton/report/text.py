@@ -1,0 +1,24 @@
+"""Text of others, names and values, as figures and terminals can show it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["literal"]
+
+
+def literal(text: str, most: int | None = None) -> str:
+    """The text in one line: what does not print is written as an escape, and nothing means anything else.
+
+    Of more than `most` letters the first ones, and a sign that more follow. A text without letters is `""`.
+    """
+    cut = most is not None and len(text) > most
+    letters = "".join(map(_shown, text[: most - 1] if cut and most else text))
+    return f"{letters}…" if cut else letters or '""'
+
+
+def _shown(letter: str) -> str:
+    # Zs: spaces of all kinds
+    if letter.isprintable() or unicodedata.category(letter) == "Zs":
+        return letter
+    return letter.encode("unicode_escape").decode()
