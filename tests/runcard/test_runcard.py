@@ -136,6 +136,24 @@ DAMAGE = [
     ("- dataset: NNPDF_POS_2P24GEV_FLL-19PTS\n  rule", "- rule", "added_filter_rules[0]: a rule needs a dataset or a process_type to cut"),
     ("- process_type: POS_XPDF", "- process_type: POS_XPDF\n  IC: 2", "added_filter_rules[2].IC: unknown treatment of charm, given 2"),
     ("  fold_statistic: average\n", "  fold_statistic: average\n  target: std\n", "target and fold_statistic are two names"),
+    ("  q2min: 3.49", "  use_cuts: nocuts", "datacuts.use_cuts: no other cuts are supported, given 'nocuts', accepted: internal"),
+    ("  t0pdfset:", "  t0pdfst:", "datacuts.t0pdfst: unknown key 't0pdfst' (did you mean 't0pdfset'?)"),
+    ("  theoryid: 40_000_000", "  theoryid: 40_000_000\n  t0theoryd: 1", "theory.t0theoryd: unknown key 't0theoryd' (did you mean 't0theoryid'?)"),
+    ("  theoryid: 40_000_000", "  theoryid: 40_000_000\n  t0theoryid: 1", "theory.t0theoryid: t0 predictions of another theory are not"),
+    ("  fitbasis: EVOL", "  fitbasis: EVOL\n  fitbasi: EVOL", "fitting.fitbasi: unknown key 'fitbasi' (did you mean 'fitbasis'?)"),
+    ("  fitbasis: EVOL", "  fitbasis: EVOL\n  sum_rules: MSR", "fitting.sum_rules: 'sum_rules' is a key of the top level"),
+    ("  fitbasis: EVOL", "  fitbasis: EVOL\n  theorycovmatconfig: {pdf: x}", "fitting.theorycovmatconfig: theory uncertainties in the covari"),
+    ("  fitbasis: EVOL", "  fitbasis: EVOL\n  epochs: 3", "fitting.epochs: 'epochs' is a key of `parameters`"),
+    ("genrep: false", "genrep: true\nuse_t0_sampling: false", "use_t0_sampling: data replicas are drawn with the covariance matrix"),
+    ("genrep: false", "genrep: true\nseparate_multiplicative: true", "separate_multiplicative: multiplicative uncertainties of data"),
+    ("genrep: false", "genrep: true\ndatacuts_: 1\nresample_negative_pseudodata: true", "resample_negative_pseudodata: data replicas"),
+    ("genrep: false", "genrep: false\nthreshold: 1e-3", "threshold: eigenmodes with small eigenvalues are not left out, given 0.001"),
+    ("genrep: false", "genrep: false\nmetadata_group: experiment", "metadata_group: other groups of data sets are not supported"),
+    ("genrep: false", "genrep: false\nt0pdfst: x", "t0pdfst: unknown key 't0pdfst' (did you mean 't0pdfset'?)"),
+    ("genrep: false", "genrep: false\nclosuretest: {fakdata: true}", "closuretest.fakdata: unknown key 'fakdata' (did you mean 'fakedata'?)"),
+    ("genrep: false", "genrep: false\nt0theoryid: 1", "t0theoryid: t0 predictions of another theory are not supported"),
+    ("positivity: {initial: 184.8, multiplier: }", "positivity: {multiplier: -1.1}", "positivity.multiplier: is out of range, given -1.1"),
+    ("n_layers: [", "n_layers: [2000000000, ", "n_layers[0]: is out of range, given 2000000000, accepted: a whole number of layers fro"),
     ("optimizer_name: Nadam\n    learning_rate", "optimizer_name: Adamax\n    learning_rate", "Adamax has no 'learning_rate'"),
 ]  # fmt: skip
 
@@ -145,6 +163,36 @@ def test_damage(scan_text, old, new, told):
     faults = faults_of(changed(scan_text, old, new))
     assert any(told in fault for fault in faults), faults
     assert all(re.match(r"\d+:\d+: ", fault) for fault in faults), faults
+
+
+#: keys of NNPDF's programs that change no fit of this card, wherever they stand
+HARMLESS = [
+    "description: x\nparallel_models: false\nsave: weights.h5\ntensorboard: {weight_freq: 1}",
+    "double_precision: true\nuse_t0_sampling: false\nseparate_multiplicative: true\nuse_weights_in_covmat: true",
+    "use_cuts: internal\nuse_t0: true\nthreshold: 0\nmetadata_group: ALL\nload: false\nload_weights_from_fit:",
+    "closuretest: {fakedata: false, fakepdf: x, fakenoise: true, filterseed: 1}\npdfs: [a]\nactions_: [report]",
+    "theorycovmatconfig: {}\nt0theoryid: 40000000\nq2min: 5\ninconsistent_data_settings: {}",
+]
+
+
+@pytest.mark.parametrize("keys", HARMLESS)
+def test_keys_of_other_programs_that_change_nothing(scan_text, keys):
+    card = parse_runcard(scan_text.replace("description:", "_description:", 1) + "\n" + keys + "\n")
+    assert {"debug", "maxcores"} <= set(card.unused)
+
+
+def test_older_cards_say_more_of_each_element(scan_text):
+    text = changed(scan_text, "{fl: sng,", "{fl: sng, pos: false, mutsize: [15], mutprob: [0.05],")
+    text = changed(text, "  fitbasis: EVOL", "  seed: 1\n  rnalgo: 0\n  fitmethod: NGA\n  fitbasis: EVOL")
+    assert parse_runcard(text).fitting.basis[0].fl == "sng"
+
+
+def test_a_faulty_section_hides_nothing_of_the_others(scan_text):
+    text = changed(scan_text, "  threshold: 20.0", "  treshold: 20.0")
+    text = changed(text, "nodes_per_layer: [25, 20, 8]", "nodes_per_layer: [25, 20, 7]")
+    text = changed(text, "dataset: NNPDF_POS_2P24GEV_F2D,", "dataset: NNPDF_POS_2P24GEV_F2U,")
+    paths = [fault.split(": ")[1] for fault in faults_of(text)]
+    assert sorted(paths) == ["kfold.treshold", "parameters.nodes_per_layer", "positivity[1]"]
 
 
 def test_places_of_faults(scan_text):

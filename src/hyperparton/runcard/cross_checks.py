@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,9 +46,16 @@ _TOGETHER = (
 )
 
 
-def cross_check(card: Runcard) -> list[Fault]:
-    """Every fault between the sections of an NNPDF runcard."""
-    return [*_datasets(card), *_partitions(card), *_network(card), *_scanned(card), *_parameter_sets(card)]
+def cross_check(card: Runcard, wrong: Collection[str] = ()) -> list[Fault]:
+    """Every fault between the sections of an NNPDF runcard; those that are `wrong` themselves are not looked at."""
+    checks = {
+        _datasets: {"dataset_inputs", "positivity", "integrability", "genrep", "mcseed"},
+        _partitions: {"dataset_inputs", "kfold"},
+        _network: {"parameters", "fitting", "trial_specs", "hyperscan_config"},
+        _scanned: {"parameters", "hyperscan_config"},
+        _parameter_sets: {"fitting", "hyperscan_config"},
+    }
+    return [fault for check, sections in checks.items() if sections.isdisjoint(wrong) for fault in check(card)]
 
 
 def cross_check_trainer(card: TrainerRuncard) -> list[Fault]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from hyperparton.errors import Fault, HyperpartonError, nearest, shortened
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
-__all__ = ["shown", "translated", "validated"]
+__all__ = ["in_file", "shown", "translated", "validated"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -34,7 +34,7 @@ _HOLDERS: Mapping[str, str] = {"positivity": "posdatasets", "integrability": "in
 def translated(error: ValidationError, document: Document, base: KeyPath, model: type[BaseModel]) -> Iterator[Fault]:
     """Each of pydantic's errors as a fault at its place; `base` is where `model` stands in the document."""
     for detail in error.errors(include_url=False):
-        path = _in_file((*base, *detail["loc"]))
+        path = in_file((*base, *detail["loc"]))
         kind, given = detail["type"], shown(detail["input"])
         if kind == "missing":
             yield document.fault(path, f"{shortened(str(path[-1]))!r} is missing")
@@ -58,7 +58,8 @@ def validated(model: type[Model], given: Any, error: type[HyperpartonError], wha
         raise error(f"{what}: {faults}") from None
 
 
-def _in_file(path: KeyPath) -> KeyPath:
+def in_file(path: KeyPath) -> KeyPath:
+    """Where in a card pydantic's place of an error is."""
     holder = _HOLDERS.get(str(path[0])) if path else None
     if holder is not None and len(path) > 1 and path[1] != holder:
         return (path[0], holder, *path[1:])
