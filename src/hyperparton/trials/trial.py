@@ -155,7 +155,10 @@ class Trial:
     def learning_curve(self) -> list[tuple[int, float | None]]:
         """(epoch, loss) at each checkpoint that it reported."""
         epochs, losses = self._part("curve").get("epochs"), self._part("curve").get("loss")
-        return list(zip(epochs, losses, strict=False)) if isinstance(epochs, list) and isinstance(losses, list) else []
+        if not isinstance(epochs, list) or not isinstance(losses, list):
+            return []
+        pairs = zip(epochs, losses, strict=False)
+        return [(epoch, number_of(loss)) for epoch, loss in pairs if isinstance(epoch, int) and epoch >= 0]
 
     @cached_property
     def fold_losses(self) -> Mapping[str, Sequence[float | None]]:
