@@ -44,8 +44,8 @@ class PatientStore(TrialStore):
     """All that `store` does; its server is waited for up to `seconds`, with a line when that begins and ends.
 
     `kept` holds the results that cannot be delivered. `check` is called now and then by one that waits, and may raise.
-    After the limit StoreAwayError is raised, and nothing is waited for any more. A heartbeat does not wait: the next one
-    may come in time.
+    After the limit StoreAwayError is raised, and nothing is waited for any more. A heartbeat does not wait: the next
+    one may come in time.
     """
 
     def __init__(
