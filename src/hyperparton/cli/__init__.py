@@ -1,8 +1,9 @@
 """The command line. Each command is a module of its own, loaded when it is called for.
 
 Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a scan in which no trial succeeded or whose trainer
-cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 130 interrupted, 143
-terminated by SIGTERM. Code 1 is also that of a command whose output or log could not be written. After 4, 5, 130 and
+cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 6 a scan that this
+machine cannot run (JAX does not start, data or theory are not here, no room on the disk), 130 interrupted, 143
+terminated by SIGTERM. Code 1 is also that of a command whose output or log could not be written. After 4, 5, 6, 130 and
 143 the trials that ran were released, and the same command continues.
 """
 
@@ -14,9 +15,12 @@ from importlib import import_module
 import click
 
 from hyperparton.cli.streams import exit_code, guard_streams
-from hyperparton.errors import HyperpartonError, OutputError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.errors import HyperpartonError, NodeError, OutputError, ScanError, TooManyFailuresError, WalltimeError
 
 __all__ = ["main"]
+
+#: errors with exit codes of their own, those of a subclass first
+_EXIT_CODES = ((TooManyFailuresError, 5), (NodeError, 6), (ScanError, 3))
 
 #: command -> (module, its line in the help)
 _COMMANDS = {
@@ -89,5 +93,5 @@ def _run() -> int:
     except HyperpartonError as error:
         # lines that begin with file:line:column stay so, for editors
         click.echo(str(error) if error.faults else f"error: {error}", err=True)
-        return 5 if isinstance(error, TooManyFailuresError) else 3 if isinstance(error, ScanError) else 1
+        return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
     return 0

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
 
 import click
 
 from hyperparton.errors import OutputError
+from hyperparton.streams import open_standard_streams
 
 __all__ = ["check_output", "exit_code", "guard_streams"]
 
@@ -45,7 +45,7 @@ def guard_streams() -> None:
     A descriptor that is closed gets /dev/null: the next file that is opened would have its number, and what is written
     to the stream would be in that file. Letters that the encoding does not have are written as escapes.
     """
-    closed = [descriptor for descriptor in range(3) if _fill(descriptor)]
+    closed = open_standard_streams()
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream, own = getattr(sys, name), getattr(sys, f"__{name}__")
         if stream is not own:
@@ -57,20 +57,6 @@ def guard_streams() -> None:
         encoding = "utf-8" if stream is None else stream.encoding
         text = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=_ESCAPES, line_buffering=at_once)
         setattr(sys, name, text)
-
-
-def _fill(descriptor: int) -> bool:
-    """Whether the descriptor was closed; it is open now."""
-    try:
-        os.fstat(descriptor)
-        return False
-    except OSError:
-        opened = os.open(os.devnull, os.O_RDWR)
-        if opened != descriptor:
-            os.dup2(opened, descriptor)
-            os.close(opened)
-        os.set_inheritable(descriptor, True)
-        return True
 
 
 def _fault(stream: object) -> OSError | None:
