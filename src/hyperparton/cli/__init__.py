@@ -14,8 +14,9 @@ from importlib import import_module
 
 import click
 
-from hyperparton.cli.streams import exit_code, guard_streams
+from hyperparton.cli.streams import exit_code
 from hyperparton.errors import HyperpartonError, NodeError, OutputError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.streams import guard_streams
 
 __all__ = ["main"]
 

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from pkgutil import resolve_name
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 from hyperparton import host
 from hyperparton.errors import HyperpartonError, NodeError, RuncardError, ScanError, SpaceError
@@ -32,6 +32,7 @@ from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted, search_in, with_place
 from hyperparton.space.tree import evaluate, fingerprint
+from hyperparton.streams import guard_streams
 from hyperparton.trials.strict_json import encode, strict
 
 __all__ = ["serve"]
@@ -155,14 +156,9 @@ class _Streams:
     def __init__(self) -> None:
         self._kept = [fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3) for stream in range(3)]
         faulthandler.enable(self._kept[2])
-        for stream in (sys.stdout, sys.stderr):
-            _by_lines(stream)
+        guard_streams(by_lines=True)
 
     def restore(self) -> None:
         """Open again what a trainer has closed or led elsewhere, so that the next one does not notice."""
         for stream, kept in enumerate(self._kept):
             os.dup2(kept, stream)
-
-
-def _by_lines(stream: TextIO) -> None:
-    stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[attr-defined]
