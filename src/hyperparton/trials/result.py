@@ -13,7 +13,10 @@ STATUSES = ("ok", "fail")
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number; truth values are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def number_of(value: Any) -> float | None:
