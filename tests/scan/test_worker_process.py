@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 import threading
 import time
@@ -12,7 +15,7 @@ from cheap import recipe, scanner
 
 from hyperparton import Execution, run_scan
 from hyperparton.errors import ScanError
-from hyperparton.scan.worker_process import TrainerProcess, TrainerProcesses
+from hyperparton.scan.worker_process import TrainerProcess, TrainerProcesses, close_processes, run_task
 
 TRIAL = {"vals": {"n": [1], "x": [-1.0]}, "pruning": None}
 
@@ -100,8 +103,57 @@ def test_a_scan_that_is_interrupted_as_trials_begin_leaves_no_process(tmp_path, 
         if event["event"] == "trial_started" and event["tid"] == 1:
             raise KeyboardInterrupt
 
-    begun, trainer = time.monotonic(), recipe("slow", folder=str(tmp_path))
+    begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_scan(tmp_path, trainer, scanner(), 4, execution=Execution(workers=2), progress=interrupt)
+        run_scan(tmp_path, recipe(sleep=600.0), scanner(), 4, execution=Execution(workers=2), progress=interrupt)
     assert time.monotonic() - begun < 20
     assert left() == set()
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_scan_that_is_interrupted_while_it_builds_leaves_no_process(tmp_path, slow, left, workers):
+    _, building = slow
+
+    def interrupt():
+        building()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(
+            tmp_path / "scan", recipe("slow", folder=str(tmp_path)), scanner(), 4, execution=Execution(workers=workers)
+        )
+    thread.join()
+    assert left() == set()
+    assert not (tmp_path / "scan").exists()
+
+
+def test_memory_of_what_a_trainer_starts_counts(tmp_path):
+    settings = {"habit": "child grows"}
+    with contextlib.closing(TrainerProcess(recipe(**settings).text())) as process:
+        (result,) = process.ask([TRIAL], memory=250 << 20, seconds=60)["results"]
+    assert result["failure"]["type"] == "MemoryLimit"
+
+
+def test_a_task_that_comes_late_to_a_worker_of_a_cluster_starts_nothing(left):
+    text = recipe().text()
+    assert run_task("scan", text, [TRIAL], None, None)["results"][0]["status"] == "ok"
+    assert len(left()) == 1
+    close_processes("scan", text)
+    assert left() == set()
+    assert run_task("scan", text, [TRIAL], None, None) == {"died": "the scan ended before it began"}
+    close_processes("never began", text)
+    assert run_task("never began", text, [TRIAL], None, None) == {"died": "the scan ended before it began"}
+    assert left() == set()
+
+
+def test_processes_without_work_end_and_others_start(left):
+    processes = TrainerProcesses(recipe().text(), idle=0.1)
+    for _ in range(2):
+        assert processes.run([TRIAL], None, None)["results"][0]["status"] == "ok"
+        end = time.monotonic() + 30
+        while left():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    processes.close()

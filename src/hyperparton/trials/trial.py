@@ -10,7 +10,7 @@ from typing import Any
 from hyperparton.trials.parameters import as_runcard, derived_values, stated_values
 from hyperparton.trials.result import failure_type, number_of
 
-__all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "ranked"]
+__all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "has_failed", "ranked"]
 
 #: states of a trial, hyperopt's numbers: released and waiting, leased by a worker, finished
 NEW, RUNNING, DONE = 0, 1, 2
@@ -134,6 +134,12 @@ class Trial:
         return self._why_failed[1] if self.status == "fail" else None
 
     @property
+    def traceback(self) -> str | None:
+        """The last calls of the trainer before it raised."""
+        told = self._part("failure").get("traceback")
+        return told if isinstance(told, str) and told else None
+
+    @property
     def _why_failed(self) -> tuple[str, str]:
         """The cause and the reason of a failure."""
         failure, reason = self._said.get("failure"), self._said.get("reason")
@@ -237,6 +243,11 @@ class Trial:
 
 def _numbers(values: Sequence[Any]) -> list[float | None]:
     return [number_of(value) for value in values]
+
+
+def has_failed(trial: Trial) -> bool:
+    """Whether it failed by itself; one that was pruned did not."""
+    return trial.status == "fail" and not trial.pruned
 
 
 def ranked(trials: Iterable[Trial], loss: Callable[[Trial], float | None] | None = None) -> list[tuple[Trial, float]]:
