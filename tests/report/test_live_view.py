@@ -126,7 +126,7 @@ def test_status_before_during_and_after_a_scan(hyperparton, background, card, tm
     failed = [trial for trial in trials if trial["result"]["status"] == "fail"]
     assert f"out: 8 of 8 trials done, {len(failed)} failed; all done" in lines
     best = min((t for t in trials if t["result"]["status"] == "ok"), key=lambda trial: trial["result"]["loss"])
-    assert any(line.startswith(f"best: loss {best['result']['loss']:.4f}, trial {best['tid']}: x ") for line in lines)
+    assert any(line.startswith(f"best: loss {best['result']['loss']:.4g}, trial {best['tid']}: x ") for line in lines)
     if failed:
         assert f"last failure: trial {failed[-1]['tid']}: RuntimeError: x is too large" in lines
 
