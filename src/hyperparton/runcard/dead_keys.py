@@ -60,9 +60,6 @@ def _kfold(card: Runcard) -> _Found:
         yield ("kfold", "penalties_in_loss"), "no penalties are computed"
     elif kfold.penalties_in_loss and kfold.loss_type == "chi2p":
         yield ("kfold", "penalties_in_loss"), "no penalties are added to chi2p"
-    for place, partition in enumerate(kfold.partitions):
-        if partition.overfit and not partition.datasets:
-            yield ("kfold", "partitions", place, "overfit"), "the fold hides nothing: all the data are fitted"
 
 
 def _parameters(card: Runcard) -> _Found:
