@@ -2,6 +2,7 @@
 
 import runpy
 import signal
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,8 +50,9 @@ def _failed_if_skipped(report, config):
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory):
+def servers():
     """Real database servers, see benchmarks/servers.py; a test that cannot have its server fails."""
     script = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "servers.py"))
-    with script["Servers"](tmp_path_factory.mktemp("servers")) as running:
+    # pytest closes its own folders to others, and PostgreSQL runs as another user
+    with tempfile.TemporaryDirectory() as folder, script["Servers"](Path(folder)) as running:
         yield running

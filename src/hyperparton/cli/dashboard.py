@@ -17,6 +17,7 @@ from hyperparton.errors import HyperpartonError, ReportError
 
 if TYPE_CHECKING:
     from hyperparton.report.options import Options
+    from hyperparton.trials.store_url import StoreURL
 
 __all__ = ["LivePage", "dashboard", "make_server"]
 
@@ -31,7 +32,7 @@ _SHARE = 0.2
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="0 takes any free one.")
 @store_option
 @selection_options
-def dashboard(directories: tuple[Path, ...], port: int, store: str | None, **chosen: Any) -> None:
+def dashboard(directories: tuple[Path, ...], port: int, store: StoreURL | None, **chosen: Any) -> None:
     """Serve the report of the scans in DIR... on loopback; the page follows while they run. Ctrl-C ends it."""
     from hyperparton.report.filters import parse_filter
 
@@ -50,7 +51,7 @@ def dashboard(directories: tuple[Path, ...], port: int, store: str | None, **cho
 class LivePage:
     """The page, made anew when the trials have changed, but not so often that it costs a scan its time."""
 
-    def __init__(self, directories: tuple[Path, ...], options: Options, store: str | None = None) -> None:
+    def __init__(self, directories: tuple[Path, ...], options: Options, store: StoreURL | None = None) -> None:
         self._directories, self._options, self._store = directories, options, store
         self._lock = threading.Lock()
         self._state, self._text = "", ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
@@ -18,6 +19,7 @@ __all__ = [
     "replicas_option",
     "runcard_argument",
     "store_option",
+    "store_url",
     "theory_options",
 ]
 
@@ -43,8 +45,33 @@ replicas_option = click.option(
     "--replicas", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas fitted at once."
 )
 
+
+def store_url(context: click.Context, option: click.Parameter, text: str | None) -> Any:
+    """The URL of --store; its password is asked for where it lacks one and somebody can answer."""
+    if text is None:
+        return None
+    from hyperparton.errors import StoreError
+    from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
+
+    try:
+        url = StoreURL.parse(text)
+    except StoreError as fault:
+        raise click.BadParameter(str(fault)) from None
+    if url.has_secret:
+        how = f"put it into the variable {PASSWORD_VARIABLE}"
+        how += " or into ~/.pgpass" if url.scheme == "postgresql" else ""
+        click.echo(f"warning: everyone on this machine can see the password in --store; better {how}", err=True)
+    if url.lacks_password and sys.stdin is not None and sys.stdin.isatty():
+        password = click.prompt(f"Password for {url}", default="", show_default=False, hide_input=True, err=True)
+        url = url.with_password(password)
+    return url
+
+
 store_option = click.option(
-    "--store", metavar="URL", help="The database that the scan joined: it may be further than DIR, and is only read."
+    "--store",
+    metavar="URL",
+    callback=store_url,
+    help="The database that the scan joined: it may be further than DIR, and is only read.",
 )
 
 

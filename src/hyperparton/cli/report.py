@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperparton.cli.options import store_option, theory_options
 from hyperparton.report.losses import STATISTICS, Loss
 from hyperparton.report.options import Options
+
+if TYPE_CHECKING:
+    from hyperparton.trials.store_url import StoreURL
 
 __all__ = ["chosen_options", "report", "selection_options"]
 
@@ -92,7 +95,7 @@ def report(
     directories: tuple[Path, ...],
     output: Path | None,
     fits: int,
-    store: str | None,
+    store: StoreURL | None,
     theory: Path | None,
     t0pdfset: str | None,
     **chosen: Any,

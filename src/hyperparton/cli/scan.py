@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hyperparton.cli.options import (
     OptionOf,
     replicas_option,
     runcard_argument,
+    store_url,
     theory_options,
 )
 from hyperparton.cli.progress import event_log, make_display, show_warnings
@@ -48,27 +48,6 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str | N
     except EngineError as fault:
         raise click.BadParameter(str(fault)) from None
     return name
-
-
-def _store_url(context: click.Context, option: click.Parameter, text: str | None) -> Any:
-    """The URL of --store; its password is asked for where it lacks one and somebody can answer."""
-    if text is None:
-        return None
-    from hyperparton.errors import StoreError
-    from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
-
-    try:
-        url = StoreURL.parse(text)
-    except StoreError as fault:
-        raise click.BadParameter(str(fault)) from None
-    if url.has_secret:
-        how = f"put it into the variable {PASSWORD_VARIABLE}"
-        how += " or into ~/.pgpass" if url.scheme == "postgresql" else ""
-        click.echo(f"warning: everyone on this machine can see the password in --store; better {how}", err=True)
-    if url.lacks_password and sys.stdin is not None and sys.stdin.isatty():
-        password = click.prompt(f"Password for {url}", default="", show_default=False, hide_input=True, err=True)
-        url = url.with_password(password)
-    return url
 
 
 @click.command()
@@ -109,7 +88,7 @@ def _store_url(context: click.Context, option: click.Parameter, text: str | None
 @click.option(
     "--store",
     metavar="URL",
-    callback=_store_url,
+    callback=store_url,
     help="Join the scan in a database: postgresql://…, mongodb://… or sqlite:///FILE. Any number of processes may.",
 )
 @click.option(

@@ -15,6 +15,7 @@ from hyperparton.cli.progress import duration
 
 if TYPE_CHECKING:
     from hyperparton.report.status import Status
+    from hyperparton.trials.store_url import StoreURL
 
 __all__ = ["status", "status_lines"]
 
@@ -27,7 +28,7 @@ __all__ = ["status", "status_lines"]
 )
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in total, where the scan does not say.")
 @store_option
-def status(directory: Path, follow: bool, interval: float, trials: int | None, store: str | None) -> None:
+def status(directory: Path, follow: bool, interval: float, trials: int | None, store: StoreURL | None) -> None:
     """Show how the scan in DIR is doing: done, running, failed, best so far, rate, time left. It is only read."""
     from hyperparton.report.status import status_of
 
@@ -74,7 +75,7 @@ def _line(text: str | None) -> str:
     return line if len(line) <= 150 else line[:147] + "..."
 
 
-def _statuses(directory: Path, interval: float, trials: int | None, store: str | None) -> Iterator[Status]:
+def _statuses(directory: Path, interval: float, trials: int | None, store: StoreURL | None) -> Iterator[Status]:
     """The status time and again, read anew where anything changed, until the scan ends."""
     from hyperparton.report.status import signature, status_of
 

@@ -20,6 +20,7 @@ from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
 from hyperparton.trials.look import looked_at
 from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.trial import NEW, RUNNING, Trial
 from hyperparton.trials.tries_entry import from_tries, to_tries
 from hyperparton.trials.tries_read import read_trials
@@ -52,7 +53,7 @@ class Scan:
         return self.folder.tries
 
 
-def read_scans(paths: Sequence[str | Path], store: str | None = None) -> list[Scan]:
+def read_scans(paths: Sequence[str | Path], store: str | StoreURL | None = None) -> list[Scan]:
     """The scans of several folders or files, each with a name of its own; raises StoreError.
 
     `store` is the URL of the store that those joined which have none of their own.
@@ -76,14 +77,14 @@ def _named(scan: Scan, name: str) -> Scan:
     return replace(scan, name=name, trials=tuple(replace(trial, scan=name) for trial in scan.trials))
 
 
-def _scans_at(path: Path, store: str | None) -> list[Scan]:
+def _scans_at(path: Path, store: str | StoreURL | None) -> list[Scan]:
     folders = ScanFolder.find_all(path)
     if len(folders) == 1:
         return [_read(folders[0], _label(path, folders[0]), store)]
     return [_read(folder, f"{path.resolve().name}/{folder.replica.name}", store) for folder in folders]
 
 
-def read_scan(path: str | Path, store: str | None = None) -> Scan:
+def read_scan(path: str | Path, store: str | StoreURL | None = None) -> Scan:
     """The scan of a folder or of a `tries.json`; raises StoreError if there is none or it cannot be read.
 
     `store` is the URL of the store that it joined, if it has none of its own.
@@ -92,7 +93,7 @@ def read_scan(path: str | Path, store: str | None = None) -> Scan:
     return _read(folder, _label(Path(path), folder), store)
 
 
-def _read(folder: ScanFolder, name: str, store: str | None) -> Scan:
+def _read(folder: ScanFolder, name: str, store: str | StoreURL | None) -> Scan:
     notes: list[str] = []
     trials, metadata = _from_store(folder, store, notes)
     if trials is None:
@@ -122,7 +123,9 @@ def _label(path: Path, folder: ScanFolder) -> str:
     return folder.path.resolve().name
 
 
-def _from_store(folder: ScanFolder, url: str | None, notes: list[str]) -> tuple[list[Trial] | None, dict[str, Any]]:
+def _from_store(
+    folder: ScanFolder, url: str | StoreURL | None, notes: list[str]
+) -> tuple[list[Trial] | None, dict[str, Any]]:
     """The trials of the scan's store as `tries.json` would have them, and its metadata; None without a store."""
     file = folder.store_inside()
     if file is None and url is None:

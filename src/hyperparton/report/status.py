@@ -18,6 +18,7 @@ from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
 from hyperparton.report.scans import Scan, read_scan
 from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.trial import Trial, ranked
 
 __all__ = ["Status", "signature", "status_of"]
@@ -64,7 +65,7 @@ class Status:
         return self.total is not None and self.finished >= self.total
 
 
-def signature(path: str | Path, store: str | None = None) -> str:
+def signature(path: str | Path, store: str | StoreURL | None = None) -> str:
     """Changes when anything changes that `status_of` would read, or may have changed in the database `store`."""
     try:
         folders = ScanFolder.find_all(path)
@@ -82,7 +83,7 @@ def _stamp(path: Path) -> str:
     return f"{state.st_mtime_ns}:{state.st_size}" if isfile(path) else "d"
 
 
-def status_of(path: str | Path, now: float, total: int | None = None, store: str | None = None) -> Status:
+def status_of(path: str | Path, now: float, total: int | None = None, store: str | StoreURL | None = None) -> Status:
     """The status of the scan in a folder at `now` (seconds since 1970); raises StoreError if there is none.
 
     `store` is the URL of the store that the scan joined.

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from os.path import isfile  # Path's own raises where a name is too long
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -199,7 +200,7 @@ def _refuse_early(folder: str | Path, execution: Execution, settings: ScanSettin
     from hyperparton.trials.shared_folder import look_before_joining
 
     if execution.store is None:
-        begun = ScanFolder.of_tries(Path(folder) / "tries.json").store.exists()
+        begun = isfile(ScanFolder.of_tries(Path(folder) / "tries.json").store)
     else:
         begun = _patience(execution).ask(partial(look_before_joining, execution.store, folder))
     if settings.warm_start and not begun:

@@ -8,21 +8,22 @@ from pathlib import Path
 
 from hyperparton.trials.examine import examine
 from hyperparton.trials.shared_folder import open_store
-from hyperparton.trials.sqlite_file import snapshot, sqlite_path
+from hyperparton.trials.sqlite_file import snapshot
 from hyperparton.trials.store import TrialStore
+from hyperparton.trials.store_url import StoreURL
 
 __all__ = ["looked_at"]
 
 
 @contextlib.contextmanager
-def looked_at(place: str | Path) -> Iterator[TrialStore]:
+def looked_at(place: str | StoreURL | Path) -> Iterator[TrialStore]:
     """The store of an SQLite file or behind a URL, as it is now; raises StoreError if there is none.
 
     Of a file it is a copy.
     """
-    file = place if isinstance(place, Path) else sqlite_path(place)
-    if file is None:
-        with open_store(str(place), create=False) as store:
+    url = StoreURL("sqlite", place) if isinstance(place, Path) else StoreURL.parse(place)
+    if (file := url.file) is None:
+        with open_store(url, create=False) as store:
             yield store
         return
     # here, so that reading a `tries.json` does not load a database

@@ -110,7 +110,9 @@ class ScanFolder:
     def joined_store(self) -> str | None:
         """The URL, without secrets, of the store that the last start joined; None if it joined none."""
         store = self._content().get("store")
-        return store if isinstance(store, str) else None
+        with contextlib.suppress(StoreError):
+            return StoreURL.parse(store).name if isinstance(store, str) else None
+        return None
 
     def store_inside(self) -> Path | None:
         """The SQLite file of the scan that lies in the folder itself: its own store, or the one that it joined."""

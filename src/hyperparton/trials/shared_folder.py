@@ -51,7 +51,7 @@ def look_before_joining(url: str | StoreURL, replica_path: str | Path) -> bool:
     """Whether a scan was begun in the store; raises what speaks against joining it; nothing is made."""
     place = StoreURL.parse(url)
     known, begun = 0, False
-    if place.file is None or place.file.exists():
+    if place.file is None or os.path.exists(place.file):
         with contextlib.suppress(NoScanError), open_store(place, create=False) as store:
             known, begun = store.next_number(), True
     folder = ScanFolder.of_tries(Path(replica_path) / "tries.json")
@@ -64,10 +64,10 @@ def look_before_joining(url: str | StoreURL, replica_path: str | Path) -> bool:
 
 def _refuse_folder(folder: ScanFolder, store: str, known: int) -> None:
     """Raise StoreError for a folder that cannot be that of a scan in `store`, which has so many trials."""
-    if folder.store.exists():
+    if os.path.exists(folder.store):
         raise StoreError(f"{folder.replica}: holds a scan of its own, not one that is joined; choose another folder")
     # a tries.json with more trials than the store is of another scan, or the store lost some
-    there = len(read_tries(folder.tries, keep=lambda entry: None)) if folder.tries.exists() else 0
+    there = len(read_tries(folder.tries, keep=lambda entry: None)) if os.path.exists(folder.tries) else 0
     if there > known:
         raise StoreError(
             f"{folder.tries}: holds {there} trials, the store {store} {known}: choose another folder, or restore the "

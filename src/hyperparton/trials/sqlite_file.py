@@ -33,7 +33,8 @@ def sqlite_path(url: str) -> Path | None:
     if scheme not in ("sqlite", "sqlite+pysqlite") or not between:
         return None
     name = rest.removeprefix("/")
-    if not rest.startswith("/") or name in ("", ":memory:") or name.startswith("file:"):
+    in_memory = name == ":memory:" or (name.startswith("file:") and "memory" in name)  # as SQLite writes it
+    if not rest.startswith("/") or not name or in_memory:
         raise StoreError(f"{url}: names no file, and trials in memory would be lost; accepted: sqlite:///FILE")
     if "\0" in name or "%00" in name:
         raise StoreError(f"{url!r}: the name of a file can hold no null character (%00); accepted: sqlite:///FILE")

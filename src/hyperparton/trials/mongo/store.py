@@ -101,17 +101,16 @@ class MongoStore(LeasedStore):
 
     def _open(self, create: bool) -> None:
         with self._store_errors():
-            new = self._meta.find_one({"key": "schema_version"}) is None
-            if new:
+            found = self._meta.find_one({"key": "schema_version"})
+            if found is None:
                 self._refuse_foreign()
-            if new and create:
+                if not create:
+                    raise NoScanError(f"{self.name}: holds no scan")
                 self._meta.create_index([("key", ASCENDING)], unique=True)
                 # for what is done once, when a scan begins or ends; servers differ in how they order an _id
                 self._trials.create_index([("number", ASCENDING)], unique=True)
                 self._trials.create_index([("status", ASCENDING), ("loss", ASCENDING), ("number", ASCENDING)])
-            elif new:
-                raise NoScanError(f"{self.name}: holds no scan")
-            version = self._first("schema_version", str(SCHEMA_VERSION))
+            version = self._first("schema_version", str(SCHEMA_VERSION)) if found is None else found["value"]
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             # the last first: a trial that is booked in between is not counted, and is no damage
@@ -126,7 +125,8 @@ class MongoStore(LeasedStore):
         """Raise StoreError if the database holds something else; one whose making was cut short is as good as new."""
         names = {name for name in self._database.list_collection_names() if not name.startswith("system.")}
         ours = {collection.name for collection in (self._trials, self._meta) if collection.find_one() is None}
-        refuse_foreign(self.name, names - ours)
+        if self._meta.find_one({"key": "schema_version"}) is None:  # nobody has made it meanwhile
+            refuse_foreign(self.name, names - ours)
 
     @contextmanager
     def _store_errors(self) -> Iterator[None]:
