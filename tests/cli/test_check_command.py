@@ -199,6 +199,8 @@ def test_keys_that_change_nothing_are_named(check):
     points = ("genrep: false", "diagonal_basis: false\ndiagonal_frac: 0.5\ngenrep: false")
     assert "].frac: changes nothing" not in check(points)[1]
     assert "diagonal_frac: changes nothing: without diagonal_basis" in check(points)[1]
+    fold = ("  - datasets: [SLAC_NC_NOTFIXED_D_EM-F2, BCDMS_NC_NOTFIXED_P_EM-F2]", "  - datasets: []")
+    assert "40:15: kfold.partitions[1].datasets: changes nothing: the fold hides no data" in check(fold)[1]
     rule = ("trvlseed", "added_filter_rules: [{dataset: HERA_CC_318GEV_EM-SIGMARED, rule: foo > 0}]\ntrvlseed")
     assert "16:22: added_filter_rules[0]: changes nothing: no data set of this card" in check(rule)[1]
 

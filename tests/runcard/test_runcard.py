@@ -151,7 +151,6 @@ DAMAGE = [
     ("genrep: false", "genrep: false\nmetadata_group: experiment", "metadata_group: other groups of data sets are not supported"),
     ("genrep: false", "genrep: false\nt0pdfst: x", "t0pdfst: unknown key 't0pdfst' (did you mean 't0pdfset'?)"),
     ("genrep: false", "genrep: false\nclosuretest: {fakdata: true}", "closuretest.fakdata: unknown key 'fakdata' (did you mean 'fakedata'?)"),
-    ("  partitions:\n", "  partitions:\n  - datasets: []\n", "kfold.partitions[0]: hides nothing, accepted: data sets, or overfit: true"),
     ("genrep: false", "genrep: false\nt0theoryid: 1", "t0theoryid: t0 predictions of another theory are not supported"),
     ("positivity: {initial: 184.8, multiplier: }", "positivity: {multiplier: -1.1}", "positivity.multiplier: is out of range, given -1.1"),
     ("n_layers: [", "n_layers: [2000000000, ", "n_layers[0]: is out of range, given 2000000000, accepted: a whole number of layers fro"),

@@ -90,8 +90,6 @@ def _partitions(card: Runcard) -> Iterator[Fault]:
             if name not in known:
                 path = ("kfold", "partitions", k, "datasets", place)
                 yield card.fault(path, f"hides a data set that is not fitted{nearest(name, known)}", name)
-        if not partition.datasets and not partition.overfit:
-            yield card.fault(("kfold", "partitions", k), "hides nothing", accepted="data sets, or overfit: true")
         if known and set(known) <= set(partition.datasets):
             yield card.fault(("kfold", "partitions", k), "hides every data set: nothing is left to fit")
 
