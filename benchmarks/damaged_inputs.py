@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import random
 import select
 import shutil
@@ -128,7 +129,7 @@ def _read_theory(folder: Path) -> list[np.ndarray]:
     from hyperparton.errors import TheoryError
 
     theory = find_theory(40_000_000, folder)
-    numbers = [np.array([theory.card[key] for key in ("PTO", "Q0")], dtype=float)]
+    numbers = [np.array([theory.card[key] for key in ("PTO", "IC")], dtype=float)]
     for name in TABLES:
         operands = FKOperands(((name,),), "NULL", 1.0, {}, {})
         if missing_tables(theory, [(name, operands, ())]):
@@ -403,6 +404,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="every damage and its outcome")
     parser.add_argument("--worker", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    os.environ["HYPERPARTON_CACHE"] = "off"
     if arguments.worker:
         return work(KINDS[arguments.worker])
     bad = []

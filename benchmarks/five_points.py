@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
-    os.environ[compile_cache.CACHE_VARIABLE] = "off"
+    os.environ["HYPERPARTON_CACHE"] = "off"
     card = read_runcard(CARD)
     trainer = ModelTrainer.from_runcard(card, load_fit_data(card), range(1, arguments.replicas + 1))
     trainer.set_hyperopt(True, [])

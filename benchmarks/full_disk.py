@@ -4,7 +4,7 @@
 
 Mounts a small file system in memory, so it needs root. A scan of cheap trials with large results runs in it until it is
 full. Three more starts follow while it is full, one while it is read-only, and a last one when it has become larger.
-Each of the others must end with a message (exit code 1), and the trials must be those of a scan elsewhere.
+Each of the others must end with a message (exit code 6), and the trials must be those of a scan elsewhere.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
                     mount(small, "ro")
                 code, told = scan(card, small, arguments.trials, arguments.kind)
                 print(f"{moment}: exit code {code}: {told}; {len(tries(small))} trials in tries.json", flush=True)
-                faults += code != 1 or not told.startswith("error: ")
+                faults += code != 6 or not told.startswith("error: ")
             mount(small, f"rw,size={arguments.size + 64}m")
             code, _ = scan(card, small, arguments.trials, arguments.kind)
             scan(card, large, arguments.trials, arguments.kind)

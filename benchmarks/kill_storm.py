@@ -185,7 +185,8 @@ def main() -> None:
     rng, end = random.Random(arguments.seed), time.monotonic() + 60 * arguments.minutes
     broken = 0
     done: dict[str, dict[str, int]] = {kind: {"scan": 0, "worker": 0, "scans": 0} for kind in arguments.stores}
-    with tempfile.TemporaryDirectory() as name, servers(Path(name)) as running, (Path(name) / "log").open("wb") as log:
+    place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # a server may still be writing when it is stopped
+    with place as name, servers(Path(name)) as running, (Path(name) / "log").open("wb") as log:
         calm = Storm(Path(name) / "calm", "", 0, 1, rng, log)
         calm.run(0, 0)
         expected = tries(Path(name) / "calm" / "job0")

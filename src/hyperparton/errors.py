@@ -6,6 +6,7 @@ knows nothing of hyperparton can catch it.  The message says the rule, the value
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ __all__ = [
     "FolderInUseError",
     "HyperpartonError",
     "NoScanError",
+    "NodeError",
     "PDFSetError",
     "ReportError",
     "RuncardError",
@@ -32,10 +34,23 @@ __all__ = [
     "TrialPrunedError",
     "WalltimeError",
     "WeightsError",
+    "is_of_node",
     "nearest",
     "shortened",
+    "summary_of",
     "unknown",
+    "words_of",
 ]
+
+#: what a system says when a disk is full or gone, or when it has no more memory, files or processes to give
+_OF_NODE = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "ENODEV", "ENXIO", "ENOMEM", "EMFILE", "ENFILE")
+    if hasattr(errno, name)
+)
+
+#: of SQLite: read-only, input or output failed, full
+_FULL = frozenset({8, 10, 13})
 
 
 #: characters of a name or value that a message shows, and of each part of a fault
@@ -91,6 +106,13 @@ class EngineError(HyperpartonError, ValueError):
 
 class ScanError(HyperpartonError, RuntimeError):
     """A scan that ends without a usable trial."""
+
+
+class NodeError(ScanError):
+    """A scan that this machine cannot run: JAX does not start, data or theory are not here, there is no room on a disk.
+
+    Nothing was booked, or what was is released: another machine can run it.
+    """
 
 
 class TooManyFailuresError(ScanError):
@@ -162,6 +184,32 @@ class WeightsError(HyperpartonError, ValueError):
 
 class TrainingError(HyperpartonError, RuntimeError):
     """A fit that cannot be set up or whose numbers are not usable."""
+
+
+def is_of_node(fault: BaseException | None) -> bool:
+    """Whether it, or what caused it, is what a system says of itself: no room on the disk, no memory left.
+
+    SQLite says so in its own way.
+    """
+    while fault is not None:
+        code = fault.errno if isinstance(fault, OSError) else None
+        if isinstance(fault, MemoryError) or code in _OF_NODE or getattr(fault, "sqlite_errorcode", -1) & 0xFF in _FULL:
+            return True
+        fault = fault.__cause__
+    return False
+
+
+def words_of(fault: BaseException) -> str:
+    """What an exception says, also one that fails when it is asked."""
+    try:
+        return str(fault)
+    except BaseException as second:
+        return f"(what it says is not known: its __str__ raised {type(second).__name__})"
+
+
+def summary_of(fault: BaseException) -> str:
+    """An exception in a line: its class and what it says."""
+    return f"{type(fault).__name__}: {words_of(fault)}"
 
 
 def shortened(text: str, length: int = _SHOWN) -> str:

@@ -21,7 +21,20 @@ from typing import BinaryIO
 
 from hyperparton.errors import FolderInUseError, StoreError
 
-__all__ = ["UNFINISHED", "FolderLock", "Holder", "checksum", "lock_holder", "part_of", "replacing", "write_text"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "UNFINISHED",
+    "FolderLock",
+    "Holder",
+    "cache_folder",
+    "checksum",
+    "lock_holder",
+    "part_of",
+    "replacing",
+    "write_text",
+]
+
+CACHE_VARIABLE = "HYPERPARTON_CACHE"
 
 #: how the name of a file ends that is not all written
 UNFINISHED = ".part"
@@ -55,6 +68,22 @@ def replacing(path: Path, *, alone: bool = False) -> Iterator[BinaryIO]:
     """A stream to write `path` with: the file appears, or replaces the old one, when all of it is on disk."""
     with part_of(path, alone=alone) as part, part.open("xb") as stream:
         yield stream
+
+
+def cache_folder(kind: str) -> Path | None:
+    """Where things of a kind are kept between runs: in $HYPERPARTON_CACHE, or in the user's cache folder.
+
+    None, for no cache on disk, if that variable is `off` or there is no home.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE, "")
+    if chosen.lower() == "off":
+        return None
+    if chosen:
+        return Path(chosen) / kind
+    home, caches = os.path.expanduser("~"), os.environ.get("XDG_CACHE_HOME")
+    if not caches and home == "~":
+        return None
+    return Path(caches or f"{home}/.cache") / "hyperparton" / kind
 
 
 def write_text(path: Path, text: str) -> None:

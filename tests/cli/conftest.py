@@ -1,5 +1,6 @@
 """Running the command line in this process, as the console script does."""
 
+import signal
 import sys
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 def hyperparton(monkeypatch, capsys):
     """A function that runs `hyperparton ARGUMENTS` and gives (exit code, standard output, standard error)."""
     from hyperparton.cli import main
+
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["hyperparton", *map(str, arguments)])
@@ -20,4 +23,6 @@ def hyperparton(monkeypatch, capsys):
         out, err = capsys.readouterr()
         return code, out, err
 
-    return run
+    yield run
+    for each, handler in handlers.items():
+        signal.signal(each, handler)

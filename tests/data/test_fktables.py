@@ -71,6 +71,7 @@ def theory(tmp_path):
 
     return SimpleNamespace(
         fault_of=lambda name: None,
+        manifest={},
         table=lambda name: tmp_path / f"{name}{TABLE_SUFFIX}",
         cfactor=lambda kind, name: tmp_path / f"CF_{kind}_{name}.dat",
         add=add,

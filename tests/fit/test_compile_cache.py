@@ -5,7 +5,7 @@ import logging
 import jax
 import pytest
 
-from hyperparton.fit import compile_cache
+from hyperparton.files import CACHE_VARIABLE, cache_folder
 from hyperparton.hyperloss.trainer import ModelTrainer
 
 PROGRAM = "advance"
@@ -65,6 +65,6 @@ def test_one_program_per_trial_and_none_for_a_second_one(trainer, parameters, co
 
 @pytest.mark.parametrize(("given", "expected"), [("off", None), ("/somewhere", "/somewhere/programs")])
 def test_folder_of_programs(monkeypatch, given, expected):
-    monkeypatch.setenv(compile_cache.CACHE_VARIABLE, given)
-    folder = compile_cache.cache_folder()
+    monkeypatch.setenv(CACHE_VARIABLE, given)
+    folder = cache_folder("programs")
     assert (folder if folder is None else str(folder)) == expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -100,8 +102,27 @@ def test_a_scan_that_is_interrupted_as_trials_begin_leaves_no_process(tmp_path, 
         if event["event"] == "trial_started" and event["tid"] == 1:
             raise KeyboardInterrupt
 
-    begun, trainer = time.monotonic(), recipe("slow", folder=str(tmp_path))
+    begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_scan(tmp_path, trainer, scanner(), 4, execution=Execution(workers=2), progress=interrupt)
+        run_scan(tmp_path, recipe(sleep=600.0), scanner(), 4, execution=Execution(workers=2), progress=interrupt)
     assert time.monotonic() - begun < 20
     assert left() == set()
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_scan_that_is_interrupted_while_it_builds_leaves_no_process(tmp_path, slow, left, workers):
+    _, building = slow
+
+    def interrupt():
+        building()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_scan(
+            tmp_path / "scan", recipe("slow", folder=str(tmp_path)), scanner(), 4, execution=Execution(workers=workers)
+        )
+    thread.join()
+    assert left() == set()
+    assert not (tmp_path / "scan").exists()

@@ -60,6 +60,7 @@ def test_a_shipped_card_is_nnpdfs_with_keys_added(path):
         ({"ID": 1.5}, "ID: must be a whole number that is not negative, given 1.5"),
         ({"MZ": float("nan")}, "MZ: must be a number, given nan"),
         ({"mc": "heavy"}, "mc: must be a number, given 'heavy'"),
+        ({"MZ": 10**400}, "MZ: must be a number, given 1000"),
         ({"CKM": [1.0, 2.0]}, "CKM: must be the 9 numbers of the matrix"),
         ({"alphas": ...}, "alphas: is missing"),
     ],

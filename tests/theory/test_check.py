@@ -192,3 +192,13 @@ def test_a_manifest_that_was_written_is_read(folder):
         stream.write("# a comment\n")
     with pytest.raises(TheoryError, match="is not the one that the tables were built with"):
         find_theory(40_000_000, folder)
+
+
+@pytest.mark.parametrize("place", ["~nobody_of_that_name/x", "n" * 300, "a\0b", "/dev/null"])
+def test_places_that_no_folder_has(place):
+    with pytest.raises(TheoryError, match="there is no theory in"):
+        theory_folders(place)
+    with pytest.raises(TheoryError, match="there is no theory in"):
+        list_theories([place])
+    with pytest.raises(TheoryError, match="there is no theory card"):
+        read_card(place)

@@ -1,5 +1,6 @@
 """Disks that are full and folders that cannot be written: told, and nothing that was finished is lost."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,28 @@ def test_folders_that_cannot_be_written(forbidden):
     told = in_child("SqlStore(f'sqlite:///{folder}/x.sqlite')", forbidden)
     assert told.startswith("StoreError: ")
     assert "x.sqlite: the trial store failed: unable to open database file" in told
+
+
+MODES = [("tries.sqlite", 0o444), ("tries.sqlite", 0), ("tries.json", 0), ("tries.lock", 0o444), (".", 0o555)]
+
+
+@pytest.mark.parametrize(("name", "mode"), MODES)
+def test_parts_of_a_folder_that_may_not_be_used(name, mode):
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        with FileTrials(folder) as trials:
+            trials.book(0, {"x": [1.0]}, "me")
+            trials.complete(0, "me", {"status": "ok", "loss": 1.0})
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, 65534, 65534) if os.geteuid() == 0 else None
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        (folder / name).chmod(mode)
+        told = in_child("FileTrials(folder)", folder)
+        assert told.startswith("StoreError: ")
+        assert f"{folder / name}: cannot be " in told
+        assert "Permission denied" in told
+        (folder / name).chmod(0o755)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_shared_stores_that_are_damaged(tmp_path):

@@ -168,6 +168,18 @@ def test_what_is_in_hand_when_the_limit_passes_is_delivered_by_the_next_start(
     assert not file.parent.exists()
 
 
+def test_a_trial_is_given_back_whatever_happens_to_the_connection(relayed, tmp_path):
+    url, relay = relayed("postgres")
+    with PatientStore(open_store(url), 30.0, KeptResults(tmp_path / "kept")) as store:
+        store.book(0, {}, "mine", seconds=60)
+        relay.tell("refuse")
+        back = threading.Timer(0.5, relay.tell, ["go"])
+        back.start()
+        store.release(0, "mine")
+        back.join()
+        assert store.lease("another").number == 0
+
+
 def test_a_kept_result_is_dropped_if_another_has_run_the_trial(servers, tmp_path, caplog):
     kept = KeptResults(tmp_path / "kept")
     with PatientStore(open_store(servers.store_url("postgres", tmp_path)), 30.0, kept) as store:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.tries_read import parse_array_text, read_tries
+from hyperparton.trials.tries_read import parse_array_text, read_trials, read_tries
 
 
 def trial(**result):
@@ -100,6 +100,53 @@ def test_a_missing_or_binary_file_is_refused(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StoreError, match="not JSON"):
         read_tries(tmp_path / "binary")
+
+
+WRONG = [
+    (("tid",), "a", "trial at place 1: tid must be a whole number of at least 0, given 'a'"),
+    (("tid",), -1, "trial -1: tid must be a whole number"),
+    (("tid",), [3], r"trial at place 1: tid must be a whole number of at least 0, given \[3\]"),
+    (("tid",), 10**60, "trial at place 1: tid must be a whole number"),
+    (("misc", "vals"), [1], r"trial 1: misc.vals must be a dictionary, given \[1\]"),
+    (("misc", "vals", "a"), 1, "trial 1: misc.vals.a must be a list of one number, or of none, given 1"),
+    (("misc", "vals", "a"), ["x"], "trial 1: misc.vals.a must be a list of one number"),
+    (("misc", "vals", "a"), [1, 2], "trial 1: misc.vals.a must be a list of one number"),
+    (("misc", "space_vals"), "x", "trial 1: misc.space_vals must be a dictionary, given 'x'"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "told"), WRONG)
+def test_an_entry_with_a_field_of_another_type_is_told_by_file_trial_and_key(tmp_path, path, value, told):
+    entries = [{**trial(loss=1.0), "tid": number} for number in range(3)]
+    *above, last = path
+    target = entries[1]
+    for key in above:
+        target = target[key]
+    target[last] = value
+    with pytest.raises(StoreError, match=f"^{tmp_path}/tries.json: {told}"):
+        read_trials(written(tmp_path, entries))
+
+
+def test_what_a_trainer_may_keep_as_it_likes_is_read_as_missing(tmp_path):
+    """Only what every command relies on must be of its type."""
+    result = {
+        "loss": "x",
+        "curve": {"epochs": [[1], 2, "c"], "loss": [1, "a", 2]},
+        "kfold_meta": {"hyper_losses": [{}]},
+    }
+    (read,) = read_trials(written(tmp_path, [{**trial(**result), "owner": {}, "book_time": 5, "refresh_time": []}]))
+    assert (read.status, read.loss, read.failure) == ("fail", None, "NaNLoss")
+    assert read.learning_curve == [(2, None)]
+    assert read.replica_losses == {"hyper": [[None]]}
+    assert (read.begin, read.end) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 3000 + "]" * 3000, '[{"result": ' + "[" * 3000 + "]" * 3000 + "}]", "[" + "1" * 5000 + "]"]
+)
+def test_what_is_nested_or_long_beyond_reason_is_told(tmp_path, text):
+    with pytest.raises(StoreError, match=r"tries\.json"):
+        read_trials(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -1,8 +1,9 @@
 """The command line. Each command is a module of its own, loaded when it is called for.
 
 Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a scan in which no trial succeeded or whose trainer
-cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 130 interrupted, 143
-terminated by SIGTERM. After 4, 5, 130 and 143 the trials that ran were released, and the same command continues.
+cannot be built, 4 a scan whose walltime is over, 5 a scan ended by --max-consecutive-failures, 6 a scan that this
+machine cannot run (JAX does not start, data or theory are not here, no room on the disk), 130 interrupted, 143
+terminated by SIGTERM. After 4, 5, 6, 130 and 143 the trials that ran were released, and the same command continues.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from io import TextIOWrapper
 
 import click
 
-from hyperparton.errors import HyperpartonError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.errors import HyperpartonError, NodeError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.streams import open_standard_streams
 
 __all__ = ["main"]
+
+#: errors with exit codes of their own, those of a subclass first
+_EXIT_CODES = ((TooManyFailuresError, 5), (NodeError, 6), (ScanError, 3))
 
 #: command -> (module, its line in the help)
 _COMMANDS = {
@@ -64,6 +69,7 @@ def group() -> None:
 
 def main() -> None:
     """The entry point: errors of hyperparton become one message and an exit code, never a traceback."""
+    open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # names of files may be no text
             stream.reconfigure(errors="backslashreplace")
@@ -83,7 +89,7 @@ def main() -> None:
     except HyperpartonError as error:
         # lines that begin with file:line:column stay so, for editors
         click.echo(str(error) if error.faults else f"error: {error}", err=True)
-        sys.exit(5 if isinstance(error, TooManyFailuresError) else 3 if isinstance(error, ScanError) else 1)
+        sys.exit(next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

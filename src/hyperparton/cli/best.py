@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,21 @@ __all__ = ["best"]
     is_flag=True,
     help="Show which hyperparameters matter instead, and where the best quarter of the trials lies.",
 )
+@click.option("--failed", is_flag=True, help="Show the trials that failed instead, with the last calls before that.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "yaml", "json"]),
     help="The table alone, the parameters alone, or all of the trials for machines. Default: table and parameters.",
 )
-def best(directory: Path, top: int, importances: bool, form: str | None) -> None:
+def best(directory: Path, top: int, importances: bool, failed: bool, form: str | None) -> None:
     """Show the best trials of the scan in DIR (or of a tries.json), and the best one's parameters for a runcard."""
-    click.echo(_importances(directory, form) if importances else _best(directory, top, form), nl=form != "yaml")
+    if failed and (importances or form == "yaml"):
+        raise click.UsageError("failed trials are shown as text or as json, by themselves")
+    if failed:
+        click.echo(_failed(directory, top, form))
+    else:
+        click.echo(_importances(directory, form) if importances else _best(directory, top, form), nl=form != "yaml")
 
 
 def _best(directory: Path, top: int, form: str | None) -> str:
@@ -58,6 +65,32 @@ def _best(directory: Path, top: int, form: str | None) -> str:
         return block
     table = best_text(trials, top)
     return table if form else f"{table}\nthe best trial's parameters, to paste into a runcard:\n\n{block}"
+
+
+def _failed(directory: Path, top: int, form: str | None) -> str:
+    """The failed trials, the last ones first, with their reasons and tracebacks."""
+    from hyperparton.trials.scan_folder import ScanFolder
+    from hyperparton.trials.trial import has_failed
+    from hyperparton.trials.tries_read import read_trials
+
+    path = ScanFolder.find(directory).tries
+    trials = read_trials(path, keep=lambda trial: trial if has_failed(trial) else None)
+    failed = [trial for trial in trials if trial is not None][::-1]
+    if form == "json":
+        return _json([
+            {
+                "trial": trial.number, "reason": trial.reason, "traceback": trial.traceback,
+                "parameters": trial.parameters,
+            }
+            for trial in failed[:top]
+        ])  # fmt: skip
+    more = f"; the last {top}" if len(failed) > top else ""
+    lines = [f"{len(failed)} of {len(trials)} trials failed{more}"]
+    for trial in failed[:top]:
+        lines.append(f"\ntrial {trial.number}: {trial.reason}")
+        if trial.traceback is not None:
+            lines.append(textwrap.indent(trial.traceback, "  "))
+    return "\n".join(lines)
 
 
 def _importances(directory: Path, form: str | None) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -53,12 +54,14 @@ class Display(contextlib.AbstractContextManager):
                 self.say(line)
         elif event["event"] == "scan_ended":
             self.say(f"the scan ends: {event['reason']}; it can be continued")
-        elif event["event"] in ("trial_progress", "fit_progress"):
+        elif event["event"] == "trial_progress":
             if "epochs" in event:
                 self.epochs(event)
         else:
             self._finished += 1
             self.say(self._line(event))
+            if self._verbose and event.get("traceback"):
+                self.say(textwrap.indent(event["traceback"], "  "))
             self._ended(event)
 
     def epochs(self, event: dict[str, Any]) -> None:

@@ -104,10 +104,11 @@ def report(
     from hyperparton.report.scans import read_scans
     from hyperparton.report.summary import summarise
     from hyperparton.report.write import write_report
+    from hyperparton.trials.store_url import shown_command
 
     summary = summarise(read_scans(directories, store), chosen_options(**chosen))
     folder = output if output is not None else _default_folder(directories)
-    command = shlex.join(["hyperparton", *sys.argv[1:]])
+    command = shlex.join(["hyperparton", *shown_command(sys.argv[1:])])
     extra = _fits(summary, fits, theory, t0pdfset) if fits else []
     target = write_report(summary, folder, command=command, now=time.time(), extra=extra)
     for finding in summary.findings:

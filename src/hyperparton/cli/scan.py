@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,14 @@ from hyperparton.cli.options import (
     theory_options,
 )
 from hyperparton.cli.progress import event_log, make_display, show_warnings
-from hyperparton.host import end_on_sigterm
+from hyperparton.errors import HyperpartonError, NodeError, PDFSetError, TheoryError, is_of_node
+from hyperparton.host import end_on_signals
 from hyperparton.runcard.card import N3FIT
 
 __all__ = ["scan"]
 
 #: events that are shown and not written into the log of events
-_SHOWN_ONLY = ("note", "fit_progress")
+_SHOWN_ONLY = ("note", "trial_progress")
 
 
 class _EngineOption(OptionOf):
@@ -144,7 +147,7 @@ def scan(
     **options: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
-    end_on_sigterm()
+    end_on_signals()
     # here: the options are known before numpy is loaded
     from hyperparton.host import seconds_since_start
     from hyperparton.scan.early_stop import EarlyStopping
@@ -159,7 +162,7 @@ def scan(
     early_stopping = taken_from(options, EarlyStopping)
     execution = Execution(limits=limits, early_stopping=early_stopping, **options)
     folder = output if output is not None else Path(runcard.stem)
-    with make_display(verbose) as display, event_log(log_json) as write:
+    with make_display(verbose) as display, event_log(log_json) as write, _faults_of_node():
         show_warnings(display, verbose)
 
         def progress(event: dict[str, Any]) -> None:
@@ -180,6 +183,17 @@ def scan(
             trainer=trainer,
         )
     _conclude(folder, best)
+
+
+@contextlib.contextmanager
+def _faults_of_node() -> Iterator[None]:
+    """A NodeError, which has an exit code of its own, for what another machine may have: theories, PDF sets, room."""
+    try:
+        yield
+    except HyperpartonError as fault:
+        if isinstance(fault, TheoryError | PDFSetError) or is_of_node(fault):
+            raise NodeError(str(fault)) from fault
+        raise
 
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:

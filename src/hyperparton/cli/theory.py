@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hyperparton.catalogue import Q2MIN, W2MIN
-from hyperparton.host import cores, end_on_sigterm
+from hyperparton.host import cores, end_on_signals
 
 __all__ = ["theory"]
 
@@ -76,7 +76,7 @@ def build_command(
 
     A build that was stopped continues when the same command is given again.  Needs the extra `theory`.
     """
-    end_on_sigterm()
+    end_on_signals()
     from hyperparton.theory.build import build
     from hyperparton.theory.card import read_card
     from hyperparton.theory.plan import KinematicLimits
@@ -131,7 +131,7 @@ def check_command(
     from hyperparton.theory.listing import theory_folders
     from hyperparton.theory.plan import expand_datasets
 
-    end_on_sigterm()
+    end_on_signals()
     wrong = False
     for path in theory_folders(folder):
         report = check_theory(path, expand_datasets(datasets) if datasets else None)

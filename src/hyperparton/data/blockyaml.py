@@ -60,8 +60,6 @@ def read_table(lines: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
         raise NotSimpleError(keys[0])
     if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.+\-/()]*", name) for name in names) or len(set(names)) < ncol:
         raise NotSimpleError(str(names))
-    if any("_" in pair[2] for pair in pairs):  # float() takes 1_0 for a number
-        raise NotSimpleError("not a number")
     try:
         values = [float(pair[2]) for pair in pairs]
     except ValueError as error:

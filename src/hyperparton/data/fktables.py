@@ -20,6 +20,7 @@ from pineappl.fk_table import FkTable  # pyright: ignore[reportMissingImports]: 
 from hyperparton.data.commondata import FKOperands
 from hyperparton.data.operations import find_operation
 from hyperparton.data.theory_folder import TheoryFolder
+from hyperparton.data.trial_reading import expect_readable
 from hyperparton.data.types import EVOLUTION_BASIS, FKTable, Observable
 from hyperparton.errors import DataError, TheoryError
 
@@ -44,6 +45,8 @@ def load_observable(
     Raises `TheoryError` for files that cannot be read, `DataError` for tables that do not fit the data.
     """
     operation = find_operation(name, operands.operation, len(operands.operands))
+    if theory.manifest is None:
+        expect_readable(map(theory.table, operands.names))
     tables = tuple(_operand(name, place, operands, theory, cfactors, kept) for place in range(operation.operands))
     ndata = max(len(table.values) for table in tables) if kept is None else len(kept)
     return Observable(name, operands.operation, tables, ndata, maxlambda)

@@ -25,6 +25,7 @@ from hyperparton.data.fktables import load_observable
 from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.predictions import predict
 from hyperparton.data.theory_folder import ENVIRONMENT, TheoryFolder, find_theory, missing_tables
+from hyperparton.data.trial_reading import expect_readable
 from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
 from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
@@ -268,6 +269,9 @@ def _expect_tables(
             "take these sets out of the runcard"
         )
         faults.add(("theory", "theoryid"), TheoryError(message))
+    elif theory.manifest is None:  # all tables at once, since a process is started for them
+        names = [table for _, _, metadata in wanted for table in operands_of(metadata).names]
+        faults.attempt(("theory", "theoryid"), lambda: expect_readable(map(theory.table, names)))
     return len(faults.errors) == before
 
 

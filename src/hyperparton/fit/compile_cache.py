@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import cache
@@ -11,31 +10,19 @@ from typing import Any
 
 import jax
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "compiled", "use_disk_cache"]
+from hyperparton.files import cache_folder
 
-CACHE_VARIABLE = "HYPERPARTON_CACHE"
+__all__ = ["compiled", "use_disk_cache"]
+
 #: compiled programs that are kept in memory
 _KEPT_PROGRAMS = 256
 _PROGRAMS: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
 
 
-def cache_folder() -> Path | None:
-    """Where compiled programs are kept between runs: $HYPERPARTON_CACHE, or the user's cache folder.
-
-    None, for no cache on disk, if that variable is `off`.
-    """
-    chosen = os.environ.get(CACHE_VARIABLE, "")
-    if chosen.lower() == "off":
-        return None
-    if chosen:
-        return Path(chosen) / "programs"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperparton" / "programs"
-
-
 @cache
 def use_disk_cache() -> Path | None:
     """Keep compiled programs on disk, unless the user has configured JAX's own cache; returns the folder."""
-    folder = cache_folder()
+    folder = cache_folder("programs")
     if folder is None or jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))

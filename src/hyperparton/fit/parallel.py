@@ -6,6 +6,7 @@ runs on one thread and the chunks run side by side.  On an accelerator all model
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -14,8 +15,9 @@ from typing import Any
 import jax
 
 from hyperparton import host
+from hyperparton.errors import NodeError, summary_of
 
-__all__ = ["chunk_size", "cores", "run_all", "threads", "trials_per_chunk"]
+__all__ = ["chunk_size", "cores", "run_all", "start", "threads", "trials_per_chunk"]
 
 #: most models of a chunk on one core: more of them leave the core's own cache
 _LARGEST_CHUNK = 5
@@ -23,6 +25,16 @@ _LARGEST_CHUNK = 5
 _LEAST_CHUNKS = 2
 #: most models of a chunk with several trials, on a CPU: larger ones gain nothing and leave free places when some stop
 _MOST_ROWS = 4
+
+
+def start() -> None:
+    """Start JAX; NodeError if it does not find the devices here that it is told to use."""
+    try:
+        jax.devices()
+    except Exception as fault:  # where a plugin is missing, it is an assertion of JAX that fails
+        asked = os.environ.get("JAX_PLATFORMS")
+        told = f" (JAX_PLATFORMS is {asked})" if asked else ""
+        raise NodeError(f"JAX does not start on this machine{told}: {summary_of(fault)}") from fault
 
 
 def cores() -> int:

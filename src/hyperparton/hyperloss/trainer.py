@@ -50,7 +50,11 @@ class ModelTrainer:
     def from_runcard(
         cls, card: Runcard, data: FitData, replicas: Sequence[int] = (1,), progress: ProgressCallback | None = None
     ) -> ModelTrainer:
-        """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold."""
+        """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold.
+
+        Raises NodeError if JAX does not start on this machine.
+        """
+        parallel.start()
         return cls(FitSetup(card, data, replicas), progress)
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperparton.report.losses import Loss, relative, unit_of
-from hyperparton.trials.trial import Trial
+from hyperparton.trials.trial import Trial, has_failed
 
 __all__ = [
     "ENOUGH",
@@ -125,7 +125,7 @@ def failures(trials: Sequence[Trial]) -> list[Failure]:
     """The causes of failure, the most frequent first; trials that were pruned did not fail."""
     by_cause: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
-        if trial.status == "fail" and not trial.pruned:
+        if has_failed(trial):
             by_cause[trial.cause or "unknown"].append(trial)
     causes = []
     for cause, members in by_cause.items():

@@ -56,6 +56,8 @@ class Section:
     panels: tuple[Panel, ...]
     reading: str = ""
     note: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    """texts that a reader unfolds, each with a title"""
 
 
 def sections(summary: Summary, now: float | None = None) -> list[Section]:
@@ -76,7 +78,13 @@ def sections(summary: Summary, now: float | None = None) -> list[Section]:
         ),
         Section("folds", "Losses by fold and replica", tuple(_folds(summary)), note="These trials have no folds."),
         Section("averages", "Running averages", tuple(_averages(summary)), note="No successful trial."),
-        Section("failures", "Failures", tuple(_failures(summary)), note="No trial failed."),
+        Section(
+            "failures",
+            "Failures",
+            tuple(_failures(summary)),
+            note="No trial failed.",
+            details=tuple(_tracebacks(summary)),
+        ),
         Section("workers", "Workers", tuple(_workers(summary, now)), note="The trials do not say when they ran."),
     ]
 
@@ -322,6 +330,14 @@ def _failures(summary: Summary) -> Iterator[Panel]:
             lambda: convergence.plot_failures(causes),
             listed=True,
         )
+
+
+def _tracebacks(summary: Summary) -> Iterator[tuple[str, str]]:
+    """For each cause the last calls of a trial before it failed."""
+    for failure in summary.failures:
+        told = next((trial for trial in failure.trials if trial.traceback), None)
+        if told is not None and told.traceback is not None:
+            yield f"{failure.cause}: the last calls of trial {told.name}", told.traceback
 
 
 def _workers(summary: Summary, now: float | None) -> Iterator[Panel]:

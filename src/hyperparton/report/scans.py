@@ -18,6 +18,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
+from hyperparton.trials.agreement import entries_in
 from hyperparton.trials.look import looked_at
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store_url import StoreURL
@@ -133,9 +134,17 @@ def _from_store(
             asked = f": --store {shlex.quote(joined)} reads it" if joined.isprintable() else ""
             notes.append(f"the scan joined a store elsewhere, which may be further than this folder{asked}")
         return None, {}
+    # before the store, which is ahead of it while the scan is at work
+    named = entries_in(folder.tries)
     try:
         with looked_at(url or "" if file is None else file) as store:
             known = {trial.number: trial for trial in store.trials()}
+            if named > len(known):
+                notes.append(
+                    f"{folder.tries.name} names {named} finished trials, the store has {len(known)}: they do not "
+                    "belong together, or one is damaged; shown is the former"
+                )
+                return None, store.metadata()
             for number in range(store.next_number()):
                 if number not in known:
                     known[number] = store.get(number)

@@ -57,19 +57,25 @@ def methodology(
     `learning_rate` and `clipnorm` are the optimizer's, `initial` that of positivity.
     """
     merged = {**space_vals, **{key: value for key, value in declared.items() if value is not None}}
-    initial = (space_vals.get("positivity") or {}).get("initial")
+    initial = _part(space_vals, "positivity").get("initial")
     for key, value in (("initial", initial), *override.items()):
         if value is None:
             continue
         if key in ("learning_rate", "clipnorm"):
-            merged["optimizer"] = {**merged["optimizer"], key: value}
+            merged["optimizer"] = {**_part(merged, "optimizer"), key: value}
         elif key == "initial":
-            merged["positivity"] = {**(merged.get("positivity") or {}), "initial": value}
+            merged["positivity"] = {**_part(merged, "positivity"), "initial": value}
         elif key == "optimizer" and isinstance(value, str):
-            merged["optimizer"] = {**merged["optimizer"], "optimizer_name": value}
+            merged["optimizer"] = {**_part(merged, "optimizer"), "optimizer_name": value}
         else:
             merged[key] = value
     return as_runcard(merged)
+
+
+def _part(parameters: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    """A section of a trial's parameters; empty where the trial has none, or one's own under this name."""
+    held = parameters.get(section)
+    return held if isinstance(held, Mapping) else {}
 
 
 def find_scan(name: str, folder: Path | None, others: Sequence[Path] = (_N3FIT_SCANS,)) -> Path:

@@ -6,14 +6,18 @@ end of the scan.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+import os
+import signal
+import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from hyperparton.errors import TrialPrunedError
+from hyperparton.errors import TrialPrunedError, summary_of, words_of
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.limits import TrialTimeoutError, alarm, failure_result
 from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
@@ -36,8 +40,8 @@ def evaluate_trial(
     """The trial's result in strict JSON data, with status fail and `failure` {type, message, traceback} if it failed.
 
     A trial that takes longer than `seconds` is interrupted as `alarm` can. With `checkpoints` the trainer reports to
-    them; the result holds its `curve`, and `pruned` if they stopped it. Only exceptions that end the process
-    (KeyboardInterrupt, SystemExit) pass.
+    them; the result holds its `curve`, and `pruned` if they stopped it. Whatever the trainer raises, SystemExit too,
+    makes the trial a failed one; what a handler of signals raises passes, unless it is an Exception.
     """
     return _with_curve(_evaluated(partial(adapted(trainer).run, params, checkpoints), seconds), checkpoints)
 
@@ -56,21 +60,22 @@ def evaluate_trials(
     trainer = adapted(trainer)
     reports = [None] * len(each) if checkpoints is None else list(checkpoints)
     if trainer.batches and len(each) > 1:
-        total = None if seconds is None else seconds * len(each)
+        total, handlers = None if seconds is None else seconds * len(each), _handlers()
+        late = TrialTimeoutError("the trials took longer together than they may one after the other")
         try:
-            with alarm(total, TrialTimeoutError("the trials took longer together than they may one after the other")):
+            with alarm(total, late), _undisturbed():
                 outcomes = list(zip(trainer.run_batch(each, reports), reports, strict=True))
             return [_with_curve(_evaluated(partial(_outcome, outcome)), report) for outcome, report in outcomes]
-        except Exception as fault:
-            text = f"{type(fault).__name__}: {fault}"
-            _LOG.warning("%d trials together: %s; they are run one after the other", len(each), text)
+        except BaseException as fault:
+            _let_pass(fault, handlers)
+            _LOG.warning("%d trials together: %s; they are run one after the other", len(each), summary_of(fault))
             reports = [None if report is None else report.anew() for report in reports]
     return [evaluate_trial(trainer, params, seconds, report) for params, report in zip(each, reports, strict=True)]
 
 
 def _outcome(outcome: Any) -> Any:
     """A trial's part of a batch, raised if it is an exception."""
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, BaseException):
         raise outcome
     return outcome
 
@@ -80,20 +85,79 @@ def _with_curve(result: dict[str, Any], checkpoints: Checkpoints | None) -> dict
 
 
 def _evaluated(call: Callable[[], Any], seconds: float | None = None) -> dict[str, Any]:
-    late = TrialTimeoutError(f"it took longer than {seconds} s")
+    late, handlers = TrialTimeoutError(f"it took longer than {seconds} s"), _handlers()
     try:
-        with alarm(seconds, late):
+        with alarm(seconds, late), _undisturbed():
             returned = call()
     except TrialPrunedError as pruned:
         returned = {**pruned.result, **pruned.record}
     except TrialTimeoutError as fault:
-        return failure_result("TrialTimeout", str(fault), _short_traceback(fault))
-    except Exception as fault:
-        return failure_result(type(fault).__name__, str(fault)[:_MESSAGE], _short_traceback(fault))
+        return _failure("TrialTimeout", fault, _short_traceback(fault))
+    except BaseException as fault:
+        _let_pass(fault, handlers)
+        return _failure(type(fault).__name__, fault, _short_traceback(fault))
     try:
         return _checked(returned)
-    except (TypeError, ValueError, RecursionError) as fault:
-        return failure_result("InvalidResult", str(fault)[:_MESSAGE])
+    except BaseException as fault:  # an object of the trainer's own raises what it likes when it is looked at
+        _let_pass(fault, handlers)
+        return _failure("InvalidResult", fault)
+
+
+def _failure(kind: str, fault: BaseException, trace: str | None = None) -> dict[str, Any]:
+    return failure_result(kind, words_of(fault)[:_MESSAGE], trace)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A trainer at work: afterwards the current folder is what it was, and a child that it has forked is over.
+
+    Such a child comes here too if the trainer does not end it; it must not go on with the scan.
+    """
+    process, ended, folder = os.getpid(), 0, _open_folder()
+    try:
+        yield
+    except BaseException as fault:
+        ended = _exit_code(fault)
+        raise
+    finally:
+        if os.getpid() != process:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+            os._exit(ended)
+        if folder is not None:
+            with contextlib.suppress(OSError):
+                os.fchdir(folder)
+            os.close(folder)
+
+
+def _open_folder() -> int | None:
+    try:
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # it was removed, or may not be read
+        return None
+
+
+def _exit_code(fault: BaseException) -> int:
+    """With what a program ends that raises this."""
+    code = fault.code if isinstance(fault, SystemExit) else 1
+    return 0 if code is None else code & 0xFF if isinstance(code, int) else 1
+
+
+def _handlers() -> list[Any]:
+    """What this process does with signals, as far as Python knows."""
+    return [handler for each in signal.valid_signals() if callable(handler := signal.getsignal(each))]
+
+
+def _let_pass(fault: BaseException, handlers: list[Any]) -> None:
+    """Raise what is no Exception if one of these handlers has raised it: it is meant for the scan, not for a trial."""
+    if isinstance(fault, Exception):
+        return
+    if isinstance(fault, KeyboardInterrupt) and signal.default_int_handler in handlers:
+        raise fault
+    codes = {getattr(handler, "__code__", None) for handler in handlers}
+    if any(frame.f_code in codes for frame, _ in traceback.walk_tb(fault.__traceback__)):
+        raise fault
 
 
 def _checked(returned: Any) -> dict[str, Any]:
@@ -121,6 +185,10 @@ def _fault_of_loss(status: str, returned: Any, loss: float | None) -> dict[str, 
     return failure_result(kind, f"the loss must be a finite number, given {value!r}"[:_MESSAGE])
 
 
-def _short_traceback(fault: Exception) -> str:
-    """The last calls before the fault, innermost last."""
-    return "".join(traceback.format_exception(fault, limit=-_FRAMES, chain=False)).rstrip()[-2 * _MESSAGE :]
+def _short_traceback(fault: BaseException) -> str | None:
+    """The last calls before the fault, innermost last; None where it cannot be told."""
+    try:
+        lines = traceback.format_exception(fault, limit=-_FRAMES, chain=False)
+    except BaseException:  # an exception of the trainer's own may raise when it is asked
+        return None
+    return "".join(lines).rstrip()[-2 * _MESSAGE :]

@@ -46,6 +46,7 @@ class Events:
             "status": trial.status, "loss": trial.loss, "reason": trial.reason, "seconds": seconds,
             "best": history.best.loss, "best_tid": history.best.number,
             **({"pruned": True} if trial.pruned else {}), "total": self._total,
+            **({"traceback": trial.traceback} if trial.traceback else {}),
         })  # fmt: skip
 
     def scan_ended(self, reason: str) -> None:

@@ -10,7 +10,9 @@ them with pickle, as it does with everything.
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent import futures
@@ -22,7 +24,7 @@ from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.evaluate import evaluate_trials
 from hyperparton.scan.events import Events
-from hyperparton.scan.limits import Deadline, Limits, alarm
+from hyperparton.scan.limits import Deadline, Limits, alarm, build_error
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, adapted
@@ -44,6 +46,9 @@ __all__ = [
 
 #: how long, in seconds, to wait for what runs before the next look for a trial that others left
 _LOOK = 0.5
+
+#: how often a process may die while the first trainer is built until this machine is said to be at fault
+_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,11 @@ class Executor(ABC):
 
     @abstractmethod
     def at_work(self, job: Job) -> contextlib.AbstractContextManager[None]:
-        """Run the trials of a scan in the body; what still runs at its end is ended."""
+        """Run the trials of a scan in the body; what still runs at its end is ended.
+
+        A trainer is built before the body is entered. Raises NodeError if that fails by this machine's fault, ScanError
+        if by another, and what the job's deadline raises.
+        """
 
     @property
     @abstractmethod
@@ -162,6 +171,10 @@ class InOtherProcess(_OneByOne):
     def at_work(self, job: Job) -> Iterator[None]:
         self._job = job
         with contextlib.closing(TrainerProcess(job.recipe_text(self._recipe))) as self._process:
+            for _ in range(_STARTS):
+                if "results" in (answer := self._process.ask([], watch=job.deadline.check)):
+                    break
+            _check_built(answer)
             yield
 
     def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
@@ -193,7 +206,24 @@ class Parallel(Executor):
     def at_work(self, job: Job) -> Iterator[None]:
         self._limits = (job.limits.trial_timeout, job.limits.worker_memory)
         with self._processes(job.recipe_text(self._recipe, self._threads)) as self._call:
+            self._build(job.deadline)
             yield
+
+    def _build(self, deadline: Deadline) -> None:
+        """Build a trainer for each slot, all at once."""
+        tries = dict.fromkeys((self._submit([]) for _ in range(self.slots)), 1)
+        while tries:
+            deadline.check()
+            done, _ = futures.wait(tries, _LOOK, futures.FIRST_COMPLETED)
+            for future in done:
+                answer, count = self._answer(future), tries.pop(future)
+                if "died" in answer and count < _STARTS:
+                    tries[self._submit([])] = count + 1
+                else:
+                    _check_built(answer)
+
+    def _submit(self, tasks: Sequence[Task]) -> futures.Future[Answer]:
+        return self._pool.submit(*self._call, [task.plain() for task in tasks], *self._limits)
 
     @contextlib.contextmanager
     def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
@@ -205,8 +235,7 @@ class Parallel(Executor):
             yield (processes.run,)
 
     def start(self, tasks: Sequence[Task]) -> None:
-        future = self._pool.submit(*self._call, [task.plain() for task in tasks], *self._limits)
-        self._started[future] = [task.trial for task in tasks]
+        self._started[self._submit(tasks)] = [task.trial for task in tasks]
 
     def answers(self) -> list[tuple[list[Trial], Answer]]:
         done, _ = futures.wait(self._started, _LOOK, futures.FIRST_COMPLETED)
@@ -232,11 +261,12 @@ class OnCluster(Parallel):
 
     @contextlib.contextmanager
     def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
+        scan = secrets.token_hex(8)
         try:
-            yield run_task, text
+            yield run_task, scan, text
         finally:
             with contextlib.suppress(Exception):  # workers that are gone have ended theirs
-                self._client.run(close_processes, text)
+                self._client.run(close_processes, scan, text)
 
     def _failed(self, fault: Exception) -> Answer:
         from distributed.scheduler import KilledWorker
@@ -246,6 +276,11 @@ class OnCluster(Parallel):
         if isinstance(fault, KilledWorker):
             return {"died": f"with its Dask worker {fault.last_worker.address if fault.last_worker else ''}"}
         return super()._failed(fault)
+
+
+def _check_built(answer: Answer) -> None:
+    if "results" not in answer:
+        raise build_error(answer)
 
 
 @contextlib.contextmanager
@@ -260,10 +295,15 @@ def remote_cluster(recipe: Recipe, address: str, workers: int | None = None) -> 
     """The Dask cluster whose scheduler listens at `address`; `workers` trials at once, by default one per thread."""
     from distributed import Client
 
+    client: Any = None
+    reason = ""
     try:
-        client: Any = Client(address, timeout=30)
+        client = Client(address, timeout=30)
     except (OSError, ValueError) as fault:
-        raise ScanError(f"no Dask scheduler at {address}: {fault}") from fault
+        reason = f"no Dask scheduler at {address}: {fault}"
+    if client is None:
+        gc.collect()  # half a client is left: were it collected while another is made, both would wait for ever
+        raise ScanError(reason)
     with client:
         slots = workers or sum(client.nthreads().values())
         if slots < 1:

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import math
+import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-from hyperparton.errors import ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.errors import NodeError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Trial
 
-__all__ = ["Crashes", "Deadline", "FailureCount", "Limits", "TrialTimeoutError", "alarm", "failure_result"]
+__all__ = [
+    "Crashes",
+    "Deadline",
+    "FailureCount",
+    "Limits",
+    "TrialTimeoutError",
+    "alarm",
+    "build_error",
+    "failure_result",
+]
 
 #: the next trial is taken to need this much more time than the longest so far
 _RESERVE = 1.1
 
 #: how often a trial may end the process that runs it before it counts as failed
 _DEATHS = 3
+
+#: the store keeps the deaths of a trial's process under this, its number and a word of its own
+_DEATH = "death of trial "
 
 #: how many processes in a row may die before they have a trainer
 _FALSE_STARTS = 10
@@ -105,10 +119,14 @@ class FailureCount:
 
 
 class Crashes:
-    """Processes that died while they ran trials: which trials run again, which alone, and which fail."""
+    """Processes that died while they ran trials: which trials run again, which alone, and which fail.
 
-    def __init__(self) -> None:
-        self._deaths: dict[int, int] = {}
+    How often each trial has ended its process is kept in the store, so that it counts for all jobs of the scan and
+    their later starts. Only deaths count that the scan saw: one that is killed itself, whole, counts nothing.
+    """
+
+    def __init__(self, store: TrialStore) -> None:
+        self._store = store
         self._false_starts = 0
         #: trials that ended a process together with others: each runs alone, so that it counts for itself
         self.alone: set[int] = set()
@@ -118,22 +136,28 @@ class Crashes:
         self._false_starts = 0
 
     def at_start(self, how: str) -> None:
-        """A process died before it had a trainer; ScanError if that happens too often in a row."""
+        """A process died before it had a trainer; NodeError if that happens too often in a row."""
         self._false_starts += 1
         if self._false_starts == _FALSE_STARTS:
-            raise ScanError(f"{_FALSE_STARTS} processes one after the other died before they had a trainer: {how}")
+            raise NodeError(f"{_FALSE_STARTS} processes one after the other died before they had a trainer: {how}")
 
-    def in_trials(self, numbers: Sequence[int]) -> None:
-        """A process died that ran these trials."""
+    def in_trials(self, numbers: Sequence[int], how: str) -> str | None:
+        """A process died that ran these trials; why its only one fails, if that happened too often, else None."""
         if len(numbers) > 1:
             self.alone.update(numbers)
-        else:
-            self._deaths[numbers[0]] = self._deaths.get(numbers[0], 0) + 1
-
-    def fault(self, number: int, how: str) -> str | None:
-        """Why the trial fails, if its process died too often, the last time `how`; None if it runs again."""
-        deaths = self._deaths.get(number, 0)
+            return None
+        of_trial = f"{_DEATH}{numbers[0]} "
+        # a key of its own for each: jobs that write at once count nothing twice and lose nothing
+        self._store.attach_first(of_trial + secrets.token_hex(8), how)
+        deaths = sum(key.startswith(of_trial) for key in self._store.metadata())
         return None if deaths < _DEATHS else f"the process that ran it died {deaths} times; the last time {how}"
+
+
+def build_error(answer: Mapping[str, Any]) -> ScanError:
+    """The error of a process that has no trainer, by its answer (see `TrainerProcess.ask`)."""
+    if "broken" not in answer:
+        return NodeError(f"the process for trials dies before it has a trainer: {answer['died']}")
+    return NodeError(str(answer["broken"])) if answer.get("node") else ScanError(str(answer["broken"]))
 
 
 def failure_result(kind: str, message: str, trace: str | None = None) -> dict[str, Any]:

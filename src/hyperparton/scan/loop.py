@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hyperparton.errors import HyperpartonError, ScanError, StoreError
+from hyperparton.errors import HyperpartonError, StoreError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events
 from hyperparton.scan.executors import Executor, Task
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Crashes, Deadline, FailureCount, failure_result
+from hyperparton.scan.limits import Crashes, Deadline, FailureCount, build_error, failure_result
 from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.trials.trial import Trial
@@ -54,7 +54,7 @@ class Loop:
         """Run trials until there is none left.
 
         Raises WalltimeError when the time is over, TooManyFailuresError when the limit on failures is reached, and
-        ScanError where no trainer can be built.
+        NodeError where no trainer can be built any more.
         """
         try:
             self._run()
@@ -99,19 +99,20 @@ class Loop:
 
         A trial whose process died runs again, and fails when that happened too often; several run again one by one.
         """
-        if "broken" in answer:
-            raise ScanError(str(answer["broken"]))
+        if "broken" in answer:  # it was built before, or another was: this machine has changed
+            raise build_error({**answer, "node": True})
         if "results" in answer:
             self.crashes.reset()
             for trial, result in zip(trials, answer["results"], strict=True):
                 self._finish(trial, result)
             return
+        fault = None
         if answer.get("starting"):
             self.crashes.at_start(answer["died"])
         else:
-            self.crashes.in_trials([trial.number for trial in trials])
+            fault = self.crashes.in_trials([trial.number for trial in trials], answer["died"])
         for trial in trials:
-            if (fault := self.crashes.fault(trial.number, answer["died"])) is not None:
+            if fault is not None:
                 self._finish(trial, failure_result("ProcessDied", fault))
             else:
                 _LOG.warning("trial %d: its process died: %s; it runs again", trial.number, answer["died"])

@@ -70,24 +70,27 @@ def run_scan(
 
     - `{"event": "trial_started", tid, total, params}`;
     - `{"event": "trial_finished", tid, total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for
-      a trial that was pruned; `done` is how many are finished, `best` the lowest loss so far, None while there is none;
+      a trial that was pruned and the `traceback` of one whose trainer raised; `done` is how many are finished, `best`
+      the lowest loss so far, None while there is none;
     - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one reports;
     - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
     - `{"event": "scan_ended", reason}` if early stopping ended the scan.
 
     Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded, no trainer can be
-    built), TooManyFailuresError and WalltimeError by the limits, SpaceError or EngineError (nothing to scan, unknown
-    engine).
+    built), its subclass NodeError (this machine cannot build the trainer: no trial is booked), TooManyFailuresError and
+    WalltimeError by the limits, SpaceError or EngineError (nothing to scan, unknown engine).
     """
     execution = execution or Execution()
     _check_request(trainer, scanner, trials, execution)
     settings = (settings or ScanSettings()).filled_in(scanner)
     _check_lag(settings.lag or execution.batch_trials, execution.batch_trials, "asked for")
     engine = _engine(settings, execution)
-    deadline = Deadline(execution.limits.walltime)
+    events, deadline = Events(progress, trials), Deadline(execution.limits.walltime)
+    job = Job(scanner, settings.rule is not None, execution.limits, deadline, events)
     _refuse_early(folder, execution, settings, scanner)
-    with _executor(trainer, execution) as executor, contextlib.ExitStack() as stack:
-        events = Events(progress, trials)
+    with _executor(trainer, execution) as executor, contextlib.ExitStack() as stack, contextlib.ExitStack() as at_work:
+        # before the store is opened, so that a machine that cannot build a trainer touches no scan
+        at_work.enter_context(executor.at_work(job))
         agree = partial(_agree, scanner=scanner, settings=settings, execution=execution, slots=executor.slots)
         store, (lag, earlier, notes) = _open_trials(folder, execution, deadline, agree)
         stack.enter_context(_closing(store))
@@ -96,15 +99,14 @@ def run_scan(
         history = History(store)
         suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier)
         leases = Leases(store, trials, execution.lease if store.shared else None)
-        early_stop = EarlyStop(execution.early_stopping, suggester, store, leases.owner)
-        crashes = Crashes()
+        early_stop, crashes = EarlyStop(execution.early_stopping, suggester, store, leases.owner), Crashes(store)
         queue = TrialQueue(
             scanner, store, trials, execution.batch_trials, leases, suggester, early_stop, deadline, crashes, events
         )
         thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
         failures = FailureCount(execution.limits.max_consecutive_failures)
         loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
-        with leases, executor.at_work(Job(scanner, settings.rule is not None, execution.limits, deadline, events)):
+        with leases, at_work:  # what runs is ended, then released
             loop.run()
         if queue.stop_reason is not None:
             events.scan_ended(queue.stop_reason)

@@ -6,14 +6,19 @@ scan asks for abilities here and nowhere else.
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
-from hyperparton.errors import ScanError
+from hyperparton.errors import NodeError, ScanError, is_of_node, summary_of
 from hyperparton.scan.checkpoints import Checkpoints
 
 __all__ = [
@@ -24,6 +29,8 @@ __all__ = [
     "Trainer",
     "adapted",
     "load_trainer",
+    "search_in",
+    "with_place",
 ]
 
 
@@ -125,37 +132,71 @@ def adapted(trainer: Trainer | AdaptedTrainer) -> AdaptedTrainer:
     return AdaptedTrainer(trainer)
 
 
+def search_in(*folders: str) -> None:
+    """Find modules in these folders too: before those that are installed, but not before Python's own.
+
+    Libraries import Python's modules when they need them, and a scan's folder may hold a `queue.py`.
+    """
+    own = sysconfig.get_path("stdlib")
+    places = [number for number, path in enumerate(sys.path, 1) if path in (own, os.path.join(own, "lib-dynload"))]
+    place = places[-1] if places else 0
+    sys.path[place:place] = [folder for folder in folders if folder not in sys.path]
+
+
+def _imported(name: str, folder: Path | None) -> ModuleType:
+    """The module of that name: the one in `folder` where there is one, whatever else has the name."""
+    if folder is not None:
+        search_in(str(folder))
+        first = name.partition(".")[0]
+        spec = None if first in sys.modules else PathFinder.find_spec(first, [str(folder)])
+        if spec is not None and spec.loader is not None:
+            sys.modules[first] = module_from_spec(spec)
+            try:
+                spec.loader.exec_module(sys.modules[first])
+            except BaseException:
+                del sys.modules[first]
+                raise
+    return import_module(name)
+
+
 def load_trainer(name: str, content: Mapping[str, Any], folder: Path | None = None) -> Trainer:
     """The trainer of the user's own that a card names as `trainer: module:factory`, made of the card's `content`.
 
     The factory is called with the content, a dictionary, and returns an object with the two methods of `Trainer`.
-    Modules in `folder`, the card's own, go before installed ones. Raises ScanError naming what is not there, what the
-    factory raised and where, or which method its result lacks.
+    Modules in `folder`, the card's own, go before installed ones, the trainer's before Python's too. Raises ScanError
+    naming what is not there, what the factory raised and where, or which method its result lacks; NodeError if the
+    machine is at fault.
     """
     module_name, _, factory_name = name.partition(":")
-    if folder is not None and str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
     try:
-        module = import_module(module_name)
+        module = _imported(module_name, folder)
     except ImportError as fault:
         beside = f" (looked in {folder} first)" if folder is not None else ""
         raise ScanError(f"trainer {name}: {fault}{beside}") from fault
-    except Exception as fault:
-        raise ScanError(f"trainer {name}: importing {module_name} raised {_with_place(fault)}") from fault
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:  # a module may call sys.exit, a library in another language panic
+        raise _whose(fault)(f"trainer {name}: importing {module_name} raised {with_place(fault)}") from fault
     factory = getattr(module, factory_name, None)
     if not callable(factory):
         raise ScanError(f"trainer {name}: {module_name} has no function {factory_name!r}")
     try:
         trainer: Any = factory(dict(content))
-    except Exception as fault:
-        raise ScanError(f"trainer {name}: {factory_name} raised {_with_place(fault)}") from fault
+    except (NodeError, KeyboardInterrupt):
+        raise
+    except BaseException as fault:
+        raise _whose(fault)(f"trainer {name}: {factory_name} raised {with_place(fault)}") from fault
     if (method := _missing_method(trainer)) is not None:
         raise ScanError(f"trainer {name}: {factory_name} returned a {type(trainer).__name__} without {method}")
     return trainer
 
 
-def _with_place(fault: Exception) -> str:
+def _whose(fault: BaseException) -> type[ScanError]:
+    return NodeError if is_of_node(fault) else ScanError
+
+
+def with_place(fault: BaseException) -> str:
     """The exception with its place."""
     frames = traceback.extract_tb(fault.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(fault).__name__}: {fault}{place}"
+    return f"{summary_of(fault)}{place}"

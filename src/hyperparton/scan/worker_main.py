@@ -1,81 +1,98 @@
-"""The process that runs trials for another: `python -m hyperparton.scan.worker_main`, started by `TrainerProcess`.
+"""The process that runs trials for another: `serve`, which `worker_keeper` calls in a process of its own.
 
-It speaks lines of JSON. First it reads a recipe and answers `{"ready": true}` or `{"broken": why}`; then each line
-`{"trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"results": [...]}`, with `{"progress": ...}` lines
-before it where the trainer reports any.
-It ends when its input does, in the middle of a trial too: no worker outlives the one who started it.
+It speaks lines of JSON over a descriptor that nothing it starts inherits. First it reads a recipe and answers
+`{"ready": true}` or `{"broken": why, "node": whether it is the machine's fault}`; then each line
+`{"ask": n, "trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"ask": n, "results": [...]}`, with
+`{"progress": ...}` lines before it where the trainer reports any. It ends when nobody speaks to it any more.
+
+What a trainer starts finds a system as in any program: nothing on standard input, signals as they are by default.
 """
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import fcntl
 import json
 import os
-import queue
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pkgutil import resolve_name
-from typing import IO, Any
+from types import FrameType
+from typing import Any, TextIO
 
-from hyperparton.errors import HyperpartonError
+from hyperparton import host
+from hyperparton.errors import HyperpartonError, NodeError, RuncardError, ScanError, SpaceError
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.evaluate import evaluate_trials
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.trainer import AdaptedTrainer, adapted
+from hyperparton.scan.trainer import AdaptedTrainer, adapted, search_in, with_place
 from hyperparton.space.tree import evaluate, fingerprint
 from hyperparton.trials.strict_json import encode, strict
 
-__all__ = ["main"]
+__all__ = ["serve"]
 
 #: the least time between two lines of progress, in seconds
-_EVERY = 1.0
+_EVERY = 0.25
+
+#: whoever started it gets these signals, as all processes of a job do, and ends it by hanging up
+_LEFT_TO_THE_SCAN = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
-def main() -> None:
-    """The process."""
-    # whoever started it gets these signals and ends it by closing its input
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a trainer prints is no answer
-    lines: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_listen, args=(sys.stdin, lines), daemon=True).start()
-    recipe = json.loads(lines.get())
+def serve(descriptor: int) -> None:
+    """The process; `descriptor` is where it is spoken to."""
+    host.die_before_others()
+    channel, streams = _Channel(descriptor), _Streams()
+    for each in _LEFT_TO_THE_SCAN:
+        signal.signal(each, _not_mine)  # a handler, as a program would inherit that it is ignored
+    os.register_at_fork(after_in_child=lambda: _as_any_child(descriptor))
+    requests = channel.requests()
+    recipe = next(requests)
     try:
         trainer, scanner = _build(recipe)
-    except HyperpartonError as fault:
-        _say(answers, {"broken": str(fault)})
+    except BaseException as fault:  # a library that panics, a trainer's module that calls sys.exit
+        channel.say({"broken": _words(fault), "node": _is_of_node(fault)})
         return
-    except Exception as fault:
-        _say(answers, {"broken": f"{type(fault).__name__}: {fault}"})
-        raise
-    _say(answers, {"ready": True})
-    trainer.report_progress_to(_progress_to(answers))
-    while True:
-        tasks = json.loads(lines.get())["trials"]
+    trainer.report_progress_to(_progress_to(channel))
+    streams.restore()
+    channel.say({"ready": True})
+    for request in requests:
+        tasks = request["trials"]
         each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
         checkpoints = [_checkpoints(task["pruning"]) for task in tasks]
-        _say(answers, {"results": evaluate_trials(trainer, each, checkpoints=checkpoints)})
+        results = evaluate_trials(trainer, each, checkpoints=checkpoints)
+        streams.restore()
+        channel.say({"ask": request["ask"], "results": results})
+
+
+def _not_mine(number: int, frame: FrameType | None) -> None:
+    return None
+
+
+def _as_any_child(descriptor: int) -> None:
+    """What a trainer forks has signals as any process, and cannot answer for this one."""
+    for each, usual in _LEFT_TO_THE_SCAN.items():
+        if signal.getsignal(each) is _not_mine:
+            signal.signal(each, usual)
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def _checkpoints(pruning: list[Any] | None) -> Checkpoints | None:
     return None if pruning is None else Checkpoints([Threshold.from_list(data) for data in pruning])
 
 
-def _listen(source: IO[str], lines: queue.Queue[str]) -> None:
-    for line in source:
-        lines.put(line)
-    os._exit(0)
-
-
 def _build(recipe: dict[str, Any]) -> tuple[AdaptedTrainer, HyperScanner]:
-    sys.path[:0] = [folder for folder in recipe["folders"] if folder not in sys.path]
+    search_in(*recipe["folders"])
+    # what the one who started it finds is found, but goes before nothing that is found without it
+    sys.path += [folder for folder in recipe["search"] if folder not in sys.path]
     trainer, scanner = resolve_name(recipe["builder"])(**recipe["arguments"])
     if recipe.get("space") not in (None, fingerprint(scanner.as_dict())):
-        raise HyperpartonError(
+        raise NodeError(
             "the space that this process builds is not that of the scan: is another version of hyperparton here?"
         )
     complete = adapted(trainer)
@@ -83,7 +100,16 @@ def _build(recipe: dict[str, Any]) -> tuple[AdaptedTrainer, HyperScanner]:
     return complete, scanner
 
 
-def _progress_to(answers: IO[str]) -> Callable[[dict[str, Any]], None]:
+def _words(fault: BaseException) -> str:
+    return str(fault) if isinstance(fault, HyperpartonError) else with_place(fault)
+
+
+def _is_of_node(fault: BaseException) -> bool:
+    """Whether a trainer that cannot be built could be elsewhere: not if the card or the trainer is at fault."""
+    return isinstance(fault, NodeError) or not isinstance(fault, ScanError | RuncardError | SpaceError)
+
+
+def _progress_to(channel: _Channel) -> Callable[[dict[str, Any]], None]:
     """A function that passes on the progress of a trainer, now and then."""
     last = 0.0
 
@@ -91,18 +117,52 @@ def _progress_to(answers: IO[str]) -> Callable[[dict[str, Any]], None]:
         nonlocal last
         if time.monotonic() - last >= _EVERY:
             last = time.monotonic()
-            _say(answers, {"progress": strict(event, "progress")})
+            channel.say({"progress": strict(event, "progress")})
 
     return progress
 
 
-def _say(answers: IO[str], message: dict[str, Any]) -> None:
-    try:
-        answers.write(encode(message) + "\n")
-        answers.flush()
-    except BrokenPipeError:
+class _Channel:
+    """Lines of JSON over a descriptor. Whoever hangs up at its other end ends this process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._process = os.getpid()
+        self._speaking = threading.Lock()
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """What is asked, one after the other."""
+        for line in os.fdopen(self._descriptor, "rb", closefd=False):
+            yield json.loads(line)
         os._exit(0)
 
+    def say(self, message: dict[str, Any]) -> None:
+        """Answer; only this process does, and no child that a trainer forks."""
+        if os.getpid() != self._process:
+            return
+        line = memoryview(f"{encode(message)}\n".encode())
+        try:
+            with self._speaking:
+                while line:
+                    line = line[os.write(self._descriptor, line) :]
+        except OSError:
+            os._exit(0)
 
-if __name__ == "__main__":
-    main()
+
+class _Streams:
+    """The standard streams. What a trainer prints goes to standard error, as lines; its answer is what it returns."""
+
+    def __init__(self) -> None:
+        self._kept = [fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3) for stream in range(3)]
+        faulthandler.enable(self._kept[2])
+        for stream in (sys.stdout, sys.stderr):
+            _by_lines(stream)
+
+    def restore(self) -> None:
+        """Open again what a trainer has closed or led elsewhere, so that the next one does not notice."""
+        for stream, kept in enumerate(self._kept):
+            os.dup2(kept, stream)
+
+
+def _by_lines(stream: TextIO) -> None:
+    stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -70,7 +71,7 @@ def build(
     `DataError` for data sets that are unknown or have no kinematics.
     """
     request = BuildRequest(
-        read_card(card), expand_datasets(datasets), Path(output).expanduser(), limits or KinematicLimits()
+        read_card(card), expand_datasets(datasets), Path(os.path.expanduser(output)), limits or KinematicLimits()
     )
     if not request.datasets:
         raise TheoryError("no data sets: name some, or all, dis, positivity, integrability")

@@ -6,8 +6,8 @@ truncated evolution, central scales, no QED.  Any other card is refused, with al
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from hyperparton.data.theory_folder import read_theory_card
 from hyperparton.errors import TheoryError, nearest
 
 __all__ = ["TheoryCard", "read_card"]
+
+#: every number of a card is below
+_LARGEST = 1e300
 
 #: scheme -> (order of evolution and light quarks, order of the massive terms), in powers of the strong coupling
 _SCHEMES = {"FONLL-A": (1, 1), "FONLL-B": (1, 2), "FONLL-C": (2, 2)}
@@ -120,14 +123,14 @@ def read_card(card: str | int | Path) -> TheoryCard:
 
 
 def _find(card: str) -> Path:
-    path = Path(card).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(card))
+    if os.path.isfile(path):
         return path
     number = card.replace("_", "")
     if not number.isdecimal():
         raise TheoryError(f"there is no theory card {card!r}: give a YAML file or the number of one in nnpdf-data")
     known = THEORY_CARDS / f"{number}.yaml"
-    if not known.is_file():
+    if not os.path.isfile(known):
         numbers = [each.stem for each in THEORY_CARDS.glob("*.yaml")]
         raise TheoryError(f"nnpdf-data has no theory card {number}{nearest(number, numbers)}")
     return known
@@ -149,7 +152,7 @@ def _wrong_numbers(raw: dict[str, Any]) -> list[str]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _unsupported(raw: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,7 +46,7 @@ def list_theories(folders: Sequence[str | Path] = ()) -> list[ListedTheory]:
     """
     theories: list[ListedTheory] = []
     for folder in folders:
-        here = _theories_in(Path(folder).expanduser(), str(folder))
+        here = _theories_in(Path(os.path.expanduser(folder)), str(folder))
         if not here:
             raise TheoryError(_NONE.format(folder))
         theories += here
@@ -56,16 +57,16 @@ def list_theories(folders: Sequence[str | Path] = ()) -> list[ListedTheory]:
 
 def theory_folders(folder: str | Path) -> list[Path]:
     """The theory folders at that place: itself, or those that it holds.  Raises `TheoryError` if there are none."""
-    folders = _folders_in(Path(folder).expanduser())
+    folders = _folders_in(Path(os.path.expanduser(folder)))
     if not folders:
         raise TheoryError(_NONE.format(folder))
     return folders
 
 
 def _folders_in(path: Path) -> list[Path]:
-    if (path / "fastkernel").is_dir():
+    if os.path.isdir(path / "fastkernel"):
         return [path]
-    return sorted(each.parent for each in path.glob("theory_*/fastkernel"))
+    return sorted(each.parent for each in path.glob("theory_*/fastkernel")) if os.path.isdir(path) else []
 
 
 def _theories_in(path: Path, origin: str) -> list[ListedTheory]:

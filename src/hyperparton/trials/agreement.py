@@ -17,7 +17,7 @@ from hyperparton.errors import StoreError
 from hyperparton.files import checksum
 from hyperparton.trials.result import STATUSES
 
-__all__ = ["Count", "refuse_losses"]
+__all__ = ["Count", "entries_in", "refuse_losses"]
 
 #: what `tries.json` is when hyperparton wrote it: one trial a line
 _HEAD, _TAIL, _COMMA = b"[\n", b"]\n", b",\n"
@@ -79,6 +79,11 @@ def refuse_losses(path: Path, store: str, lines: Iterable[tuple[int, bytes]]) ->
                 "with what the store has, or start in a new folder with the trials of the file (scan --from)"
             )
         number, line = next(there, (None, b""))
+
+
+def entries_in(path: Path) -> int:
+    """How many entries a `tries.json` has, as far as it can be read; it is only counted."""
+    return sum(1 for _ in _entries(path))
 
 
 def _entries(path: Path) -> Iterator[bytes]:

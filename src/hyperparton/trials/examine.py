@@ -72,7 +72,7 @@ def examine(path: Path, name: str) -> Count:
             return _examine_trials(connection, texts, name)
     except sqlite3.Error as fault:
         raise StoreError(f"{name}: the trial store failed: {fault}") from fault
-    except (IndexError, TypeError) as fault:  # a column is missing, or holds what it cannot
+    except (IndexError, TypeError, ValueError) as fault:  # a column is missing, or a name or text is none
         raise _damaged(name, str(fault)) from fault
 
 

@@ -8,6 +8,8 @@ store is examined, and must hold what `tries.json` and the count know of. A scan
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,6 +49,7 @@ class FileTrials(ExportedTrials):
             if self._made:
                 _make_store(self._folder, Count.of(self._lock.found_notes))
             self._count, lines = _examine(self._folder, Count.of(self._lock.found_notes))
+            _refuse_read_only(self._folder.replica, self._folder.store)
             store = SqlStore(self._folder.store, create=False, examined=True)
             undone.callback(store.close)
             store.release_all()
@@ -145,6 +148,13 @@ def _refuse_another_count(folder: ScanFolder, count: Count, held: Count) -> None
             f"damaged. Put back what belongs together; or remove {lock.name} to go on with what the store has, or "
             "start in a new folder with the trials of this one (scan --from)"
         )
+
+
+def _refuse_read_only(*paths: Path) -> None:
+    """SQLite would leave its logs beside a store that it may not write to."""
+    for path in paths:
+        if not os.access(path, os.W_OK):
+            raise StoreError(f"{path}: cannot be written: {os.strerror(errno.EACCES)}")
 
 
 def _refuse_to_start_over(folder: ScanFolder, count: Count | None) -> None:

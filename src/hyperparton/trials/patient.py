@@ -44,8 +44,8 @@ class PatientStore(TrialStore):
     """All that `store` does; its server is waited for up to `seconds`, with a line when that begins and ends.
 
     `kept` holds the results that cannot be delivered. `check` is called now and then by one that waits, and may raise.
-    After the limit StoreAwayError is raised, and nothing is waited for any more. A heartbeat and a release are not
-    waited for: a lease that cannot be renewed ends.
+    After the limit StoreAwayError is raised, and nothing is waited for any more. A heartbeat does not wait: the next
+    one may come in time.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class PatientStore(TrialStore):
         return self._ask(lambda: self._store.heartbeat(number, owner, seconds=seconds), wait=False)
 
     def release(self, number: int, owner: str) -> bool:
-        return self._ask(lambda: self._store.release(number, owner), wait=False)
+        return self._ask(lambda: self._store.release(number, owner))
 
     def complete(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
         return self._deliver(self._store.complete, number, owner, result)

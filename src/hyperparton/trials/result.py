@@ -10,10 +10,16 @@ __all__ = ["STATUSES", "failure_type", "is_number", "number_of"]
 
 STATUSES = ("ok", "fail")
 
+#: characters of the name of a failure at most
+_NAME = 200
+
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number; truth values are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def number_of(value: Any) -> float | None:
@@ -24,4 +30,8 @@ def number_of(value: Any) -> float | None:
 def failure_type(result: Mapping[str, Any]) -> str | None:
     """The type of the failure where the trainer gave no usable result: an exception's name, NaNLoss, ..."""
     failure = result.get("failure")
-    return str(failure["type"]) if isinstance(failure, Mapping) and failure.get("type") else None
+    if not isinstance(failure, Mapping) or not failure.get("type"):
+        return None
+    # a trainer may say it, and a database keeps it as text of so many characters
+    name = str(failure["type"]).encode(errors="backslashreplace").decode()
+    return name.replace("\0", "\\0")[:_NAME]

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from hyperparton.errors import StoreError
 from hyperparton.trials.sqlite_file import sqlite_path
 
-__all__ = ["PASSWORD_VARIABLE", "StoreURL"]
+__all__ = ["PASSWORD_VARIABLE", "StoreURL", "shown_command"]
 
 #: the variable that holds the password of a URL without one
 PASSWORD_VARIABLE = "HYPERPARTON_STORE_PASSWORD"
@@ -71,6 +71,15 @@ class StoreURL:
             given = f"{start}://…" if between and re.fullmatch(r"[\w+.-]*", start) else "something else"
             raise StoreError(f"a store is sqlite:///FILE, postgresql://… or mongodb://…, given {given}")
         return cls(scheme, file=sqlite_path(text)) if scheme == "sqlite" else _server(scheme, rest)
+
+    @classmethod
+    def of_argument(cls, argument: str) -> tuple[str, StoreURL] | None:
+        """What stands before a server's URL in an argument of a command, `--store=` or nothing, and the URL.
+
+        None if it holds none. Raises StoreError as `parse` does.
+        """
+        match = re.fullmatch(r"(--[\w-]+=)?((?:postgres|mongodb)[\w+]*://.*)", argument, re.DOTALL)
+        return None if match is None else (match[1] or "", cls.parse(match[2]))
 
     @property
     def name(self) -> str:
@@ -133,6 +142,12 @@ class StoreURL:
             yield from (secret, escaped, quote(secret), quote(secret, safe=""), repr(secret)[1:-1])
             # MongoDB's properties are several in one option
             yield from (part.partition(":")[2] for part in secret.split(",") if part.partition(":")[2])
+
+
+def shown_command(arguments: Iterable[str]) -> list[str]:
+    """The arguments of a command that ran, as they may be shown: URLs of stores without their secrets."""
+    found = [(argument, StoreURL.of_argument(argument)) for argument in arguments]
+    return [argument if parts is None else parts[0] + parts[1].name for argument, parts in found]
 
 
 def _server(scheme: str, rest: str) -> StoreURL:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["encode", "strict"]
+
+#: levels of lists and dictionaries at most, and characters of a place that is deeper
+_DEEPEST, _PLACE = 100, 60
 
 
 def encode(document: Any) -> str:
@@ -23,37 +27,44 @@ def encode(document: Any) -> str:
 def strict(value: Any, path: str = "result") -> Any:
     """`value` as strict JSON data: arrays as lists, NaN and infinity as None, tuples as lists, keys as text.
 
-    Raises TypeError naming the place of anything else.
+    Raises TypeError naming the place of anything else, and ValueError for an integer that no float comes near (JSON has
+    it, but few programs read it) and for what is nested so deep that it may hold itself.
     """
     try:
-        return _strict(value)
-    except TypeError:
-        return _named_strict(value, path)
+        return _strict(value, _DEEPEST)
+    except (TypeError, ValueError):
+        return _named_strict(value, path, _DEEPEST)
 
 
-def _strict(value: Any) -> Any:
+def _strict(value: Any, deep: int) -> Any:
     """As `strict`, without the places: these are only needed for a fault, and results hold thousands of numbers."""
     kind = type(value)
     if kind is float:
         return value if math.isfinite(value) else None
-    if kind is list:
-        return [_strict(entry) for entry in value]
-    if kind is dict:
-        return {key if type(key) is str else str(key): _strict(entry) for key, entry in value.items()}
-    return _named_strict(value, "")
+    if kind is list and deep:
+        return [_strict(entry, deep - 1) for entry in value]
+    if kind is dict and deep:
+        return {key if type(key) is str else str(key): _strict(entry, deep - 1) for key, entry in value.items()}
+    if deep and callable(tolist := getattr(value, "tolist", None)):
+        return _strict(tolist(), deep - 1)
+    return _named_strict(value, "", deep)
 
 
-def _named_strict(value: Any, path: str) -> Any:
+def _named_strict(value: Any, path: str, deep: int) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
+        if abs(value) > sys.float_info.max:
+            raise ValueError(f"{path} is an integer larger than a float can be")
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
+    if not deep:
+        raise ValueError(f"{path[:_PLACE]}... is nested deeper than {_DEEPEST} levels: does it hold itself?")
     if isinstance(value, Mapping):
-        return {str(key): _named_strict(entry, f"{path}[{key!r}]") for key, entry in value.items()}
+        return {str(key): _named_strict(entry, f"{path}[{key!r}]", deep - 1) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_named_strict(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
+        return [_named_strict(entry, f"{path}[{i}]", deep - 1) for i, entry in enumerate(value)]
     if callable(getattr(value, "tolist", None)):
-        return _named_strict(value.tolist(), path)
+        return _named_strict(value.tolist(), path, deep - 1)
     raise TypeError(f"{path} is of type {type(value).__name__}, which JSON cannot hold")

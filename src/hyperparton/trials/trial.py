@@ -10,7 +10,7 @@ from typing import Any
 from hyperparton.trials.parameters import as_runcard, derived_values, stated_values
 from hyperparton.trials.result import failure_type, number_of
 
-__all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "ranked"]
+__all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "has_failed", "ranked"]
 
 #: states of a trial, hyperopt's numbers: released and waiting, leased by a worker, finished
 NEW, RUNNING, DONE = 0, 1, 2
@@ -133,6 +133,12 @@ class Trial:
         return self._why_failed[1] if self.status == "fail" else None
 
     @property
+    def traceback(self) -> str | None:
+        """The last calls of the trainer before it raised."""
+        told = self._part("failure").get("traceback")
+        return told if isinstance(told, str) and told else None
+
+    @property
     def _why_failed(self) -> tuple[str, str]:
         """The cause and the reason of a failure."""
         failure, reason = self._said.get("failure"), self._said.get("reason")
@@ -149,7 +155,10 @@ class Trial:
     def learning_curve(self) -> list[tuple[int, float | None]]:
         """(epoch, loss) at each checkpoint that it reported."""
         epochs, losses = self._part("curve").get("epochs"), self._part("curve").get("loss")
-        return list(zip(epochs, losses, strict=False)) if isinstance(epochs, list) and isinstance(losses, list) else []
+        if not isinstance(epochs, list) or not isinstance(losses, list):
+            return []
+        pairs = zip(epochs, losses, strict=False)
+        return [(epoch, number_of(loss)) for epoch, loss in pairs if isinstance(epoch, int) and epoch >= 0]
 
     @cached_property
     def fold_losses(self) -> Mapping[str, Sequence[float | None]]:
@@ -233,6 +242,11 @@ class Trial:
 
 def _numbers(values: Sequence[Any]) -> list[float | None]:
     return [number_of(value) for value in values]
+
+
+def has_failed(trial: Trial) -> bool:
+    """Whether it failed by itself; one that was pruned did not."""
+    return trial.status == "fail" and not trial.pruned
 
 
 def ranked(trials: Iterable[Trial], loss: Callable[[Trial], float | None] | None = None) -> list[tuple[Trial, float]]:

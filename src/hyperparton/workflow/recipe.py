@@ -1,14 +1,13 @@
-"""The trainer of a runcard: made in this process, or by a recipe in another one.
+"""The trainer of a runcard: a recipe makes it in another process.
 
 A recipe holds the card's text and a few names, never objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import parse_runcard
@@ -16,9 +15,6 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, load_trainer
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.workflow.cards import scanner_of
-
-if TYPE_CHECKING:  # a trainer of the user's own needs no data of PDF fits
-    from hyperparton.data.types import FitData
 
 __all__ = ["TrainerRequest", "build"]
 
@@ -49,23 +45,15 @@ class TrainerRequest:
         }
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
-    def load_data(self) -> FitData | None:
-        """The data of PDF fits, with their theory; None for a card with a trainer of its own."""
-        if not isinstance(self.card, Runcard):
-            return None
-        from hyperparton.data.load import load_fit_data
-
-        return load_fit_data(self.card, self.theory, self.t0pdfset)
-
-    def trainer(self, data: FitData | None = None, progress: Callable[[dict[str, Any]], None] | None = None) -> Trainer:
-        """The trainer, made here. PDF fits use `data`, that of `load_data` by default, and report to `progress`."""
+    def trainer(self) -> Trainer:
+        """The trainer, made here."""
         card = self.card
         if isinstance(card, Runcard):
+            from hyperparton.data.load import load_fit_data
             from hyperparton.hyperloss.trainer import ModelTrainer
 
-            data = self.load_data() if data is None else data
-            assert data is not None
-            return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), progress)
+            data = load_fit_data(card, self.theory, self.t0pdfset)
+            return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1))
         from hyperparton.interop.n3fit_isolation import as_trainer
 
         if card.trainer != N3FIT:

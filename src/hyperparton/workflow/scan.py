@@ -13,8 +13,6 @@ from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
 from hyperparton.scan.settings import Execution, ScanSettings
-from hyperparton.scan.trainer import Trainer
-from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import readable
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.workflow.cards import check_card, data_summary, notices, output_folder
@@ -48,14 +46,13 @@ def scan_runcard(
     """Run the scan that a runcard describes up to `trials` trials in total; return the best trial's full parameters.
 
     `runcard` is a path, or a card that was read. `output` is the scan's folder, by default the card's stem in the
-    current one; a scan that is there is continued. `replicas` are fitted at once in each fold. `theory` is a folder of
-    FK tables and `t0pdfset` the PDF set of the t0 covariance matrix, in the place of the card's; `trainer="n3fit"`
-    takes n3fit's fits. A scan is continued with the same card, replicas and data only; they are kept beside
-    `settings.metadata`. The walltime counts from this call.
+    current one; a scan that is there is continued. The trials run in a process beside this one, or as `execution` says.
+    `replicas` are fitted at once in each fold. `theory` is a folder of FK tables and `t0pdfset` the PDF set of the t0
+    covariance matrix, in the place of the card's; `trainer="n3fit"` takes n3fit's fits. A scan is continued with the
+    same card, replicas and data only; they are kept beside `settings.metadata`. The walltime counts from this call.
 
-    `progress` is called with the events of `run_scan`. Before them come `{"event": "note", text}`, lines for the
-    reader; fits in this process report `{"event": "fit_progress", epoch, epochs, running}`, `running` being how many
-    models still run.
+    `progress` is called with the events of `run_scan`; fits of PDFs report `epoch`, `epochs` and `running`, how many
+    models still run. Before them come `{"event": "note", text}`, lines for the reader.
 
     Raises RuncardError with all faults of the card, DataError, TheoryError or PDFSetError for data that cannot be read,
     and what `run_scan` raises.
@@ -70,10 +67,7 @@ def scan_runcard(
         report({"event": "note", "text": line})
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
-    limits = execution.limits
-    at_once = execution.workers is not None or execution.scheduler is not None
-    apart = at_once or limits.trial_timeout is not None or limits.worker_memory is not None
-    made, identity = _trainer_and_identity(request, checked.data, apart, report)
+    identity = _identity(request, checked.data, report)
     folder, begins = ScanFolder(output), True
 
     def listen(event: dict[str, Any]) -> None:
@@ -87,19 +81,17 @@ def scan_runcard(
 
     return run_scan(
         folder.replica,
-        made,
+        request.recipe(),
         scanner,
         trials,
         settings=replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata}),
-        execution=replace(execution, limits=limits.after(time.monotonic() - begun)),
+        execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
         progress=listen,
     )
 
 
-def _trainer_and_identity(
-    request: TrainerRequest, data: FitData | None, apart: bool, report: Progress
-) -> tuple[Trainer | Recipe, dict[str, Any]]:
-    """The trainer, or its recipe if the trials run apart from this process, and what identifies the scan."""
+def _identity(request: TrainerRequest, data: FitData | None, report: Progress) -> dict[str, Any]:
+    """What identifies the scan beside its space and settings."""
     card, identity = request.card, _content(request.card)
     if isinstance(card, Runcard):
         from hyperparton.data.theory_folder import tables_digest
@@ -112,9 +104,7 @@ def _trainer_and_identity(
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
     elif card.trainer == N3FIT:
         identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
-    if apart:
-        return request.recipe(), identity
-    return request.trainer(data, lambda event: report({**event, "event": "fit_progress"})), identity
+    return identity
 
 
 def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:

@@ -62,9 +62,8 @@ class MongoFileTrials(JoinedTrials):
         """
         environment, shown = dict(os.environ), []
         for part in command:
-            before, scheme, rest = part.partition("mongodb")
-            if "://" in rest:
-                url = StoreURL.parse(scheme + rest)
+            if (parts := StoreURL.of_argument(part)) is not None:
+                before, url = parts
                 if url.secret_options:
                     keys = ", ".join(key for key, _ in url.secret_options)
                     raise StoreError(f"{url}: {keys} would stand on the command line of a worker")
