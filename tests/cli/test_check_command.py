@@ -138,7 +138,9 @@ def test_faults(check, changes, told):
     code, out, lines = check(*changes)
     assert (code, out) == (1, "")
     assert [line[: len(start)] for line, start in zip(lines, told, strict=True)] == told
-    assert check(*changes, options=("--trials", 1, "-o", "nowhere"), command="scan") == (1, "", lines)
+    # a theory that another machine may have has a code of its own
+    scanned = 6 if all("lacks FK tables" in line for line in lines) else 1
+    assert check(*changes, options=("--trials", 1, "-o", "nowhere"), command="scan") == (scanned, "", lines)
     assert not Path("nowhere").exists()
 
 
