@@ -193,8 +193,7 @@ def _faults_of_node() -> Iterator[None]:
     except HyperpartonError as fault:
         if isinstance(fault, TheoryError | PDFSetError) or is_of_node(fault):
             node = NodeError(str(fault))
-            if isinstance(fault, HyperpartonError):
-                node.faults = fault.faults
+            node.faults = fault.faults
             raise node from fault
         raise
 
