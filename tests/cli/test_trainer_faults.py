@@ -173,6 +173,23 @@ def test_one_without_room_at_the_start(hyperparton, card, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_is_left_of_a_scan_that_is_killed(card, tmp_path):
+    """Neither what its trainer has put into the background, nor the worker, which is stopped and cannot help."""
+    mark = f"1{os.getpid()}{time.monotonic_ns()}"
+    path = card(f"os.system('setsid sleep {mark} &'); os.kill(os.getpid(), signal.SIGSTOP)", habits=6)
+
+    def left():
+        return [each for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())]
+
+    process = subprocess.Popen([*COMMAND, path, *RANDOM, "1", "-o", tmp_path / "out"], stderr=subprocess.DEVNULL)
+    until(left)
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert len(below) == 3  # one that waits, the worker, and sleep
+    process.kill()
+    process.wait()
+    until(lambda: not any(each.is_running() for each in below))
+
+
 def test_ctrl_c_again_and_again(card, tmp_path):
     """The second one changes nothing, the third ends it; what keeps the worker is stopped, so the first takes long."""
     path = card("os.kill(os.getppid(), signal.SIGSTOP); time.sleep(600)", habits=6)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -70,6 +71,9 @@ class Trainer:
             held = bytearray(300 << 20)
             held[:: 1 << 12] = b"x" * len(held[:: 1 << 12])
             time.sleep(60)
+        if self.habit == "child grows":
+            code = "held = bytearray(300 << 20); held[::4096] = b'x' * len(held[::4096]); import time; time.sleep(60)"
+            subprocess.run([sys.executable, "-c", code], check=True)
         if self.habit == "raises":
             raise RuntimeError("told to")
 

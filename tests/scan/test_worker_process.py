@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from cheap import recipe, scanner
 
 from hyperparton import Execution, run_scan
 from hyperparton.errors import ScanError
-from hyperparton.scan.worker_process import TrainerProcess, TrainerProcesses
+from hyperparton.scan.worker_process import TrainerProcess, TrainerProcesses, close_processes, run_task
 
 TRIAL = {"vals": {"n": [1], "x": [-1.0]}, "pruning": None}
 
@@ -126,3 +127,33 @@ def test_a_scan_that_is_interrupted_while_it_builds_leaves_no_process(tmp_path, 
     thread.join()
     assert left() == set()
     assert not (tmp_path / "scan").exists()
+
+
+def test_memory_of_what_a_trainer_starts_counts(tmp_path):
+    settings = {"habit": "child grows"}
+    with contextlib.closing(TrainerProcess(recipe(**settings).text())) as process:
+        (result,) = process.ask([TRIAL], memory=250 << 20, seconds=60)["results"]
+    assert result["failure"]["type"] == "MemoryLimit"
+
+
+def test_a_task_that_comes_late_to_a_worker_of_a_cluster_starts_nothing(left):
+    text = recipe().text()
+    assert run_task("scan", text, [TRIAL], None, None)["results"][0]["status"] == "ok"
+    assert len(left()) == 1
+    close_processes("scan", text)
+    assert left() == set()
+    assert run_task("scan", text, [TRIAL], None, None) == {"died": "the scan ended before it began"}
+    close_processes("never began", text)
+    assert run_task("never began", text, [TRIAL], None, None) == {"died": "the scan ended before it began"}
+    assert left() == set()
+
+
+def test_processes_without_work_end_and_others_start(left):
+    processes = TrainerProcesses(recipe().text(), idle=0.1)
+    for _ in range(2):
+        assert processes.run([TRIAL], None, None)["results"][0]["status"] == "ok"
+        end = time.monotonic() + 30
+        while left():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    processes.close()
