@@ -1,7 +1,7 @@
 """A start that is refused leaves nothing behind: no folder, no file, no table."""
 
 import pytest
-from cheap import Trainer, scanner
+from cheap import CONFIG, Trainer, scanner
 
 from hyperparton import HyperScanner, hyper_scan_wrapper
 from hyperparton.errors import HyperpartonError, ScanError, StoreError
@@ -63,7 +63,7 @@ def test_of_a_folder_with_a_scan_of_its_own(servers, tmp_path, kind):
 def test_of_another_scan_in_the_same_store(servers, tmp_path, kind):
     scan(servers, kind, tmp_path, engine="random")
     before = left(servers, kind, tmp_path)
-    other = HyperScanner({"x": 0.0}, {"space": {"x": {"min": 0, "max": 1}}})
+    other = HyperScanner({"x": 0.0, "n": 1}, {"space": {**CONFIG["space"], "x": {"min": 0, "max": 1}}})
     for settings in ({"space": other}, {"seed": 1}):
         with pytest.raises(StoreError, match="holds a scan with another"):
             scan(servers, kind, tmp_path, out="new/folder", engine="random", **settings)
