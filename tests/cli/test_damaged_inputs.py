@@ -33,6 +33,18 @@ def test_a_pdf_set_without_an_entry(hyperparton, pdfset, tmp_path, command):
     assert "Traceback" not in out + err
 
 
+def test_every_fault_of_a_pdf_set_is_a_line_with_its_place(hyperparton, pdfset, tmp_path):
+    info = pdfset / "mine.info"
+    info.write_text("SetDesc: mine\n")
+    card = tmp_path / "card.yml"
+    card.write_text(CARD.read_text().replace(SHIPPED_SET, "mine"))
+    code, out, err = hyperparton("check", card)
+    told = [line for line in (out + err).splitlines() if "the .info of a PDF set lacks" in line]
+    assert code == 1
+    assert len(told) == 8
+    assert all(line.startswith(f"{card}:11:13: datacuts.t0pdfset: {info}:1:1: the .info") for line in told)
+
+
 def test_a_pdf_set_with_a_damaged_member(hyperparton, pdfset, tmp_path):
     data = pdfset / "mine_0000.dat"
     data.write_text(data.read_text()[:-1000])

@@ -262,6 +262,9 @@ def test_an_info_without_an_entry(folder, key):
     ("key", "value", "told"),
     [
         ("SetIndex", "-1", "SetIndex: this cannot be used, given -1, accepted: a whole number from 0"),
+        ("SetIndex", "9" * 5000, "SetIndex: not a value: a whole number of 5000 digits"),
+        ("SetIndex", "0x" + "F" * 5000, "SetIndex: not a value: a whole number of 5002 digits"),
+        ("QMax", "!!bool maybe", "QMax: not a value: not one of true, false"),
         ("SetIndex", "9" * 30, "SetIndex: .* accepted: a whole number from 0"),
         ("NumMembers", "2.5", "NumMembers: .* accepted: a whole number from 0"),
         ("NumMembers", "true", "NumMembers: .* accepted: a whole number from 0"),
@@ -303,6 +306,14 @@ def test_every_fault_of_an_info_is_told(folder):
     assert lines[0].startswith(f"{path}:2:1: SetDesc: given a second time")
     assert any(line.startswith(f"{path}:3:7: QMin: this cannot be used, given 'x'") for line in lines)
     assert len(lines) == 2 + len(NEEDED) - 2
+
+
+@pytest.mark.parametrize("text", ["", "words", "- a\n- b\n"])
+def test_an_info_without_keys(folder, text):
+    path = make_set(folder) / "TOY.info"
+    path.write_text(text)
+    with pytest.raises(PDFSetError, match=r"TOY\.info:1:1: the file must be a list of keys with values, given "):
+        find_pdfset("TOY")
 
 
 def test_sets_that_are_not_unpacked(folder):

@@ -81,6 +81,7 @@ def test_a_theory_that_is_nowhere(monkeypatch, tmp_path):
         ("a: [1\n", "cannot be read"),
         ("a: b: c\n", "cannot be read"),
         ("\x00\x01", "cannot be read"),
+        (f"ID: 0x{'F' * 5000}\n", "cannot be read"),
     ],
 )
 def test_bad_cards(tmp_path, card, message):

@@ -59,8 +59,9 @@ class InputFaults:
 
     @property
     def faults(self) -> list[Fault]:
-        """The errors with their places in the card, in their order there."""
-        return in_order([self.card.fault(path, str(error)) for path, error in self.errors])
+        """The errors, each line one, with their places in the card, in their order there."""
+        lines = [(path, line) for path, error in self.errors for line in str(error).splitlines()]
+        return in_order([self.card.fault(path, line) for path, line in lines])
 
     def raise_all(self) -> None:
         """An error of one kind if all are of it, a `RuncardError` otherwise; nothing if there are none."""

@@ -140,7 +140,9 @@ def _card(source: TheorySource, manifest: Mapping[str, Any] | None) -> dict[str,
 def read_theory_card(path: Path) -> Any:
     """What a theory card holds.  Raises `TheoryError` for a file that cannot be read."""
     try:
-        return read_yaml(path)
+        card = read_yaml(path)
+        str(card)  # of a hexadecimal number with thousands of digits Python makes no text
+        return card
     except Exception as error:  # whatever the YAML reader raises for a file that is none
         raise TheoryError(f"the theory card {path} cannot be read as YAML: {error}") from error
 

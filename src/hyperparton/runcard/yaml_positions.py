@@ -135,7 +135,7 @@ class _Reader:
                 return Document(content, self._file, self._text, self.values, self.keys, tuple(self.faults))
             given = "nothing" if root is None or not getattr(root, "value", None) else _kind(root)
             line, column = (1, 1) if root is None else _place(root)
-            message = "a runcard is a list of keys with values"
+            message = "the file must be a list of keys with values"
             fault = Fault(message, given=given, file=self._file, line=line, column=column)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -206,7 +206,9 @@ class _Reader:
 
     def _scalar(self, node: Node, path: KeyPath) -> Any:
         try:
-            return self._yaml.constructor.construct_object(node)
+            value = self._yaml.constructor.construct_object(node)
+            str(value)  # of a hexadecimal number with thousands of digits Python makes no text
+            return value
         except Exception as error:  # each constructor of ruamel raises its own kind
             if isinstance(error, KeyError):  # the spellings of true and false
                 why = "not one of true, false"
