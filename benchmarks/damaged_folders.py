@@ -36,8 +36,9 @@ SCANS = ROOT / "tests" / "cli"
 
 #: what stands in the place of a value
 OTHERS = (
-    None, True, False, 0, -1, 3, 2.5, -1e308, 1e308, 10**30, "", "text", "3", "nan", "[1. 2", "[1. 2.]", "\u00e9\n",
-    [], [[]], [None], [1, "a"], ["a"], [[1.0], 2], {}, {"a": 1}, {"type": 3}, {"epochs": 1}, [{}], {"a": {"b": []}},
+    None, True, False, 0, -1, 3, 2.5, -1e308, 1e308, 10**30, 10**400, float("nan"), "", "text", "\ud83d", "3", "nan",
+    "[1. 2", "[1. 2.]", "é\n", [], [[]], [None], [1, "a"], ["a"], [[1.0], 2], {}, {"a": 1}, {"type": 3},
+    {"epochs": 1}, [{}], {"a": {"b": []}},
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def entries_in(path: Path) -> int:
 
 def _entries(path: Path) -> Iterator[bytes]:
     """The entries of the file as text: its lines, or what they are in another form."""
+    if not isfile(path):
+        return
     try:
         with path.open("rb") as file:
             if file.readline() == _HEAD:
@@ -95,9 +98,7 @@ def _entries(path: Path) -> Iterator[bytes]:
                 return
             file.seek(0)
             content = json.loads(file.read())
-    except FileNotFoundError:
-        return
-    except (ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return
     except OSError as fault:
         raise StoreError(f"{path}: cannot be read: {fault.strerror}") from fault

@@ -126,7 +126,7 @@ class ScanFolder:
 
     def _content(self) -> dict[str, object]:
         try:
-            content = json.loads(self.progress.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            content = json.loads(self.progress.read_text(encoding="utf-8")) if isfile(self.progress) else {}
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}

@@ -102,7 +102,8 @@ class Trial:
     @property
     def epochs_saved(self) -> int | None:
         """How many epochs at most a pruned trial was spared."""
-        return self._part("pruned").get("epochs_saved")
+        saved = self._part("pruned").get("epochs_saved")
+        return saved if isinstance(saved, int) else None
 
     @property
     def loss(self) -> float | None:
