@@ -301,6 +301,8 @@ def main(arguments: list[str] | None = None) -> int:
             own = {key: value for key, value in options.items() if b"trainer:" not in content}
             outcome, details = within(given.seconds, path, whole[source], own, rng)
             outcomes[outcome] += 1
+            if sum(outcomes.values()) % 50 == 0:
+                print(f"after {sum(outcomes.values())}: {dict(outcomes)}", file=sys.stderr, flush=True)
             if given.only is not None:
                 sys.stdout.write(content.decode(errors="replace") + "\n")
             if outcome not in ("refused", "begun", "passed") or given.only is not None:

@@ -53,8 +53,8 @@ _OF_NODE = frozenset(
 _FULL = frozenset({8, 10, 13})
 
 
-#: characters of a name or value that a message shows
-_SHOWN = 60
+#: characters of a name or value that a message shows, and of each part of a fault
+_SHOWN, _LONGEST = 60, 1500
 
 
 class HyperpartonError(Exception):
@@ -80,11 +80,11 @@ class Fault:
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        text = ": ".join(part for part in (place, self.path, self.message) if part)
+        text = ": ".join(part for part in (place, self.path, shortened(self.message, _LONGEST)) if part)
         if self.given is not None:
-            text += f", given {self.given}"
+            text += f", given {shortened(self.given, _LONGEST)}"
         if self.accepted is not None:
-            text += f", accepted: {self.accepted}"
+            text += f", accepted: {shortened(self.accepted, _LONGEST)}"
         return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
@@ -212,9 +212,9 @@ def summary_of(fault: BaseException) -> str:
     return f"{type(fault).__name__}: {words_of(fault)}"
 
 
-def shortened(text: str) -> str:
-    """`text` as a message shows it: its beginning if it is long."""
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+def shortened(text: str, length: int = _SHOWN) -> str:
+    """`text` as a message shows it: its beginning if it is longer than `length`."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -138,7 +138,9 @@ def test_faults(check, changes, told):
     code, out, lines = check(*changes)
     assert (code, out) == (1, "")
     assert [line[: len(start)] for line, start in zip(lines, told, strict=True)] == told
-    assert check(*changes, options=("--trials", 1, "-o", "nowhere"), command="scan") == (1, "", lines)
+    # a theory that another machine may have has a code of its own
+    scanned = 6 if all("lacks FK tables" in line for line in lines) else 1
+    assert check(*changes, options=("--trials", 1, "-o", "nowhere"), command="scan") == (scanned, "", lines)
     assert not Path("nowhere").exists()
 
 
@@ -199,6 +201,8 @@ def test_keys_that_change_nothing_are_named(check):
     points = ("genrep: false", "diagonal_basis: false\ndiagonal_frac: 0.5\ngenrep: false")
     assert "].frac: changes nothing" not in check(points)[1]
     assert "diagonal_frac: changes nothing: without diagonal_basis" in check(points)[1]
+    fold = ("  - datasets: [SLAC_NC_NOTFIXED_D_EM-F2, BCDMS_NC_NOTFIXED_P_EM-F2]", "  - datasets: []")
+    assert "40:15: kfold.partitions[1].datasets: changes nothing: the fold hides no data" in check(fold)[1]
     rule = ("trvlseed", "added_filter_rules: [{dataset: HERA_CC_318GEV_EM-SIGMARED, rule: foo > 0}]\ntrvlseed")
     assert "16:22: added_filter_rules[0]: changes nothing: no data set of this card" in check(rule)[1]
 

@@ -113,7 +113,7 @@ def test_a_file_has_one_name(monkeypatch, tmp_path):
         "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://:memory:", "sqlite:///file:x?mode=memory&uri=true",
         "sqlite:///file::memory:?uri=true", "sqlite://host/x", "sqlite:///a%00b",
         "postgresql://h:notaport/db", "postgresql://h:0/db", "postgresql://h:65536/db", "postgresql://[::1/db",
-        "postgresql://h/db?nonsense=1", "postgresql://h/db?nonsense", "mongodb://h:notaport/db",
+        "postgresql://h/db?nonsense=1", "postgresql://h/db?word", "mongodb://h:notaport/db",
         "mongodb://h/db?nonsense=1", "mongodb://h/db?tls=maybe", "mongodb://h/a.b%20c", "mongodb:///db",
     ],
 )  # fmt: skip
@@ -122,6 +122,7 @@ def test_what_cannot_be_a_store_is_refused_in_a_line_and_leaves_nothing(url, tmp
     with pytest.raises(StoreError) as told:
         open_store(url)
     assert "\n" not in str(told.value)
+    assert ("nonsense" in url) == ("nonsense" in str(told.value).partition(": ")[2])
     assert list(tmp_path.iterdir()) == []
 
 

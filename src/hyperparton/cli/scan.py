@@ -192,7 +192,9 @@ def _faults_of_node() -> Iterator[None]:
         yield
     except HyperpartonError as fault:
         if isinstance(fault, TheoryError | PDFSetError) or is_of_node(fault):
-            raise NodeError(str(fault)) from fault
+            node = NodeError(str(fault))
+            node.faults = fault.faults
+            raise node from fault
         raise
 
 

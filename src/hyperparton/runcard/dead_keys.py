@@ -61,8 +61,9 @@ def _kfold(card: Runcard) -> _Found:
     elif kfold.penalties_in_loss and kfold.loss_type == "chi2p":
         yield ("kfold", "penalties_in_loss"), "no penalties are added to chi2p"
     for place, partition in enumerate(kfold.partitions):
-        if partition.overfit and not partition.datasets:
-            yield ("kfold", "partitions", place, "overfit"), "the fold hides nothing: all the data are fitted"
+        if not partition.datasets:
+            why = "the fold hides no data and is judged by those that it fits"
+            yield ("kfold", "partitions", place, "datasets"), why
 
 
 def _parameters(card: Runcard) -> _Found:

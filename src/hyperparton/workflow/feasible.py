@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from hyperparton.runcard.card import N3FIT, KFold, Partition, Runcard, TrainerRu
 from hyperparton.runcard.cross_checks import parameter_faults
 from hyperparton.runcard.parameters import Parameters, trial_parameters
 from hyperparton.space.samplers import Choice, Sampler
-from hyperparton.space.tree import choose, conditions, evaluate, samplers_by_label
+from hyperparton.space.tree import Condition, choose, conditions, evaluate, samplers_by_label
 
 if TYPE_CHECKING:
     from hyperparton.data.types import FitData
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["data_faults", "factory_faults", "loss_faults", "methodology_faults", "space_faults"]
 
-#: options of a choice that are tried
-_MOST_OPTIONS = 200
+#: options of a choice, and points of a search space, that are tried
+_MOST_OPTIONS, _MOST_POINTS = 200, 600
 
 
 def loss_faults(card: Runcard, replicas: int) -> Iterator[Fault]:
@@ -127,7 +128,7 @@ def _is_float32(initial: float | None, multiplier: float | None, largest: float,
 def space_faults(card: Runcard, scanner: HyperScanner, data: FitData | None) -> Iterator[Fault]:
     """Values of the search space that no fit can have: the middle of all ranges, their ends, the options of choices."""
     known: set[tuple[str, str]] = set()
-    for label, shown, vals in _points(scanner.as_dict()):
+    for label, shown, vals in islice(_points(scanner.as_dict()), _MOST_POINTS):
         found = _of_point(card, scanner, data, vals)
         new = [fault for fault in found if (fault.path, fault.message) not in known]
         known |= {(fault.path, fault.message) for fault in new}
@@ -138,7 +139,8 @@ def space_faults(card: Runcard, scanner: HyperScanner, data: FitData | None) -> 
 
 def _points(space: Any) -> Iterator[tuple[str | None, str, dict[str, list[Any]]]]:
     """Points of the space to try: (the label that is not in the middle of its range, what to call it, the point)."""
-    yield None, "a trial in the middle of the ranges", _point(space)
+    ways = conditions(space)
+    yield None, "a trial in the middle of the ranges", _point(space, None, (), 0.5)
     for label, sampler in samplers_by_label(space).items():
         if isinstance(sampler, Choice):
             count = min(sampler.cells, _MOST_OPTIONS)
@@ -146,12 +148,15 @@ def _points(space: Any) -> Iterator[tuple[str | None, str, dict[str, list[Any]]]
         else:
             tried = [(share, f"{sampler.value_at(share):g}") for share in (0.0, 1.0)]
         for share, shown in tried:
-            yield label, f"{shortened(label)} {shown}", _point(space, label, share)
+            yield label, f"{shortened(label)} {shown}", _point(space, label, ways[label][0], share)
 
 
-def _point(space: Any, label: str | None = None, share: float = 0.5) -> dict[str, list[Any]]:
-    """A point of the space where `label` is at `share`, other ranges in their middle, other choices at their first."""
-    forced = dict(conditions(space)[label][0]) if label is not None else {}
+def _point(space: Any, label: str | None, way: Condition, share: float) -> dict[str, list[Any]]:
+    """A point of the space where `label` is at `share`, other ranges in their middle, other choices at their first.
+
+    `way` are the choices that lead to the label.
+    """
+    forced = dict(way)
 
     def value_of(sampler: Sampler) -> Any:
         if sampler.label == label:

@@ -327,7 +327,17 @@ def _client(url: StoreURL) -> MongoClient[dict[str, Any]]:
         parse_uri(plain.name, warn=False)
         return MongoClient(plain.name, connect=False, **settings)
     except (PyMongoError, ValueError, TypeError) as fault:
-        raise StoreError(f"{url}: {url.hide(fault)}") from None
+        at_fault = [key for key, value in url.options if _fault_of(key, value) == str(fault)]
+        raise StoreError(": ".join([str(url), *at_fault[:1], url.hide(fault)])) from None
+
+
+def _fault_of(key: str, value: str) -> str:
+    """What pymongo says of one option, since it does not always name it."""
+    try:
+        parse_uri(StoreURL("mongodb", hosts=(("host", None),), options=((key, value),)).name, warn=False)
+    except (PyMongoError, ValueError, TypeError) as fault:
+        return str(fault)
+    return ""
 
 
 def _is_away(fault: Exception) -> bool:
