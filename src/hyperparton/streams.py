@@ -30,6 +30,8 @@ def open_standard_streams() -> list[int]:
             os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
             os.set_inheritable(descriptor, True)
             closed.append(descriptor)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False, encoding="utf-8")  # noqa: SIM115 - as long as the process
     return closed
 
 

@@ -173,6 +173,16 @@ def test_one_without_room_at_the_start(hyperparton, card, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_standard_streams_that_are_closed(card, tmp_path):
+    """As by `2>&-`: no file of the scan is opened in their place, and nobody is told."""
+    path = card("os.write(2, b'in the place of a file')", habits=6)
+    command = ["sh", "-c", 'exec "$@" <&- 2>&-', "sh", *COMMAND, path, *RANDOM, "2", "-o", tmp_path / "out"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("2 trials, 0 failed\n")
+    assert {result["status"] for _, result in results(tmp_path / "out").values()} == {"ok"}
+
+
 def test_nothing_is_left_of_a_scan_that_is_killed(card, tmp_path):
     """Neither what its trainer has put into the background, nor the worker, which is stopped and cannot help."""
     mark = f"1{os.getpid()}{time.monotonic_ns()}"

@@ -139,6 +139,18 @@ def test_every_flipped_bit_of_a_file_of_ours_is_told(reference, tmp_path):
     assert refused > len(whole) / 40
 
 
+def test_a_block_of_zeros_in_a_file_of_ours_is_told(reference, tmp_path):
+    model = model_of("dense")
+    path = tmp_path / "w.weights.h5"
+    write_weights(path, model, model.start("glorot_normal", [3]))
+    whole = path.read_bytes()
+    kernel = np.asarray(read_weights(path, model)["layers"][1]["kernel"][0], np.float32).tobytes()
+    place = whole.index(kernel)
+    path.write_bytes(whole[:place] + bytes(len(kernel)) + whole[place + len(kernel) :])
+    with pytest.raises(WeightsError, match="damaged: its numbers do not fit its sha256"):
+        read_weights(path, model)
+
+
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("ours", [True, False])
 def test_files_that_were_cut_off(reference, tmp_path, part, ours):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax
 import numpy as np
 
 from hyperparton.errors import WeightsError
-from hyperparton.files import part_of
+from hyperparton.files import checksum, part_of
 from hyperparton.pdf.model import PDFModel
 
 __all__ = ["read_weights", "write_weights"]
@@ -25,6 +26,8 @@ Parameters = dict[str, Any]
 #: where Keras keeps the network of a single replica, and the exponents
 _NETWORK = "layers/meta_model/layers/meta_model/layers"
 _EXPONENTS = "layers/preprocessing/vars"
+#: attribute of the file: the SHA-256 of its numbers
+_CHECKSUM = "sha256"
 #: of one array: what is larger comes from damage, and would fill the memory
 _LARGEST = 10_000_000
 
@@ -44,6 +47,9 @@ def read_weights(path: str | Path, model: PDFModel, count: int = 1) -> Parameter
                 raise WeightsError(f"{path}: no weights of an n3fit replica: it lacks {missing[0]}")
             arrays = _layers(path, file[_NETWORK])
             exponents = _variables(path, file[_EXPONENTS])
+            expected = file.attrs.get(_CHECKSUM)  # n3fit's files have none
+            if expected is not None and expected != _checksum([*chain(*arrays), *exponents]):
+                raise WeightsError(f"{path}: this file of weights is damaged: its numbers do not fit its {_CHECKSUM}")
     except WeightsError:
         raise
     except OSError as fault:
@@ -64,12 +70,13 @@ def write_weights(path: str | Path, model: PDFModel, parameters: Parameters, ind
     try:
         # that version of HDF5 has checksums of all but the numbers
         with part_of(Path(path)) as part, h5py.File(part, "w", libver="v110") as file:
+            exponents = [parameters["exponents"][kind][index, element] for kind, element in _order(model)]
+            file.attrs[_CHECKSUM] = _checksum([*chain(*dense), *exponents])
             for i, pair in enumerate(dense):
                 for j, array in enumerate(pair):
-                    _write(file, f"{_NETWORK}/{_name(i)}/vars/{j}", array)
-            for i, (kind, element) in enumerate(_order(model)):
-                value = np.asarray(parameters["exponents"][kind][index, element])
-                _write(file, f"{_EXPONENTS}/{i}", value.reshape(1, 1))
+                    file[f"{_NETWORK}/{_name(i)}/vars/{j}"] = np.asarray(array, np.float32)
+            for i, value in enumerate(exponents):
+                file[f"{_EXPONENTS}/{i}"] = np.asarray(value, np.float32).reshape(1, 1)
     except (OSError, RuntimeError) as fault:  # a RuntimeError is what h5py makes of a full disk when it closes a file
         raise WeightsError(f"{path}: cannot be written: {fault}") from fault
 
@@ -86,9 +93,8 @@ def _name(i: int) -> str:
     return "dense" if i == 0 else f"dense_{i}"
 
 
-def _write(file: Any, place: str, array: np.ndarray) -> None:
-    """An array with a checksum, which HDF5 compares when it is read."""
-    file.create_dataset(place, data=np.asarray(array, np.float32), chunks=array.shape, fletcher32=True)
+def _checksum(arrays: Sequence[np.ndarray]) -> str:
+    return checksum(*(np.asarray(array, np.float32).tobytes().hex() for array in arrays))
 
 
 def _layers(path: str | Path, group: Any) -> list[list[np.ndarray]]:
