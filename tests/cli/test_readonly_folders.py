@@ -34,7 +34,8 @@ def run(command):
     try:
         main()
     except SystemExit as end:
-        print("exit code", end.code)
+        if end.code:
+            print("exit code", end.code)
 
 warm_up, commands = json.loads(sys.argv[1])
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
