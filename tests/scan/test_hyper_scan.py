@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_killed_and_continued_equals_undisturbed(tmp_path):
 
 def test_a_trial_that_was_in_flight_runs_again_under_its_number(tmp_path):
     def stops(params):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         scan(tmp_path, stops)
@@ -240,6 +241,7 @@ def test_another_scan_is_refused(tmp_path):
 def test_a_scan_of_an_engine_that_is_gone_is_refused(tmp_path):
     with FileTrials(tmp_path) as trials:
         trials.attach_first("scan", {"settings": {"engine": "optuna:gp"}})
+        trials.book(0, {"x": [0.0]}, "somebody")
     for engine in ("optuna:gp", "random"):
         with pytest.raises(EngineError, match=r"'optuna:gp' is gone .*\(--from\); accepted: gp, hyperopt, optuna, "):
             scan(tmp_path, engine=engine)

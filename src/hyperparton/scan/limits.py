@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-from hyperparton.errors import NodeError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.errors import (
+    Fault,
+    HyperpartonError,
+    NodeError,
+    RuncardError,
+    ScanError,
+    TooManyFailuresError,
+    WalltimeError,
+)
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Trial
 
@@ -153,11 +161,14 @@ class Crashes:
         return None if deaths < _DEATHS else f"the process that ran it died {deaths} times; the last time {how}"
 
 
-def build_error(answer: Mapping[str, Any]) -> ScanError:
+def build_error(answer: Mapping[str, Any]) -> HyperpartonError:
     """The error of a process that has no trainer, by its answer (see `TrainerProcess.ask`)."""
     if "broken" not in answer:
         return NodeError(f"the process for trials dies before it has a trainer: {answer['died']}")
-    return NodeError(str(answer["broken"])) if answer.get("node") else ScanError(str(answer["broken"]))
+    if answer.get("node"):
+        return NodeError(str(answer["broken"]))
+    faults = [Fault(**fault) for fault in answer.get("faults", ())]
+    return RuncardError(faults) if faults else ScanError(str(answer["broken"]))
 
 
 def failure_result(kind: str, message: str, trace: str | None = None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The process that runs trials for another: `serve`, which `worker_keeper` calls in a process of its own.
 
 It speaks lines of JSON over a descriptor that nothing it starts inherits. First it reads a recipe and answers
-`{"ready": true}` or `{"broken": why, "node": whether it is the machine's fault}`; then each line
+`{"ready": true}` or `{"broken": why, "node": whether it is the machine's fault, "faults": those of the card}`; then each
+line
 `{"ask": n, "trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"ask": n, "results": [...]}`, with
 `{"progress": ...}` lines before it where the trainer reports any. It ends when nobody speaks to it any more.
 
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pkgutil import resolve_name
 from types import FrameType
 from typing import Any
@@ -56,7 +58,7 @@ def serve(descriptor: int) -> None:
     try:
         trainer, scanner = _build(recipe)
     except BaseException as fault:  # a library that panics, a trainer's module that calls sys.exit
-        channel.say({"broken": _words(fault), "node": _is_of_node(fault)})
+        channel.say({"broken": _words(fault), "node": _is_of_node(fault), "faults": _faults(fault)})
         return
     trainer.report_progress_to(_progress_to(channel))
     streams.restore()
@@ -103,6 +105,13 @@ def _build(recipe: dict[str, Any]) -> tuple[AdaptedTrainer, HyperScanner]:
 
 def _words(fault: BaseException) -> str:
     return str(fault) if isinstance(fault, HyperpartonError) else with_place(fault)
+
+
+def _faults(fault: BaseException) -> list[dict[str, Any]]:
+    """The faults of a card that its trainer refuses, as plain data."""
+    if not isinstance(fault, RuncardError):
+        return []
+    return [asdict(each) | {"file": None if each.file is None else str(each.file)} for each in fault.faults]
 
 
 def _is_of_node(fault: BaseException) -> bool:

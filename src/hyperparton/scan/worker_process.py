@@ -99,7 +99,8 @@ class TrainerProcess:
         """Run trials: `{"results": [...]}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
 
         With no trials it is made ready for some. One that is broken has `node` beside it, whether this machine is at
-        fault; one that died before it had a trainer has `starting`: that is not the trials' fault.
+        fault, and `faults`, those of the card; one that died before it had a trainer has `starting`: that is not the
+        trials' fault.
         Each trial has `vals` and `pruning`, limits on its losses as `scan.pruning` makes them, each a list, or None.
         `seconds` (for each trial) and `memory` (bytes, all that the process started included) are limits: the result of
         a single trial that exceeds them says so, several count as having ended their process, since nobody knows which
