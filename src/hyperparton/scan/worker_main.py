@@ -1,10 +1,9 @@
 """The process that runs trials for another: `serve`, which `worker_keeper` calls in a process of its own.
 
 It speaks lines of JSON over a descriptor that nothing it starts inherits. First it reads a recipe and answers
-`{"ready": true}` or `{"broken": why, "node": whether it is the machine's fault, "faults": those of the card}`; then each
-line
-`{"ask": n, "trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"ask": n, "results": [...]}`, with
-`{"progress": ...}` lines before it where the trainer reports any. It ends when nobody speaks to it any more.
+`{"ready": true}` or `{"broken": why, "node": whether it is the machine's fault, "faults": those of the card}`; then
+each line `{"ask": n, "trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"ask": n, "results": [...]}`,
+with `{"progress": ...}` lines before it where the trainer reports any. It ends when nobody speaks to it any more.
 
 What a trainer starts finds a system as in any program: nothing on standard input, signals as they are by default.
 """
