@@ -19,6 +19,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def _own_signal_handlers():
+    """A command that runs in the process of the tests leaves its handlers to no other test."""
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+
+
 def pytest_addoption(parser):
     reason = f"A skipped test is a failure, but for {', '.join(MAY_BE_SKIPPED)}."
     parser.addoption("--no-skips", action="store_true", help=reason)

@@ -1,6 +1,5 @@
 """Running the command line in this process, as the console script does."""
 
-import signal
 import sys
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 def hyperparton(monkeypatch, capsys):
     """A function that runs `hyperparton ARGUMENTS` and gives (exit code, standard output, standard error)."""
     from hyperparton.cli import main
-
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["hyperparton", *map(str, arguments)])
@@ -23,6 +20,4 @@ def hyperparton(monkeypatch, capsys):
         out, err = capsys.readouterr()
         return code, out, err
 
-    yield run
-    for each, handler in handlers.items():
-        signal.signal(each, handler)
+    return run
