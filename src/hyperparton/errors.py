@@ -213,8 +213,8 @@ def words_of(fault: BaseException) -> str:
 
 
 def summary_of(fault: BaseException) -> str:
-    """An exception in a line: its class and what it says."""
-    return f"{type(fault).__name__}: {words_of(fault)}"
+    """An exception in a line: its class and what it says, if anything."""
+    return ": ".join(filter(None, (type(fault).__name__, words_of(fault))))
 
 
 def shortened(text: str, length: int = _SHOWN) -> str:

@@ -34,7 +34,8 @@ def start() -> None:
     except Exception as fault:  # where a plugin is missing, it is an assertion of JAX that fails
         asked = os.environ.get("JAX_PLATFORMS")
         told = f" (JAX_PLATFORMS is {asked})" if asked else ""
-        raise NodeError(f"JAX does not start on this machine{told}: {summary_of(fault)}") from fault
+        reason = f"{summary_of(fault)}; is the accelerator here, and JAX's plugin for it?"
+        raise NodeError(f"JAX does not start on this machine{told}: {reason}") from fault
 
 
 def cores() -> int:
