@@ -60,7 +60,8 @@ def test_it_is_the_scan_of_the_command_line(card, tmp_path, monkeypatch):
     best = scan_runcard(card, tmp_path / "python", 4, settings=SETTINGS)
     command = ["scan", card, "--trials", 4, "-o", tmp_path / "command", "--engine", "random", "--seed", 7]
     monkeypatch.setattr("sys.argv", ["hyperparton", *map(str, command)])
-    main()
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main()
     assert vals(tmp_path / "python") == vals(tmp_path / "command")
     assert best["other"] == 1
     assert best["x"] in [held["x"][0] for held in vals(tmp_path / "python")]

@@ -59,7 +59,7 @@ class LivePage:
     def __init__(self, directories: tuple[Path, ...], options: Options, store: StoreURL | None = None) -> None:
         self._directories, self._options, self._store = directories, options, store
         self._lock = threading.Lock()
-        self._state, self._text = "", ""
+        self._tried, self._shown, self._text = "", "", ""
         self._made, self._cost = 0.0, 0.0
 
     def look(self) -> tuple[str, str]:
@@ -69,9 +69,9 @@ class LivePage:
         with self._lock:
             state = "|".join(signature(directory, self._store) for directory in self._directories)
             rested = time.monotonic() - self._made > self._cost * (1 / _SHARE - 1)
-            if self._made == 0.0 or (state != self._state and rested):
+            if self._made == 0.0 or (state != self._tried and rested):
                 self._make(state)
-            return self._state, self._text
+            return self._shown, self._text
 
     def _make(self, state: str) -> None:
         from hyperparton.report.scans import read_scans
@@ -81,13 +81,13 @@ class LivePage:
         begun = time.monotonic()
         try:
             summary = summarise(read_scans(self._directories, self._store), self._options)
-            self._text = render(summary, now=time.time(), live=True)
+            self._text, self._shown = render(summary, now=time.time(), live=state), state
         except HyperpartonError as fault:
             if self._made == 0.0:
                 self._text = _waiting(str(fault))
                 return
             # the last page that could be made stays: a scan may be moving its files
-        self._state, self._made = state, time.monotonic()
+        self._tried, self._made = state, time.monotonic()
         self._cost = self._made - begun
 
 

@@ -47,8 +47,9 @@ def status_lines(at: Status, now: float) -> list[str]:
 
     of = f" of {at.total}" if at.total is not None else ""
     unsure = f", as far as can be seen from here ({at.last_at_work})" if at.last_at_work else ""
-    idle = "all done" if at.complete else f"nobody is at work on it{unsure}"
-    place = f"at work: {at.at_work}" if at.at_work else idle
+    place = f"at work: {at.at_work}" if at.at_work else f"nobody is at work on it{unsure}"
+    if at.complete:  # the scan may still be ending
+        place = "all done"
     stopped = f", {at.pruned} pruned" if at.pruned else ""
     lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed{stopped}; {place}"]
     if at.running:

@@ -42,12 +42,12 @@ def page(
     command: str = "",
     now: datetime | None = None,
     linked: bool = True,
-    live: bool = False,
+    live: str | None = None,
 ) -> str:
     """The page of a summary.
 
     `svgs` holds the figure of each panel by its name (`inline_figure`). With `linked` the page links the files beside
-    it; with `live` it asks its server for changes.
+    it; with `live`, what names the page, it asks its server for changes.
     """
     best = summary.best
     options = summary.options

@@ -26,7 +26,7 @@ _NO_FITS = (
 )
 
 
-def render(summary: Summary, *, now: float | None = None, live: bool = False) -> str:
+def render(summary: Summary, *, now: float | None = None, live: str | None = None) -> str:
     """The page alone, without files beside it."""
     parts = with_file_names(sections(summary, now))
     svgs = {panel.name: inline_figure(panel) for section in parts for panel in section.panels}

@@ -66,11 +66,9 @@
 
   var live = document.getElementById("live");
   if (live) {
-    var seen = null;
     setInterval(function () {
       fetch("state").then(function (answer) { return answer.text(); }).then(function (state) {
-        if (seen !== null && state !== seen) { location.reload(); }
-        seen = state;
+        if (state !== live.dataset.state) { location.reload(); }
       }).catch(function () { live.textContent = "The dashboard has ended; this is what it showed last."; });
     }, 2000);
   }
