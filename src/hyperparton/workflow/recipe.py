@@ -5,10 +5,11 @@ A recipe holds the card's text and a few names, never objects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hyperparton.errors import RuncardError
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import parse_runcard
 from hyperparton.scan.scanner import HyperScanner
@@ -37,6 +38,7 @@ class TrainerRequest:
         arguments = {
             "text": self.card.text,
             "path": str(Path(self.card.path).resolve()),
+            "shown": str(self.card.path),
             "trainer": self.card.trainer if isinstance(self.card, TrainerRuncard) else None,
             "replicas": self.replicas,
             "output": str(self.output.resolve()),
@@ -63,13 +65,17 @@ class TrainerRequest:
         return as_trainer(build_n3fit_trainer(card.text, card.path, self.replicas, self.output))
 
 
-def build(text: str, path: str, trainer: str | None, **request: Any) -> tuple[Trainer, HyperScanner]:
+def build(
+    text: str, path: str, trainer: str | None, shown: str | None = None, **request: Any
+) -> tuple[Trainer, HyperScanner]:
     """(trainer, HyperScanner) of a runcard's text and the other fields of a `TrainerRequest`.
 
-    `path` is where the card was read; modules beside it can be imported.
+    `path` is where the card was read; modules beside it can be imported. Faults of the card call it `shown`.
     """
-    card = parse_runcard(text, Path(path), trainer)
     paths = {key: Path(value) for key, value in request.items() if key in ("output", "theory") and value is not None}
-    made = TrainerRequest(card, **{**request, **paths})
-    scanner = scanner_of(card)
-    return made.trainer(), scanner
+    try:
+        card = parse_runcard(text, Path(path), trainer)
+        scanner = scanner_of(card)
+        return TrainerRequest(card, **{**request, **paths}).trainer(), scanner
+    except RuncardError as error:
+        raise RuncardError([replace(fault, file=shown or path) for fault in error.faults]) from error
