@@ -141,8 +141,9 @@ class _Channel:
 
     def requests(self) -> Iterator[dict[str, Any]]:
         """What is asked, one after the other."""
-        for line in os.fdopen(self._descriptor, "rb", closefd=False):
-            yield json.loads(line)
+        with contextlib.suppress(ConnectionError):  # whoever spoke was killed with something unread
+            for line in os.fdopen(self._descriptor, "rb", closefd=False):
+                yield json.loads(line)
         os._exit(0)
 
     def say(self, message: dict[str, Any]) -> None:

@@ -150,7 +150,8 @@ class SqlStore(LeasedStore):
             with snapshot(file) as copy:
                 examine(copy, self.name)
         #: of a file: whether it is in its place, and what binds its checksums to this scan
-        self._watch, self._word = None if file is None else FileWatch(file), ""
+        self._watch: FileWatch | None = None
+        self._word = ""
         self._limits = TimeLimits()
         self._engine = _engine(url, self._limits)
         self._sqlite = self._engine.dialect.name == "sqlite"
@@ -165,6 +166,8 @@ class SqlStore(LeasedStore):
         except BaseException:
             self.close()
             raise
+        # only now: while this process has no connection, another that ends takes the file's log away
+        self._watch = None if file is None else FileWatch(file)
 
     def _open(self, create: bool) -> None:
         several = self._engine if self._sqlite else self._engine.execution_options(isolation_level="READ COMMITTED")
