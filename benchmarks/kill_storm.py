@@ -96,6 +96,10 @@ def work(folder: Path, url: str, workers: int) -> None:
     hyper_scan_wrapper(folder, trainer, scanner(), TRIALS, seed=7, **settings)
 
 
+#: a trial whose process dies a third time fails, in whichever job: no scan loses more workers than that
+MOST_DEATHS = 2
+
+
 def tries(folder: Path) -> list[dict[str, Any]]:
     """The trials of a folder without what may differ."""
     trials = json.loads((folder / "tries.json").read_text())
@@ -139,7 +143,7 @@ class Storm:
             self._break_connections()
             time.sleep(self._rng.uniform(0.0, seconds))
             j = self._rng.randrange(len(jobs))
-            workers = descendants(jobs[j].pid)
+            workers = descendants(jobs[j].pid) if self.killed["worker"] < MOST_DEATHS else []
             if workers and self._rng.random() < 1 / 3:
                 try:
                     os.kill(self._rng.choice(workers), signal.SIGKILL)
