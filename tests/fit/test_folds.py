@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hyperparton.data.load import load_fit_data
 from hyperparton.data.masks import diagonal_mask, diagonalise, training_masks
 from hyperparton.data.predictions import chi2
 from hyperparton.errors import DataError, TrainingError
 from hyperparton.fit.folds import build_folds
 from hyperparton.fit.setup import FitSetup
 from hyperparton.runcard.card import Partition
+from hyperparton.runcard.check import parse_runcard
 
 FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
 SETS, PARTITIONS = FITS["SETS"], FITS["PARTITIONS"]
@@ -118,3 +120,20 @@ def test_a_fold_that_hides_everything(folded):
 def test_folds_need_partitions(setup):
     with pytest.raises(TrainingError, match="a scan needs kfold: partitions in the runcard"):
         setup.folds  # noqa: B018 - made when it is asked for
+
+
+@pytest.mark.parametrize("diagonal_basis", [True, False])
+def test_shares_of_sets_change_nothing_in_the_diagonal_basis(diagonal_basis):
+    """`check` says that `frac` changes nothing there; where points are split, it does."""
+    path = Path(__file__).parents[2] / "examples" / "dis_small.yml"
+    counts, pulls = [], []
+    for share in ("0.75", "0.25"):
+        text = path.read_text().replace("frac: 0.75", f"frac: {share}")
+        text += f"\ndiagonal_basis: {str(diagonal_basis).lower()}\n"
+        card = parse_runcard(text, path)
+        setup = FitSetup(card, load_fit_data(card, None, None), (1,))
+        counts.append([fold.training[0].ndata for fold in setup.folds])
+        pulls.append([fold.training[0].pull for fold in setup.folds])
+    assert (counts[0] == counts[1]) == diagonal_basis
+    for one, other in zip(*pulls, strict=True):
+        assert np.array_equal(one, other) == diagonal_basis
