@@ -13,7 +13,7 @@ import psutil
 import pytest
 import zoo
 
-from hyperparton import HyperScanner, hyper_scan_wrapper, read_tries
+from hyperparton import read_tries
 
 HERE = Path(__file__).parent
 SPACE = {"space": {"x": {"min": -5, "max": 5}}}
@@ -93,11 +93,26 @@ def test_the_zoo_on_a_cluster(expedition, tmp_path):
         check(expedition(beasts, "--scheduler", cluster.scheduler_address), beasts, tmp_path / "places")
 
 
+# a process that has not used JAX before: what forks beside JAX's threads is warned of, and may hang
+OWN_PROCESS = """
+import json, os, sys
+from pathlib import Path
+import zoo
+from hyperparton import HyperScanner, hyper_scan_wrapper
+folder, space, beasts = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
+here, process = os.getcwd(), os.getpid()
+trainer = zoo.Trainer(beasts, folder / "places", "0")
+hyper_scan_wrapper(folder / "out", trainer, HyperScanner({"x": 0.0}, space), len(beasts), engine="random")
+assert (os.getcwd(), os.getpid()) == (here, process)
+"""
+
+
 def test_the_zoo_in_the_scans_own_process(tmp_path):
     beasts = [name for name in zoo.BEASTS if name not in zoo.NOT_HERE]
     (tmp_path / "places").mkdir()
-    trainer = zoo.Trainer(beasts, tmp_path / "places", "0")
-    here, process = os.getcwd(), os.getpid()
-    hyper_scan_wrapper(tmp_path / "out", trainer, HyperScanner({"x": 0.0}, SPACE), len(beasts), engine="random")
-    assert (os.getcwd(), os.getpid()) == (here, process)
+    command = [sys.executable, "-P", "-c", OWN_PROCESS, str(tmp_path), json.dumps(SPACE), *beasts]
+    paths = [str(HERE), *(str(Path(path).resolve()) for path in sys.path if path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace", timeout=60)
+    assert done.returncode == 0, done.stderr
     check(tmp_path / "out" / "tries.json", beasts, tmp_path / "places")
