@@ -139,7 +139,7 @@ def test_what_is_read_quickly_is_what_the_standard_library_reads(text):
 @pytest.mark.parametrize("text", ["", "[1", "{'a': 1}", "1 2", "\x00", b'"\xff"', "1" * 5000])
 def test_what_is_no_json_is_a_value_error(text):
     for read in (json.loads, decode):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             read(text)
 
 
