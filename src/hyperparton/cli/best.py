@@ -41,22 +41,27 @@ def best(directory: Path, top: int, importances: bool, failed: bool, form: str |
 
 def _best(directory: Path, top: int, form: str | None) -> str:
     from hyperparton.report.tables import best_text, parameters_block
+    from hyperparton.report.verdicts import named, verdict_text
+    from hyperparton.trials.refits import read_refits
     from hyperparton.trials.scan_folder import ScanFolder
-    from hyperparton.trials.trial import ranked
     from hyperparton.trials.tries_read import read_trials
+    from hyperparton.trials.verdict import by_verdict, plain, verdicts
 
     path = ScanFolder.find(directory).tries
     trials = read_trials(path, keep=lambda trial: trial.without_arrays())
-    order = [trial for trial, _ in ranked(trials)]
+    found = verdicts(read_refits(path, trials))
+    order = by_verdict(trials, found)
     if not order:
         raise StoreError(f"{path}: none of its {len(trials)} trials succeeded")
     if not order[0].space_vals:
         raise StoreError(f"{path}: trial {order[0].number} does not say its parameters (space_vals)")
+    again = {verdict.trial: plain(verdict) for verdict in found}
     if form == "json":
         return _json([
             {
                 "trial": trial.number, "loss": trial.loss, "validation_loss": trial.validation_loss,
                 "experimental_loss": trial.experimental_loss, "parameters": trial.parameters,
+                **({"refits": again[trial.number]} if trial.number in again else {}),
             }
             for trial in order[:top]
         ])  # fmt: skip
@@ -64,7 +69,9 @@ def _best(directory: Path, top: int, form: str | None) -> str:
     if form == "yaml":
         return block
     table = best_text(trials, top)
-    return table if form else f"{table}\nthe best trial's parameters, to paste into a runcard:\n\n{block}"
+    if found:
+        table = f"{table}\n\n{verdict_text(found)}\n"
+    return table if form else f"{table}\nthe parameters of {named(found)}, to paste into a runcard:\n\n{block}"
 
 
 def _failed(directory: Path, top: int, form: str | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
+import statistics
 import sys
 import textwrap
 import time
@@ -57,12 +59,34 @@ class Display(contextlib.AbstractContextManager):
         elif event["event"] == "trial_progress":
             if "epochs" in event:
                 self.epochs(event)
+        elif event["event"] in ("refit_progress", "refit_started", "refit_finished", "confirm_started"):
+            self._confirm(event)
+        elif event["event"] == "confirm_skipped":
+            self.say(event["reason"])
+        elif event["event"] == "confirmed":
+            return  # the command says it at its end
         else:
             self._finished += 1
             self.say(self._line(event))
             if self._verbose and event.get("traceback"):
                 self.say(textwrap.indent(event["traceback"], "  "))
             self._ended(event)
+
+    def _confirm(self, event: dict[str, Any]) -> None:
+        """An event of the re-fits."""
+        if event["event"] == "confirm_started":
+            self.say(
+                f"the best {len(event['trials'])} trials are fitted again, with up to {event['replicas']} replicas"
+            )
+            return
+        self._current = f"trial {event['tid']} again"
+        if event["event"] == "refit_finished":
+            losses = [math.inf if loss is None else loss for loss in event["losses"]]
+            shown = f"median {brief(statistics.median(losses))}, worst {brief(max(losses))}"
+            told = shown if event["status"] == "ok" else f"failed: {event['reason']}"
+            self.say(f"{self._current}, {len(losses)} replicas: {told}, {event['seconds']:.1f} s")
+        elif "epochs" in event:
+            self.epochs(event)
 
     def epochs(self, event: dict[str, Any]) -> None:
         """An event of a trainer: `epoch`, `epochs` and the `running` models."""

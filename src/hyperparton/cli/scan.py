@@ -27,7 +27,7 @@ from hyperparton.runcard.card import N3FIT
 __all__ = ["scan"]
 
 #: events that are shown and not written into the log of events
-_SHOWN_ONLY = ("note", "trial_progress")
+_SHOWN_ONLY = ("note", "trial_progress", "refit_progress")
 
 
 class _EngineOption(OptionOf):
@@ -132,6 +132,16 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str | N
 @click.option("--worker-memory", type=MEMORY, help="A trial whose process holds more fails and its process is ended.")
 @click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
 @click.option("--trainer", type=click.Choice([N3FIT]), help="Whose fits, in place of the card's own `trainer`.")
+@click.option(
+    "--confirm",
+    cls=OptionOf,
+    field="hyperparton.scan.settings:Execution.confirm",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="How many of the best trials are fitted again at the end. Default: so many that it takes no more fits than "
+    "the scan.",
+)
+@click.option("--no-confirm", is_flag=True, help="Fit none of the trials again.")
 @click.option("--walltime", type=DURATION, help="End in time, with exit code 4, and release the running trials.")
 @theory_options
 def scan(
@@ -144,6 +154,7 @@ def scan(
     theory: Path | None,
     t0pdfset: str | None,
     trainer: str | None,
+    no_confirm: bool,
     **options: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
@@ -155,6 +166,10 @@ def scan(
     from hyperparton.scan.settings import Execution, ScanSettings, taken_from
     from hyperparton.workflow.scan import scan_runcard
 
+    if no_confirm:
+        if options["confirm"] is not None:
+            raise click.UsageError("--confirm and --no-confirm exclude each other")
+        options["confirm"] = 0
     options = {name: value for name, value in options.items() if value is not None}
     settings = taken_from(options, ScanSettings)
     # the walltime counts from the start of the process
@@ -202,10 +217,18 @@ def _faults_of_node() -> Iterator[None]:
 
 def _conclude(folder: Path, best: dict[str, Any]) -> None:
     from hyperparton.report.tables import best_text, parameters_block
+    from hyperparton.report.verdicts import named, verdict_text
+    from hyperparton.trials.refits import read_refits
     from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.trials.tries_read import read_trials
+    from hyperparton.trials.verdict import verdicts
 
-    click.echo(best_text(read_trials(folder, keep=lambda trial: trial.without_arrays()), top=1))
-    click.echo("the best trial's parameters, to paste into a runcard:\n")
+    place = ScanFolder(folder)
+    trials = read_trials(folder, keep=lambda trial: trial.without_arrays())
+    found = verdicts(read_refits(place.tries, trials))
+    click.echo(best_text(trials, top=1))
+    if found:
+        click.echo(f"\n{verdict_text(found)}\n")
+    click.echo(f"the parameters of {named(found)}, to paste into a runcard:\n")
     click.echo(parameters_block(best))
-    click.echo(f"trials: {ScanFolder(folder).tries}")
+    click.echo(f"trials: {place.tries}")

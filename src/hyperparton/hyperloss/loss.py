@@ -97,6 +97,12 @@ class HyperLoss:
         covered = float(over_replicas(experimental[: max(count, 1)]))
         return validation + max(covered, _EXPERIMENTAL_TARGET) - _EXPERIMENTAL_TARGET
 
+    def of_replicas(self, folds: Sequence[FoldResult]) -> np.ndarray:
+        """(rep,) the loss of a trial with `loss_type: chi2` that had this replica alone: how one fit does."""
+        excess = [np.maximum(self.penalised(fold), _EXPERIMENTAL_TARGET) - _EXPERIMENTAL_TARGET for fold in folds]
+        losses = [fold.weight * (fold.validation + over) for fold, over in zip(folds, excess, strict=True)]
+        return _STATISTICS[self.kfold.fold_statistic](np.asarray(losses, float), axis=0)
+
     def over_folds(self, losses: Sequence[float]) -> float:
         """The statistic over folds; its reciprocal for phi2, whose large values are the good ones."""
         value = float(_STATISTICS[self.kfold.fold_statistic](np.asarray(losses, float)))

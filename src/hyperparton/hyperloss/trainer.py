@@ -25,6 +25,9 @@ from hyperparton.runcard.parameters import trial_parameters
 
 __all__ = ["ModelTrainer"]
 
+#: how many trainers of other replicas are kept
+_KEPT = 4
+
 
 class ModelTrainer:
     """Fits of one runcard with any parameters.
@@ -45,6 +48,8 @@ class ModelTrainer:
         self.progress = progress
         self._hyperopt = False
         self._keys: tuple[str, ...] = ()
+        #: trainers of other replicas, by their numbers
+        self._others: dict[tuple[int, ...], ModelTrainer] = {}
 
     @classmethod
     def from_runcard(
@@ -91,6 +96,33 @@ class ModelTrainer:
         methodology = Methodology.from_parameters(trial_parameters(params))
         fit: FitResult = run_fit(self.setup, methodology, self.progress)
         return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
+
+    def refit(self, params: Mapping[str, Any], replicas: Sequence[int]) -> dict[str, Any]:
+        """Fit all folds with the parameters `params` and the replicas of these numbers, in a scan.
+
+        `status`, `replica_losses` (what a trial of each replica alone has as its loss, for `loss_type: chi2`), `loss`,
+        their mean, and `hidden_chi2` and `hidden_phi2` (fold,) of these replicas together.
+        """
+        numbers = tuple(replicas)
+        if numbers not in self._others:
+            while len(self._others) >= _KEPT:
+                del self._others[next(iter(self._others))]
+            setup = self.setup.sharing(FitSetup(self.setup.card, self.setup.data, numbers))
+            self._others[numbers] = ModelTrainer(setup, self.progress)
+        other = self._others[numbers]
+        other.progress = self.progress
+        methodology = Methodology.from_parameters(trial_parameters(params, self._keys))
+        trained = other.setup.train(methodology, other.setup.folds, self.progress)
+        penalties = self.setup.kfold.penalties if self.setup.kfold.penalties_in_loss else ()
+        folds = other._fold_results(trained, methodology, penalties)
+        losses = self.hyper_loss.of_replicas(folds)
+        return {
+            "status": "ok",
+            "loss": float(np.mean(losses)),
+            "replica_losses": losses.tolist(),
+            "hidden_chi2": [fold.hidden.chi2 for fold in folds],
+            "hidden_phi2": [fold.hidden.phi2 for fold in folds],
+        }
 
     def hyperparametrizable_batch(
         self, trials: Sequence[Mapping[str, Any]], reports: Sequence[Callable[..., None] | None] | None = None

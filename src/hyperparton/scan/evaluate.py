@@ -24,7 +24,7 @@ from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
 from hyperparton.trials.result import STATUSES
 from hyperparton.trials.strict_json import strict
 
-__all__ = ["evaluate_trial", "evaluate_trials"]
+__all__ = ["evaluate_refit", "evaluate_trial", "evaluate_trials"]
 
 _LOG = logging.getLogger(__name__)
 _FRAMES = 6
@@ -44,6 +44,13 @@ def evaluate_trial(
     makes the trial a failed one; what a handler of signals raises passes, unless it is an Exception.
     """
     return _with_curve(_evaluated(partial(adapted(trainer).run, params, checkpoints), seconds), checkpoints)
+
+
+def evaluate_refit(
+    trainer: Trainer | AdaptedTrainer, params: dict[str, Any], replicas: Sequence[int], seconds: float | None = None
+) -> dict[str, Any]:
+    """As `evaluate_trial`, for these replicas, by a trainer that can (`RefittingTrainer`)."""
+    return _evaluated(partial(adapted(trainer).refit, params, replicas), seconds)
 
 
 def evaluate_trials(

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hyperparton.scan.history import History
+from hyperparton.trials.refits import refit_of
 from hyperparton.trials.trial import Trial
+from hyperparton.trials.verdict import Verdict, plain
 
-__all__ = ["Events", "Progress"]
+__all__ = ["Events", "Progress", "RefitEvents"]
 
 #: receives an event, a dictionary with `event` and what `run_scan` lists
 Progress = Callable[[dict[str, Any]], None]
@@ -56,3 +58,43 @@ class Events:
     def _report(self, event: dict[str, Any]) -> None:
         if self._progress is not None:
             self._progress(event)
+
+
+class RefitEvents(Events):
+    """The events of the re-fits of a scan's best trials."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        super().__init__(progress, 0)
+        self._done = 0
+
+    def skipped(self, reason: str) -> None:
+        """Nothing is fitted again."""
+        self._report({"event": "confirm_skipped", "reason": reason})
+
+    def race_begins(self, trials: Sequence[int], replicas: int) -> None:
+        """These trials are fitted again, the last ones with so many replicas."""
+        self._report({"event": "confirm_started", "trials": list(trials), "replicas": replicas})
+
+    def trial_started(self, trial: Trial) -> None:
+        """A re-fit begins."""
+        refit = refit_of(trial)
+        self._report({"event": "refit_started", "tid": refit.trial, "replicas": list(refit.replicas)})
+
+    def of_trainer(self, trials: Sequence[Trial]) -> Progress | None:
+        """Where a trainer's own events go, if anyone listens."""
+        if self._progress is None:
+            return None
+        of_refit = {"event": "refit_progress", "tid": refit_of(trials[0]).trial}
+        return lambda event: self._report({**event, **of_refit})
+
+    def trial_finished(self, trial: Trial, seconds: float, history: History) -> None:
+        """A re-fit is finished."""
+        refit = refit_of(trial)
+        self._report({
+            "event": "refit_finished", "tid": refit.trial, "replicas": list(refit.replicas),
+            "losses": list(refit.losses), "status": trial.status, "reason": trial.reason, "seconds": seconds,
+        })  # fmt: skip
+
+    def race_over(self, verdicts: Sequence[Verdict]) -> None:
+        """What the re-fits say, the best methodology first."""
+        self._report({"event": "confirmed", "verdicts": [plain(verdict) for verdict in verdicts]})

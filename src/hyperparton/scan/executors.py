@@ -22,7 +22,7 @@ from typing import Any
 from hyperparton import host
 from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Checkpoints
-from hyperparton.scan.evaluate import evaluate_trials
+from hyperparton.scan.evaluate import evaluate_refit, evaluate_trials
 from hyperparton.scan.events import Events
 from hyperparton.scan.limits import Deadline, Limits, alarm, build_error
 from hyperparton.scan.pruning import Threshold
@@ -30,6 +30,7 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, TrainerProcesses, close_processes, run_task
 from hyperparton.space.tree import evaluate, fingerprint
+from hyperparton.trials.refits import replicas_of
 from hyperparton.trials.trial import Trial
 
 __all__ = [
@@ -68,7 +69,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Task:
-    """A trial to run, and its thresholds at checkpoints: None in a scan that does not prune."""
+    """A trial to run, and its thresholds at checkpoints: None in a scan that does not prune.
+
+    The vals of a re-fit say which replicas are fitted (see `trials.refits`).
+    """
 
     trial: Trial
     thresholds: Sequence[Threshold] | None
@@ -76,7 +80,7 @@ class Task:
     def plain(self) -> dict[str, Any]:
         """The task for another process, as plain data."""
         plain = None if self.thresholds is None else [threshold.as_list() for threshold in self.thresholds]
-        return {"vals": dict(self.trial.vals), "pruning": plain}
+        return {"vals": dict(self.trial.vals), "pruning": plain, "replicas": replicas_of(self.trial.vals)}
 
 
 class Executor(ABC):
@@ -84,6 +88,8 @@ class Executor(ABC):
 
     slots: int = 1
     """how many batches it can run at once"""
+    refits: bool = False
+    """whether its trainers can fit a trial's parameters again; known at work"""
 
     @abstractmethod
     def at_work(self, job: Job) -> contextlib.AbstractContextManager[None]:
@@ -143,21 +149,28 @@ class InThisProcess(_OneByOne):
 
     @contextlib.contextmanager
     def at_work(self, job: Job) -> Iterator[None]:
-        self._job = job
+        self._job, self.refits = job, self._trainer.refits
         self._trainer.begin(job.scanner.hyper_keys, job.prune)
         yield
 
     def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
-        each = [evaluate(self._job.scanner.as_dict(), trial.vals) for trial in trials]
-        checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
         limit, left = self._job.limits.trial_timeout, self._job.deadline.left()
-        if left == math.inf or (limit is not None and left >= limit * len(each)):
-            return {"results": evaluate_trials(self._trainer, each, limit, checkpoints)}
+        if left == math.inf or (limit is not None and left >= limit * len(tasks)):
+            return {"results": self._results(tasks, limit)}
         try:
             with alarm(left, _OutOfTime()):
-                return {"results": evaluate_trials(self._trainer, each, checkpoints=checkpoints)}
+                return {"results": self._results(tasks, None)}
         except _OutOfTime:
             raise self._job.deadline.error() from None
+
+    def _results(self, tasks: Sequence[Task], limit: float | None) -> list[dict[str, Any]]:
+        each = [evaluate(self._job.scanner.as_dict(), task.trial.vals) for task in tasks]
+        replicas = [replicas_of(task.trial.vals) for task in tasks]
+        if any(replicas):
+            asked = zip(each, replicas, strict=True)
+            return [evaluate_refit(self._trainer, params, numbers or (), limit) for params, numbers in asked]
+        checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
+        return evaluate_trials(self._trainer, each, limit, checkpoints)
 
 
 class InOtherProcess(_OneByOne):
@@ -175,6 +188,7 @@ class InOtherProcess(_OneByOne):
                 if "results" in (answer := self._process.ask([], watch=job.deadline.check)):
                     break
             _check_built(answer)
+            self.refits = bool(answer.get("refits"))
             yield
 
     def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
@@ -221,6 +235,7 @@ class Parallel(Executor):
                     tries[self._submit([])] = count + 1
                 else:
                     _check_built(answer)
+                    self.refits = bool(answer.get("refits"))
 
     def _submit(self, tasks: Sequence[Task]) -> futures.Future[Answer]:
         return self._pool.submit(*self._call, [task.plain() for task in tasks], *self._limits)

@@ -22,13 +22,15 @@ _AT_THE_END = 5.0
 
 
 class Leases:
-    """The leases of this process on the trials below `total` of a store; each lasts `seconds`, None is without end.
+    """The leases of this process on the trials below `total` of a store, or on all.
+
+    Each lasts `seconds`, None is without end.
 
     A context manager: while it is entered, a thread renews the leases; on exit the trials that still run are released,
     so that others run them.
     """
 
-    def __init__(self, store: TrialStore, total: int, seconds: float | None) -> None:
+    def __init__(self, store: TrialStore, total: int | None, seconds: float | None) -> None:
         self.owner = owner_name()
         #: how long, in seconds, the longest trial took that this process finished
         self.longest = 0.0

@@ -22,6 +22,7 @@ from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount, build_error, failure_result
 from hyperparton.scan.pruning import Thresholds
+from hyperparton.scan.refit_queue import RefitQueue
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.trials.trial import Trial
 
@@ -37,12 +38,12 @@ _SHORTEST, _LONGEST = 0.02, 1.0
 class Loop:
     """A scan at work, by its parts."""
 
-    queue: TrialQueue
+    queue: TrialQueue | RefitQueue
     executor: Executor
     thresholds: Thresholds
     leases: Leases
     history: History
-    early_stop: EarlyStop
+    early_stop: EarlyStop | None
     crashes: Crashes
     deadline: Deadline
     failures: FailureCount
@@ -124,7 +125,8 @@ class Loop:
         if seconds is None:
             return
         finished = replace(trial, result=result)
-        self.early_stop.note_time()
+        if self.early_stop is not None:
+            self.early_stop.note_time()
         self.history.add(finished)
         self.events.trial_finished(finished, seconds, self.history)
         self.failures.add(finished)

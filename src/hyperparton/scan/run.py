@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from os.path import isfile  # Path's own raises where a name is too long
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any, TypeVar
 
 from hyperparton.engines import Engine, get_engine
 from hyperparton.errors import EngineError, ScanError, StoreError
+from hyperparton.scan.confirm import Confirmation, check_confirm
 from hyperparton.scan.early_stop import EarlyStop
-from hyperparton.scan.events import Events, Progress
+from hyperparton.scan.events import Events, Progress, RefitEvents
 from hyperparton.scan.executors import Executor, InOtherProcess, InThisProcess, Job, local_workers, remote_cluster
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
@@ -30,8 +32,10 @@ from hyperparton.scan.warm_start import kept_prior, prior_of, read_prior
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import samplers_by_label
 from hyperparton.trials.patience import Patience
+from hyperparton.trials.refits import FOLDER as REFITS
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
+from hyperparton.trials.store_url import of_refits
 from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
 
@@ -59,7 +63,10 @@ def run_scan(
     execution: Execution | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Run the scan up to `trials` trials in total and return the best trial's full parameters.
+    """Run the scan up to `trials` trials in total and return the full parameters of the best.
+
+    At its end the best trials are fitted again with other replicas, if the trainer can; the best is then the one with
+    the best re-fits.
 
     `folder` holds `tries.json` and the state to continue from. The trials run one after the other in this process, or
     in a process beside it if `trainer` is a Recipe; several at once, on this machine or a cluster, need a Recipe. The
@@ -74,7 +81,11 @@ def run_scan(
       the lowest loss so far, None while there is none;
     - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one reports;
     - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
-    - `{"event": "scan_ended", reason}` if early stopping ended the scan.
+    - `{"event": "scan_ended", reason}` if early stopping ended the scan;
+    - `{"event": "confirm_started", trials, replicas}`: these trials are fitted again, the last ones with so many
+      replicas; `refit_started`, `refit_progress` and `refit_finished` with `tid` and `replicas`, the numbers of those;
+      `{"event": "confirmed", verdicts}` with a dictionary for each of these trials, the best methodology first; or
+      `{"event": "confirm_skipped", reason}`.
 
     Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded, no trainer can be
     built), its subclass NodeError (this machine cannot build the trainer: no trial is booked), TooManyFailuresError and
@@ -91,6 +102,7 @@ def run_scan(
     with _executor(trainer, execution) as executor, contextlib.ExitStack() as stack, contextlib.ExitStack() as at_work:
         # before the store is opened, so that a machine that cannot build a trainer touches no scan
         at_work.enter_context(executor.at_work(job))
+        check_confirm(execution, executor)
         agree = partial(_agree, scanner=scanner, settings=settings, execution=execution, slots=executor.slots)
         store, (lag, earlier, notes) = _open_trials(folder, execution, deadline, agree)
         stack.enter_context(_closing(store))
@@ -106,11 +118,15 @@ def run_scan(
         thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
         failures = FailureCount(execution.limits.max_consecutive_failures)
         loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
+        confirmation = Confirmation(
+            executor, execution, deadline, RefitEvents(progress), partial(_open_refits, folder, execution, deadline)
+        )
         with leases, at_work:  # what runs is ended, then released
             loop.run()
-        if queue.stop_reason is not None:
-            events.scan_ended(queue.stop_reason)
-        return scanner.space_eval(_best(store))
+            if queue.stop_reason is not None:
+                events.scan_ended(queue.stop_reason)
+            found = confirmation.run(store)
+        return scanner.space_eval(store.get(found[0].trial) if found else _best(store))
 
 
 def _check_request(trainer: Any, scanner: Any, trials: Any, execution: Execution) -> None:
@@ -207,6 +223,15 @@ def _refuse_early(folder: str | Path, execution: Execution, settings: ScanSettin
         begun = _patience(execution).ask(partial(look_before_joining, execution.store, folder))
     if settings.warm_start and not begun:
         read_prior(settings.warm_start, scanner.as_dict())
+
+
+@contextlib.contextmanager
+def _open_refits(folder: str | Path, execution: Execution, deadline: Deadline) -> Iterator[ExportedTrials]:
+    """The store of a scan's re-fits, beside that of its trials."""
+    execution = execution if execution.store is None else replace(execution, store=of_refits(execution.store))
+    store, _ = _open_trials(Path(folder) / REFITS, execution, deadline, lambda trials: None)
+    with _closing(store):
+        yield store
 
 
 @contextlib.contextmanager

@@ -101,6 +101,9 @@ class Execution:
     """seconds for which a `store` that does not answer any more is waited for; 0 is not at all"""
     batch_trials: int = 1
     """how many trials the trainer computes together (see `BatchTrainer`); at most the lag"""
+    confirm: int | None = None
+    """how many of the best trials are fitted again at the end, with replicas that the scan has not used: at least 2, or
+    0 for none; by default so many that this takes no more fits than the scan itself"""
     limits: Limits = field(default_factory=Limits)
     """what trials and the scan may take"""
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
@@ -110,6 +113,8 @@ class Execution:
         _whole("batch_trials", self.batch_trials)
         if self.workers is not None:
             _whole("workers", self.workers)
+        if self.confirm is not None and (not isinstance(self.confirm, int) or self.confirm < 0 or self.confirm == 1):
+            raise ScanError(f"confirm must be a whole number of at least 2, or 0, given {self.confirm!r}")
         if self.store is not None:  # as a StoreURL it shows no password
             object.__setattr__(self, "store", StoreURL.parse(self.store))
         if not self.lease > 0:

@@ -25,6 +25,7 @@ __all__ = [
     "AdaptedTrainer",
     "BatchTrainer",
     "ProgressTrainer",
+    "RefittingTrainer",
     "ReportingTrainer",
     "Trainer",
     "adapted",
@@ -74,6 +75,19 @@ class BatchTrainer(Trainer, Protocol):
 
 
 @runtime_checkable
+class RefittingTrainer(Trainer, Protocol):
+    """A trainer that can fit the same parameters again with other random numbers, so that luck can be told from merit.
+
+    Replicas have numbers; each number stands for the same random numbers (network, split of the data, noise) whatever
+    the parameters are. The result has `status`, `loss` and `replica_losses`, the loss of each replica alone.
+    """
+
+    def refit(self, params: dict[str, Any], replicas: Sequence[int], /) -> Mapping[str, Any]:
+        """Fit the replicas of these numbers with the parameters `params`."""
+        ...
+
+
+@runtime_checkable
 class ProgressTrainer(Trainer, Protocol):
     """A trainer that reports how far its fits are: it calls `progress` with a dictionary now and then."""
 
@@ -87,6 +101,7 @@ class AdaptedTrainer:
         self.trainer = trainer
         self.reports = isinstance(trainer, ReportingTrainer)
         self.batches = isinstance(trainer, BatchTrainer)
+        self.refits = isinstance(trainer, RefittingTrainer)
 
     def begin(self, keys: Any, prune: bool) -> None:
         """Prepare for a scan of `keys`; raises ScanError if its trials cannot be pruned and shall be."""
@@ -110,6 +125,11 @@ class AdaptedTrainer:
         finally:
             if checkpoints is not None:
                 reporting.report = None
+
+    def refit(self, params: dict[str, Any], replicas: Sequence[int]) -> Any:
+        """What the trainer gives for these replicas; for a trainer that refits."""
+        assert isinstance(self.trainer, RefittingTrainer)
+        return self.trainer.refit(params, replicas)
 
     def run_batch(self, trials: Sequence[dict[str, Any]], checkpoints: Sequence[Checkpoints | None]) -> Sequence[Any]:
         """What the trainer returns for each of `trials`, computed together; for a trainer that batches."""

@@ -1,9 +1,10 @@
 """The process that runs trials for another: `serve`, which `worker_keeper` calls in a process of its own.
 
 It speaks lines of JSON over a descriptor that nothing it starts inherits. First it reads a recipe and answers
-`{"ready": true}` or `{"broken": why, "node": whether it is the machine's fault, "faults": those of the card}`; then
-each line `{"ask": n, "trials": [{"vals": ..., "pruning": ...}, ...]}` is answered by `{"ask": n, "results": [...]}`,
-with `{"progress": ...}` lines before it where the trainer reports any. It ends when nobody speaks to it any more.
+`{"ready": true, "refits": whether its trainer can fit again}` or `{"broken": why, "node": whether it is the machine's
+fault, "faults": those of the card}`; then each line `{"ask": n, "trials": [{"vals": ..., "pruning": ..., "replicas":
+...}, ...]}` is answered by `{"ask": n, "results": [...]}`, with `{"progress": ...}` lines before it where the trainer
+reports any. It ends when nobody speaks to it any more.
 
 What a trainer starts finds a system as in any program: nothing on standard input, signals as they are by default.
 """
@@ -27,7 +28,7 @@ from typing import Any
 from hyperparton import host
 from hyperparton.errors import HyperpartonError, NodeError, RuncardError, ScanError, SpaceError
 from hyperparton.scan.checkpoints import Checkpoints
-from hyperparton.scan.evaluate import evaluate_trials
+from hyperparton.scan.evaluate import evaluate_refit, evaluate_trials
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted, search_in, with_place
@@ -60,14 +61,18 @@ def serve(descriptor: int) -> None:
         return
     trainer.report_progress_to(_progress_to(channel))
     streams.restore()
-    channel.say({"ready": True})
+    channel.say({"ready": True, "refits": trainer.refits})
     for request in requests:
-        tasks = request["trials"]
-        each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
-        checkpoints = [_checkpoints(task["pruning"]) for task in tasks]
-        results = evaluate_trials(trainer, each, checkpoints=checkpoints)
+        results = _results(trainer, scanner, request["trials"])
         streams.restore()
         channel.say({"ask": request["ask"], "results": results})
+
+
+def _results(trainer: AdaptedTrainer, scanner: HyperScanner, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
+    if any(task["replicas"] for task in tasks):
+        return [evaluate_refit(trainer, params, task["replicas"]) for params, task in zip(each, tasks, strict=True)]
+    return evaluate_trials(trainer, each, checkpoints=[_checkpoints(task["pruning"]) for task in tasks])
 
 
 def _not_mine(number: int, frame: FrameType | None) -> None:

@@ -85,7 +85,7 @@ class TrainerProcess:
         self._text = text
         self._process: subprocess.Popen[bytes] | None = None
         self._guard = threading.Lock()
-        self._killed = False
+        self._killed = self._refits = False
 
     def ask(
         self,
@@ -98,10 +98,11 @@ class TrainerProcess:
     ) -> Answer:
         """Run trials: `{"results": [...]}`, or `{"died": how}`, or `{"broken": why}` if no trainer can be built.
 
-        With no trials it is made ready for some. One that is broken has `node` beside it, whether this machine is at
-        fault, and `faults`, those of the card; one that died before it had a trainer has `starting`: that is not the
-        trials' fault.
-        Each trial has `vals` and `pruning`, limits on its losses as `scan.pruning` makes them, each a list, or None.
+        With no trials it is made ready for some; `refits` is whether its trainer can fit again. One that is broken has
+        `node` beside it, whether this machine is at fault, and `faults`, those of the card; one that died before it had
+        a trainer has `starting`: that is not the trials' fault.
+        Each trial has `vals`, `pruning`, limits on its losses as `scan.pruning` makes them, each a list, or None, and
+        `replicas`: the numbers of those that are fitted again, or None.
         `seconds` (for each trial) and `memory` (bytes, all that the process started included) are limits: the result of
         a single trial that exceeds them says so, several count as having ended their process, since nobody knows which
         of them it was. `watch` is called now and then while trials run, and may raise.
@@ -112,8 +113,9 @@ class TrainerProcess:
             if "ready" not in answer:
                 self.close()
                 return {**answer, "starting": True}
+            self._refits = bool(answer["refits"])
         if not trials:
-            return {"results": []}
+            return {"results": [], "refits": self._refits}
         self._asked += 1
         message = {"ask": self._asked, "trials": [dict(trial) for trial in trials]}
         total = None if seconds is None else seconds * len(trials)

@@ -152,7 +152,7 @@ class SqlStore(LeasedStore):
         #: of a file: whether it is in its place, and what binds its checksums to this scan
         self._watch: FileWatch | None = None
         self._word = ""
-        self._limits = TimeLimits()
+        self._limits, self._schema = TimeLimits(), url.schema or None
         self._engine = _engine(url, self._limits)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
@@ -177,7 +177,9 @@ class SqlStore(LeasedStore):
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif not self._sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_TABLES)))
-            tables = sa.inspect(connection).get_table_names()
+            if self._schema is not None and create:
+                connection.execute(sa.schema.CreateSchema(self._schema, if_not_exists=True))
+            tables = sa.inspect(connection).get_table_names(schema=self._schema)
             if _META.name not in tables:
                 refuse_foreign(self.name, tables)
                 if not create:
@@ -365,6 +367,8 @@ def _engine(url: StoreURL, limits: TimeLimits) -> sa.Engine:
         from hyperparton.trials.postgres import connector
     except ImportError as fault:
         raise StoreError(f"PostgreSQL needs the module {fault.name}: pip install 'hyperparton[postgres]'") from fault
+    if url.schema:
+        settings["execution_options"] = {"schema_translate_map": {None: url.schema}}
     return sa.create_engine("postgresql+psycopg://", creator=connector(url, limits), **settings)
 
 

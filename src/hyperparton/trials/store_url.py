@@ -16,7 +16,10 @@ from urllib.parse import quote, unquote
 from hyperparton.errors import StoreError
 from hyperparton.trials.sqlite_file import sqlite_path
 
-__all__ = ["PASSWORD_VARIABLE", "StoreURL", "shown_command"]
+__all__ = ["MONGO_DATABASE", "PASSWORD_VARIABLE", "StoreURL", "of_refits", "shown_command"]
+
+#: the database of a URL of MongoDB that names none
+MONGO_DATABASE = "hyperparton"
 
 #: the variable that holds the password of a URL without one
 PASSWORD_VARIABLE = "HYPERPARTON_STORE_PASSWORD"
@@ -59,6 +62,8 @@ class StoreURL:
     """options that are no secrets"""
     secret_options: tuple[tuple[str, str], ...] = ()
     """options that are secrets"""
+    schema: str = ""
+    """of PostgreSQL: where the tables are, if not where the server puts them"""
 
     @classmethod
     def parse(cls, text: str | StoreURL) -> StoreURL:
@@ -90,7 +95,8 @@ class StoreURL:
         login = f"{quote(self.user, safe='')}@" if self.user else ""
         options = "&".join(f"{quote(key)}={quote(value, safe='/:,-_')}" for key, value in self.options)
         database = quote(self.database, safe="")
-        return f"{self.scheme}://{login}{hosts}/{database}" + (f"?{options}" if options else "")
+        schema = f" (schema {self.schema})" if self.schema else ""
+        return f"{self.scheme}://{login}{hosts}/{database}" + (f"?{options}" if options else "") + schema
 
     def __str__(self) -> str:
         return self.name
@@ -142,6 +148,16 @@ class StoreURL:
             yield from (secret, escaped, quote(secret), quote(secret, safe=""), repr(secret)[1:-1])
             # MongoDB's properties are several in one option
             yield from (part.partition(":")[2] for part in secret.split(",") if part.partition(":")[2])
+
+
+def of_refits(store: str | StoreURL) -> StoreURL:
+    """Where the re-fits of the scan in `store` are kept: a file beside its own, a schema or database of their own."""
+    place = StoreURL.parse(store)
+    if place.file is not None:
+        return replace(place, file=place.file.with_name(f"{place.file.name}-refits"))
+    if place.scheme == "postgresql":
+        return replace(place, schema="refits")
+    return replace(place, database=f"{place.database or MONGO_DATABASE}_refits")
 
 
 def shown_command(arguments: Iterable[str]) -> list[str]:

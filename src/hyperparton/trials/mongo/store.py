@@ -36,7 +36,7 @@ from pymongo.uri_parser import parse_uri
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
 from hyperparton.trials.foreign import refuse_foreign
 from hyperparton.trials.store import LeasedStore, lease_end, trial_of_record
-from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
+from hyperparton.trials.store_url import MONGO_DATABASE, PASSWORD_VARIABLE, StoreURL
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.time_limits import ANSWER, CONNECT, TimeLimits
 from hyperparton.trials.trial import DONE, RUNNING, Trial
@@ -44,9 +44,6 @@ from hyperparton.trials.trial import DONE, RUNNING, Trial
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
 
 SCHEMA_VERSION = 2
-
-#: the database of a URL that names none
-_DATABASE = "hyperparton"
 
 #: how long a server may take to answer, in milliseconds; what the URL says goes before
 _PATIENCE = 10_000
@@ -80,7 +77,7 @@ class MongoStore(LeasedStore):
 
     def __init__(self, url: str | StoreURL, *, create: bool = True, clock: Callable[[], float] | None = None) -> None:
         place = StoreURL.parse(url)
-        place = replace(place, database=place.database or _DATABASE)
+        place = replace(place, database=place.database or MONGO_DATABASE)
         self.name, self._hide = place.name, place.hide
         self._limits = TimeLimits()
         self._clock = clock

@@ -1,0 +1,92 @@
+"""Which re-fit runs next: one that was left unfinished, else the next that the race wants, until it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hyperparton.errors import StoreError
+from hyperparton.scan.events import RefitEvents
+from hyperparton.scan.leases import Leases
+from hyperparton.scan.limits import Deadline
+from hyperparton.scan.race import Race
+from hyperparton.trials.refits import Refit, refit_of, vals_of
+from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import Trial
+
+__all__ = ["RefitQueue"]
+
+
+@dataclass
+class RefitQueue:
+    """The re-fits of a race that are not begun yet; `trials` are those of the race by their numbers."""
+
+    race: Race
+    trials: Mapping[int, Trial]
+    store: TrialStore
+    leases: Leases
+    deadline: Deadline
+    events: RefitEvents
+    over: bool = False
+    """whether nothing is left"""
+    _finished: dict[int, Refit] = field(default_factory=dict)
+
+    def next_batch(self) -> list[Trial]:
+        """A re-fit to run now, by itself; none if there is none just now.
+
+        Raises WalltimeError if nothing runs and the time that is left is too short for one.
+        """
+        if not self.deadline.leaves_time_for(self.leases.longest):
+            if not self.leases.running:
+                raise self.deadline.error()
+            return []
+        entry = self.leases.take_over() or self._new()
+        if entry is None:
+            return []
+        self.events.trial_started(entry)
+        return [entry]
+
+    def refits(self) -> list[Refit]:
+        """All that are finished."""
+        for entry in self.store.trials(self._below()):
+            if entry.number not in self._finished:
+                self._finished[entry.number] = self._checked(entry)
+        return [self._finished[number] for number in sorted(self._finished)]
+
+    def _below(self) -> int:
+        """All entries below this number are known here."""
+        number = 0
+        while number in self._finished:
+            number += 1
+        return number
+
+    def _checked(self, entry: Trial) -> Refit:
+        refit = refit_of(entry)
+        trial = self.trials.get(refit.trial)
+        if trial is not None and vals_of(trial.number, trial.vals, refit.replicas) != dict(entry.vals):
+            raise StoreError(
+                f"{self.store.name}: holds re-fits of another scan: trial {trial.number} has other parameters there; "
+                "remove them to confirm anew"
+            )
+        return refit
+
+    def _new(self) -> Trial | None:
+        """The next that nobody has begun, if the round before it is finished."""
+        while True:
+            number, refits = self.store.next_number(), self.refits()
+            wanted = self.race.wanted(refits)
+            if not wanted:
+                self.over = True
+                return None
+            at_work = {self._asked(each) for each in range(number) if each not in self._finished}
+            free = [each for each in wanted if each not in at_work]
+            if not free:
+                return None
+            trial, replicas = self.trials[free[0][0]], free[0][1]
+            entry = self.leases.book(number, vals_of(trial.number, trial.vals, replicas), trial.space_vals)
+            if entry is not None:
+                return entry
+
+    def _asked(self, number: int) -> tuple[int, tuple[int, ...]]:
+        refit = refit_of(self.store.get(number))
+        return refit.trial, refit.replicas

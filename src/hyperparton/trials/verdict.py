@@ -1,0 +1,154 @@
+"""Which methodology is the best by its re-fits: its mean, how sure that is, and how often its fits fail.
+
+All methodologies are fitted with the same replicas, so two are compared by the differences of their losses replica by
+replica: most of a loss's spread, what split and network happen to be, is common to both. A fit has failed if it has no
+loss, or one that lies above the best methodology's median by more than `_FAR` times the spread of a replica. The spread
+is taken from the middle of all losses, so failed fits do not widen it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperparton.trials.refits import Refit
+from hyperparton.trials.trial import Trial, ranked
+
+__all__ = ["ALLOWED", "Verdict", "by_verdict", "mean_losses", "paired", "plain", "verdicts"]
+
+#: a methodology is stable if at most this share of its fits failed
+ALLOWED = 0.025
+
+#: a fit this many spreads above the best median has failed
+_FAR = 6.0
+
+#: standard deviation of a normal distribution in units of its median absolute deviation
+_NORMAL = 1.4826
+
+#: two methodologies are told apart if their mean difference is this many of its standard errors
+_TOLD = 2.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the re-fits say of one trial's methodology."""
+
+    trial: int
+    replicas: int
+    """that were fitted again"""
+    failed: int
+    mean: float
+    """of the losses of the fits that did not fail; infinite if all did"""
+    error: float
+    """its standard error; infinite for fewer than two fits"""
+    phi2: float | None = None
+    """mean over folds and blocks of the hidden folds' phi2"""
+    told: bool = True
+    """whether it is worse than the best by more than chance; false for the best itself"""
+
+    @property
+    def share(self) -> float:
+        """The share of fits that failed."""
+        return self.failed / self.replicas
+
+    @property
+    def stable(self) -> bool:
+        """Whether no more than `ALLOWED` of its fits failed."""
+        return self.share <= ALLOWED
+
+
+def by_verdict(trials: Iterable[Trial], verdicts: Sequence[Verdict]) -> list[Trial]:
+    """The trials that succeeded: those that were fitted again, the best first, then the others by their losses."""
+    order = {trial.number: trial for trial, _ in ranked(trials)}
+    first = [order.pop(verdict.trial) for verdict in verdicts if verdict.trial in order]
+    return [*first, *order.values()]
+
+
+def plain(verdict: Verdict) -> dict[str, object]:
+    """The verdict as strict JSON data."""
+    numbers = {name: value if math.isfinite(value) else None for name, value in _numbers(verdict).items()}
+    return {
+        "trial": verdict.trial, "replicas": verdict.replicas, "failed": verdict.failed, **numbers,
+        "stable": verdict.stable, "told_from_the_best": verdict.told,
+    }  # fmt: skip
+
+
+def _numbers(verdict: Verdict) -> dict[str, float]:
+    phi2 = {} if verdict.phi2 is None else {"phi2": verdict.phi2}
+    return {"mean": verdict.mean, "error": verdict.error, **phi2}
+
+
+def verdicts(refits: Iterable[Refit]) -> list[Verdict]:
+    """The verdict on each trial that was fitted again, the best first.
+
+    The best has the lowest mean of those that are stable and have the most replicas; where none is stable, those that
+    fail least are first.
+    """
+    losses, phi2 = _by_trial(refits)
+    if not losses:
+        return []
+    limit = failing_limit(losses)
+    judged = [_judged(trial, held, limit, phi2.get(trial)) for trial, held in losses.items()]
+    judged.sort(key=lambda each: (-each.replicas, not each.stable, 0.0 if each.stable else each.share, each.mean))
+    best = judged[0].trial
+    return [
+        Verdict(**{**vars(each), "told": each.trial != best and _is_told(losses[best], losses[each.trial], limit)})
+        for each in judged
+    ]
+
+
+def _by_trial(refits: Iterable[Refit]) -> tuple[dict[int, dict[int, float]], dict[int, float]]:
+    """(trial -> replica -> loss, infinite without one; trial -> mean phi2)."""
+    losses: dict[int, dict[int, float]] = {}
+    phi2: dict[int, list[float]] = {}
+    for refit in refits:
+        for replica, loss in zip(refit.replicas, refit.losses, strict=True):
+            losses.setdefault(refit.trial, {})[replica] = math.inf if loss is None else loss
+        if refit.hidden_phi2 is not None:
+            phi2.setdefault(refit.trial, []).append(refit.hidden_phi2)
+    return losses, {trial: float(np.mean(held)) for trial, held in phi2.items()}
+
+
+def failing_limit(losses: Mapping[int, Mapping[int, float]]) -> float:
+    """The loss above which a fit has failed, from all losses: trial -> replica -> loss."""
+    held = [np.array(list(each.values())) for each in losses.values()]
+    medians = np.array([np.median(each) for each in held])
+    around = [np.abs(each - median) for each, median in zip(held, medians, strict=True) if math.isfinite(median)]
+    if not around:
+        return math.inf
+    return float(medians.min() + _FAR * _NORMAL * np.median(np.concatenate(around)))
+
+
+def _judged(trial: int, losses: Mapping[int, float], limit: float, phi2: float | None) -> Verdict:
+    values = np.array(list(losses.values()))
+    good = values[(values <= limit) & np.isfinite(values)]
+    mean = float(good.mean()) if len(good) else math.inf
+    error = float(good.std(ddof=1) / math.sqrt(len(good))) if len(good) > 1 else math.inf
+    return Verdict(trial, len(values), len(values) - len(good), mean, error, phi2)
+
+
+def paired(one: Mapping[int, float], other: Mapping[int, float], limit: float = math.inf) -> tuple[float, float]:
+    """(mean, standard error) of `other` less `one` over the replicas that both have and where neither failed."""
+    common = [(one[r], other[r]) for r in one if r in other and max(one[r], other[r]) <= limit]
+    differences = np.array([b - a for a, b in common if math.isfinite(a) and math.isfinite(b)])
+    if len(differences) < 2:
+        return math.nan, math.inf
+    return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(len(differences)))
+
+
+def _is_told(best: Mapping[int, float], other: Mapping[int, float], limit: float) -> bool:
+    mean, error = paired(best, other, limit)
+    return mean > _TOLD * error
+
+
+def mean_losses(losses: Mapping[int, Sequence[float | None]]) -> dict[int, float]:
+    """Trial -> mean of its losses, failed fits included: one that fails now and then is worse than it seems.
+
+    A fit without a loss counts as the worst of all fits that have one.
+    """
+    known = [loss for each in losses.values() for loss in each if loss is not None]
+    worst = max(known, default=math.inf)
+    return {trial: float(np.mean([worst if loss is None else loss for loss in each])) for trial, each in losses.items()}
