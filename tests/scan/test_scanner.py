@@ -62,7 +62,8 @@ def test_random_draws_are_those_of_n3fit(name):
     for number, theirs in enumerate(case["trials"][:20]):
         vals = engine.suggest(scanner.as_dict(), [], trial_seed(case["seed"], number))
         patience, their_patience = vals.pop("stopping_patience"), theirs["vals"].pop("stopping_patience")
-        assert vals == theirs["vals"]
+        # another processor's logarithm and exponential may differ in the last digit
+        assert vals == {label: pytest.approx(held, rel=1e-15, abs=0) for label, held in theirs["vals"].items()}
         assert patience == pytest.approx(their_patience, abs=1e-12 if name == "aligned" else 0.06)
 
 

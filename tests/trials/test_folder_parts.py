@@ -127,11 +127,11 @@ def test_a_damaged_tries_json_is_made_anew_and_one_that_says_otherwise_is_not(ki
     folder = killed()
     path = folder / "tries.json"
     whole = path.read_text()
-    for damaged in (whole[: len(whole) // 2], "", "[", "\x00" * 50, whole.replace('"tid": 3', '"tid" 3')):
+    for damaged in (whole[: len(whole) // 2], "", "[", "\x00" * 50, whole.replace('"tid":3', '"tid" 3')):
         path.write_text(damaged)
         continued(folder, 9)
         assert path.read_text() == whole
-    for damaged in (whole.replace('"loss": 3.0', '"loss": 3.5'), json.dumps(json.loads(whole) * 2)):
+    for damaged in (whole.replace('"loss":3.0', '"loss":3.5'), json.dumps(json.loads(whole) * 2)):
         path.write_text(damaged)
         refused(folder, r"tries\.json: trial \d is not in the store")
     # the form may be another one

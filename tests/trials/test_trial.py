@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hyperparton.trials.strict_json import encode, strict
+from hyperparton.trials.strict_json import decode, encode, encode_strict, strict
 from hyperparton.trials.trial import DONE, Trial
 from hyperparton.trials.tries_entry import to_tries
 
@@ -97,6 +100,47 @@ def test_results_become_strict_json():
 def test_what_json_cannot_hold_is_named(value):
     with pytest.raises(TypeError, match=r"result\['a'\]\[1\]"):
         strict({"a": [0, value]})
+
+
+NUMBERS = st.floats() | st.integers() | st.integers(-(10**300), 10**300)
+DATA = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner) | st.lists(st.floats(), min_size=1) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(DATA)
+def test_what_is_written_quickly_is_what_the_standard_library_writes(value):
+    data = strict(value)
+    assert (written := json.loads(encode_strict(data))) == data
+    assert repr(written) == repr(json.loads(encode(data)))
+    assert repr(decode(encode_strict(data))) == repr(decode(encode(data))) == repr(written)
+
+
+def plainly(value):
+    """What `strict` gives, as its docstring says it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [plainly(entry) for entry in value]
+    return {key: plainly(entry) for key, entry in value.items()} if isinstance(value, dict) else value
+
+
+@given(DATA)
+def test_lists_of_numbers_become_strict_like_any_other(value):
+    assert repr(strict(value)) == repr(plainly(value))
+
+
+@pytest.mark.parametrize("text", ["NaN", "[-Infinity]", "1e400", '"\\ud800"', "1" * 30, '{"a": 1, "a": 2}', " 1.0 "])
+def test_what_is_read_quickly_is_what_the_standard_library_reads(text):
+    assert repr(decode(text)) == repr(decode(text.encode())) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize("text", ["", "[1", "{'a': 1}", "1 2", "\x00", b'"\xff"', "1" * 5000])
+def test_what_is_no_json_is_a_value_error(text):
+    for read in (json.loads, decode):
+        with pytest.raises(ValueError, match=r"."):
+            read(text)
 
 
 def test_encoding_refuses_nan():

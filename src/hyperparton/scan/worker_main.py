@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import fcntl
-import json
 import os
 import signal
 import sys
@@ -34,7 +33,7 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted, search_in, with_place
 from hyperparton.space.tree import evaluate, fingerprint
 from hyperparton.streams import guard_streams
-from hyperparton.trials.strict_json import encode, strict
+from hyperparton.trials.strict_json import decode, encode_strict, strict
 
 __all__ = ["serve"]
 
@@ -143,14 +142,14 @@ class _Channel:
         """What is asked, one after the other."""
         with contextlib.suppress(ConnectionError):  # whoever spoke was killed with something unread
             for line in os.fdopen(self._descriptor, "rb", closefd=False):
-                yield json.loads(line)
+                yield decode(line)
         os._exit(0)
 
     def say(self, message: dict[str, Any]) -> None:
         """Answer; only this process does, and no child that a trainer forks."""
         if os.getpid() != self._process:
             return
-        line = memoryview(f"{encode(message)}\n".encode())
+        line = memoryview(f"{encode_strict(message)}\n".encode())
         try:
             with self._speaking:
                 while line:

@@ -22,7 +22,7 @@ from typing import Any
 from hyperparton import host
 from hyperparton.scan.limits import failure_result
 from hyperparton.streams import open_standard_streams
-from hyperparton.trials.strict_json import encode
+from hyperparton.trials.strict_json import decode, encode, encode_strict
 
 __all__ = ["Answer", "Recipe", "TrainerProcess", "TrainerProcesses", "close_processes", "run_task"]
 
@@ -154,7 +154,7 @@ class TrainerProcess:
         assert process is not None
         try:
             self._channel.settimeout(None)
-            self._channel.sendall(encode(message).encode() + b"\n")
+            self._channel.sendall(encode_strict(message).encode() + b"\n")
         except OSError:
             return {"died": _end_of(process)}
         end = None if seconds is None else time.monotonic() + seconds
@@ -189,7 +189,7 @@ class TrainerProcess:
             self._buffer += data
         line, self._searched = bytes(self._buffer[:end]), 0
         del self._buffer[: end + 1]
-        return json.loads(line)
+        return decode(line)
 
     def kill(self) -> None:
         """End the process while another thread asks it; for that thread it died, and it does not start again."""

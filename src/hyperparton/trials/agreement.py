@@ -17,6 +17,7 @@ from typing import Any
 from hyperparton.errors import StoreError
 from hyperparton.files import checksum
 from hyperparton.trials.result import STATUSES
+from hyperparton.trials.strict_json import decode
 
 __all__ = ["Count", "entries_in", "refuse_losses"]
 
@@ -73,7 +74,7 @@ def refuse_losses(path: Path, store: str, lines: Iterable[tuple[int, bytes]]) ->
             continue
         while number is not None and isinstance(entry["tid"], int) and number < entry["tid"]:
             number, line = next(there, (None, b""))
-        if number != entry["tid"] or not _same(entry, json.loads(line)):
+        if number != entry["tid"] or not _same(entry, decode(line)):
             raise StoreError(
                 f"{path}: trial {entry['tid']!r} is not in the store {store}, or not as it is here: one of the two is "
                 "of another scan, damaged or older. Put back what belongs together; or move the file away to go on "
@@ -97,7 +98,7 @@ def _entries(path: Path) -> Iterator[bytes]:
                 yield from (line.removesuffix(_COMMA).removesuffix(b"\n") for line in file if line != _TAIL)
                 return
             file.seek(0)
-            content = json.loads(file.read())
+            content = decode(file.read())
     except (FileNotFoundError, ValueError, RecursionError):
         return
     except OSError as fault:
@@ -109,7 +110,7 @@ def _entries(path: Path) -> Iterator[bytes]:
 def _parsed(text: bytes) -> dict[str, Any] | None:
     """The entry of a finished trial; None for anything else."""
     try:
-        entry = json.loads(text)
+        entry = decode(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("result"), dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.files import write_text
-from hyperparton.trials.strict_json import encode
+from hyperparton.trials.strict_json import decode, encode_strict
 
 __all__ = ["KeptResults"]
 
@@ -33,7 +32,7 @@ class KeptResults:
         if file.exists():
             return
         try:
-            write_text(file, encode({"store": store, "number": number, "owner": owner, "result": result}) + "\n")
+            write_text(file, encode_strict({"store": store, "number": number, "owner": owner, "result": result}) + "\n")
         except StoreError as fault:
             _LOG.warning("trial %d: its result is in memory alone: %s", number, fault)
 
@@ -47,7 +46,7 @@ class KeptResults:
         """(number, owner, result) of all that was kept for this store; what cannot be read is left there and told."""
         for file in sorted(self._folder.glob("trial-*.json")):
             try:
-                kept = json.loads(file.read_text(encoding="utf-8"))
+                kept = decode(file.read_bytes())
                 entry = int(kept["number"]), str(kept["owner"]), dict(kept["result"])
                 of_this = kept["store"] == store
             except (OSError, ValueError, TypeError, KeyError) as fault:

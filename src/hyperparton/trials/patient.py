@@ -16,7 +16,7 @@ from hyperparton.errors import StoreAwayError
 from hyperparton.trials.kept_results import KeptResults
 from hyperparton.trials.patience import Patience
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.strict_json import encode
+from hyperparton.trials.strict_json import encode_strict
 from hyperparton.trials.trial import Trial
 
 __all__ = ["PatientStore"]
@@ -126,7 +126,9 @@ class PatientStore(TrialStore):
     def _has(self, number: int, owner: str, result: Mapping[str, Any]) -> bool:
         """Whether `owner` has finished the trial with this result."""
         there = self._store.get(number)
-        return there.owner == owner and there.result is not None and encode(there.result) == encode(result)
+        return (
+            there.owner == owner and there.result is not None and encode_strict(there.result) == encode_strict(result)
+        )
 
     def deliver_kept(self) -> None:
         """Finish the trials whose results an earlier process kept; what another has run meanwhile is dropped."""

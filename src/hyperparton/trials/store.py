@@ -38,7 +38,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.trials.result import failure_type
-from hyperparton.trials.strict_json import encode
+from hyperparton.trials.strict_json import decode, encode, encode_strict
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 from hyperparton.trials.trial_check import checked
 
@@ -165,8 +165,8 @@ def trial_of_record(record: Mapping[Any, Any]) -> Trial:
     Raises StoreError where a field is not what it must be: the store is damaged.
     """
     try:
-        fields = {name: record[name] for name in _PLAIN} | {name: json.loads(record[name]) for name in _TEXTS}
-        return checked(Trial(**fields, result=None if record["result"] is None else json.loads(record["result"])))
+        fields = {name: record[name] for name in _PLAIN} | {name: decode(record[name]) for name in _TEXTS}
+        return checked(Trial(**fields, result=None if record["result"] is None else decode(record["result"])))
     except (ValueError, TypeError, RecursionError) as fault:
         raise StoreError(f"the store is damaged: trial {record['number']}: {fault}") from fault
 
@@ -253,5 +253,5 @@ class LeasedStore(TrialStore):
             raise StoreError(f"trial {number}: complete needs status ok and a finite loss, given {loss!r}")
         if status == "fail" and result.get("status") != "fail":
             raise StoreError(f"trial {number}: fail needs status fail, given {result.get('status')!r}")
-        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode(result)}
+        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode_strict(result)}
         return self._change(number, owner, {**values, "state": DONE, "seconds": None})
