@@ -1,10 +1,11 @@
 """A trainer of one's own: scikit-learn's perceptron on its diabetes data (442 patients, 10 features).
 
-Anything with these two methods can be scanned; `own_trainer.yml` beside this file is the card that does it.
+Anything with `set_hyperopt` and `hyperparametrizable` can be scanned; `own_trainer.yml` beside this file is the card
+that does it. With `refit` a scan also tells at its end which of the best trials were only lucky.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,21 +29,30 @@ class DiabetesTrainer:
 
     def hyperparametrizable(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Fit one set of parameters; a result needs `status` and `loss`, everything else is kept with the trial."""
+        losses = self._fold_losses(params, self.seed)
+        return {"status": "ok", "loss": float(np.mean(losses)), "fold_losses": losses}
+
+    def refit(self, params: Mapping[str, Any], replicas: Sequence[int]) -> dict[str, Any]:
+        """Fit again with other folds and other networks: each number of `replicas` has random numbers of its own."""
+        losses = [float(np.mean(self._fold_losses(params, self.seed + number))) for number in replicas]
+        return {"status": "ok", "loss": float(np.mean(losses)), "replica_losses": losses}
+
+    def _fold_losses(self, params: Mapping[str, Any], seed: int) -> list[float]:
         losses = []
-        for train, hidden in KFold(self.folds, shuffle=True, random_state=self.seed).split(self.x):
+        for train, hidden in KFold(self.folds, shuffle=True, random_state=seed).split(self.x):
             model = MLPRegressor(
                 hidden_layer_sizes=[params["nodes"]] * params["layers"],
                 activation=params["activation"],
                 learning_rate_init=params["learning_rate"],
                 alpha=params["weight_decay"],
                 max_iter=params["epochs"],
-                random_state=self.seed,
+                random_state=seed,
             )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is scanned
                 model.fit(self.x[train], self.y[train])
             losses.append(float(np.mean((model.predict(self.x[hidden]) - self.y[hidden]) ** 2)))
-        return {"status": "ok", "loss": float(np.mean(losses)), "fold_losses": losses}
+        return losses
 
 
 def make_trainer(card: Mapping[str, Any]) -> DiabetesTrainer:

@@ -24,7 +24,7 @@ from hyperparton.errors import HyperpartonError, NodeError, PDFSetError, StoreEr
 from hyperparton.host import end_on_signals
 from hyperparton.runcard.card import N3FIT
 
-__all__ = ["scan"]
+__all__ = ["conclude", "faults_of_node", "scan"]
 
 #: events that are shown and not written into the log of events
 _SHOWN_ONLY = ("note", "trial_progress", "refit_progress")
@@ -177,7 +177,7 @@ def scan(
     early_stopping = taken_from(options, EarlyStopping)
     execution = Execution(limits=limits, early_stopping=early_stopping, **options)
     folder = output if output is not None else Path(runcard.stem)
-    with make_display(verbose) as display, EventLog(log_json, display.say) as log, _faults_of_node():
+    with make_display(verbose) as display, EventLog(log_json, display.say) as log, faults_of_node():
         show_warnings(display, verbose)
 
         def progress(event: dict[str, Any]) -> None:
@@ -197,13 +197,13 @@ def scan(
             t0pdfset=t0pdfset,
             trainer=trainer,
         )
-    _conclude(folder, best)
+    conclude(folder, best)
     if log.fault is not None:
         raise StoreError(f"{log.fault}: events are missing from this log; the scan itself is whole")
 
 
 @contextlib.contextmanager
-def _faults_of_node() -> Iterator[None]:
+def faults_of_node() -> Iterator[None]:
     """A NodeError, which has an exit code of its own, for what another machine may have: theories, PDF sets, room."""
     try:
         yield
@@ -215,7 +215,8 @@ def _faults_of_node() -> Iterator[None]:
         raise
 
 
-def _conclude(folder: Path, best: dict[str, Any]) -> None:
+def conclude(folder: Path, best: dict[str, Any]) -> None:
+    """Say how the scan in `folder` went, and which parameters are the best."""
     from hyperparton.report.tables import best_text, parameters_block
     from hyperparton.report.verdicts import named, verdict_text
     from hyperparton.trials.refits import read_refits

@@ -11,7 +11,8 @@ import numpy as np
 
 from hyperparton.errors import StoreError, shortened
 from hyperparton.trials.parameters import as_runcard
-from hyperparton.trials.trial import Trial, ranked
+from hyperparton.trials.trial import Trial
+from hyperparton.trials.verdict import Verdict, by_verdict
 
 __all__ = ["assigned", "best_trials", "find_scan", "methodology"]
 
@@ -19,18 +20,24 @@ __all__ = ["assigned", "best_trials", "find_scan", "methodology"]
 _N3FIT_SCANS = Path(sys.prefix) / "share" / "NNPDF" / "hyperscan"
 
 
-def best_trials(trials: Sequence[Trial], count: int, skip: int = 0, source: object = "the scan") -> list[Trial]:
-    """The best `count` trials, the first `skip` of the scan left out.
+def best_trials(
+    trials: Sequence[Trial],
+    count: int,
+    skip: int = 0,
+    source: object = "the scan",
+    verdicts: Sequence[Verdict] = (),
+) -> list[Trial]:
+    """The best `count` trials, the first `skip` of the scan left out; those that were fitted again go first.
 
     Only trials that succeeded are chosen. Raises StoreError if there are fewer, or if one does not say its parameters.
     """
-    order = ranked(trials[skip:])
+    order = by_verdict(trials[skip:], verdicts)
     if len(order) < count:
         after = f" after the first {skip}" if skip else ""
         raise StoreError(
             f"{source}: {len(order)} of its {len(trials)} trials{after} succeeded, asked for the best {count}"
         )
-    best = [trial for trial, _ in order[:count]]
+    best = order[:count]
     for trial in best:
         if not trial.space_vals:
             raise StoreError(f"{source}: trial {trial.number} does not say its parameters (space_vals)")

@@ -35,15 +35,19 @@ def methodologies(card: Runcard, replicas: int, source: Path | None = None, top:
     if source is None and specs is None:
         return Methodologies(dict.fromkeys(numbers, card.parameters), dict.fromkeys(numbers, card.scan_parameters()))
     from hyperparton.scan.best_trials import assigned, best_trials, find_scan, methodology
+    from hyperparton.trials.refits import read_refits
     from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.trials.tries_read import read_trials
+    from hyperparton.trials.verdict import verdicts
 
     if source is None:
         assert specs is not None
         source = find_scan(specs.hyperscan, None if card.path is None else Path(card.path).resolve().parent)
     path = ScanFolder.find(source).tries
     count = top or (specs.number_of_trials if specs else 1)
-    best = best_trials(read_trials(path), count, specs.thermalization if specs else 0, path)
+    trials = read_trials(path)
+    again = verdicts(read_refits(path, trials))
+    best = best_trials(trials, count, specs.thermalization if specs else 0, path, again)
     places = assigned(numbers, count, specs.seed if specs else None)
     declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
     chosen = [methodology(trial.space_vals, declared, override) for trial in best]

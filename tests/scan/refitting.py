@@ -1,0 +1,64 @@
+"""A trainer that can fit again, without physics: the loss of a replica is a number of its own for each point.
+
+Run as a script it is a scan that is killed in its re-fit of this number, or not for -1:
+`python refitting.py FOLDER URL NUMBER`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from hyperparton import HyperScanner, Recipe, hyper_scan_wrapper
+
+TRIALS = 20
+
+
+def loss_of(x, replica):
+    """The parabola of the scan, with the luck of this replica; far from its minimum some replicas fail."""
+    luck = np.random.default_rng([replica, round(1e6 * (x + 5))]).standard_normal()
+    common = np.random.default_rng(replica).standard_normal()
+    failed = x < 2 and replica % 4 == 0
+    return 4.0 if failed else 1.0 + 0.05 * (x - 2.0) ** 2 + 0.04 * common + 0.01 * luck
+
+
+class Trainer:
+    def __init__(self, die_in=-1):
+        self.die_in, self.refits = die_in, 0
+
+    def set_hyperopt(self, on, keys=None):
+        pass
+
+    def hyperparametrizable(self, params):
+        return {"status": "ok", "loss": loss_of(params["x"], 1)}
+
+    def refit(self, params, replicas):
+        if self.refits == self.die_in:
+            os.kill(os.getpid(), 9)
+        self.refits += 1
+        if params["x"] > 4.9:
+            raise ValueError("too far")
+        losses = [loss_of(params["x"], replica) for replica in replicas]
+        return {"status": "ok", "loss": float(np.mean(losses)), "replica_losses": losses}
+
+
+def scanner():
+    return HyperScanner({"x": 0.0}, {"space": {"x": {"min": -5, "max": 5}}})
+
+
+def make():
+    return Trainer(), scanner()
+
+
+def recipe():
+    return Recipe("refitting:make", {}, (str(Path(__file__).parent),))
+
+
+if __name__ == "__main__":
+    FOLDER, URL, NUMBER = sys.argv[1:]
+    hyper_scan_wrapper(
+        FOLDER, Trainer(int(NUMBER)), scanner(), TRIALS, engine="random", store=URL or None, lag=1, lease=1.0
+    )

@@ -1,0 +1,194 @@
+"""The best trials are fitted again at the end of a scan: the same re-fits however it is run, and the best is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import refitting
+
+from hyperparton import hyper_scan_wrapper, read_tries
+from hyperparton.errors import ScanError, StoreError
+from hyperparton.trials.refits import read_refits
+from hyperparton.trials.tries_read import read_trials
+from hyperparton.trials.verdict import verdicts
+
+SCRIPT = Path(refitting.__file__)
+
+
+def scan(folder, trials=refitting.TRIALS, trainer=None, **options):
+    return hyper_scan_wrapper(
+        folder, trainer or refitting.Trainer(), refitting.scanner(), trials, **{"engine": "random", "lag": 1, **options}
+    )
+
+
+def refits(folder):
+    return read_refits(folder / "tries.json", read_trials(folder / "tries.json"))
+
+
+def expected_order(folder):
+    """The trials as the scan saw them, best first."""
+    entries = read_tries(folder / "tries.json")
+    return [entry["tid"] for entry in sorted(entries, key=lambda entry: entry["result"]["loss"])]
+
+
+def test_the_named_methodology_is_the_best_of_those_that_do_not_fail(tmp_path):
+    best = scan(tmp_path, confirm=6)
+    lucky = min(read_tries(tmp_path / "tries.json"), key=lambda entry: entry["result"]["loss"])
+    found = verdicts(refits(tmp_path))
+    assert [len(refit.replicas) for refit in refits(tmp_path)].count(5) == 6 + 3
+    assert best["x"] >= 2
+    assert lucky["misc"]["vals"]["x"][0] < 2
+    named = read_trials(tmp_path / "tries.json")[found[0].trial]
+    assert best["x"] == named.vals["x"][0]
+    losses = [refitting.loss_of(best["x"], replica) for replica in range(2, 42)]
+    assert (found[0].replicas, found[0].failed) == (40, 0)
+    assert found[0].mean == pytest.approx(np.mean(losses))
+
+
+def test_the_best_as_reported_take_part_with_replicas_that_the_scan_has_not_used(tmp_path):
+    scan(tmp_path, confirm=4)
+    asked = {}
+    for refit in refits(tmp_path):
+        asked.setdefault(refit.trial, []).extend(refit.replicas)
+        x = read_trials(tmp_path / "tries.json")[refit.trial].vals["x"][0]
+        assert list(refit.losses) == [refitting.loss_of(x, replica) for replica in refit.replicas]
+    assert sorted(asked) == sorted(expected_order(tmp_path)[:4])
+    assert sorted(map(len, asked.values())) == [5, 5, 40, 40]
+    assert all(replicas == list(range(2, 2 + len(replicas))) for replicas in asked.values())
+
+
+def test_by_default_it_takes_no_more_fits_than_the_scan(tmp_path):
+    scan(tmp_path)
+    fits = sum(len(refit.replicas) for refit in refits(tmp_path))
+    assert 10 <= fits <= refitting.TRIALS
+
+
+@pytest.mark.parametrize("options", [{"confirm": 0}, {"trials": 5}])
+def test_without_it_the_best_trial_is_that_of_the_lowest_loss(tmp_path, options):
+    best = scan(tmp_path, **options)
+    lucky = min(read_tries(tmp_path / "tries.json"), key=lambda entry: entry["result"]["loss"])
+    assert best["x"] == lucky["misc"]["vals"]["x"][0]
+    assert not (tmp_path / "refits").exists()
+
+
+def as_kept(folder):
+    entries = read_tries(folder / "refits" / "tries.json")
+    return [{k: v for k, v in entry.items() if k not in ("owner", "book_time", "refresh_time")} for entry in entries]
+
+
+@pytest.mark.parametrize("how", [{}, {"workers": 2}, {"workers": 3}])
+def test_the_re_fits_are_the_same_in_processes_of_their_own(tmp_path, how):
+    scan(tmp_path / "here", confirm=5)
+    scan(tmp_path / "there", confirm=5, trainer=refitting.recipe(), **how)
+    assert sorted(refits(tmp_path / "there"), key=repr) == sorted(refits(tmp_path / "here"), key=repr)
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite", "postgres", "mongo"])
+def test_a_scan_that_is_killed_while_it_confirms_goes_on_where_it_was(tmp_path, servers, kind):
+    url = servers.store_url(kind, tmp_path)
+    before = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}
+    out = tmp_path / "killed"
+    for number in (3, 0, 2, -1):
+        command = [sys.executable, str(SCRIPT), str(out), url, str(number)]
+        done = subprocess.run(command, env=before, capture_output=True, text=True, timeout=60)
+        assert done.returncode == (0 if number == -1 else -signal.SIGKILL), done.stderr
+    scan(tmp_path / "whole")
+    assert as_kept(out) == as_kept(tmp_path / "whole")
+    assert len(as_kept(out)) > 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mongo"])
+def test_several_jobs_confirm_together(tmp_path, servers, kind):
+    url = servers.store_url(kind, tmp_path)
+    best = {}
+
+    def job(name):
+        best[name] = scan(tmp_path / name, store=url, confirm=5)
+
+    jobs = [threading.Thread(target=job, args=(name,)) for name in ("one", "two")]
+    for each in jobs:
+        each.start()
+    for each in jobs:
+        each.join(60)
+    scan(tmp_path / "alone", confirm=5)
+    assert best["one"] == best["two"]
+    for name in best:
+        assert sorted(refits(tmp_path / name), key=repr) == sorted(refits(tmp_path / "alone"), key=repr)
+
+
+def test_more_trials_later_are_confirmed_with_what_is_there(tmp_path):
+    scan(tmp_path, confirm=3)
+    first = as_kept(tmp_path)
+    scan(tmp_path, trials=40, confirm=4)
+    assert as_kept(tmp_path)[: len(first)] == first
+    assert len({refit.trial for refit in refits(tmp_path)}) >= 4
+    pairs = [(refit.trial, replica) for refit in refits(tmp_path) for replica in refit.replicas]
+    assert len(pairs) == len(set(pairs))
+
+
+class Plain:
+    """A trainer that cannot fit again."""
+
+    def set_hyperopt(self, on, keys=None):
+        pass
+
+    def hyperparametrizable(self, params):
+        return {"status": "ok", "loss": params["x"]}
+
+
+def test_a_trainer_that_cannot_fit_again_is_told(tmp_path):
+    events = []
+    scan(tmp_path / "by default", trainer=Plain(), progress=events.append)
+    assert "refit(params, replicas)" in events[-1]["reason"]
+    assert not (tmp_path / "by default" / "refits").exists()
+    with pytest.raises(ScanError, match=r"no method refit"):
+        scan(tmp_path / "asked for", trainer=Plain(), confirm=3)
+    assert not (tmp_path / "asked for").exists()
+
+
+@pytest.mark.parametrize("given", [1, -2, 2.5, "all"])
+def test_what_is_no_number_of_trials_is_refused(tmp_path, given):
+    with pytest.raises(ScanError, match="confirm must be"):
+        scan(tmp_path, confirm=given)
+
+
+def test_re_fits_that_raise_have_failed(tmp_path):
+    class Broken(refitting.Trainer):
+        def refit(self, params, replicas):
+            if params["x"] > 2:
+                raise ValueError("no fit here")
+            return super().refit(params, replicas)
+
+    scan(tmp_path, trainer=Broken(), confirm=8)
+    found = {verdict.trial: verdict for verdict in verdicts(refits(tmp_path))}
+    trials = read_trials(tmp_path / "tries.json")
+    assert {trial for trial in found if found[trial].share == 1.0} == {n for n in found if trials[n].vals["x"][0] > 2}
+
+
+def test_re_fits_of_another_scan_are_refused(tmp_path):
+    scan(tmp_path / "one", confirm=3)
+    scan(tmp_path / "other", confirm=0, seed=7)
+    (tmp_path / "one" / "refits").rename(tmp_path / "other" / "refits")
+    with pytest.raises(StoreError, match="another scan"):
+        refits(tmp_path / "other")
+    before = (tmp_path / "other" / "refits" / "tries.json").read_bytes()
+    with pytest.raises(StoreError, match="another scan"):
+        scan(tmp_path / "other", confirm=20, seed=7)
+    assert (tmp_path / "other" / "refits" / "tries.json").read_bytes() == before
+
+
+def test_events_say_what_is_fitted_again(tmp_path):
+    events = []
+    scan(tmp_path, progress=events.append, confirm=4)
+    kinds = [event["event"] for event in events if event["event"] not in ("trial_started", "trial_finished")]
+    assert kinds == ["confirm_started", *["refit_started", "refit_finished"] * 10, "confirmed"]
+    assert events[-1]["verdicts"][0]["trial"] == verdicts(refits(tmp_path))[0].trial
+    json.dumps(events, allow_nan=False)
