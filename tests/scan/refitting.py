@@ -60,5 +60,13 @@ def recipe():
 if __name__ == "__main__":
     FOLDER, URL, NUMBER = sys.argv[1:]
     hyper_scan_wrapper(
-        FOLDER, Trainer(int(NUMBER)), scanner(), TRIALS, engine="random", store=URL or None, lag=1, lease=1.0
+        FOLDER,
+        Trainer(int(NUMBER)),
+        scanner(),
+        TRIALS,
+        engine="random",
+        store=URL or None,
+        lag=1,
+        lease=1.0,
+        confirm=4,
     )

@@ -100,7 +100,7 @@ def test_a_scan_that_is_killed_while_it_confirms_goes_on_where_it_was(tmp_path, 
         command = [sys.executable, str(SCRIPT), str(out), url, str(number)]
         done = subprocess.run(command, env=before, capture_output=True, text=True, timeout=60)
         assert done.returncode == (0 if number == -1 else -signal.SIGKILL), done.stderr
-    scan(tmp_path / "whole")
+    scan(tmp_path / "whole", confirm=4)
     assert as_kept(out) == as_kept(tmp_path / "whole")
     assert len(as_kept(out)) > 0
 

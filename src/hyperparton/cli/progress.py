@@ -6,12 +6,9 @@ import contextlib
 import errno
 import json
 import logging
-<<<<<<< HEAD
 import math
-import statistics
-=======
 import os
->>>>>>> main
+import statistics
 import sys
 import textwrap
 import time

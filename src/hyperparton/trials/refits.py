@@ -1,8 +1,8 @@
 """Re-fits of a scan: the parameters of a trial, fitted again with replicas that the scan has not used.
 
 They lie beside the trials, in a store of their own of the same kind (`refits/` in the scan's replica folder): an entry
-for each methodology and block of replicas. An entry has the trial's vals and, under three labels more, which trial it is
-and its first and its last replica; its result has `replica_losses`.
+for each methodology and block of replicas. An entry has the trial's vals and, under three more labels, which trial it
+is and its first and last replica; its result has `replica_losses`.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class SqlStore(LeasedStore):
         #: of a file: whether it is in its place, and what binds its checksums to this scan
         self._watch: FileWatch | None = None
         self._word = ""
-        self._limits, self._schema = TimeLimits(), url.schema or None
+        self._limits, self._schema = TimeLimits(), None
         self._engine = _engine(url, self._limits)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
@@ -162,12 +162,21 @@ class SqlStore(LeasedStore):
         else:
             _try_idle_connections(self._engine)
         try:
+            if url.beside:
+                self._schema = self._use_schema_beside(url.beside)
             self._open(create)
         except BaseException:
             self.close()
             raise
         # only now: while this process has no connection, another that ends takes the file's log away
         self._watch = None if file is None else FileWatch(file)
+
+    def _use_schema_beside(self, ending: str) -> str:
+        """From now on use the schema whose name is that of the usual one and `ending`; the name."""
+        with self._transaction() as connection:
+            schema = f"{connection.scalar(sa.select(sa.func.current_schema()))}{ending}"
+        self._engine = self._engine.execution_options(schema_translate_map={None: schema})
+        return schema
 
     def _open(self, create: bool) -> None:
         several = self._engine if self._sqlite else self._engine.execution_options(isolation_level="READ COMMITTED")
@@ -367,8 +376,6 @@ def _engine(url: StoreURL, limits: TimeLimits) -> sa.Engine:
         from hyperparton.trials.postgres import connector
     except ImportError as fault:
         raise StoreError(f"PostgreSQL needs the module {fault.name}: pip install 'hyperparton[postgres]'") from fault
-    if url.schema:
-        settings["execution_options"] = {"schema_translate_map": {None: url.schema}}
     return sa.create_engine("postgresql+psycopg://", creator=connector(url, limits), **settings)
 
 

@@ -62,8 +62,8 @@ class StoreURL:
     """options that are no secrets"""
     secret_options: tuple[tuple[str, str], ...] = ()
     """options that are secrets"""
-    schema: str = ""
-    """of PostgreSQL: where the tables are, if not where the server puts them"""
+    beside: str = ""
+    """of PostgreSQL: what the name of the tables' schema has at its end, after that of the usual one"""
 
     @classmethod
     def parse(cls, text: str | StoreURL) -> StoreURL:
@@ -95,8 +95,8 @@ class StoreURL:
         login = f"{quote(self.user, safe='')}@" if self.user else ""
         options = "&".join(f"{quote(key)}={quote(value, safe='/:,-_')}" for key, value in self.options)
         database = quote(self.database, safe="")
-        schema = f" (schema {self.schema})" if self.schema else ""
-        return f"{self.scheme}://{login}{hosts}/{database}" + (f"?{options}" if options else "") + schema
+        beside = f" (schema *{self.beside})" if self.beside else ""
+        return f"{self.scheme}://{login}{hosts}/{database}" + (f"?{options}" if options else "") + beside
 
     def __str__(self) -> str:
         return self.name
@@ -156,7 +156,7 @@ def of_refits(store: str | StoreURL) -> StoreURL:
     if place.file is not None:
         return replace(place, file=place.file.with_name(f"{place.file.name}-refits"))
     if place.scheme == "postgresql":
-        return replace(place, schema="refits")
+        return replace(place, beside="_refits")
     return replace(place, database=f"{place.database or MONGO_DATABASE}_refits")
 
 
