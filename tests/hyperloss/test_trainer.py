@@ -111,3 +111,29 @@ def test_without_hyperopt_the_trainer_fits_all_data(setup, fit, parameters, leav
     result = ModelTrainer(setup).hyperparametrizable(parameters)
     assert result["status"] == "ok"
     np.testing.assert_array_equal(leaves(result["fit"]), leaves(fit(setup)))
+
+
+def test_refits_are_the_losses_of_single_replicas(trial, make_card, data, parameters):
+    """By the formula of arXiv:2410.16248 for one replica, from what a scan with those replicas reports."""
+    trainer, _, _ = trial
+    params = {**parameters, "epochs": 120}
+    again = trainer.refit(params, [5, 3])
+    other = ModelTrainer(FitSetup(make_card(kfold=KFOLD), data, (5, 3)))
+    other.set_hyperopt(True, ["epochs"])
+    meta = other.hyperparametrizable(params)["kfold_meta"]
+    validation, experimental = np.array(meta["validation_losses"]), np.array(meta["experimental_losses"])
+    folds = validation + np.maximum(experimental, 2.0) - 2.0
+    expected = np.mean(folds * np.array([1, 2.5, 1, 1])[:, None], axis=0)
+    np.testing.assert_allclose(again["replica_losses"], expected, rtol=1e-9)
+    assert again["loss"] == pytest.approx(expected.mean())
+    assert again["hidden_phi2"] == pytest.approx(meta["hyper_losses_phi2"])
+    assert len(set(again["replica_losses"])) == 2
+
+
+def test_refits_leave_the_scan_as_it_is(trial, parameters):
+    trainer, _, result = trial
+    params = {**parameters, "epochs": 120}
+    for first in range(10, 20):
+        trainer.refit({**parameters, "epochs": 100}, [first])
+    assert trainer.hyperparametrizable(params) == result
+    assert trainer.setup.replicas == (1, 2)

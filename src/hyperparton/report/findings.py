@@ -9,7 +9,9 @@ from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_s
 from hyperparton.report.hyperparameters import Column, describe_values
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, median_of, relative, replica_error
+from hyperparton.report.verdicts import verdict_sentence
 from hyperparton.trials.trial import Trial, ranked
+from hyperparton.trials.verdict import Verdict
 
 __all__ = ["Finding", "findings"]
 
@@ -36,10 +38,14 @@ def findings(
     convergence: Convergence,
     entries: Sequence[Importance],
     causes: Sequence[Failure],
+    verdicts: Sequence[Verdict] = (),
 ) -> list[Finding]:
-    """The five answers, from the trials that the report is about and the `columns` of the finished ones."""
+    """The five answers, from the trials that the report is about and the `columns` of the finished ones.
+
+    `verdicts` are on the trials that were fitted again, the best first.
+    """
     return [
-        Finding("best", "Which methodology is best?", _best(trials, columns, loss)),
+        Finding("best", "Which methodology is best?", _best(trials, columns, loss, verdicts)),
         Finding("margin", "By how much?", _margin(trials, loss)),
         Finding("converged", "Is the scan converged?", _converged(convergence)),
         Finding("matters", "Which hyperparameters matter?", _matters(entries)),
@@ -47,12 +53,17 @@ def findings(
     ]
 
 
-def _best(trials: Sequence[Trial], columns: Sequence[Column], loss: Loss) -> str:
+def _best(trials: Sequence[Trial], columns: Sequence[Column], loss: Loss, verdicts: Sequence[Verdict]) -> str:
     order = ranked(trials, loss)
     if not order:
         return "No trial has succeeded."
+    names = [column.name for column in columns]
+    by_number = {trial.number: trial for trial, _ in order}
+    if verdicts and verdicts[0].trial in by_number:
+        values = describe_values(by_number[verdicts[0].trial], names) or "all trials share their hyperparameters"
+        return f"{verdict_sentence(verdicts)} It has {values}."
     best, value = order[0]
-    values = describe_values(best, [column.name for column in columns])
+    values = describe_values(best, names)
     return (
         f"Trial {best.name}, with a {loss.label} of {value:.4g}: {values or 'all trials share their hyperparameters'}."
     )

@@ -18,6 +18,7 @@ from hyperparton.report.plots.axes import NumberAxis
 from hyperparton.report.plots.style import Figure
 from hyperparton.report.summary import MOST_FIGURES, Summary
 from hyperparton.report.tables import Table, beside, fold_table, importance_table
+from hyperparton.report.verdicts import verdict_table
 from hyperparton.trials.result import number_of
 from hyperparton.trials.trial import Trial
 
@@ -63,6 +64,7 @@ class Section:
 def sections(summary: Summary, now: float | None = None) -> list[Section]:
     """All panels of a summary; `now` (seconds since 1970) is where bars of running trials end."""
     return [
+        *_fitted_again(summary),
         Section("convergence", "Convergence", (_convergence(summary),)),
         Section(
             "importances",
@@ -87,6 +89,20 @@ def sections(summary: Summary, now: float | None = None) -> list[Section]:
         ),
         Section("workers", "Workers", tuple(_workers(summary, now)), note="The trials do not say when they ran."),
     ]
+
+
+def _fitted_again(summary: Summary) -> list[Section]:
+    """The re-fits of a scan that was confirmed."""
+    if not summary.verdicts:
+        return []
+    panel = Panel("fitted_again", "Trials fitted again", "", verdict_table(summary.verdicts), listed=True)
+    reading = (
+        "The best trials as the scan saw them, fitted again with replicas that it had not used, the same for all. The "
+        "worse half left after each round, so those with few replicas were not among the best. A fit has failed if it "
+        "has no loss, or one far above all others. The mean is over the fits that did not fail; its error is that of "
+        "the mean. Whether a methodology is worse than the best is judged replica by replica."
+    )
+    return [Section("again", "Fitted again", (panel,), reading)]
 
 
 def with_file_names(parts: Sequence[Section]) -> list[Section]:

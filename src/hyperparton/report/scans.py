@@ -20,11 +20,13 @@ from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
 from hyperparton.trials.agreement import entries_in
 from hyperparton.trials.look import looked_at
+from hyperparton.trials.refits import read_refits
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.trial import NEW, RUNNING, Trial
 from hyperparton.trials.tries_entry import from_tries, to_tries
 from hyperparton.trials.tries_read import read_trials
+from hyperparton.trials.verdict import Verdict, verdicts
 
 __all__ = ["Scan", "combined", "read_scan", "read_scans"]
 
@@ -47,6 +49,8 @@ class Scan:
     """trials that were asked for"""
     notes: tuple[str, ...] = ()
     """what a reader should know of how it was read"""
+    verdicts: tuple[Verdict, ...] = ()
+    """on the trials that were fitted again, the best first"""
 
     @property
     def path(self) -> Path:
@@ -107,6 +111,7 @@ def _read(folder: ScanFolder, name: str, store: str | StoreURL | None) -> Scan:
         settings=_settings(metadata.get("scan", {})),
         total=folder.asked_for(),
         notes=tuple(notes),
+        verdicts=tuple(verdicts(read_refits(folder.tries, trials))),
     )
 
 

@@ -16,6 +16,7 @@ from hyperparton.report.importance import Importance, importances
 from hyperparton.report.options import Options
 from hyperparton.report.scans import Scan, combined
 from hyperparton.trials.trial import Trial, ranked
+from hyperparton.trials.verdict import Verdict
 
 __all__ = ["MOST_FIGURES", "Summary", "summarise"]
 
@@ -60,12 +61,30 @@ class Summary:
         return self.options.title or f"Hyperparameter scan {' + '.join(scan.name for scan in self.scans)}"
 
     @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """On the trials that were fitted again; none where several scans are combined, whose replicas may differ."""
+        return _verdicts(self.scans)
+
+    @property
     def best(self) -> Trial | None:
-        return self.ranked[0][0] if self.ranked else None
+        """The methodology that the report names: by the re-fits, where there are some."""
+        return _named(self.ranked, self.verdicts)
 
     def count(self, state: str) -> int:
         """How many trials are in a `state`: ok, fail, running or waiting."""
         return sum(1 for trial in self.trials if trial.status == state)
+
+
+def _verdicts(scans: Sequence[Scan]) -> tuple[Verdict, ...]:
+    return scans[0].verdicts if len(scans) == 1 else ()
+
+
+def _named(ranked: Sequence[tuple[Trial, float]], verdicts: Sequence[Verdict]) -> Trial | None:
+    """The best trial by the re-fits, or the first of the ranked ones where filters leave that one out."""
+    chosen = {trial.number: trial for trial, _ in ranked}
+    if verdicts and verdicts[0].trial in chosen:
+        return chosen[verdicts[0].trial]
+    return ranked[0][0] if ranked else None
 
 
 def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
@@ -95,5 +114,5 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
         columns=tuple(differing),
         importances=tuple(important),
         failures=tuple(causes),
-        findings=tuple(findings(kept, differing, chosen.loss, progress, important, causes)),
+        findings=tuple(findings(kept, differing, chosen.loss, progress, important, causes, _verdicts(scans))),
     )

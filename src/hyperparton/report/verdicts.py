@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hyperparton.report.tables import Table
 from hyperparton.trials.verdict import ALLOWED, Verdict
 
-__all__ = ["named", "verdict_table", "verdict_text"]
+__all__ = ["named", "verdict_sentence", "verdict_table", "verdict_text"]
 
 
 def named(verdicts: Sequence[Verdict]) -> str:
@@ -22,7 +22,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     body = [
         (
             v.trial, v.replicas, v.failed, _known(v.mean), _known(v.error), v.phi2,
-            "" if v is verdicts[0] else "yes" if v.told or not v.stable else "not told",
+            None if v is verdicts[0] else "yes" if v.told or not v.stable else "not told",
         )
         for v in verdicts
     ]  # fmt: skip
@@ -33,17 +33,26 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def verdict_text(verdicts: Sequence[Verdict]) -> str:
-    """The table for a terminal, under a sentence that names the best."""
-    best = verdicts[0]
+def verdict_sentence(verdicts: Sequence[Verdict]) -> str:
+    """The best by the re-fits, how sure that is, and which others cannot be told from it."""
+    best, others = verdicts[0], verdicts[1:]
     if not best.stable:
-        head = (
-            f"no methodology is stable: of {len(verdicts)} trials that were fitted again, trial {best.trial} fails "
-            f"least, in {best.failed} of {best.replicas} fits ({best.share:.0%}; {ALLOWED:.1%} is allowed)"
+        return (
+            f"No methodology is stable: of {len(verdicts)} trials that were fitted again, trial {best.trial} fails "
+            f"least, in {best.failed} of {best.replicas} fits ({best.share:.0%}; {ALLOWED:.1%} is allowed)."
         )
-    else:
-        head = (
-            f"trial {best.trial} is the best when it is fitted again: mean loss {best.mean:.4f} ± {best.error:.4f}, "
-            f"{best.failed} of {best.replicas} fits failed"
-        )
-    return f"{head}\n{verdict_table(verdicts).text()}"
+    alike = [str(v.trial) for v in others if v.stable and not v.told]
+    beside = f" Not told from it: trial{'s' if len(alike) > 1 else ''} {', '.join(alike)}." if alike else ""
+    return (
+        f"Fitted again with {best.replicas} other replicas, trial {best.trial} is the best: mean loss "
+        f"{best.mean:.4f} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed.{beside}"
+    )
+
+
+def _error(error: float) -> str:
+    return f"{error:.4f}" if math.isfinite(error) else "unknown"
+
+
+def verdict_text(verdicts: Sequence[Verdict]) -> str:
+    """The sentence, and the table for a terminal."""
+    return f"{verdict_sentence(verdicts)}\n{verdict_table(verdicts).text()}"
