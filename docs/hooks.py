@@ -22,6 +22,7 @@ ORDER = (
     ("Looking at a scan", "report.md"),
     ("From an n3fit scan to this one", "from-n3fit.md"),
     ("The runcard", "runcard.md"),
+    ("The best methodology", "confirm.md"),
     ("Shorter scans", "shorter-scans.md"),
     ("Engines", "engines.md"),
     ("Scanning your own trainer", "own-trainer.md"),

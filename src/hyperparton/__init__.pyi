@@ -23,6 +23,7 @@ from .scan.settings import Execution as Execution
 from .scan.settings import ScanSettings as ScanSettings
 from .scan.trainer import BatchTrainer as BatchTrainer
 from .scan.trainer import ProgressTrainer as ProgressTrainer
+from .scan.trainer import RefittingTrainer as RefittingTrainer
 from .scan.trainer import ReportingTrainer as ReportingTrainer
 from .scan.trainer import Trainer as Trainer
 from .scan.worker_process import Recipe as Recipe
@@ -38,6 +39,7 @@ from .trials.store import TrialStore as TrialStore
 from .trials.trial import Trial as Trial
 from .trials.tries_read import read_trials as read_trials
 from .trials.tries_read import read_tries as read_tries
+from .workflow.confirm import confirm_scan as confirm_scan
 from .workflow.scan import scan_runcard as scan_runcard
 
 __version__: str
