@@ -16,9 +16,9 @@ import refitting
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError
-from hyperparton.trials.refits import read_refits
+from hyperparton.trials.refits import Refit, read_refits
 from hyperparton.trials.tries_read import read_trials
-from hyperparton.trials.verdict import verdicts
+from hyperparton.trials.verdict import plain, verdicts
 
 SCRIPT = Path(refitting.__file__)
 
@@ -192,3 +192,32 @@ def test_events_say_what_is_fitted_again(tmp_path):
     assert kinds == ["confirm_started", *["refit_started", "refit_finished"] * 10, "confirmed"]
     assert events[-1]["verdicts"][0]["trial"] == verdicts(refits(tmp_path))[0].trial
     json.dumps(events, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"refit/last": [10**9]},
+        {"refit/first": [-3]},
+        {"refit/first": [0.5]},
+        {"refit/first": []},
+        {"refit/trial": []},
+        {"refit/trial": [10**6]},
+        {"refit/first": [9], "refit/last": [3]},
+    ],
+)
+def test_hostile_entries_are_told(tmp_path, change):
+    scan(tmp_path, confirm=3)
+    path = tmp_path / "refits" / "tries.json"
+    entries = json.loads(path.read_text())
+    entries[1]["misc"]["vals"].update(change)
+    path.write_text(json.dumps(entries))
+    with pytest.raises(StoreError, match=r"entry 1 |1000000"):
+        refits(tmp_path)
+
+
+@pytest.mark.parametrize("losses", [[1e308, 1.7e308, None], [5e-324, 0.0, 1e-310], [-1e308, 1e308, 0.0]])
+def test_losses_of_any_size_have_a_verdict(losses):
+    found = verdicts([Refit(1, (1, 2, 3), tuple(losses)), Refit(2, (1, 2, 3), (1.0, 1.1, 0.9))])
+    assert sorted(verdict.trial for verdict in found) == [1, 2]
+    json.dumps([plain(verdict) for verdict in found], allow_nan=False)

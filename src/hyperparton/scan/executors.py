@@ -167,8 +167,10 @@ class InThisProcess(_OneByOne):
         each = [evaluate(self._job.scanner.as_dict(), task.trial.vals) for task in tasks]
         replicas = [replicas_of(task.trial.vals) for task in tasks]
         if any(replicas):
-            asked = zip(each, replicas, strict=True)
-            return [evaluate_refit(self._trainer, params, numbers or (), limit) for params, numbers in asked]
+            asked = [(params, numbers or ()) for params, numbers in zip(each, replicas, strict=True)]
+            limits = [None if limit is None else limit * len(numbers) for _, numbers in asked]
+            pairs = zip(asked, limits, strict=True)
+            return [evaluate_refit(self._trainer, params, numbers, most) for (params, numbers), most in pairs]
         checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
         return evaluate_trials(self._trainer, each, limit, checkpoints)
 

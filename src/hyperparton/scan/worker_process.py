@@ -103,9 +103,10 @@ class TrainerProcess:
         a trainer has `starting`: that is not the trials' fault.
         Each trial has `vals`, `pruning`, limits on its losses as `scan.pruning` makes them, each a list, or None, and
         `replicas`: the numbers of those that are fitted again, or None.
-        `seconds` (for each trial) and `memory` (bytes, all that the process started included) are limits: the result of
-        a single trial that exceeds them says so, several count as having ended their process, since nobody knows which
-        of them it was. `watch` is called now and then while trials run, and may raise.
+        `seconds` (for each trial, and each replica that is fitted again) and `memory` (bytes, all that the process
+        started included) are limits: the result of a single trial that exceeds them says so, several count as having
+        ended their process, since nobody knows which of them it was. `watch` is called now and then while trials run,
+        and may raise.
         """
         listeners = (progress, watch)
         if self._process is None:
@@ -118,7 +119,7 @@ class TrainerProcess:
             return {"results": [], "refits": self._refits}
         self._asked += 1
         message = {"ask": self._asked, "trials": [dict(trial) for trial in trials]}
-        total = None if seconds is None else seconds * len(trials)
+        total = None if seconds is None else seconds * sum(len(trial.get("replicas") or (0,)) for trial in trials)
         answer = self._exchange(message, listeners, total, memory)
         if "results" not in answer:
             self.close()

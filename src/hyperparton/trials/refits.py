@@ -23,6 +23,9 @@ __all__ = ["FOLDER", "Refit", "read_refits", "refit_of", "replicas_of", "vals_of
 #: the folder beside `tries.json`
 FOLDER = "refits"
 
+#: replicas of a block at most
+_MOST = 1000
+
 #: no name of a hyperparameter has a slash
 _TRIAL, _FIRST, _LAST = "refit/trial", "refit/first", "refit/last"
 
@@ -48,10 +51,16 @@ def vals_of(trial: int, vals: Mapping[str, Sequence[Any]], replicas: Sequence[in
 
 
 def replicas_of(vals: Mapping[str, Sequence[Any]]) -> tuple[int, ...] | None:
-    """The replicas that an entry with these vals asks for; None for a trial of a scan."""
+    """The replicas that an entry with these vals asks for; None for a trial of a scan.
+
+    Raises ValueError, TypeError or IndexError for what is no block of replicas.
+    """
     if _FIRST not in vals:
         return None
-    return tuple(range(vals[_FIRST][0], vals[_LAST][0] + 1))
+    first, last = vals[_FIRST][0], vals[_LAST][0]
+    if not 1 <= first <= last < first + _MOST:
+        raise ValueError(f"no block of replicas: {first} to {last}")
+    return tuple(range(first, last + 1))
 
 
 def refit_of(entry: Trial) -> Refit:

@@ -90,6 +90,11 @@ def verdicts(refits: Iterable[Refit]) -> list[Verdict]:
     losses, phi2 = _by_trial(refits)
     if not losses:
         return []
+    with np.errstate(over="ignore", invalid="ignore"):  # losses may be as large as a float can be
+        return _sorted(losses, phi2)
+
+
+def _sorted(losses: Mapping[int, Mapping[int, float]], phi2: Mapping[int, float]) -> list[Verdict]:
     limit = failing_limit(losses)
     judged = [_judged(trial, held, limit, phi2.get(trial)) for trial, held in losses.items()]
     judged.sort(key=lambda each: (-each.replicas, not each.stable, 0.0 if each.stable else each.share, each.mean))

@@ -1,0 +1,197 @@
+"""How good the methodology is that a scan names: fitted again with 40 replicas that the scan has not used.
+
+    python benchmarks/named.py scan RESULTS --space dis --engine gp --trials 60 --seeds 0 4
+    python benchmarks/named.py scan RESULTS --space dis --engine hyperopt --trials 100 --seeds 0 4 --no-confirm
+    python benchmarks/named.py judge RESULTS        # fits what the scans named, where that was not done yet
+    python benchmarks/named.py show RESULTS         # a table in Markdown
+
+The measure of a scan is the share of failed fits among the 40 replicas (a replica's loss is above 1.5), and the mean of
+the others less that of the best known methodology of the space, replica by replica. The replicas are the same for all
+scans (numbers 1001 to 1040), other than those of trials and re-fits. Beside it stands what the scan spent, its re-fits
+included: seconds of processor time, and replicas fitted. The lowest loss that the scan saw is shown too, since this is
+what scans are usually judged by.
+
+Each scan is a file in RESULTS; a later call runs only those that are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from make_trial_table import SCAN
+
+from hyperparton import Execution, HyperScanner, ScanSettings, read_trials, run_scan
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.check import parse_runcard
+from hyperparton.scan.trainer import load_trainer
+from hyperparton.trials.refits import read_refits
+from hyperparton.trials.verdict import verdicts
+from hyperparton.workflow.cards import scanner_of
+
+ROOT = Path(__file__).parent.parent
+
+#: replicas by which methodologies are judged, in blocks that are fitted together
+JUDGES = tuple(range(1001, 1041))
+
+#: a replica with a larger loss has failed
+FAILED = 1.5
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space with the fits behind it."""
+
+    card: str
+    config: dict[str, Any] | None = None
+    """the search space, where it is not that of the card"""
+    replicas: int = 1
+    """of each trial"""
+
+
+SPACES = {
+    "dis": Space("dis.yml"),
+    "short": Space("dis.yml", SCAN),
+    "dis_small": Space("dis_small.yml", replicas=2),
+    "own": Space("own_trainer.yml"),
+}
+
+
+@cache
+def parts(name: str) -> tuple[Any, HyperScanner]:
+    """The trainer and the scanner of a space."""
+    space, path = SPACES[name], ROOT / "examples" / SPACES[name].card
+    card = parse_runcard(path.read_text(), path)
+    scanner = scanner_of(card) if space.config is None else HyperScanner(card.scan_parameters(), space.config)
+    if not isinstance(card, Runcard):
+        return load_trainer(card.trainer, card.raw, path.parent), scanner
+    from hyperparton.data.load import load_fit_data
+    from hyperparton.hyperloss.trainer import ModelTrainer
+
+    return ModelTrainer.from_runcard(card, load_fit_data(card, None, None), range(1, space.replicas + 1)), scanner
+
+
+def seconds() -> float:
+    """Processor time of this process and of those that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def scan(arguments: argparse.Namespace) -> None:
+    """Scans that are not in RESULTS yet."""
+    trainer, scanner = parts(arguments.space)
+    begun = time.monotonic()
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    for seed in range(*arguments.seeds):
+        how = "" if arguments.confirm is None else f"_confirm{arguments.confirm}"
+        file = arguments.results / f"{arguments.space}_{arguments.engine}_{arguments.trials}{how}_{seed}.json"
+        if file.exists() or time.monotonic() - begun > arguments.seconds:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            before = seconds()
+            named = run_scan(
+                folder, trainer, scanner, arguments.trials,
+                settings=ScanSettings(engine=arguments.engine, seed=seed),
+                execution=Execution(confirm=arguments.confirm),
+            )  # fmt: skip
+            spent = seconds() - before
+            trials = read_trials(Path(folder) / "tries.json")
+            refits = read_refits(Path(folder) / "tries.json", trials)
+        best = min((trial for trial in trials if trial.ok), key=lambda trial: trial.loss or 0.0)
+        found = verdicts(refits)
+        number = found[0].trial if found else best.number
+        assert scanner.space_eval(trials[number].vals) == named
+        fits = len(trials) * SPACES[arguments.space].replicas + sum(len(refit.replicas) for refit in refits)
+        file.write_text(json.dumps({
+            "space": arguments.space, "engine": arguments.engine, "trials": arguments.trials,
+            "confirm": arguments.confirm, "seed": seed, "seconds": spent, "fits": fits, "best loss": best.loss,
+            "named": number, "vals": dict(trials[number].vals), "repeats": repeats(trials),
+        }))  # fmt: skip
+        print(f"{file.name}: {spent:.0f} s, {fits} fits, best loss {best.loss:.4f}, named trial {number}", flush=True)
+
+
+def repeats(trials: Any) -> int:
+    """Trials of which every coordinate is within 2 % of its range of that of an earlier trial."""
+    labels = sorted({label for trial in trials for label in trial.vals})
+    points = np.array([[(trial.vals.get(label) or [np.nan])[0] for label in labels] for trial in trials], dtype=float)
+    ranges = np.nanmax(points, axis=0) - np.nanmin(points, axis=0)
+    count = 0
+    for k in range(1, len(points)):
+        near = np.abs(points[:k] - points[k]) <= 0.02 * ranges
+        near |= np.isnan(points[:k]) & np.isnan(points[k])
+        count += bool(near.all(axis=1).any())
+    return count
+
+
+def judge(arguments: argparse.Namespace) -> None:
+    """Fit the methodologies that the scans named."""
+    for file in sorted(arguments.results.glob("*.json")):
+        held = json.loads(file.read_text())
+        if "judged" in held:
+            continue
+        held["judged"] = losses_of(held["space"], held["vals"])
+        file.write_text(json.dumps(held))
+        print(f"{file.name}: {np.sum(np.array(held['judged']) > FAILED)} failed", flush=True)
+
+
+def losses_of(space: str, vals: dict[str, Any]) -> list[float]:
+    """The losses of `JUDGES` with the parameters of a point of a space."""
+    trainer, scanner = parts(space)
+    trainer.set_hyperopt(True, scanner.hyper_keys)
+    return trainer.refit(scanner.space_eval(vals), JUDGES)["replica_losses"]
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """A table: one line for each space, engine, number of trials and way to confirm."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for file in sorted(arguments.results.glob("*.json")):
+        held = json.loads(file.read_text())
+        if "judged" in held:
+            key = (held["space"], held["engine"], held["trials"], str(held["confirm"]))
+            groups.setdefault(key, []).append(held)
+    head = ("space", "engine", "trials", "confirm", "scans", "best loss", "failed of 40", "mean of the others")
+    head = (*head, "seconds", "fits", "repeats")
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for key, runs in sorted(groups.items()):
+        judged = np.array([run["judged"] for run in runs])
+        failed = np.sum(judged > FAILED, axis=1)
+        means = [float(np.mean(each[each <= FAILED])) if (each <= FAILED).any() else float("nan") for each in judged]
+        median: Callable[[str], float] = lambda name, runs=runs: float(np.median([run[name] for run in runs]))  # noqa: E731
+        print(
+            f"| {' | '.join(map(str, key))} | {len(runs)} | {median('best loss'):.4f} | "
+            f"{', '.join(map(str, failed))} | {np.nanmedian(means):.4f} | {median('seconds'):.0f} | "
+            f"{median('fits'):.0f} | {median('repeats'):.0f} |"
+        )
+
+
+def main() -> None:
+    """The script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for function in (scan, judge, show):
+        command = commands.add_parser(function.__name__)
+        command.set_defaults(run=function)
+        command.add_argument("results", type=Path)
+        if function is scan:
+            command.add_argument("--space", choices=SPACES, default="dis")
+            command.add_argument("--engine", default="gp")
+            command.add_argument("--trials", type=int, default=60)
+            command.add_argument("--seeds", nargs=2, type=int, default=(0, 4), metavar=("FIRST", "STOP"))
+            command.add_argument("--confirm", type=int, help="trials that are fitted again; by default as `scan` does")
+            command.add_argument("--no-confirm", dest="confirm", action="store_const", const=0)
+            command.add_argument("--seconds", type=float, default=3000.0, help="begin no scan after this time")
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()
