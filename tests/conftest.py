@@ -1,5 +1,6 @@
-"""Which tests may be skipped, and the servers that several parts of the suite use."""
+"""Which tests may be skipped, the servers that several parts of the suite use, and what holds for all processes."""
 
+import os
 import runpy
 import signal
 import tempfile
@@ -13,6 +14,10 @@ NEEDED = {"theory": ("yadism", "make test-theory"), "n3fit": ("n3fit", "make tes
 
 #: tests that `--no-skips` lets be skipped, and why
 MAY_BE_SKIPPED = {"test_a_genuine_mongod_takes_part": "mongod is in neither the package index nor Debian"}
+
+# Matrices of the tests are small: threads of OpenBLAS wait for each other for longer than they compute. It reads this
+# as numpy is imported, which is later than this file; processes that the tests start inherit it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # a shell starts what it puts into the background with SIGINT ignored, and so would what the tests start and interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,5 +1,7 @@
 """Two hundred damaged runcards: each is an error that names the file, none is a traceback."""
 
+import copy
+import functools
 import random
 import re
 from pathlib import Path
@@ -31,8 +33,13 @@ def paths_of(node, path=()):
         yield from paths_of(value, (*path, key))
 
 
-def fresh():
+@functools.cache
+def undamaged():
     return YAML(typ="safe", pure=True).load(CARD.read_text())
+
+
+def fresh():
+    return copy.deepcopy(undamaged())
 
 
 def parent_of(card, path):
@@ -115,6 +122,7 @@ def broken_files():
         yield f"random bytes {i}", bytes(damaged)
 
 
+@functools.cache
 def damaged():
     """(what was done, the file's bytes), an even pick of each kind and all broken files, 200 in all."""
     rng = random.Random(1)
