@@ -22,7 +22,6 @@ from hyperparton.scan.race import Race, blocks_after, candidates_within
 from hyperparton.scan.refit_queue import RefitQueue
 from hyperparton.scan.settings import Execution
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.trial import ranked
 from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.verdict import Verdict, verdicts
 
@@ -44,15 +43,18 @@ def race_of(store: TrialStore, count: int | None) -> Race | None:
     By default so many take part that the race takes no more fits than the scan itself. Fits of many replicas at once
     take less time each, so it takes a smaller share of the time.
     """
-    order = [trial for trial, _ in ranked(store.trials())]
-    replicas = max((len(fold) for fold in order[0].replica_losses.get("hyper", ())), default=1) if order else 1
-    finished = len(store.finished_numbers())
+    finished = store.history()  # without their results, which may be large
+    losses = [(each.loss, each.number) for each in finished if each.status == "ok" and each.loss is not None]
+    order = [number for _, number in sorted(losses)]
+    if not order:
+        return None
+    replicas = max((len(fold) for fold in store.get(order[0]).replica_losses.get("hyper", ())), default=1)
     if count is None:
-        count, rounds = candidates_within(finished * replicas)
+        count, rounds = candidates_within(len(finished) * replicas)
         blocks = blocks_after(replicas, rounds)
     else:
         blocks = blocks_after(replicas)
-    numbers = [trial.number for trial in order[:count]]
+    numbers = order[:count]
     return Race(numbers, blocks) if len(numbers) > 1 and blocks else None
 
 
