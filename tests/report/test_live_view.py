@@ -231,12 +231,11 @@ def test_dashboard_answers_this_machine_alone(background, hyperparton, card, tmp
 
 def test_logs_of_a_scan(hyperparton, card, tmp_path):
     folder, log = tmp_path / "out", tmp_path / "logs" / "events.jsonl"
-    code, _, err = hyperparton("scan", card(), "--trials", 2, "-o", folder, "--engine", "random", "--log-json", log)
+    options = ("-o", folder, "--engine", "random", "--no-confirm", "--log-json", log)
+    code, _, err = hyperparton("scan", card(), "--trials", 2, *options)
     assert code == 0, err
     assert "starts:" not in err
-    code, _, err = hyperparton(
-        "scan", tmp_path / "card.yml", "--trials", 4, "-o", folder, "--engine", "random", "--log-json", log, "-v"
-    )
+    code, _, err = hyperparton("scan", tmp_path / "card.yml", "--trials", 4, *options, "-v")
     assert code == 0, err
     assert re.search(r'^trial 2 of 4 starts: \{"x": -?\d\.\d+\}$', err, flags=re.MULTILINE)
     assert len(re.findall(r"^trial \d: .*; best ", err, flags=re.MULTILINE)) == 2

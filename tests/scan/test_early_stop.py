@@ -14,7 +14,9 @@ from hyperparton.trials.local import FileTrials
 
 
 def scan(folder, trainer=None, trials=60, **settings):
-    return hyper_scan_wrapper(folder, trainer or Trainer(), scanner(), trials, **{"engine": "random", **settings})
+    return hyper_scan_wrapper(
+        folder, trainer or Trainer(), scanner(), trials, **{"engine": "random", "confirm": 0, **settings}
+    )
 
 
 def entries(folder):

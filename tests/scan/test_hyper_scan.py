@@ -254,7 +254,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
 
 def test_progress_is_told(tmp_path):
     events = []
-    scan(tmp_path, raises, trials=6, progress=events.append)
+    scan(tmp_path, raises, trials=6, progress=events.append, confirm=0)
     assert [event["event"] for event in events] == ["trial_started", "trial_finished"] * 6
     assert [event["tid"] for event in events[::2]] == list(range(6))
     assert {event["total"] for event in events} == {6}

@@ -171,6 +171,12 @@ def trial_of_record(record: Mapping[Any, Any]) -> Trial:
         raise StoreError(f"the store is damaged: trial {record['number']}: {fault}") from fault
 
 
+def _as_json(result: Mapping[str, Any]) -> str:
+    """The text of a result; raises TypeError or ValueError where JSON cannot hold it."""
+    text = encode_strict(result)
+    return text if decode(text) == result else encode(result)
+
+
 class LeasedStore(TrialStore):
     """A store with one conditional change, `_change`, for everything that only the holder of a lease may do."""
 
@@ -253,5 +259,5 @@ class LeasedStore(TrialStore):
             raise StoreError(f"trial {number}: complete needs status ok and a finite loss, given {loss!r}")
         if status == "fail" and result.get("status") != "fail":
             raise StoreError(f"trial {number}: fail needs status fail, given {result.get('status')!r}")
-        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": encode_strict(result)}
+        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": _as_json(result)}
         return self._change(number, owner, {**values, "state": DONE, "seconds": None})
