@@ -47,7 +47,7 @@ def expedition(tmp_path):
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         # until everything that holds the pipe has ended
         done = subprocess.run(
-            command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
+            command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
         )
         assert done.returncode == 0, done.stdout
         assert not any(mark in " ".join(running.info["cmdline"] or ()) for running in psutil.process_iter(["cmdline"]))
@@ -113,6 +113,6 @@ def test_the_zoo_in_the_scans_own_process(tmp_path):
     command = [sys.executable, "-P", "-c", OWN_PROCESS, str(tmp_path), json.dumps(SPACE), *beasts]
     paths = [str(HERE), *(str(Path(path).resolve()) for path in sys.path if path)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace", timeout=60)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace", timeout=240)
     assert done.returncode == 0, done.stderr
     check(tmp_path / "out" / "tries.json", beasts, tmp_path / "places")
