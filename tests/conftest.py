@@ -19,6 +19,13 @@ MAY_BE_SKIPPED = {"test_a_genuine_mongod_takes_part": "mongod is in neither the 
 # as numpy is imported, which is later than this file; processes that the tests start inherit it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+if find_spec("hypothesis") is not None:
+    from hypothesis import HealthCheck, settings
+
+    # how long an example takes depends on what else the machine does
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
+
 # a shell starts what it puts into the background with SIGINT ignored, and so would what the tests start and interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

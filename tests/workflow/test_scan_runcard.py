@@ -77,7 +77,7 @@ def test_a_card_that_was_read_and_a_default_folder(card, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     events = []
     scan_runcard(read_runcard(card), trials=2, settings=SETTINGS, progress=events.append)
-    assert [event["event"] for event in events] == ["trial_started", "trial_finished"] * 2
+    assert [event["event"] for event in events] == [*["trial_started", "trial_finished"] * 2, "confirm_skipped"]
     assert (tmp_path / "card" / "filter.yml").read_text() == CARD
     assert json.loads((tmp_path / "card" / "progress.json").read_text()) == {"trials": 2}
     scan_runcard(card, trials=3, settings=SETTINGS)  # continues

@@ -70,8 +70,8 @@ def serve(descriptor: int) -> None:
 
 def _results(trainer: AdaptedTrainer, scanner: HyperScanner, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
-    if any(task["replicas"] for task in tasks):
-        return [evaluate_refit(trainer, params, task["replicas"]) for params, task in zip(each, tasks, strict=True)]
+    if any(task.get("replicas") for task in tasks):
+        return [evaluate_refit(trainer, params, task.get("replicas")) for params, task in zip(each, tasks, strict=True)]
     return evaluate_trials(trainer, each, checkpoints=[_checkpoints(task["pruning"]) for task in tasks])
 
 
