@@ -71,7 +71,8 @@ def serve(descriptor: int) -> None:
 def _results(trainer: AdaptedTrainer, scanner: HyperScanner, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
     if any(task.get("replicas") for task in tasks):
-        return [evaluate_refit(trainer, params, task.get("replicas")) for params, task in zip(each, tasks, strict=True)]
+        asked = [task.get("replicas") or () for task in tasks]
+        return [evaluate_refit(trainer, params, replicas) for params, replicas in zip(each, asked, strict=True)]
     return evaluate_trials(trainer, each, checkpoints=[_checkpoints(task["pruning"]) for task in tasks])
 
 
