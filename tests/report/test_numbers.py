@@ -160,9 +160,9 @@ def test_the_range_of_good_trials():
 
 def test_divergence_in_closed_form():
     # shares 1/2, 1/2 of all and 1, 0 of the best: (1/2)^2 / (1/2), twice
-    assert divergences(np.array([[2, 0], [1, 1]]), np.array([2, 2])) == pytest.approx([1.0, 0.0])
+    assert divergences(np.array([[2, 1], [0, 1]]), np.array([2, 2])) == pytest.approx([1.0, 0.0])
     # shares 1/4, 3/4 of all and 3/4, 1/4 of the best: (1/2)^2 (4 + 4/3)
-    assert divergences(np.array([[3, 1]]), np.array([1, 3])) == pytest.approx([4 / 3])
+    assert divergences(np.array([[3], [1]]), np.array([1, 3])) == pytest.approx([4 / 3])
 
 
 def test_importances_find_what_matters(rows):

@@ -20,7 +20,7 @@ from hyperparton.report.importance import importances
 from hyperparton.report.losses import Loss, good_range, mean_of, median_of, replica_error
 from hyperparton.report.options import Options
 from hyperparton.report.plots.axes import LossAxis, NumberAxis
-from hyperparton.report.plots.style import new_figure, styled, svg_text
+from hyperparton.report.plots.style import new_figure, save_pdf, styled, svg_text
 from hyperparton.report.scans import read_scans
 from hyperparton.report.summary import summarise
 from hyperparton.report.write import render, write_report
@@ -94,6 +94,14 @@ def test_losses_of_any_size_plot(losses):
         labels = [Fraction(label.get_text()) for label in axes.get_yticklabels()]
         assert abs(labels[0] - Fraction(finite.min())) <= abs(Fraction(finite.min())) / 100
         assert labels == sorted(labels)
+
+
+def test_all_files_of_a_figure_have_one_layout(tmp_path):
+    """A figure whose PDF was written first gives the SVG of one whose PDF was not."""
+    losses = np.array([1.0, 30.0, 2.0])
+    (first, _), (second, _) = drawn(losses), drawn(losses)
+    save_pdf(first, tmp_path / "a.pdf")
+    assert svg_text(first) == svg_text(second) == svg_text(second)
 
 
 @given(st.lists(FINITE, min_size=1, max_size=5))
@@ -181,8 +189,13 @@ def test_many_hyperparameters(tmp_path, entry):
     figures = re.findall(r'<figure id="figure-scatter_(\w+)">', page)
     assert len(figures) == 12
     assert "p123" in figures
-    assert "Of 300 hyperparameters, the 12 that matter most are shown." in page
+    assert "Of 300 hyperparameters, the 12 that matter most are shown; 288 have no figure" in page
     assert "288 hyperparameters that have no figure are left out of the table and stand in the CSV" in page
+    # the values of the best trial too: on the page those that have figures, in the CSV all
+    best = page[page.index('<section id="best">') : page.index("</table>")]
+    assert set(re.findall(r'<td class="text">(p\d+)</td>', best)) == set(figures)
+    setup = (tmp_path / "out" / "tables" / "best_setup.csv").read_text().splitlines()
+    assert {f"p{i}" for i in range(300)} <= {line.split(",")[0] for line in setup}
     head = (tmp_path / "out" / "tables" / "trials.csv").read_text().splitlines()[0].split(",")
     assert {f"p{i}" for i in range(300)} <= set(head)
 

@@ -1,6 +1,7 @@
 """A folder whose parts do not belong together is refused, and nothing in it is changed: `tries.json` least of all."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -34,17 +35,28 @@ os.kill(os.getpid(), 9)
 """
 
 
-@pytest.fixture
-def killed(tmp_path):
-    """A function that makes the folder of a scan which was killed."""
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    """A function that gives the folder of a scan which was killed, to be copied: one process for each sort of scan."""
 
-    def make(name="scan", count=9, checkpoint=4, factor=1.0):
-        folder = tmp_path / name
+    @functools.cache
+    def run(count, checkpoint, factor):
+        folder = tmp_path_factory.mktemp("killed") / "scan"
         words = [str(word) for word in (folder, count, checkpoint, factor)]
         run = subprocess.run([sys.executable, "-c", SCAN, *words], stderr=subprocess.PIPE, text=True)
         assert run.returncode == -signal.SIGKILL, run.stderr
         assert len(read_tries(folder / "tries.json")) == count
         return folder
+
+    return run
+
+
+@pytest.fixture
+def killed(scans, tmp_path):
+    """A function that gives the folder of a scan which was killed, for this test alone."""
+
+    def make(name="scan", count=9, checkpoint=4, factor=1.0):
+        return shutil.copytree(scans(count, checkpoint, factor), tmp_path / name)
 
     return make
 

@@ -216,35 +216,48 @@ class Trainer:
 """
 
 
-@pytest.mark.parametrize(("signum", "workers"), [(signal.SIGTERM, ["--workers", "2"]), (signal.SIGINT, [])])
-def test_a_frozen_server_does_not_hold_a_job(own_servers, tmp_path, signum, workers):
-    """SIGSTOP of the server's processes: the job ends by the signal as it always does."""
+#: how a job is ended and the options of its scan -> its exit code
+ENDS = {
+    "terminated": (signal.SIGTERM, ["--workers", "2"], 143),
+    "interrupted": (signal.SIGINT, [], 130),
+}
+
+
+def test_a_frozen_server_does_not_hold_a_job(own_servers, tmp_path):
+    """SIGSTOP of the server's processes: each job ends by its signal as it always does."""
     (tmp_path / "sleepy.py").write_text(MODULE)
     card = tmp_path / "card.yml"
     card.write_text("trainer: sleepy:Trainer\nparameters: {x: 0}\nhyperscan_config: {space: {x: {min: -5, max: 5}}}\n")
-    url, out = own_servers.postgres(str(tmp_path)), tmp_path / "out"
-    command = [sys.executable, "-c", "from hyperparton.cli import main; main()", "scan", card, "--trials", "500"]
-    command += ["-o", out, "--store", url, "--engine", "random", *workers]
-    job = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    urls = {name: own_servers.postgres(f"{tmp_path}/{name}") for name in ENDS}
+    jobs = {}
+    for name, (_, options, _) in ENDS.items():
+        command = [sys.executable, "-c", "from hyperparton.cli import main; main()", "scan", card, "--trials", "500"]
+        command += ["-o", tmp_path / name, "--store", urls[name], "--engine", "random", *options]
+        jobs[name] = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
     end = time.monotonic() + 90
-    while not (out / "nnfit" / "replica_1" / "tries.json").exists() and time.monotonic() < end:
-        time.sleep(0.05)
+    for name in ENDS:
+        while not (tmp_path / name / "nnfit" / "replica_1" / "tries.json").exists() and time.monotonic() < end:
+            time.sleep(0.05)
     frozen = own_servers.postgres_processes()
     try:
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
         time.sleep(0.5)
-        job.send_signal(signum)
-        _, err = job.communicate(timeout=25)  # less than the 30 seconds in which a server has to answer
+        for name, (signum, _, _) in ENDS.items():
+            jobs[name].send_signal(signum)
+        last = time.monotonic() + 25  # less than the 30 seconds in which a server has to answer
+        told = {name: job.communicate(timeout=max(last - time.monotonic(), 0.1))[1] for name, job in jobs.items()}
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
-        job.kill()
-    assert job.returncode == (143 if signum == signal.SIGTERM else 130), err
-    assert "Traceback" not in err
-    with open_store(url) as store:
-        done = len(store.history())
-        assert 1 <= done < 500
-        assert store.next_number() - done <= 3
+        for job in jobs.values():
+            job.kill()
+    for name, (_, _, code) in ENDS.items():
+        assert jobs[name].returncode == code, told[name]
+        assert "Traceback" not in told[name]
+        with open_store(urls[name]) as store:
+            done = len(store.history())
+            assert 1 <= done < 500
+            assert store.next_number() - done <= 3

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
+import os
 import sys
 import textwrap
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -143,19 +145,20 @@ def make_display(verbose: bool = False) -> Display:
 class EventLog(contextlib.AbstractContextManager):
     """Adds a scan's events to the end of a file, each a line of JSON with the `time` in UTC.
 
-    Values that JSON does not have are written as text; without a path nothing is written. Raises StoreError if the file
-    cannot be opened. If it cannot be written later, as on a full disk, `warn` says so and the scan goes on without it.
+    Values that JSON does not have are written as text; without a path nothing is written. A file that is not there is
+    made with the first event, so that a start that is refused leaves none. Raises StoreError if the file cannot be
+    opened or made. If it cannot be written later, as on a full disk, `warn` says so and the scan goes on without it.
     """
 
     def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
-        self._path, self._warn, self._file = path, warn, None
+        self._path, self._warn = path, warn
+        self._file: BinaryIO | None = None
         self.fault: str | None = None
         """why events are missing"""
         if path is None:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab", buffering=0)
+            self._file = _opened_if_there(path)
         except OSError as fault:
             raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
 
@@ -166,17 +169,32 @@ class EventLog(contextlib.AbstractContextManager):
 
     def write(self, event: dict[str, Any]) -> None:
         """Add an event."""
-        if self._file is None or self.fault is not None:
+        if self._path is None or self.fault is not None:
             return
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": moment, **event}, ensure_ascii=False, default=str) + "\n"
         rest = line.encode(errors="backslashreplace")
         try:
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("ab", buffering=0)
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as fault:
             self.fault = f"{self._path}: cannot be written: {fault.strerror}"
             self._warn(f"{self.fault}; the scan goes on without this log")
+
+
+def _opened_if_there(path: Path) -> BinaryIO | None:
+    """The file, to add to its end; None if there is none and one can be made. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        # without making it, which "ab" would do
+        return open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags & ~os.O_CREAT))
+    near = next(folder for folder in path.absolute().parents if folder.exists())
+    if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
+        code = errno.EACCES if near.is_dir() else errno.ENOTDIR
+        raise OSError(code, os.strerror(code))
+    return None
 
 
 class _Once(logging.Handler):

@@ -40,7 +40,7 @@ class Removed:
 
 def autofilter(trials: Sequence[Trial], keys: Sequence[str], loss: Loss) -> tuple[list[Trial], list[Removed]]:
     """The trials that remain, and what was left out; raises ReportError for an unknown key."""
-    known = keys_of(trials)
+    known = keys_of(trials) if keys else []
     # a hyperparameter goes before what a trial has of its own under this name
     meant = [f"{PARAMETER}{key}" if f"{PARAMETER}{key}" in known else key for key in keys]
     names = list(dict.fromkeys(resolve_key(key, known, "automatic filter") for key in meant))

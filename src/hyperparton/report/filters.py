@@ -118,8 +118,8 @@ def value_of(trial: Trial, key: str) -> Any:
 
 def apply_filters(trials: Sequence[Trial], filters: Sequence[Filter]) -> list[Trial]:
     """The trials that pass every filter; raises ReportError for an unknown key or for text compared by order."""
-    known = keys_of(trials)
     kept = list(trials)
+    known = keys_of(trials) if filters else []
     for chosen in filters:
         key = resolve_key(chosen.key, known, f"filter {chosen.text!r}")
         if not _may_be_own(key, chosen.values) and f"{PARAMETER}{key}" in known:

@@ -60,7 +60,7 @@ def page(
         version=version("hyperparton"),
         counts=_counts(summary),
         findings=summary.findings,
-        best="" if best is None else _table(best_setup(best, options.loss)),
+        best="" if best is None else _table(best_setup(best, options.loss, omitted)),
         block=parameters_block(best.parameters) if best is not None and best.parameters else "",
         sections=sections,
         svgs={name: Markup(svg) for name, svg in svgs.items()},

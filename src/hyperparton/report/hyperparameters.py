@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.space.samplers import LogUniform, Uniform, is_extreme
-from hyperparton.trials.parameters import is_width, varied
+from hyperparton.trials.parameters import differ, is_width, varied
 from hyperparton.trials.result import is_number
 from hyperparton.trials.trial import Trial
 
@@ -115,7 +115,7 @@ def columns(trials: Sequence[Trial]) -> list[Column]:
     names = [name for name in varied([trial.values for trial in trials]) if name not in said]
     columns = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
     # one that differs only in whether it applies repeats the choice above it
-    return [column for column in columns if len({shown(v, 17) for v in column.values if v is not None}) > 1]
+    return [column for column in columns if differ(shown(v, 17) for v in column.values if v is not None)]
 
 
 def _column(name: str, values: Sequence[Any]) -> Column:

@@ -31,7 +31,7 @@ _BEST = 0.25
 _DRAWS = 2000
 
 #: so many hyperparameters are judged at once
-_TOGETHER = 100
+_TOGETHER = 400
 
 _SEED = 1
 
@@ -110,20 +110,19 @@ def _importances(alike: Sequence[Column], count: int, losses: np.ndarray) -> lis
     best = max(round(_BEST * count), 3)
     orders = [np.argsort(losses[column.applies], kind="stable")[:best] for column in alike]
     hot = [_one_hot((c.scaled if c.numeric else c.numbers)[c.applies], c.numeric, best) for c in alike]
-    widths = [binning.shape[1] for binnings in hot for binning in binnings]
+    bins = [np.hstack(binnings) for binnings in hot]
     # small whole numbers are exact in 32 bits
-    drawn = _random_quarters(count, best) @ np.hstack([binning for binnings in hot for binning in binnings])
-    by_binning = iter(np.split(drawn.astype(float), np.cumsum(widths)[:-1], axis=1))
-    entries = []
-    for column, order, binnings in zip(alike, orders, hot, strict=True):
-        everything = [binning.sum(axis=0, dtype=float) for binning in binnings]
-        chosen = [binning[order].sum(axis=0, keepdims=True, dtype=float) for binning in binnings]
-        observed = float(np.mean([divergences(*pair)[0] for pair in zip(chosen, everything, strict=True)]))
-        by_chance = np.mean([divergences(next(by_binning), numbers) for numbers in everything], axis=0)
-        p_value = float((1 + np.sum(by_chance >= observed - 1e-12)) / (1 + _DRAWS))
-        lie = marginal_range(column, np.flatnonzero(column.applies)[order])
-        entries.append(Importance(column.name, count, observed, float(np.quantile(by_chance, 0.95)), p_value, lie))
-    return entries
+    drawn = np.hstack(bins).T @ _random_quarters(count, best).T
+    by_column = np.split(drawn, np.cumsum([part.shape[1] for part in bins])[:-1])
+    by_chance, observed = np.empty((len(alike), _DRAWS)), np.empty(len(alike))
+    for i, (part, numbers, order) in enumerate(zip(bins, by_column, orders, strict=True)):
+        everything, chosen = part.sum(axis=0), part[order].sum(axis=0)[:, None]
+        by_chance[i] = divergences(numbers, everything, len(hot[i]))
+        observed[i] = divergences(chosen, everything, len(hot[i]))[0]
+    p_values = (1 + np.sum(by_chance >= observed[:, None] - 1e-12, axis=1)) / (1 + _DRAWS)
+    found = zip(observed.tolist(), np.quantile(by_chance, 0.95, axis=1).tolist(), p_values.tolist(), strict=True)
+    lie = [marginal_range(c, np.flatnonzero(c.applies)[order]) for c, order in zip(alike, orders, strict=True)]
+    return [Importance(c.name, count, *each, where) for c, each, where in zip(alike, found, lie, strict=True)]
 
 
 @lru_cache(maxsize=2)
@@ -147,15 +146,21 @@ def _binnings(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]
     if not numeric:
         return [numbers.astype(int)]
     counts = sorted({2, 3, min(max(best // 4, 3), 8)})
-    edges = [np.quantile(numbers, np.linspace(0, 1, count + 1)[1:-1]) for count in counts]
-    return [np.searchsorted(inner, numbers, side="right") for inner in edges]
+    inner = [np.linspace(0, 1, count + 1)[1:-1] for count in counts]
+    edges = np.split(np.quantile(numbers, np.concatenate(inner)), np.cumsum([len(part) for part in inner])[:-1])
+    return [np.searchsorted(part, numbers, side="right") for part in edges]
 
 
-def divergences(best: np.ndarray, everything: np.ndarray) -> np.ndarray:
-    """(draw,) Pearson divergences of the numbers of best trials in each bin (draw, bin) from those of all (bin,)."""
+def divergences(best: np.ndarray, everything: np.ndarray, binnings: int = 1) -> np.ndarray:
+    """(draw,) Pearson divergences of the numbers of best trials in each bin (bin, draw) from those of all (bin,).
+
+    The mean over `binnings` whose bins stand one after the other, each with every trial in it.
+    """
     there = everything > 0
-    shares = everything[there] / everything.sum()
-    return (best[:, there] / best.sum(axis=1, keepdims=True)) ** 2 @ (1.0 / shares) - 1.0
+    shares = everything[there].astype(float) / everything.sum()
+    # each binning has the same sum: its share of the whole is 1 / binnings
+    relative = best[there] / best.sum(axis=0, dtype=float)
+    return np.einsum("b,bd->d", 1.0 / shares, relative * relative) - 1.0
 
 
 def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:

@@ -108,7 +108,11 @@ def _few(summary: Summary) -> str:
     if len(summary.figured) == len(summary.columns):
         return ""
     which = "that matter most" if summary.importances else "that come first"
-    return f" Of {len(summary.columns):,} hyperparameters, the {len(summary.figured)} {which} are shown."
+    more = len(summary.columns) - len(summary.figured)
+    return (
+        f" Of {len(summary.columns):,} hyperparameters, the {len(summary.figured)} {which} are shown; {more:,} have no "
+        "figure, and their numbers stand in the report's trials.csv."
+    )
 
 
 def _convergence(summary: Summary) -> Panel:
@@ -131,7 +135,11 @@ def _convergence(summary: Summary) -> Panel:
 def _importances(summary: Summary) -> Iterator[Panel]:
     entries = summary.importances
     drawn = entries[:MOST_FIGURES]
-    more = f" The {len(drawn)} first of {len(entries):,} are drawn." if len(drawn) < len(entries) else ""
+    more = (
+        f" The {len(drawn)} first of {len(entries):,} are drawn, all stand in the CSV."
+        if len(drawn) < len(entries)
+        else ""
+    )
     if entries:
         yield Panel(
             "importances",

@@ -147,9 +147,10 @@ def _metrics(trials: Sequence[Trial], statistic: str) -> dict[str, Any]:
     return metrics
 
 
-def best_setup(trial: Trial, loss: Loss) -> Table:
-    """Hyperparameters and losses of one trial, a line each."""
-    entries = [(name, value) for name, value in trial.values.items() if name not in trial.derived or not is_width(name)]
+def best_setup(trial: Trial, loss: Loss, omitted: Container[str] = ()) -> Table:
+    """Hyperparameters and losses of one trial, a line each; `omitted` are names of hyperparameters without one."""
+    kept = [name for name in trial.values if name not in omitted]
+    entries = [(name, trial.values[name]) for name in kept if name not in trial.derived or not is_width(name)]
     losses = [(name, value_of(trial, name)) for name in _RESULTS if value_of(trial, name) is not None]
     recomputed = [] if loss.measure == "scan" else [(loss.label, loss(trial))]
     return Table.of(("hyperparameter", "value"), [("trial", trial.name), *entries, *losses, *recomputed])

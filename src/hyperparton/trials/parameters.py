@@ -7,7 +7,7 @@ from typing import Any
 
 from hyperparton.trials.result import is_number
 
-__all__ = ["OWN_NAMES", "PARAMETER", "as_runcard", "derived_values", "is_width", "stated_values", "varied"]
+__all__ = ["OWN_NAMES", "PARAMETER", "as_runcard", "derived_values", "differ", "is_width", "stated_values", "varied"]
 
 #: what a trial has of its own: tables and filters call these so
 OWN_NAMES: tuple[str, ...] = ("trial", "scan", "status", "loss", "validation_loss", "experimental_loss", "seconds")
@@ -97,4 +97,10 @@ def varied(values: Iterable[Mapping[str, Any]]) -> list[str]:
     """The names whose values are not the same in all of these, in the order of their first coming."""
     listed = list(values)
     names = dict.fromkeys(name for each in listed for name in each)
-    return [name for name in names if len({repr(each.get(name)) for each in listed}) > 1]
+    return [name for name in names if differ(repr(each.get(name)) for each in listed)]
+
+
+def differ(texts: Iterator[str]) -> bool:
+    """Whether not all are the same; of many that differ only the first ones are made."""
+    first = next(texts, None)
+    return any(text != first for text in texts)

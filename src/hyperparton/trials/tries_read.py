@@ -95,7 +95,7 @@ def _parsed(text: str) -> Any:
 def _entry(path: Path, position: int, entry: Any) -> dict[str, Any]:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(part), dict) for part in ("result", "misc")):
         raise StoreError(f"{path}: entry {position} is no trial: it needs the dictionaries `result` and `misc`")
-    where = f"{path}: trial {_shown(entry, position)}"
+    where = (f"{path}: trial {_shown(entry, position)}",)
     return {**entry, "result": _plain(entry["result"], where), "misc": _plain(entry["misc"], where)}
 
 
@@ -105,13 +105,13 @@ def _shown(entry: dict[str, Any], position: int) -> object:
     return number if isinstance(number, int) and abs(number) < 2**53 else f"at place {position}"
 
 
-def _plain(value: Any, where: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(entry, f"{where}: {key}") for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_plain(entry, where) for entry in value]
+def _plain(value: Any, where: tuple[str, ...]) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(entry, (*where, key)) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry, where) for entry in value]
     if not isinstance(value, str):
         return value
     if _NUMBER.fullmatch(value.strip()):
@@ -121,9 +121,9 @@ def _plain(value: Any, where: str) -> Any:
     return value
 
 
-def _array(text: str, where: str) -> Any:
+def _array(text: str, where: tuple[str, ...]) -> Any:
     if "..." in text:
-        _LOG.warning("%s: numpy shortened this array to %r; it is read as missing", where, text[:40])
+        _LOG.warning("%s: numpy shortened this array to %r; it is read as missing", ": ".join(where), text[:40])
         return None
     try:
         return parse_array_text(text)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context, rcParamsDefault
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from hyperparton.report.text import literal
@@ -81,7 +82,7 @@ styled = rc_context(_STYLE)
 
 def new_figure(width: float = 6.4, height: float = 3.2, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """A figure and its axes; sizes in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=72, layout="constrained")
     return figure, figure.subplots(1, columns, **options)
 
 
@@ -118,7 +119,17 @@ def _save(figure: Figure, target: Any, **options: Any) -> None:
     with rc_context(_STYLE), warnings.catch_warnings():
         # letters that the font lacks are letters in an SVG all the same
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        _lay_out(figure)
         figure.savefig(target, **options)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the figure's parts for all its files: that costs more than drawing, and they shall look the same."""
+    FigureCanvasSVG(figure)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def svg_element(svg: str, prefix: str, label: str) -> str:
