@@ -31,12 +31,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: what the process of the tests does with signals
+HANDLERS = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+
 @pytest.fixture(autouse=True)
 def _own_signal_handlers():
-    """A command that runs in the process of the tests leaves its handlers to no other test."""
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    """A command that runs in the process of the tests, or in a fixture of a module, leaves its handlers to no test."""
+    for each, handler in HANDLERS.items():
+        signal.signal(each, handler)
     yield
-    for each, handler in handlers.items():
+    for each, handler in HANDLERS.items():
         signal.signal(each, handler)
 
 
