@@ -154,3 +154,13 @@ def test_wrong_usage(folder, options, words):
     done = CliRunner().invoke(group, ["scan", str(folder / "card.yml"), "--trials", "3", *options])
     assert done.exit_code == 2
     assert words in done.output
+
+
+def test_a_report_shows_the_trials_where_the_re_fits_cannot_be_read(folder):
+    run("confirm", folder / "scan", "--top", 4, "--runcard", folder / "card.yml")
+    (folder / "scan" / "nnfit" / "replica_1" / "refits" / "tries.json").write_text("[{]")
+    assert run("report", folder / "scan", "-o", folder / "page").exit_code == 0
+    page = (folder / "page" / "index.html").read_text()
+    assert "the re-fits are not shown: " in page
+    lucky = min(read_trials(folder / "scan"), key=lambda trial: trial.loss)
+    assert f"Trial {lucky.number}, with a loss of" in page

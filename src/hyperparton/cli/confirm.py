@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hyperparton.cli.options import DURATION, DURATION_OR_NONE, OptionOf, store_url, theory_options
+from hyperparton.cli.options import DURATION, log_json_option, store_timeout_option, store_url, theory_options
 from hyperparton.cli.progress import EventLog, make_display, show_warnings
 from hyperparton.cli.scan import conclude, faults_of_node
 from hyperparton.errors import StoreError
@@ -34,16 +34,8 @@ __all__ = ["confirm"]
 @click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Fits at once, in processes here.")
 @click.option("--scheduler", metavar="ADDRESS", help="Run the fits on the Dask cluster whose scheduler is there.")
 @click.option("--store", metavar="URL", callback=store_url, help="The database that the scan joined.")
-@click.option(
-    "--store-timeout",
-    cls=OptionOf,
-    field="hyperparton.scan.settings:Execution.store_timeout",
-    type=DURATION_OR_NONE,
-    help="How long a --store that does not answer any more is waited for; 0 is not at all.",
-)
-@click.option(
-    "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
-)
+@store_timeout_option
+@log_json_option
 @click.option("--walltime", type=DURATION, help="End in time, with exit code 4; the same command continues.")
 @theory_options
 def confirm(

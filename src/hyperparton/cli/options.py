@@ -16,9 +16,11 @@ __all__ = [
     "DURATION_OR_NONE",
     "MEMORY",
     "OptionOf",
+    "log_json_option",
     "replicas_option",
     "runcard_argument",
     "store_option",
+    "store_timeout_option",
     "store_url",
     "theory_options",
 ]
@@ -127,3 +129,15 @@ class _Memory(click.ParamType):
 
 
 DURATION, DURATION_OR_NONE, MEMORY = _Duration(), _Duration(or_none=True), _Memory()
+
+log_json_option = click.option(
+    "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
+)
+
+store_timeout_option = click.option(
+    "--store-timeout",
+    cls=OptionOf,
+    field="hyperparton.scan.settings:Execution.store_timeout",
+    type=DURATION_OR_NONE,
+    help="How long a --store that does not answer any more is waited for; 0 is not at all.",
+)

@@ -11,11 +11,12 @@ import click
 
 from hyperparton.cli.options import (
     DURATION,
-    DURATION_OR_NONE,
     MEMORY,
     OptionOf,
+    log_json_option,
     replicas_option,
     runcard_argument,
+    store_timeout_option,
     store_url,
     theory_options,
 )
@@ -74,9 +75,7 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str | N
     type=click.IntRange(0, 2**32 - 1),
     help="Seed of the scan.",
 )
-@click.option(
-    "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."
-)
+@log_json_option
 @click.option("--verbose", "-v", is_flag=True, help="Show the parameters of each trial too.")
 @click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Trials at once, in processes here.")
 @click.option(
@@ -94,13 +93,7 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str | N
     callback=store_url,
     help="Join the scan in a database: postgresql://…, mongodb://… or sqlite:///FILE. Any number of processes may.",
 )
-@click.option(
-    "--store-timeout",
-    cls=OptionOf,
-    field="hyperparton.scan.settings:Execution.store_timeout",
-    type=DURATION_OR_NONE,
-    help="How long a --store that does not answer any more is waited for; 0 is not at all.",
-)
+@store_timeout_option
 @click.option(
     "--lag",
     type=click.IntRange(min=1),

@@ -110,9 +110,18 @@ def _read(folder: ScanFolder, name: str, store: str | StoreURL | None) -> Scan:
         runcard=_text(folder.runcard),
         settings=_settings(metadata.get("scan", {})),
         total=folder.asked_for(),
+        verdicts=_verdicts(folder, trials, notes),
         notes=tuple(notes),
-        verdicts=tuple(verdicts(read_refits(folder.tries, trials))),
     )
+
+
+def _verdicts(folder: ScanFolder, trials: Sequence[Trial], notes: list[str]) -> tuple[Verdict, ...]:
+    """On the trials that were fitted again; re-fits that cannot be read are a note, and the trials are shown."""
+    try:
+        return tuple(verdicts(read_refits(folder.tries, trials)))
+    except StoreError as fault:
+        notes.append(f"the re-fits are not shown: {fault}")
+        return ()
 
 
 def _text(path: Path) -> str | None:

@@ -26,7 +26,7 @@ from sqlalchemy import event, exc
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
 from hyperparton.trials.examine import SCHEMA_VERSION, SEAL, WORD, examine, seal_of_text, seal_of_trial
 from hyperparton.trials.foreign import refuse_foreign
-from hyperparton.trials.sqlite_file import FileWatch, snapshot
+from hyperparton.trials.sqlite_file import FileWatch, prepare, snapshot
 from hyperparton.trials.store import LeasedStore, trial_of_record
 from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.strict_json import encode
@@ -37,9 +37,6 @@ __all__ = ["SCHEMA_VERSION", "SqlStore"]
 
 #: PostgreSQL's advisory lock under which tables are made: any number, the same for all
 _MAKING_TABLES = 7305791
-
-#: seconds to wait for others who write to an SQLite file, and between two looks where it does not wait itself
-_PATIENCE, _PAUSE = 10.0, 0.01
 
 _TABLES = sa.MetaData()
 
@@ -158,7 +155,7 @@ class SqlStore(LeasedStore):
         self._clock = clock or (time.time if self._sqlite else None)
         self._statements = _Statements(self._clock is not None)
         if self._sqlite:
-            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", prepare)
         else:
             _try_idle_connections(self._engine)
         try:
@@ -345,27 +342,6 @@ class SqlStore(LeasedStore):
 
     def close(self) -> None:
         self._engine.dispose()
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {int(1000 * _PATIENCE)}").close()
-    _write_ahead(connection)
-    connection.execute("PRAGMA synchronous = FULL").close()
-
-
-def _write_ahead(connection: Any) -> None:
-    """Keep a write-ahead log: SQLite itself does not wait for others, its `busy_timeout` or not, to change to one."""
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            # it answers what it became: a file system without shared memory keeps the rollback journal, as safe
-            connection.execute("PRAGMA journal_mode = WAL").close()
-        except sqlite3.OperationalError as fault:
-            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
 
 
 def _engine(url: StoreURL, limits: TimeLimits) -> sa.Engine:

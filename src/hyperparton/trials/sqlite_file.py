@@ -1,18 +1,22 @@
-"""The file of an SQLite store: named letter by letter, looked at without touching it, watched while it is open."""
+"""The file of an SQLite store: named letter by letter, looked at without touching it, watched while it is open, and how
+a connection to it is set up.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hyperparton.errors import StoreError
 
-__all__ = ["FileWatch", "snapshot", "sqlite_logs", "sqlite_path"]
+__all__ = ["FileWatch", "prepare", "snapshot", "sqlite_logs", "sqlite_path"]
 
 #: SQLite's files beside a database: the rollback journal, the write-ahead log, and the log's index, which it makes anew
 _JOURNAL, _LOG, _INDEX = "-journal", "-wal", "-shm"
@@ -22,6 +26,9 @@ _LOG_HEAD = 32
 
 #: how often a copy is tried of a file that changes meanwhile, and seconds between two of these
 _COPIES, _PAUSE = 50, 0.02
+
+#: seconds to wait for others who write to a file, and between two looks where SQLite does not wait itself
+_PATIENCE, _SOON = 10.0, 0.01
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -121,3 +128,25 @@ class FileWatch:
                 raise StoreError(
                     f"{file}: {what} while the scan ran: nothing more is written; put it back, start again"
                 )
+
+
+def prepare(connection: Any, _record: Any) -> None:
+    """Set up a new connection to a store: others are waited for, and a transaction is on disk when it returns."""
+    connection.execute(f"PRAGMA busy_timeout = {int(1000 * _PATIENCE)}").close()
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous = FULL").close()
+
+
+def _write_ahead(connection: Any) -> None:
+    """Keep a write-ahead log: SQLite itself does not wait for others, its `busy_timeout` or not, to change to one."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            # it answers what it became: a file system without shared memory keeps the rollback journal, as safe
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_SOON)
+        else:
+            return
