@@ -65,7 +65,6 @@ class RefitEvents(Events):
 
     def __init__(self, progress: Progress | None) -> None:
         super().__init__(progress, 0)
-        self._done = 0
 
     def skipped(self, reason: str) -> None:
         """Nothing is fitted again."""

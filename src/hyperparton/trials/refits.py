@@ -66,9 +66,10 @@ def replicas_of(vals: Mapping[str, Sequence[Any]]) -> tuple[int, ...] | None:
 def refit_of(entry: Trial) -> Refit:
     """What an entry of the store says; raises StoreError for one that is no re-fit."""
     try:
-        replicas, number = replicas_of(entry.vals), entry.vals[_TRIAL][0]
-        assert replicas is not None
-    except (AssertionError, KeyError, IndexError, ValueError, TypeError, AttributeError) as fault:
+        number, replicas = entry.vals[_TRIAL][0], replicas_of(entry.vals)
+        if replicas is None:
+            raise KeyError(_FIRST)
+    except (KeyError, IndexError, ValueError, TypeError) as fault:
         raise StoreError(f"entry {entry.number} of the re-fits does not say which trial was fitted again") from fault
     result = entry.result or {}
     losses = result.get("replica_losses")
