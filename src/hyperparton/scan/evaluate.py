@@ -24,11 +24,27 @@ from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
 from hyperparton.trials.result import STATUSES
 from hyperparton.trials.strict_json import strict
 
-__all__ = ["evaluate_refit", "evaluate_trial", "evaluate_trials"]
+__all__ = ["evaluate_asked", "evaluate_refit", "evaluate_trial", "evaluate_trials"]
 
 _LOG = logging.getLogger(__name__)
 _FRAMES = 6
 _MESSAGE = 2000
+
+
+def evaluate_asked(
+    trainer: AdaptedTrainer,
+    each: Sequence[dict[str, Any]],
+    replicas: Sequence[Sequence[int] | None],
+    seconds: float | None = None,
+    checkpoints: Sequence[Checkpoints | None] | None = None,
+) -> list[dict[str, Any]]:
+    """The results of trials, or of re-fits where `replicas` says which; each replica may take `seconds`."""
+    if not any(replicas):
+        return evaluate_trials(trainer, each, seconds, checkpoints)
+    asked = [(params, numbers or ()) for params, numbers in zip(each, replicas, strict=True)]
+    limits = [None if seconds is None else seconds * len(numbers) for _, numbers in asked]
+    pairs = zip(asked, limits, strict=True)
+    return [evaluate_refit(trainer, params, numbers, limit) for (params, numbers), limit in pairs]
 
 
 def evaluate_trial(

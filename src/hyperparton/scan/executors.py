@@ -22,7 +22,7 @@ from typing import Any
 from hyperparton import host
 from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Checkpoints
-from hyperparton.scan.evaluate import evaluate_refit, evaluate_trials
+from hyperparton.scan.evaluate import evaluate_asked
 from hyperparton.scan.events import Events
 from hyperparton.scan.limits import Deadline, Limits, alarm, build_error
 from hyperparton.scan.pruning import Threshold
@@ -166,13 +166,8 @@ class InThisProcess(_OneByOne):
     def _results(self, tasks: Sequence[Task], limit: float | None) -> list[dict[str, Any]]:
         each = [evaluate(self._job.scanner.as_dict(), task.trial.vals) for task in tasks]
         replicas = [replicas_of(task.trial.vals) for task in tasks]
-        if any(replicas):
-            asked = [(params, numbers or ()) for params, numbers in zip(each, replicas, strict=True)]
-            limits = [None if limit is None else limit * len(numbers) for _, numbers in asked]
-            pairs = zip(asked, limits, strict=True)
-            return [evaluate_refit(self._trainer, params, numbers, most) for (params, numbers), most in pairs]
         checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
-        return evaluate_trials(self._trainer, each, limit, checkpoints)
+        return evaluate_asked(self._trainer, each, replicas, limit, checkpoints)
 
 
 class InOtherProcess(_OneByOne):

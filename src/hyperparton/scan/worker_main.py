@@ -28,7 +28,7 @@ from typing import Any
 from hyperparton import host
 from hyperparton.errors import HyperpartonError, NodeError, RuncardError, ScanError, SpaceError
 from hyperparton.scan.checkpoints import Checkpoints
-from hyperparton.scan.evaluate import evaluate_refit, evaluate_trials
+from hyperparton.scan.evaluate import evaluate_asked
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted, search_in, with_place
@@ -70,10 +70,8 @@ def serve(descriptor: int) -> None:
 
 def _results(trainer: AdaptedTrainer, scanner: HyperScanner, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
-    if any(task.get("replicas") for task in tasks):
-        asked = [task.get("replicas") or () for task in tasks]
-        return [evaluate_refit(trainer, params, replicas) for params, replicas in zip(each, asked, strict=True)]
-    return evaluate_trials(trainer, each, checkpoints=[_checkpoints(task["pruning"]) for task in tasks])
+    checkpoints = [_checkpoints(task["pruning"]) for task in tasks]
+    return evaluate_asked(trainer, each, [task.get("replicas") for task in tasks], checkpoints=checkpoints)
 
 
 def _not_mine(number: int, frame: FrameType | None) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from hyperparton import host
 from hyperparton.scan.limits import failure_result
 from hyperparton.streams import open_standard_streams
-from hyperparton.trials.strict_json import decode, encode, encode_strict
+from hyperparton.trials.strict_json import decode_line, encode, encode_strict
 
 __all__ = ["Answer", "Recipe", "TrainerProcess", "TrainerProcesses", "close_processes", "run_task"]
 
@@ -192,7 +192,7 @@ class TrainerProcess:
             self._buffer += data
         line, self._searched = bytes(self._buffer[:end]), 0
         del self._buffer[: end + 1]
-        return decode(line)
+        return decode_line(line, "results")
 
     def kill(self) -> None:
         """End the process while another thread asks it; for that thread it died, and it does not start again."""

@@ -38,7 +38,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.trials.result import failure_type
-from hyperparton.trials.strict_json import decode, encode, encode_strict
+from hyperparton.trials.strict_json import Decoded, decode, decode_dictionary, encode, encode_strict
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 from hyperparton.trials.trial_check import checked
 
@@ -166,13 +166,16 @@ def trial_of_record(record: Mapping[Any, Any]) -> Trial:
     """
     try:
         fields = {name: record[name] for name in _PLAIN} | {name: decode(record[name]) for name in _TEXTS}
-        return checked(Trial(**fields, result=None if record["result"] is None else decode(record["result"])))
+        text = record["result"]
+        return checked(Trial(**fields, result=None if text is None else decode_dictionary(text)))
     except (ValueError, TypeError, RecursionError) as fault:
         raise StoreError(f"the store is damaged: trial {record['number']}: {fault}") from fault
 
 
 def _as_json(result: Mapping[str, Any]) -> str:
     """The text of a result; raises TypeError or ValueError where JSON cannot hold it."""
+    if isinstance(result, Decoded):
+        return result.text
     text = encode_strict(result)
     return text if decode(text) == result else encode(result)
 

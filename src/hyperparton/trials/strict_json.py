@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["decode", "encode", "encode_strict", "strict"]
+__all__ = ["Decoded", "decode", "decode_dictionary", "decode_line", "encode", "encode_strict", "json_line", "strict"]
 
 #: levels of lists and dictionaries at most, and characters of a place that is deeper
 _DEEPEST, _PLACE = 100, 60
@@ -43,6 +43,50 @@ def decode(text: str | bytes) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError):  # NaN, or halves of pairs, or no JSON at all
         return json.loads(text)
+
+
+class Decoded(dict[str, Any]):
+    """A dictionary that was read from strict JSON, with its `text`, so that nothing encodes it again."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+    @classmethod
+    def of(cls, text: str, data: Mapping[str, Any]) -> Decoded:
+        """The `data` of this text."""
+        made = cls(data)
+        made.text = text
+        return made
+
+
+def decode_dictionary(text: str) -> Any:
+    """As `decode`; a dictionary keeps its text if that is strict JSON."""
+    try:
+        data = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return json.loads(text)
+    return Decoded.of(text, data) if type(data) is dict else data
+
+
+def json_line(data: Mapping[str, Any]) -> str:
+    """As `encode_strict`, with the text of each value that was decoded before."""
+    texts = {key: msgspec.Raw(value.text) for key, value in data.items() if isinstance(value, Decoded)}
+    try:
+        return msgspec.json.encode({**data, **texts}).decode()
+    except UnicodeEncodeError:
+        return encode(data)
+
+
+def decode_line(line: bytes, apart: str) -> dict[str, Any]:
+    """The dictionary of a line; each dictionary of the list `apart` in it keeps its text."""
+    try:
+        parts = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        each = msgspec.json.decode(parts[apart], type=list[msgspec.Raw]) if apart in parts else []
+    except (msgspec.MsgspecError, UnicodeError):
+        return decode(line)
+    told = {key: decode(bytes(part)) for key, part in parts.items() if key != apart}
+    return {**told, apart: [decode_dictionary(bytes(part).decode()) for part in each]} if apart in parts else told
 
 
 def strict(value: Any, path: str = "result") -> Any:
