@@ -129,7 +129,7 @@ def main(folder: Path) -> None:
     engine, executors = hyperparton.engines.hyperopt.HyperoptEngine, hyperparton.scan.executors
     # the first two leave a folder without a store, or with one that nothing was written to
     moments = [(os, "replace", 1, False), (os, "replace", 1, True), (engine, "suggest", 1, False)]
-    moments += [(executors, "evaluate_trials", n, after) for n in (1, 3) for after in (False, True)]
+    moments += [(executors, "evaluate_asked", n, after) for n in (1, 3) for after in (False, True)]
     moments += [(None, name, n, False) for name in ("begin", "commit") for n in (3, 6)]
     moments += [(os, name, n, after) for name in ("replace", "fsync") for n in (1, 2) for after in (False, True)]
     killed = sum(in_child(dying(folder, *moment)) for moment in moments)
