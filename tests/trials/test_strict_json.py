@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperparton.trials.strict_json import Decoded, decode_dictionary, decode_line, encode_strict, json_line
+from hyperparton.trials.strict_json import Decoded, decode_answer, decode_dictionary, encode_strict
 
 _TEXT = st.text(st.characters(exclude_categories=()))  # halves of surrogate pairs too
 _NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -23,26 +23,29 @@ _DICTIONARIES = st.dictionaries(_TEXT, _DATA, max_size=4)
 
 @given(st.dictionaries(_TEXT, _DATA, max_size=3), st.lists(_DATA, max_size=3) | st.none())
 def test_a_line_is_read_as_json_reads_it(told: dict[str, Any], results: list[Any] | None) -> None:
-    message = told if results is None else {**told, "results": results}
+    message = told if results is None else {"ask": 1, "results": results}
     line = json.dumps(message).encode()
-    assert decode_line(line, "results") == json.loads(line)
+    assert decode_answer(line) == json.loads(line)
 
 
 @given(_DICTIONARIES, _DICTIONARIES)
 def test_what_was_read_is_written_with_the_same_text(result: dict[str, Any], other: dict[str, Any]) -> None:
     text = json.dumps(result)
-    written = json_line({**other, "result": decode_dictionary(text)})
+    read = decode_dictionary(text)
+    written = encode_strict({**other, "result": read})
     assert json.loads(written) == {**other, "result": result}
+    assert dict(read) == result
+    assert encode_strict([read]) == f"[{encode_strict(read)}]"
     assert "\n" not in written
 
 
 def test_a_result_of_a_worker_keeps_its_text() -> None:
     text = '{"status": "ok", "loss": 0.10000000000000001}'
-    (result,) = decode_line(f'{{"ask": 1, "results": [{text}]}}'.encode(), "results")["results"]
+    (result,) = decode_answer(f'{{"ask": 1, "results": [{text}]}}'.encode())["results"]
     assert isinstance(result, Decoded)
     assert result.text == text
     assert result == {"status": "ok", "loss": 0.1}
-    assert json_line({"result": result}) == f'{{"result":{text}}}'
+    assert encode_strict({"result": result}) == f'{{"result":{text}}}'
 
 
 @pytest.mark.parametrize("text", ['{"loss": NaN}', '{"loss": Infinity}'])

@@ -34,7 +34,7 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted, search_in, with_place
 from hyperparton.space.tree import evaluate, fingerprint
 from hyperparton.streams import guard_streams
-from hyperparton.trials.strict_json import decode, encode_strict, strict
+from hyperparton.trials.strict_json import decode, encode_bytes, strict
 
 __all__ = ["serve"]
 
@@ -153,7 +153,7 @@ class _Channel:
         """Answer; only this process does, and no child that a trainer forks."""
         if os.getpid() != self._process:
             return
-        line = memoryview(f"{encode_strict(message)}\n".encode())
+        line = memoryview(encode_bytes(message) + b"\n")
         try:
             with self._speaking:
                 while line:

@@ -22,7 +22,7 @@ from typing import Any
 from hyperparton import host
 from hyperparton.scan.limits import failure_result
 from hyperparton.streams import open_standard_streams
-from hyperparton.trials.strict_json import decode_line, encode, encode_strict
+from hyperparton.trials.strict_json import decode_answer, encode, encode_bytes
 
 __all__ = ["Answer", "Recipe", "TrainerProcess", "TrainerProcesses", "close_processes", "run_task"]
 
@@ -157,7 +157,7 @@ class TrainerProcess:
         assert process is not None
         try:
             self._channel.settimeout(None)
-            self._channel.sendall(encode_strict(message).encode() + b"\n")
+            self._channel.sendall(encode_bytes(message) + b"\n")
         except OSError:
             return {"died": _end_of(process)}
         end = None if seconds is None else time.monotonic() + seconds
@@ -190,9 +190,9 @@ class TrainerProcess:
             if not data:
                 return {"died": _end_of(process)}
             self._buffer += data
-        line, self._searched = bytes(self._buffer[:end]), 0
-        del self._buffer[: end + 1]
-        return decode_line(line, "results")
+        line, self._buffer, self._searched = self._buffer, self._buffer[end + 1 :], 0
+        del line[end:]  # no copy of the line is made: it may be large
+        return decode_answer(line)
 
     def kill(self) -> None:
         """End the process while another thread asks it; for that thread it died, and it does not start again."""

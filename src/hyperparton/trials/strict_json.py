@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-__all__ = ["Decoded", "decode", "decode_dictionary", "decode_line", "encode", "encode_strict", "json_line", "strict"]
+__all__ = [
+    "Decoded",
+    "decode",
+    "decode_answer",
+    "decode_dictionary",
+    "encode",
+    "encode_bytes",
+    "encode_strict",
+    "strict",
+]
 
 #: levels of lists and dictionaries at most, and characters of a place that is deeper
 _DEEPEST, _PLACE = 100, 60
@@ -18,12 +27,18 @@ _DEEPEST, _PLACE = 100, 60
 
 def encode(document: Any) -> str:
     """Strict JSON on one line; raises TypeError or ValueError for anything that JSON cannot hold."""
-    text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(", ", ": "), default=_plain)
     try:
         text.encode()
     except UnicodeEncodeError:  # half a pair of surrogates, from a file name that is no UTF-8: kept as its escape
-        return json.dumps(document, allow_nan=False, separators=(", ", ": "))
+        return json.dumps(document, allow_nan=False, separators=(", ", ": "), default=_plain)
     return text
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    if isinstance(value, Decoded):
+        return dict(value)
+    raise TypeError(f"JSON cannot hold what is of type {type(value).__name__}")
 
 
 def encode_strict(data: Any) -> str:
@@ -31,13 +46,24 @@ def encode_strict(data: Any) -> str:
 
     It is ten times as fast as `encode`: a result may hold millions of numbers.
     """
+    return encode_bytes(data).decode()
+
+
+def encode_bytes(data: Any) -> bytes:
+    """`encode_strict` in UTF-8."""
     try:
-        return msgspec.json.encode(data).decode()
+        return msgspec.json.encode(data, enc_hook=_text_of)
     except UnicodeEncodeError:  # half a pair of surrogates
-        return encode(data)
+        return encode(data).encode()
 
 
-def decode(text: str | bytes) -> Any:
+def _text_of(value: Any) -> msgspec.Raw:
+    if isinstance(value, Decoded):
+        return msgspec.Raw(value.text)
+    raise TypeError(f"JSON cannot hold what is of type {type(value).__name__}")
+
+
+def decode(text: str | bytes | bytearray) -> Any:
     """The data of a JSON text, as `json.loads` reads it; raises ValueError or RecursionError."""
     try:
         return msgspec.json.decode(text)
@@ -45,48 +71,60 @@ def decode(text: str | bytes) -> Any:
         return json.loads(text)
 
 
-class Decoded(dict[str, Any]):
-    """A dictionary that was read from strict JSON, with its `text`, so that nothing encodes it again."""
+class Decoded(Mapping[str, Any]):
+    """A dictionary that is read from strict JSON: a value is decoded when somebody asks for it.
 
-    __slots__ = ("text",)
+    It keeps its `text`, which `encode_strict` writes as it is. A result may hold millions of numbers that nobody looks
+    at while it goes from a worker to a store and to `tries.json`.
+    """
 
-    text: str
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._parts = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        self._values: dict[str, Any] = {}
 
-    @classmethod
-    def of(cls, text: str, data: Mapping[str, Any]) -> Decoded:
-        """The `data` of this text."""
-        made = cls(data)
-        made.text = text
-        return made
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._values:
+            self._values[key] = decode(bytes(self._parts[key]))
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def decode_dictionary(text: str) -> Any:
-    """As `decode`; a dictionary keeps its text if that is strict JSON."""
+    """As `decode`; a dictionary is `Decoded` if the text is strict JSON."""
     try:
-        data = msgspec.json.decode(text)
+        return Decoded(text)
     except (msgspec.MsgspecError, UnicodeError):
-        return json.loads(text)
-    return Decoded.of(text, data) if type(data) is dict else data
+        return decode(text)
 
 
-def json_line(data: Mapping[str, Any]) -> str:
-    """As `encode_strict`, with the text of each value that was decoded before."""
-    texts = {key: msgspec.Raw(value.text) for key, value in data.items() if isinstance(value, Decoded)}
+class _Answer(msgspec.Struct):
+    """A line with results; any other line is small."""
+
+    ask: int | None = None
+    results: list[msgspec.Raw] | None = None
+
+
+def decode_answer(line: bytes | bytearray) -> dict[str, Any]:
+    """The dictionary of a line; of one with `ask` and `results` these two, each result `Decoded`."""
     try:
-        return msgspec.json.encode({**data, **texts}).decode()
-    except UnicodeEncodeError:
-        return encode(data)
-
-
-def decode_line(line: bytes, apart: str) -> dict[str, Any]:
-    """The dictionary of a line; each dictionary of the list `apart` in it keeps its text."""
-    try:
-        parts = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-        each = msgspec.json.decode(parts[apart], type=list[msgspec.Raw]) if apart in parts else []
+        answer = msgspec.json.decode(line, type=_Answer)
     except (msgspec.MsgspecError, UnicodeError):
         return decode(line)
-    told = {key: decode(bytes(part)) for key, part in parts.items() if key != apart}
-    return {**told, apart: [decode_dictionary(bytes(part).decode()) for part in each]} if apart in parts else told
+    if answer.ask is None or answer.results is None:
+        return decode(line)
+    return {
+        "ask": answer.ask,
+        "results": [decode_dictionary(str(memoryview(each), "utf-8")) for each in answer.results],
+    }
 
 
 def strict(value: Any, path: str = "result") -> Any:

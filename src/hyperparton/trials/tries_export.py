@@ -12,7 +12,7 @@ from hyperparton.errors import StoreError
 from hyperparton.space.tree import evaluate, readable
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.strict_json import json_line
+from hyperparton.trials.strict_json import encode_bytes
 from hyperparton.trials.trial import Trial
 from hyperparton.trials.tries_entry import to_tries
 from hyperparton.trials.tries_write import TriesFile
@@ -156,4 +156,4 @@ def lines_of(store: TrialStore) -> Iterator[tuple[int, bytes]]:
 
 
 def _line(trial: Trial) -> bytes:
-    return json_line(to_tries(trial)).encode()
+    return encode_bytes(to_tries(trial))
