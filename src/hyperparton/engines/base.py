@@ -41,7 +41,6 @@ __all__ = [
     "best_and_latest",
     "counted_loss",
     "next_number",
-    "normal_scores",
     "samplers_to_scan",
     "scores_of_ranks",
     "trial_seed",
@@ -133,11 +132,6 @@ def best_and_latest(history: History, best: int, latest: int) -> list[int]:
     losses = [counted_loss(outcome) for outcome in history]
     ranked = np.argsort(losses, kind="stable")[:best].tolist()
     return sorted({*ranked, *range(max(0, len(history) - latest), len(history))})
-
-
-def normal_scores(history: History) -> np.ndarray:
-    """(trial,) `scores_of_ranks` of the losses as they count."""
-    return scores_of_ranks([counted_loss(outcome) for outcome in history])
 
 
 def scores_of_ranks(values: Sequence[float]) -> np.ndarray:

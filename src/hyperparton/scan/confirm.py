@@ -1,15 +1,18 @@
 """Confirming a scan: its best trials are fitted again with replicas that it has not used, until the best is known.
 
-A trial's loss is a draw: the lowest of many is the luckiest, not the best methodology. So the best trials race (see
-`race`), and what the scan names is the winner (see `trials.verdict`).
+A trial's loss is a draw: the lowest of many is the luckiest, not the best methodology. So the trials race that are
+predicted to be the best from all trials of the scan (see `engines.gp`, whatever engine suggested them; `race`), and what
+the scan names is the winner (see `trials.verdict`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
+from hyperparton.engines.gp import GaussianProcessEngine
 from hyperparton.errors import ScanError
 from hyperparton.scan.events import RefitEvents
 from hyperparton.scan.executors import Executor
@@ -25,7 +28,7 @@ from hyperparton.trials.store import TrialStore
 from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.verdict import Verdict, verdicts
 
-__all__ = ["Confirmation", "check_confirm", "race_of"]
+__all__ = ["Confirmation", "check_confirm"]
 
 #: the trainer's own methods are named where it lacks one
 _LACKS = "the trainer has no method refit(params, replicas)"
@@ -37,31 +40,36 @@ def check_confirm(execution: Execution, executor: Executor) -> None:
         raise ScanError(f"the best trials cannot be fitted again: {_LACKS}")
 
 
-def race_of(store: TrialStore, count: int | None) -> Race | None:
-    """The race of the best `count` trials of a scan; None where there is none to run.
+def _size(trials: TrialStore, count: int | None) -> tuple[int, list[tuple[int, ...]]]:
+    """How many trials of a scan race, and the replicas of each round; none where there is nothing to race.
 
     By default so many take part that the race takes no more fits than the scan itself. Fits of many replicas at once
     take less time each, so it takes a smaller share of the time.
     """
-    finished = store.history()  # without their results, which may be large
-    losses = [(each.loss, each.number) for each in finished if each.status == "ok" and each.loss is not None]
-    order = [number for _, number in sorted(losses)]
-    if not order:
-        return None
-    replicas = max((len(fold) for fold in store.get(order[0]).replica_losses.get("hyper", ())), default=1)
-    if count is None:
-        count, rounds = candidates_within(len(finished) * replicas)
-        blocks = blocks_after(replicas, rounds)
-    else:
-        blocks = blocks_after(replicas)
-    numbers = order[:count]
-    return Race(numbers, blocks) if len(numbers) > 1 and blocks else None
+    best = trials.best()
+    if best is None:
+        return 0, []
+    replicas = max((len(fold) for fold in best.replica_losses.get("hyper", ())), default=1)
+    if count is not None:
+        return count, blocks_after(replicas)
+    count, rounds = candidates_within(len(trials.finished_numbers()) * replicas)
+    return count, blocks_after(replicas, rounds)
+
+
+def _racing(trials: TrialStore, space: Mapping[str, Any], count: int) -> list[int]:
+    """The trials that are predicted to be the best, the best first, and the one with the lowest loss among them."""
+    finished = trials.history()  # without their results, which may be large
+    losses = {each.number: each.loss for each in finished if each.status == "ok" and each.loss is not None}
+    predicted = [number for number in GaussianProcessEngine().ranked(space, finished) if number in losses]
+    lowest = min(predicted, key=lambda number: losses[number])
+    return predicted[:count] if lowest in predicted[:count] else [*predicted[: count - 1], lowest]
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The re-fits of one scan; `opened` gives their store, a context manager, once it is known that there are some."""
+    """The re-fits of one scan on `space`; `opened` gives their store, a context manager."""
 
+    space: Mapping[str, Any]
     executor: Executor
     execution: Execution
     deadline: Deadline
@@ -75,11 +83,14 @@ class Confirmation:
         if not self.executor.refits:
             self.events.skipped(f"the best trials are not fitted again: {_LACKS}")
             return []
-        race = race_of(trials, self.execution.confirm)
-        if race is None:
+        count, blocks = _size(trials, self.execution.confirm)
+        if count < 2 or not blocks:
             self.events.skipped("too few trials to fit the best ones again (see --confirm)")
             return []
         with self.opened() as store:
+            # kept, so that jobs on other machines, whose predictions differ in the last digits, run the same race
+            among = f"race of {count} among {len(trials.finished_numbers())}"
+            race = Race(store.attach_first(among, _racing(trials, self.space, count)), blocks)
             leases = Leases(store, None, self.execution.lease if store.shared else None)
             racing = {number: trials.get(number) for number in race.trials}
             queue = RefitQueue(race, racing, store, leases, self.deadline, self.events)

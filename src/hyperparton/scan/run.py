@@ -119,8 +119,9 @@ def run_scan(
         failures = FailureCount(execution.limits.max_consecutive_failures)
         loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
         confirmation = Confirmation(
-            executor, execution, deadline, RefitEvents(progress), partial(_open_refits, folder, execution, deadline)
-        )
+            scanner.as_dict(), executor, execution, deadline, RefitEvents(progress),
+            partial(_open_refits, folder, execution, deadline),
+        )  # fmt: skip
         with leases, at_work:  # what runs is ended, then released
             loop.run()
             if queue.stop_reason is not None:

@@ -1,0 +1,285 @@
+"""What the engine `gp` makes of a history: which trials it sees, what counts as a failure, and its two processes.
+
+Scores. Losses have any scale, and span decades, so a process is fitted to normal scores of their ranks. A trial without
+a loss counts as worse than every loss.
+
+Failures. A trial failed if its status is fail, if it has no loss, or if its loss lies far above the bulk: above
+B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 10 losses. Later ones would move the bulk
+to where the search is. One process regresses the scores, a second one the empirical logits of the chance to fail
+(Cox, Snell, Analysis of Binary Data, 1989, sec. 2.1): of a trial that failed, or did not, log((k + 0.3) / (1.3 - k))
+with k = 1 or 0 and the variance 1 / (k + 0.3) + 1 / (1.3 - k). A score far above the bulk, or without a loss, has a
+noise variance of `_VAGUE` besides, for it tells little about the fits there that do not fail.
+
+Value. A methodology that fails now and then is none to name, however good its other fits are. So a point is judged by
+the mean of its score plus `COST` times its chance to fail.
+
+Trials seen. The cost of a process grows with the third power, so it sees the latest trials, and those nearest to the
+best. Nearness does not depend on the draw of a trial's own loss: the best trials alone would all be lucky ones.
+
+The most probable θ (see `gp_model`), B and b are found anew when the trials have grown by an eighth or less, at
+most by 64. They depend on the trials up to then alone, so the history determines them.
+
+R: Rasmussen, Williams, Gaussian Processes for Machine Learning, 2006.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hyperparton.engines.base import History, HistoryTracker, counted_loss, scores_of_ranks
+from hyperparton.engines.coordinates import UnitCube
+from hyperparton.engines.gp_model import Lengths, Process
+from hyperparton.space.samplers import Choice
+
+__all__ = ["COST", "Models", "SeenTrials", "end_of_bulk"]
+
+Array = np.ndarray
+
+#: the processes see so many of the latest trials, and of those nearest to so many of the best
+_LATEST, _NEAREST, _BEST = 100, 100, 20
+
+#: quantiles of the first losses, how many are looked at, and how far above the first quantile the bulk ends, in units
+#: of their distance
+_BULK, _FIRST, _FAR_ABOVE = (0.3, 0.1), 30, 4.0
+
+#: noise variance of the score of a failed trial
+_VAGUE = 1.0
+
+#: what a chance to fail of 1 costs, in units of the score: that of 2 % as much as one standard deviation of all scores
+COST = 10.0
+
+#: added to the counts of an empirical logit, and the scale in which logits are regressed
+_ADDED, _LOGIT = 0.3, 1.5
+
+#: the search for θ uses evenly so many of the trials seen at most
+_FITTED = 100
+
+#: trials between two searches for θ, as a share of the trials and at most
+_EACH, _AT_MOST = 8, 64
+
+
+def end_of_bulk(losses: Array) -> float:
+    """The loss above which a trial failed, from finite losses in their order of time."""
+    ranked = np.sort(losses[:_FIRST])
+    if not len(ranked):
+        return math.inf
+    upper, lower = (float(ranked[int(share * len(ranked))]) for share in _BULK)
+    # among equal losses the first that differ tell the scale
+    unit = next((upper - other for other in (lower, float(ranked[0])) if other < upper), float(ranked[-1]) - upper)
+    return upper + _FAR_ABOVE * unit
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What was fitted to the first `count` trials, and holds until the next fit."""
+
+    count: int
+    end: float
+    """losses above this are failures"""
+    theta: Array
+    theta_failures: Array | None
+    """None where no trial failed"""
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What the processes are fitted to."""
+
+    seen: Array
+    """(trial,) places of the trials in the history"""
+    x: Array
+    y: Array
+    """(trial,) scores, less their mean"""
+    losses: Array
+    """(trial,) the worst one for those without a loss"""
+    extra: Array
+    failed: Array
+    """(trial,) 1 or 0"""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The two processes of a history."""
+
+    scores: Process
+    failures: Process | None
+    """of the logits of the chance to fail, less that of `base`, in units of `_LOGIT`; None where no trial failed"""
+    base: float
+    """the chance to fail of all trials"""
+    incumbent: float
+    """the least value among trials that did not fail"""
+    incumbent_mean: float
+    """the mean of its score"""
+    by_value: Array
+    """(trial, label) the points of the trials seen, from the best value to the worst, failed ones last"""
+    losses: Array
+    """(trial,) in ascending order"""
+    of_losses: Array
+    """(trial,) the scores that they have"""
+
+    def loss(self, scores: Array) -> Array:
+        """The losses of scores: between the trials', and below the best on the line from it to the median."""
+        half = len(self.losses) // 2
+        slope = (self.losses[half] - self.losses[0]) / max(self.of_losses[half] - self.of_losses[0], 1e-9)
+        below = np.minimum(scores - self.of_losses[0], 0.0)
+        return np.interp(scores, self.of_losses, self.losses) + slope * below
+
+    def risk(self, x: Array) -> Array:
+        """(point,) the chance that a fit at these coordinates fails."""
+        if self.failures is None:
+            return np.zeros(len(x))
+        return 1.0 / (1.0 + np.exp(-_logit(self.base) - _LOGIT * self.failures.mean(x)))
+
+    def value(self, x: Array, mean: Array) -> Array:
+        """(point,) what counts at points whose scores have these means."""
+        return mean + COST * self.risk(x)
+
+
+def _logit(chance: float) -> float:
+    return math.log(chance / (1.0 - chance))
+
+
+class SeenTrials:
+    """The trials of a history as points and losses; only those that were added are read."""
+
+    def __init__(self, cube: UnitCube) -> None:
+        self.cube = cube
+        self._tracker = HistoryTracker()
+        self.points = np.zeros((0, len(cube.labels)))
+        """(trial, label) in the unit cube"""
+        self.x = np.zeros((0, len(cube.parameters)))
+        """(trial, coordinate)"""
+        self.losses = np.zeros(0)
+        """(trial,) infinite where there is none"""
+        #: (label,) half the distance of two options of a choice
+        self._cells = [0.5 / s.cells if isinstance(s := cube.samplers[label], Choice) else 1.0 for label in cube.labels]
+        self.numbers = [column for column, cell in enumerate(self._cells) if cell == 1.0]
+        """places of the labels that are no choices"""
+        #: numbers first, which tell points apart soonest
+        self._columns = sorted(range(len(self._cells)), key=lambda column: -self._cells[column])
+        self._unusable = np.zeros(0, bool)
+        self._last: _Fit | None = None
+
+    def update(self, history: History) -> None:
+        """Read what is new."""
+        void, added = self._tracker.update(history)
+        if void:
+            self.points, self.x, self.losses, self._unusable = (
+                a[:0] for a in (self.points, self.x, self.losses, self._unusable)
+            )
+            self._last = None
+        if added:
+            losses = [counted_loss(outcome) for outcome in added]
+            points = self.cube.points([outcome.vals for outcome in added])
+            self.points = np.vstack([self.points, points])
+            self.x = np.vstack([self.x, self.cube.coordinates(points)])
+            self.losses = np.append(self.losses, losses)
+            self._unusable = np.append(self._unusable, [outcome.status != "ok" for outcome in added])
+
+    @property
+    def failed(self) -> Array:
+        """(trial,) whether each trial failed."""
+        return self._unusable | _far(self.losses, self._fit().end)
+
+    def repeats(self, point: Array, near: float) -> bool:
+        """Whether a point (label,) lies so near a trial in every label, with the same choices."""
+        return bool(np.any(self.alike(self.points, point, near)))
+
+    def alike(self, points: Array, point: Array, near: float) -> Array:
+        """(point,) which of `points` lie so near `point` in every label, with the same choices."""
+        left = np.arange(len(points))
+        for column in self._columns:
+            left = left[np.abs(points[left, column] - point[column]) < min(near, self._cells[column])]
+        alike = np.zeros(len(points), bool)
+        alike[left] = True
+        return alike
+
+    def models(self) -> Models:
+        """The processes of all trials."""
+        fit, parameters = self._fit(), self.cube.parameters
+        data = self._data(len(self.losses), fit.end)
+        process, failures = Process(data.x, parameters, data.y, data.extra, fit.theta), None
+        by_chance = _by_chance(process, data)
+        if fit.theta_failures is not None:
+            failures = Process(data.x, parameters, *_logits(by_chance), fit.theta_failures)
+        mean = process.mean(data.x)
+        models = Models(process, failures, _base(by_chance), 0.0, 0.0, data.x, np.sort(data.losses), np.sort(data.y))
+        value = models.value(data.x, mean)
+        order = np.lexsort([value, data.failed])
+        return replace(
+            models, incumbent=float(value[order[0]]), incumbent_mean=float(mean[order[0]]),
+            by_value=self.points[data.seen][order],
+        )  # fmt: skip
+
+    def _fit(self) -> _Fit:
+        """What was fitted last, at a number of trials that the number of all determines."""
+        count = len(self.losses)
+        count -= count % min(1 << max((count // _EACH).bit_length() - 1, 0), _AT_MOST)
+        if self._last is None or self._last.count != count:
+            losses = self.losses[:count]
+            end = end_of_bulk(losses[np.isfinite(losses)])
+            data, parameters = self._data(count, end), self.cube.parameters
+            some = slice(None, None, -(-len(data.y) // _FITTED))
+            x, extra = data.x[some], data.extra[some]
+            theta, failures = Lengths(x, parameters, data.y[some], extra).most_probable(), None
+            if data.failed[some].any():
+                by_chance = _by_chance(Process(data.x, parameters, data.y, data.extra, theta), data)
+                y, variances = _logits(by_chance)
+                failures = Lengths(x, parameters, y[some], variances[some]).most_probable()
+            self._last = _Fit(count, end, theta, failures)
+        return self._last
+
+    def _seen(self, count: int) -> Array:
+        """Places of the trials that the processes see, of the first `count`."""
+        if count <= _LATEST + _NEAREST:
+            return np.arange(count)
+        old = count - _LATEST
+        best, x = self.x[np.argsort(self.losses[:count], kind="stable")[:_BEST]], self.x[:old]
+        squared = np.sum(best * best, axis=1)[:, None] - 2.0 * best @ x.T
+        nearest = np.min(squared, axis=0) + np.sum(x * x, axis=1)
+        return np.append(np.sort(np.argsort(nearest, kind="stable")[:_NEAREST]), np.arange(old, count))
+
+    def _data(self, count: int, end: float) -> _Data:
+        seen = self._seen(count)
+        losses = self.losses[seen]
+        far = _far(losses, end)
+        scores = scores_of_ranks(losses.tolist())
+        known = np.isfinite(losses)
+        losses = np.where(known, losses, np.max(losses[known]) if known.any() else 0.0)
+        failed = (far | self._unusable[seen]).astype(float)
+        return _Data(seen, self.x[seen], scores - np.mean(scores), losses, np.where(far, _VAGUE, 0.0), failed)
+
+
+def _by_chance(process: Process, data: _Data) -> Array:
+    """(trial,) how likely each trial failed by chance: 0 if it did not.
+
+    One that fails where its neighbours tell of bad losses anyway says nothing of chance. So it is the probability that
+    the others' prediction for it lies in the bulk.
+    """
+    # here: scipy.special takes time to import
+    from scipy.special import ndtr
+
+    bulk = data.y[data.extra == 0.0]
+    if not len(bulk):
+        return data.failed
+    mean, variance = process.left_out(data.extra)
+    return data.failed * ndtr((bulk.max() - mean) / np.sqrt(variance))
+
+
+def _base(by_chance: Array) -> float:
+    """The chance to fail of all trials, never 0 or 1."""
+    return (float(np.sum(by_chance)) + 0.5) / (len(by_chance) + 1.0)
+
+
+def _logits(by_chance: Array) -> tuple[Array, Array]:
+    """(trial,) empirical logits of the chance to fail, less that of all, and their variances, scaled by `_LOGIT`."""
+    bad, good = by_chance + _ADDED, 1.0 - by_chance + _ADDED
+    return (np.log(bad / good) - _logit(_base(by_chance))) / _LOGIT, (1.0 / bad + 1.0 / good) / _LOGIT**2
+
+
+def _far(losses: Array, end: float) -> Array:
+    """(trial,) whether a loss is missing or far above the bulk."""
+    return ~np.isfinite(losses) | (losses > end)
