@@ -1,8 +1,8 @@
 """Confirming a scan: its best trials are fitted again with replicas that it has not used, until the best is known.
 
-A trial's loss is a draw: the lowest of many is the luckiest, not the best methodology. So the trials race that are
-predicted to be the best from all trials of the scan (see `engines.gp`, whatever engine suggested them; `race`), and what
-the scan names is the winner (see `trials.verdict`).
+A trial's loss is a draw: the lowest of many is the luckiest, not the best methodology. So the engine gp predicts from
+all trials of the scan, whatever engine suggested them, which are the best. These race (see `race`), and what the scan
+names is the winner (see `trials.verdict`).
 """
 
 from __future__ import annotations
