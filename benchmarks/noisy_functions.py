@@ -194,7 +194,8 @@ def scan(name: str, problem: Problem, seed: int, trials: int, lag: int) -> dict[
     for number in range(trials):
         past = history[: max(number - lag + 1, 0)]
         begun = time.process_time()
-        vals = engine.suggest(problem.space, past, trial_seed(seed, number), number)
+        pending = [outcome.vals for outcome in history[len(past) :]]
+        vals = engine.suggest(problem.space, past, trial_seed(seed, number), number, pending)
         seconds += time.process_time() - begun
         point = _shares(samplers, vals)
         repeats += bool(points) and bool(np.any(np.all(np.abs(np.array(points) - point) < _REPEATED, axis=1)))

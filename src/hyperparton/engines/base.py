@@ -2,17 +2,19 @@
 
 The contract
 ------------
-`suggest(space, history, seed, number)` returns the `vals` of trial `number`: each label of the space mapped to
+`suggest(space, history, seed, number, pending)` returns the `vals` of trial `number`: each label of the space mapped to
 `[value]`, or to `[]` where the label does not apply; the value of a choice is the index of its option.
 
-- It is a pure function: the same space, history, seed and number give the same vals, in any process, after any number
-  of other calls. An engine may remember what it computed, never what it decided.
+- It is a pure function: the same arguments give the same vals, in any process, after any number of other calls. An
+  engine may remember what it computed, never what it decided.
 - `history` holds the finished trials, failed ones too, ordered by number. Each engine's docstring says what it learns
-  from a failure. Where several trials run at once, the history ends before `number` - 1.
+  from a failure. Where several trials run at once, the history ends before `number` - 1, and `pending` holds the vals
+  of those between, whether they are finished by now or not. An engine need not use them.
 - Values lie in the range that their sampler declares; a label has a value exactly if the choices above it were made.
 - An engine never touches the trial store and never evaluates a trial.
 
-So the space, the seed and the results determine a scan, whoever runs the trials and however often it is stopped.
+So the space, the seed, the lag and the results determine a scan, whoever runs the trials and however often it is
+stopped.
 
 `expected_improvement` is optional: an engine that can predict it says so by `predicts_improvement`.
 """
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import is_
 from typing import Any, Generic, TypeVar
 
@@ -37,6 +39,7 @@ __all__ = [
     "Engine",
     "History",
     "HistoryTracker",
+    "Pending",
     "PerSpace",
     "best_and_latest",
     "counted_loss",
@@ -51,6 +54,10 @@ T = TypeVar("T")
 History = Sequence[Outcome]
 """the finished trials, ordered by number"""
 
+Vals = Mapping[str, Sequence[Any]]
+Pending = Sequence[Vals]
+"""the vals of the trials between the history and the one that is suggested"""
+
 
 class Engine(ABC):
     """Suggests trials; the contract is this module's docstring."""
@@ -63,13 +70,17 @@ class Engine(ABC):
     """whether `expected_improvement` gives a number once there are enough trials"""
 
     @abstractmethod
-    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> dict[str, list[Any]]:
         """The vals of one new trial, by default the one after the last of `history`.
 
         Raises EngineError if the space cannot be used.
         """
 
-    def expected_improvement(self, space: Any, history: History, seed: int, number: int | None = None) -> float | None:
+    def expected_improvement(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> float | None:
         """By how much the trial that `suggest` gives is expected to lower the best loss; None if that is unknown."""
         return None
 

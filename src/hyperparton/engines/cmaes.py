@@ -8,7 +8,7 @@ from typing import Any
 import cmaes
 import numpy as np
 
-from hyperparton.engines.base import Engine, History, HistoryTracker, PerSpace, counted_loss
+from hyperparton.engines.base import Engine, History, HistoryTracker, Pending, PerSpace, counted_loss
 from hyperparton.engines.optuna import TPE_START, GrowingStudy, OptunaSpace, tpe_sampler
 from hyperparton.errors import EngineError
 from hyperparton.space.samplers import Choice
@@ -31,7 +31,9 @@ class CmaEsEngine(Engine):
     def __init__(self) -> None:
         self._search = PerSpace(_Search)
 
-    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> dict[str, list[Any]]:
         """Numbers from the distribution that the history gives, choices as the engine `optuna` draws them."""
         search = self._search(space)
         search.follow(history)

@@ -9,12 +9,9 @@ does not reach the values that are suggested.
 A point that repeats a trial is left out: what a fit close to another can tell, one a little farther off tells too.
 Where the scores have no noise, or where no other point is as good, it may be nearer.
 
-Trials that run at once. If trial n is suggested from a history that ends before n - 1, those between are pending, and
-their points are not known. But they were suggested from almost the same history. So the engine plans as many trials as
-are pending, and one more, one after the other, each told the predicted means of those before as if they were losses
-(the Kriging believer of Ginsbourger, Le Riche, Carraro, in: Computational Intelligence in Expensive Optimization
-Problems, 2010, p. 131). Of this plan trial n takes the place that n, modulo their number, tells: those that run at once
-have different places.
+Trials that run at once. Those between the history and the trial that is suggested are pending: their points are known,
+their losses are not. They count as if each had given what it is predicted (the Kriging believer of Ginsbourger, Le
+Riche, Carraro, in: Computational Intelligence in Expensive Optimization Problems, 2010, p. 131).
 
 Notation
 --------
@@ -48,7 +45,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine, History, PerSpace, next_number
+from hyperparton.engines.base import Engine, History, Pending, PerSpace
 from hyperparton.engines.coordinates import UnitCube
 from hyperparton.engines.gp_model import Process
 from hyperparton.engines.gp_trials import Models, SeenTrials
@@ -84,9 +81,6 @@ _LEAST = 1e-4
 #: apart among which nothing else does
 _COST_OF_END, _NEAR_END = 0.1, 0.05
 
-#: trials that run at once are planned up to so many, among so many candidates
-_PLANNED, _PLANNED_AMONG = 32, 300
-
 
 class GaussianProcessEngine(Engine):
     """The Gaussian process of this module, after 10 random trials."""
@@ -98,15 +92,19 @@ class GaussianProcessEngine(Engine):
     def __init__(self) -> None:
         self._trials = PerSpace(lambda space: SeenTrials(UnitCube(space)))
 
-    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> dict[str, list[Any]]:
         """The point of the largest expected improvement and chance among candidates drawn from `seed`."""
         trials = self._trials(space)
         if len(history) < self.start:
             return sample(space, np.random.default_rng(seed))
         trials.update(history)
-        return trials.cube.vals(_Search(trials, history, seed, number).best()[0])
+        return trials.cube.vals(_Search(trials, history, seed, pending).best()[0])
 
-    def expected_improvement(self, space: Any, history: History, seed: int, number: int | None = None) -> float | None:
+    def expected_improvement(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> float | None:
         """By how much the trial that `suggest` gives is expected to lower the loss that the best trial is predicted.
 
         What the noise of the trial, or of the best, adds to their losses does not count. None at the beginning.
@@ -117,7 +115,7 @@ class GaussianProcessEngine(Engine):
         trials.update(history)
         if np.sum(~trials.failed) < 2:
             return None
-        search = _Search(trials, history, seed, number)
+        search = _Search(trials, history, seed, pending)
         _, x = search.best()
         mean, variance = search.process.predicted(x[None])
         spread = _spread(variance, search.process.noise)
@@ -139,23 +137,24 @@ class GaussianProcessEngine(Engine):
 
 
 class _Search:
-    """The search for the next point: the process and the incumbent, which know of planned trials."""
+    """The search for the next point: the process and the incumbent, which know of pending trials."""
 
-    def __init__(self, trials: SeenTrials, history: History, seed: int, number: int | None) -> None:
+    def __init__(self, trials: SeenTrials, history: History, seed: int, pending: Pending) -> None:
         self.models: Models = trials.models()
         self.process: Process = self.models.scores
         self.incumbent = self.models.incumbent
         self._trials = trials
         self._near = _SAME * min(1.0, self.process.noise / _LITTLE)
-        number = next_number(history) if number is None else number
-        # trials of earlier scans have numbers below 0
-        pending = max(number - 1 - max(history[-1].number, -1), 0)
-        plan, self._place = divmod(number, min(pending + 1, _PLANNED))
-        # trials of one plan have the same candidates, so that each knows the points of those before
-        self._rng = np.random.default_rng(plan if pending else seed)
+        self._pending = trials.cube.points(pending) if pending else trials.points[:0]
+        if pending:
+            x = trials.cube.coordinates(self._pending)
+            mean = self.process.mean(x)
+            self.incumbent = min(self.incumbent, float(np.min(self.models.value(x, mean))))
+            self.process = self.process.told(x, mean)
+        self._rng = np.random.default_rng(seed)
 
     def best(self) -> tuple[Array, Array]:
-        """(label,) the best candidate at its place of the plan, and its coordinates (coordinate,)."""
+        """(label,) the best candidate, and its coordinates (coordinate,)."""
         cube = self._trials.cube
         drawn = self._rng.random((_RANDOM, len(cube.labels)))
         near = _neighbours(self.models.by_value[:_BEST_TRIALS], _NEAR, self._rng)
@@ -166,10 +165,6 @@ class _Search:
             near, near_x = cube.settled(_neighbours(best, _NEXT, self._rng))
             gain = np.concatenate([gain, self._gain(near_x) - self._at_ends(near)])
             candidates, x = np.vstack([candidates, near]), np.vstack([x, near_x])
-        if self._place:
-            among = np.argsort(-gain, kind="stable")[:_PLANNED_AMONG]
-            candidates, x = candidates[among], x[among]
-            gain = self._planned(candidates, x)
         chosen = self._new(candidates, gain, 1)[0]
         return candidates[chosen], x[chosen]
 
@@ -193,31 +188,15 @@ class _Search:
         order = np.argsort(-gain, kind="stable")
         worth = order[gain[order] >= gain[order[0]] - _WORTH].tolist()
         for near, places in ((self._near, worth), (self._near / 4, worth), (self._near / 16, worth), (1e-9, order)):
-            new = (place for place in places if not self._trials.repeats(candidates[place], near))
+            new = (place for place in places if not self._repeats(candidates[place], near))
             if found := list(itertools.islice(new, count)):
                 return np.array(found)
         return order[:count]
 
-    def _planned(self, candidates: Array, x: Array) -> Array:
-        """(point,) the gains when the trials at the places before are planned, one after the other."""
-        mean, variance = self.process.predicted(x)
-        covariance, noise = self.process.posterior_covariance(x), self.process.noise
-        value, ends = self.models.value(x, mean), self._at_ends(candidates)
-        gain, chosen = _log_gain(value, variance, noise, self.incumbent) - ends, []
-        repeated = np.zeros(len(x), bool)
-        for _ in range(min(self._place, len(x) - 1)):
-            place = int(self._new(candidates, gain, 1)[0])
-            chosen.append(place)
-            # of the posterior, a trial at `place` taken into account
-            column = covariance[:, place] / math.sqrt(max(covariance[place, place], 0.0) + noise)
-            covariance = covariance - np.outer(column, column)
-            variance = np.maximum(np.diag(covariance), 1e-12)
-            self.incumbent = min(self.incumbent, float(value[place]))
-            gain = _log_gain(value, variance, noise, self.incumbent) - ends
-            repeated |= self._trials.alike(candidates, candidates[place], self._near)
-            gain[repeated] = -math.inf
-        self.process = self.process.told(x[chosen], mean[chosen])
-        return gain
+    def _repeats(self, point: Array, near: float) -> bool:
+        """Whether a point (label,) lies so near a trial, a pending one too."""
+        alike = self._trials.alike
+        return bool(np.any(alike(self._trials.points, point, near)) or np.any(alike(self._pending, point, near)))
 
 
 def _spread(variance: Array, noise: float) -> Array:

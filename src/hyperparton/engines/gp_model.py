@@ -142,11 +142,6 @@ class Process:
         variance = 1.0 / np.sum(self.inverse_factor**2, axis=0)
         return self.y - self.alpha * variance, np.maximum(variance - extra, 1e-9)
 
-    def posterior_covariance(self, x: Array) -> Array:
-        """(point, point) of the latent values."""
-        explained = self.covariance(x, self.x) @ self.inverse_factor.T
-        return self.covariance(x, x) - explained @ explained.T
-
     def told(self, x: Array, y: Array) -> Process:
         """The process with further trials, at the same θ."""
         extra = np.append(self.extra, np.zeros(len(y)))

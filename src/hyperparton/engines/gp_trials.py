@@ -43,7 +43,7 @@ _LATEST, _NEAREST, _BEST = 100, 100, 20
 
 #: quantiles of the first losses, how many are looked at, and how far above the first quantile the bulk ends, in units
 #: of their distance
-_BULK, _FIRST, _FAR_ABOVE = (0.3, 0.1), 30, 4.0
+_BULK, _FIRST, _FAR_ABOVE = (0.3, 0.1), (10, 30), 4.0
 
 #: noise variance of the score of a failed trial
 _VAGUE = 1.0
@@ -63,7 +63,11 @@ _EACH, _AT_MOST = 8, 64
 
 def end_of_bulk(losses: Array) -> float:
     """The loss above which a trial failed, from finite losses in their order of time."""
-    ranked = np.sort(losses[:_FIRST])
+    # a few losses may happen to lie close together, and those of a search that converges do
+    return max((_end(np.sort(losses[:first])) for first in _FIRST), default=math.inf)
+
+
+def _end(ranked: Array) -> float:
     if not len(ranked):
         return math.inf
     upper, lower = (float(ranked[int(share * len(ranked))]) for share in _BULK)
@@ -183,10 +187,6 @@ class SeenTrials:
     def failed(self) -> Array:
         """(trial,) whether each trial failed."""
         return self._unusable | _far(self.losses, self._fit().end)
-
-    def repeats(self, point: Array, near: float) -> bool:
-        """Whether a point (label,) lies so near a trial in every label, with the same choices."""
-        return bool(np.any(self.alike(self.points, point, near)))
 
     def alike(self, points: Array, point: Array, near: float) -> Array:
         """(point,) which of `points` lie so near `point` in every label, with the same choices."""

@@ -20,7 +20,7 @@ from hyperopt import hp, tpe
 from hyperopt.base import Domain
 from hyperopt.pyll.base import scope
 
-from hyperparton.engines.base import Engine, History, HistoryTracker, PerSpace, next_number, samplers_to_scan
+from hyperparton.engines.base import Engine, History, HistoryTracker, Pending, PerSpace, next_number, samplers_to_scan
 from hyperparton.errors import EngineError
 from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, Uniform, is_extreme
 from hyperparton.space.tree import replace_samplers
@@ -44,7 +44,9 @@ class HyperoptEngine(Engine):
     def __init__(self) -> None:
         self._compiled = PerSpace(_Compiled)
 
-    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> dict[str, list[Any]]:
         """What `hyperopt.tpe.suggest` gives for these trials and this seed; EngineError if there is nothing to scan."""
         return self._compiled(space).suggest(history, seed)
 

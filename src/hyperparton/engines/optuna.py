@@ -26,6 +26,7 @@ from hyperparton.engines.base import (
     Engine,
     History,
     HistoryTracker,
+    Pending,
     PerSpace,
     best_and_latest,
     counted_loss,
@@ -152,7 +153,9 @@ class TPEEngine(Engine):
     def __init__(self) -> None:
         self._study = PerSpace(GrowingStudy)
 
-    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> dict[str, list[Any]]:
         """A draw of `TPESampler(multivariate=True, group=True)` for these trials and this seed."""
         study = self._study(space)
         study.follow(history)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine, History, next_number, samplers_to_scan
+from hyperparton.engines.base import Engine, History, Pending, next_number, samplers_to_scan
 from hyperparton.space.tree import choose
 
 __all__ = ["SEQUENCES", "QuasiRandomStart"]
@@ -30,21 +30,25 @@ class QuasiRandomStart(Engine):
         self.predicts_improvement = engine.predicts_improvement
         self._engine, self._sequence, self._scan_seed = engine, sequence, scan_seed
 
-    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> dict[str, list[Any]]:
         """Point `number` of the sequence, or what the engine suggests."""
         number = next_number(history) if number is None else number
         if number >= self.start:
-            return self._engine.suggest(space, history, seed, number)
+            return self._engine.suggest(space, history, seed, number, pending)
         labels = sorted(samplers_to_scan(space))
         size = max(4, math.ceil(math.log2(number + 1)))
         row = _points(self._sequence, len(labels), size, self._scan_seed)[number]
         point = dict(zip(labels, row.tolist(), strict=True))
         return choose(space, lambda sampler: sampler.value_at(point[sampler.label]))
 
-    def expected_improvement(self, space: Any, history: History, seed: int, number: int | None = None) -> float | None:
+    def expected_improvement(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> float | None:
         """That of the engine; None for a trial of the sequence."""
         number = next_number(history) if number is None else number
-        return None if number < self.start else self._engine.expected_improvement(space, history, seed, number)
+        return None if number < self.start else self._engine.expected_improvement(space, history, seed, number, pending)
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperparton.engines.base import Engine, History, samplers_to_scan
+from hyperparton.engines.base import Engine, History, Pending, samplers_to_scan
 from hyperparton.space.tree import sample
 
 __all__ = ["RandomEngine"]
@@ -19,7 +19,9 @@ class RandomEngine(Engine):
     start = 2**16
     """with a quasi-random start, every trial is of it"""
 
-    def suggest(self, space: Any, history: History, seed: int, number: int | None = None) -> dict[str, list[Any]]:
+    def suggest(
+        self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
+    ) -> dict[str, list[Any]]:
         """A draw from numpy's default generator started with `seed`."""
         samplers_to_scan(space)
         return sample(space, np.random.default_rng(seed))

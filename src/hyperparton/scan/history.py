@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
@@ -42,6 +44,8 @@ class History:
         self.outcomes: list[Outcome] = []
         #: the best of all that are finished, those after a gap too
         self.best = Incumbent()
+        #: vals of trials that are not in `outcomes`
+        self._vals: dict[int, Mapping[str, Sequence[Any]]] = {}
         if (best := store.best()) is not None:
             self.best.add(best)
 
@@ -59,6 +63,15 @@ class History:
         if trial.number == len(self.outcomes):
             self.outcomes.append(trial.outcome)
         self.best.add(trial)
+
+    def vals(self, number: int) -> Mapping[str, Sequence[Any]]:
+        """The vals of a trial that is booked."""
+        if number < len(self.outcomes):
+            self._vals.pop(number, None)
+            return self.outcomes[number].vals
+        if number not in self._vals:
+            self._vals[number] = self._store.get(number).vals
+        return self._vals[number]
 
     def finished(self, total: int) -> int:
         """How many of the `total` trials are finished, by whomever."""

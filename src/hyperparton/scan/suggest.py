@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,14 +31,20 @@ class Suggester:
 
     def vals(self, number: int) -> dict[str, list[Any]]:
         """The point of the space that trial `number` tries; `is_ready` has to be true."""
-        return self.engine.suggest(self.space, self._past(number), trial_seed(self.seed, number), number)
+        return self.engine.suggest(
+            self.space, self._past(number), trial_seed(self.seed, number), number, self._pending(number)
+        )
 
     def expected_improvement(self, number: int) -> float | None:
         """By how much the engine expects trial `number` to lower the best loss; None if it cannot tell."""
         seed = trial_seed(self.seed, number)
-        return self.engine.expected_improvement(self.space, self._past(number), seed, number)
+        return self.engine.expected_improvement(self.space, self._past(number), seed, number, self._pending(number))
 
     def _past(self, number: int) -> Sequence[Outcome]:
         outcomes, seen = self.history.outcomes, seen_by(number, self.lag)
         past = outcomes if len(outcomes) == seen else outcomes[:seen]
         return [*self.earlier, *past] if self.earlier else past
+
+    def _pending(self, number: int) -> list[Mapping[str, Sequence[Any]]]:
+        """The vals of the trials that the engine does not see: they are booked, whether they are finished or not."""
+        return [self.history.vals(earlier) for earlier in range(seen_by(number, self.lag), number)]
