@@ -14,7 +14,8 @@ Problems
 `branin`, `hartmann`: with noise, and with a chance to fail that grows along one coordinate.
 `tree`: a space of choices, likewise. `branin0`, `hartmann0`, `tree0`: the same without noise and failures; `hartmann1`:
 with noise alone. `dis`: the surrogate of `trial_table.py`; its regret is in normal scores and counted from -3, for its
-minimum is not known.
+minimum is not known. `replicas`: methodologies of `examples/dis.yml` as `replica_table.py` has them, with fits that
+fail; its least value is that of many random points.
 
 Branin and Hartmann's function in six dimensions: Dixon, Szegö, Towards Global Optimisation 2, 1978.
 """
@@ -48,6 +49,9 @@ SHOWN = (20, 50, 100, 200, 500, 1000)
 
 #: a trial repeats an earlier one if every coordinate is within this share of its range
 _REPEATED = 0.02
+
+#: the least mean of the surrogate among 20,000 random points whose chance to fail is at most 1 %
+_LEAST_OF_REPLICAS = 1.2077
 
 Values = Mapping[str, Any]
 
@@ -157,6 +161,16 @@ class _Dis(Problem):
         return self.surrogate(vals).loss
 
 
+def _replicas() -> Problem:
+    # here: the other problems need neither a runcard nor a table
+    from named import parts
+    from replica_table import TABLE, Replicas
+
+    space = parts("dis")[1].as_dict()
+    table = Replicas(TABLE, space)
+    return Problem(space, table.mean, _LEAST_OF_REPLICAS, table.spread, table.chance, of_vals=True)
+
+
 PROBLEMS: dict[str, Callable[[], Problem]] = {
     "branin": lambda: Problem(_BRANIN, _branin, 0.397887, 2.0, lambda at: _logistic(math.log10(at["b"]), -1.7, 0.15)),
     "hartmann": lambda: Problem(_HARTMANN, _hartmann, -3.32237, 0.3, lambda at: _logistic(at["x0"], 0.35, 0.07)),
@@ -166,6 +180,7 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "tree0": lambda: Problem(_TREE, _tree),
     "tree": lambda: Problem(_TREE, _tree, 0.0, 0.1, lambda at: _logistic(math.log10(at["c"]["rate"]), -2.0, 0.15)),
     "dis": _dis,
+    "replicas": _replicas,
 }
 
 

@@ -137,10 +137,10 @@ class Process:
         mean = kernel @ self.alpha
         return mean, np.maximum(self.variance - np.einsum("ij,ij->i", explained, explained), 1e-12)
 
-    def left_out(self, extra: Array) -> tuple[Array, Array]:
-        """Mean and variance (trial,) that the other trials predict of each y, R (5.12), without its noise `extra`."""
+    def left_out(self) -> tuple[Array, Array]:
+        """Mean and variance (trial,) that the other trials predict of each y, R (5.12)."""
         variance = 1.0 / np.sum(self.inverse_factor**2, axis=0)
-        return self.y - self.alpha * variance, np.maximum(variance - extra, 1e-9)
+        return self.y - self.alpha * variance, variance
 
     def told(self, x: Array, y: Array) -> Process:
         """The process with further trials, at the same θ."""

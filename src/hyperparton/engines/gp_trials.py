@@ -4,11 +4,13 @@ Scores. Losses have any scale, and span decades, so a process is fitted to norma
 a loss counts as worse than every loss.
 
 Failures. A trial failed if its status is fail, if it has no loss, or if its loss lies far above the bulk: above
-B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 10 losses. Later ones would move the bulk
-to where the search is. One process regresses the scores, a second one the empirical logits of the chance to fail
-(Cox, Snell, Analysis of Binary Data, 1989, sec. 2.1): of a trial that failed, or did not, log((k + 0.3) / (1.3 - k))
-with k = 1 or 0 and the variance 1 / (k + 0.3) + 1 / (1.3 - k). A score far above the bulk, or without a loss, has a
-noise variance of `_VAGUE` besides, for it tells little about the fits there that do not fail.
+B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 30 losses. Later ones would move the bulk
+to where the search is. Some fail where every trial would have a bad loss; that the scores tell. Others fail by chance
+among good ones. How likely that is follows from what all other trials predict for the trial: c is the probability that
+it lies in the bulk. Such a trial tells little about the fits there that do not fail, so its score has a noise variance
+of `_VAGUE` c besides. A second process regresses the empirical logits of the chance to fail (Cox, Snell, Analysis of
+Binary Data, 1989, sec. 2.1), log((c + 0.3) / (1.3 - c)) with the variance 1 / (c + 0.3) + 1 / (1.3 - c); c is 0 for a
+trial that did not fail.
 
 Value. A methodology that fails now and then is none to name, however good its other fits are. So a point is judged by
 the mean of its score plus `COST` times its chance to fail.
@@ -43,12 +45,12 @@ _LATEST, _NEAREST, _BEST = 100, 100, 20
 
 #: quantiles of the first losses, how many are looked at, and how far above the first quantile the bulk ends, in units
 #: of their distance
-_BULK, _FIRST, _FAR_ABOVE = (0.3, 0.1), (10, 30), 4.0
+_BULK, _FIRST, _FAR_ABOVE = (0.3, 0.1), 30, 4.0
 
-#: noise variance of the score of a failed trial
+#: noise variance of the score of a trial that failed by chance
 _VAGUE = 1.0
 
-#: what a chance to fail of 1 costs, in units of the score: that of 2 % as much as one standard deviation of all scores
+#: what a chance to fail of 1 costs, in units of the score: that of 10 % as much as one standard deviation of all scores
 COST = 10.0
 
 #: added to the counts of an empirical logit, and the scale in which logits are regressed
@@ -62,12 +64,8 @@ _EACH, _AT_MOST = 8, 64
 
 
 def end_of_bulk(losses: Array) -> float:
-    """The loss above which a trial failed, from finite losses in their order of time."""
-    # a few losses may happen to lie close together, and those of a search that converges do
-    return max((_end(np.sort(losses[:first])) for first in _FIRST), default=math.inf)
-
-
-def _end(ranked: Array) -> float:
+    """The loss above which a trial is far from the bulk, from finite losses in their order of time."""
+    ranked = np.sort(losses[:_FIRST])
     if not len(ranked):
         return math.inf
     upper, lower = (float(ranked[int(share * len(ranked))]) for share in _BULK)
@@ -99,7 +97,8 @@ class _Data:
     """(trial,) scores, less their mean"""
     losses: Array
     """(trial,) the worst one for those without a loss"""
-    extra: Array
+    far: Array
+    """(trial,) whether the loss is missing or far above the bulk"""
     failed: Array
     """(trial,) 1 or 0"""
 
@@ -201,8 +200,8 @@ class SeenTrials:
         """The processes of all trials."""
         fit, parameters = self._fit(), self.cube.parameters
         data = self._data(len(self.losses), fit.end)
-        process, failures = Process(data.x, parameters, data.y, data.extra, fit.theta), None
-        by_chance = _by_chance(process, data)
+        by_chance, failures = _by_chance(data, parameters, fit.theta), None
+        process = Process(data.x, parameters, data.y, _VAGUE * by_chance, fit.theta)
         if fit.theta_failures is not None:
             failures = Process(data.x, parameters, *_logits(by_chance), fit.theta_failures)
         mean = process.mean(data.x)
@@ -223,12 +222,12 @@ class SeenTrials:
             end = end_of_bulk(losses[np.isfinite(losses)])
             data, parameters = self._data(count, end), self.cube.parameters
             some = slice(None, None, -(-len(data.y) // _FITTED))
-            x, extra = data.x[some], data.extra[some]
-            theta, failures = Lengths(x, parameters, data.y[some], extra).most_probable(), None
+            x, y, failures = data.x[some], data.y[some], None
+            theta = Lengths(x, parameters, y, np.zeros(len(y))).most_probable()
             if data.failed[some].any():
-                by_chance = _by_chance(Process(data.x, parameters, data.y, data.extra, theta), data)
-                y, variances = _logits(by_chance)
-                failures = Lengths(x, parameters, y[some], variances[some]).most_probable()
+                by_chance = _by_chance(data, parameters, theta)[some]
+                theta = Lengths(x, parameters, y, _VAGUE * by_chance).most_probable()
+                failures = Lengths(x, parameters, *_logits(by_chance)).most_probable()
             self._last = _Fit(count, end, theta, failures)
         return self._last
 
@@ -250,10 +249,10 @@ class SeenTrials:
         known = np.isfinite(losses)
         losses = np.where(known, losses, np.max(losses[known]) if known.any() else 0.0)
         failed = (far | self._unusable[seen]).astype(float)
-        return _Data(seen, self.x[seen], scores - np.mean(scores), losses, np.where(far, _VAGUE, 0.0), failed)
+        return _Data(seen, self.x[seen], scores - np.mean(scores), losses, far, failed)
 
 
-def _by_chance(process: Process, data: _Data) -> Array:
+def _by_chance(data: _Data, parameters: Array, theta: Array) -> Array:
     """(trial,) how likely each trial failed by chance: 0 if it did not.
 
     One that fails where its neighbours tell of bad losses anyway says nothing of chance. So it is the probability that
@@ -262,11 +261,10 @@ def _by_chance(process: Process, data: _Data) -> Array:
     # here: scipy.special takes time to import
     from scipy.special import ndtr
 
-    bulk = data.y[data.extra == 0.0]
-    if not len(bulk):
+    if data.far.all() or not data.failed.any():
         return data.failed
-    mean, variance = process.left_out(data.extra)
-    return data.failed * ndtr((bulk.max() - mean) / np.sqrt(variance))
+    mean, variance = Process(data.x, parameters, data.y, np.zeros(len(data.y)), theta).left_out()
+    return data.failed * ndtr((data.y[~data.far].max() - mean) / np.sqrt(variance))
 
 
 def _base(by_chance: Array) -> float:
