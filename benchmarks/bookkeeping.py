@@ -61,7 +61,9 @@ class Constant(Engine):
 
     name, start = "random", 0
 
-    def suggest(self, space: Any, history: Any, seed: int, number: int | None = None) -> dict[str, list[float]]:
+    def suggest(
+        self, space: Any, history: Any, seed: int, number: int | None = None, pending: Any = ()
+    ) -> dict[str, list[float]]:
         """The same vals each time."""
         return {label: [0.5] for label in LABELS}
 
