@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hyperparton.trials.refits import Refit
-from hyperparton.trials.verdict import mean_losses
+from hyperparton.trials.verdict import losses_of, mean_losses
 
 __all__ = ["MOST", "Race", "blocks_after", "candidates_within"]
 
@@ -63,7 +63,7 @@ class Race:
 
     def wanted(self, refits: Iterable[Refit]) -> list[tuple[int, tuple[int, ...]]]:
         """(trial, replicas) of the round under way that `refits` do not have; none when the race is over."""
-        losses = self._losses(refits)
+        losses = losses_of(refits)
         left = list(self.trials)
         for number, block in enumerate(self.blocks):
             missing = [(trial, block) for trial in left if not set(block) <= losses.get(trial, {}).keys()]
@@ -73,16 +73,9 @@ class Race:
         return []
 
     @staticmethod
-    def _losses(refits: Iterable[Refit]) -> dict[int, dict[int, float | None]]:
-        losses: dict[int, dict[int, float | None]] = {}
-        for refit in refits:
-            losses.setdefault(refit.trial, {}).update(zip(refit.replicas, refit.losses, strict=True))
-        return losses
-
-    @staticmethod
     def _survivors(
         left: Sequence[int],
-        losses: Mapping[int, Mapping[int, float | None]],
+        losses: Mapping[int, Mapping[int, float]],
         blocks: Sequence[tuple[int, ...]],
     ) -> list[int]:
         """Those that go on, the best first."""

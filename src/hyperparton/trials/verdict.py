@@ -17,7 +17,7 @@ import numpy as np
 from hyperparton.trials.refits import Refit
 from hyperparton.trials.trial import Trial, ranked
 
-__all__ = ["ALLOWED", "Verdict", "by_verdict", "mean_losses", "paired", "plain", "verdicts"]
+__all__ = ["ALLOWED", "Verdict", "by_verdict", "losses_of", "mean_losses", "paired", "plain", "verdicts"]
 
 #: a methodology is stable if at most this share of its fits failed
 ALLOWED = 0.025
@@ -87,11 +87,11 @@ def verdicts(refits: Iterable[Refit]) -> list[Verdict]:
     The best has the lowest mean of those that are stable and have the most replicas; where none is stable, those that
     fail least are first.
     """
-    losses, phi2 = _by_trial(refits)
-    if not losses:
+    refits = list(refits)
+    if not refits:
         return []
     with np.errstate(over="ignore", invalid="ignore"):  # losses may be as large as a float can be
-        return _sorted(losses, phi2)
+        return _sorted(losses_of(refits), _phi2_of(refits))
 
 
 def _sorted(losses: Mapping[int, Mapping[int, float]], phi2: Mapping[int, float]) -> list[Verdict]:
@@ -105,16 +105,22 @@ def _sorted(losses: Mapping[int, Mapping[int, float]], phi2: Mapping[int, float]
     ]
 
 
-def _by_trial(refits: Iterable[Refit]) -> tuple[dict[int, dict[int, float]], dict[int, float]]:
-    """(trial -> replica -> loss, infinite without one; trial -> mean phi2)."""
+def losses_of(refits: Iterable[Refit]) -> dict[int, dict[int, float]]:
+    """Trial -> replica -> loss; infinite where its fit gave none."""
     losses: dict[int, dict[int, float]] = {}
-    phi2: dict[int, list[float]] = {}
     for refit in refits:
         for replica, loss in zip(refit.replicas, refit.losses, strict=True):
             losses.setdefault(refit.trial, {})[replica] = math.inf if loss is None else loss
+    return losses
+
+
+def _phi2_of(refits: Iterable[Refit]) -> dict[int, float]:
+    """Trial -> mean over its blocks of the hidden folds' phi2."""
+    phi2: dict[int, list[float]] = {}
+    for refit in refits:
         if refit.hidden_phi2 is not None:
             phi2.setdefault(refit.trial, []).append(refit.hidden_phi2)
-    return losses, {trial: float(np.mean(held)) for trial, held in phi2.items()}
+    return {trial: float(np.mean(held)) for trial, held in phi2.items()}
 
 
 def failing_limit(losses: Mapping[int, Mapping[int, float]]) -> float:
@@ -149,11 +155,11 @@ def _is_told(best: Mapping[int, float], other: Mapping[int, float], limit: float
     return mean > _TOLD * error
 
 
-def mean_losses(losses: Mapping[int, Sequence[float | None]]) -> dict[int, float]:
+def mean_losses(losses: Mapping[int, Sequence[float]]) -> dict[int, float]:
     """Trial -> mean of its losses, failed fits included: one that fails now and then is worse than it seems.
 
-    A fit without a loss counts as the worst of all fits that have one.
+    A fit without a loss, an infinite one, counts as the worst of all fits that have one.
     """
-    known = [loss for each in losses.values() for loss in each if loss is not None]
+    known = [loss for each in losses.values() for loss in each if math.isfinite(loss)]
     worst = max(known, default=math.inf)
-    return {trial: float(np.mean([worst if loss is None else loss for loss in each])) for trial, each in losses.items()}
+    return {trial: float(np.mean(np.minimum(each, worst))) for trial, each in losses.items()}
