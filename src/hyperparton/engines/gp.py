@@ -195,8 +195,7 @@ class _Search:
 
     def _repeats(self, point: Array, near: float) -> bool:
         """Whether a point (label,) lies so near a trial, a pending one too."""
-        alike = self._trials.alike
-        return bool(np.any(alike(self._trials.points, point, near)) or np.any(alike(self._pending, point, near)))
+        return self._trials.repeats(point, near) or bool(np.any(self._trials.alike(self._pending, point, near)))
 
 
 def _spread(variance: Array, noise: float) -> Array:

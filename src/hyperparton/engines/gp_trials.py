@@ -164,6 +164,8 @@ class SeenTrials:
         #: numbers first, which tell points apart soonest
         self._columns = sorted(range(len(self._cells)), key=lambda column: -self._cells[column])
         self._unusable = np.zeros(0, bool)
+        #: the trials' order along the first of these columns, and their values there
+        self._order, self._sorted = np.zeros(0, int), np.zeros(0)
         self._last: _Fit | None = None
 
     def update(self, history: History) -> None:
@@ -181,20 +183,36 @@ class SeenTrials:
             self.x = np.vstack([self.x, self.cube.coordinates(points)])
             self.losses = np.append(self.losses, losses)
             self._unusable = np.append(self._unusable, [outcome.status != "ok" for outcome in added])
+            along = self.points[:, self._columns[0]]
+            self._order = np.argsort(along, kind="stable")
+            self._sorted = along[self._order]
 
     @property
     def failed(self) -> Array:
         """(trial,) whether each trial failed."""
         return self._unusable | _far(self.losses, self._fit().end)
 
+    def repeats(self, point: Array, near: float) -> bool:
+        """Whether a point (label,) lies so near a trial in every label, with the same choices."""
+        column = self._columns[0]
+        reach = self._reach(column, near)
+        between = np.searchsorted(self._sorted, [point[column] - reach, point[column] + reach])
+        some = self._order[between[0] : between[1]]
+        return bool(len(some)) and bool(np.any(self.alike(self.points[some], point, near)))
+
     def alike(self, points: Array, point: Array, near: float) -> Array:
         """(point,) which of `points` lie so near `point` in every label, with the same choices."""
         left = np.arange(len(points))
         for column in self._columns:
-            left = left[np.abs(points[left, column] - point[column]) < min(near, self._cells[column])]
+            if not len(left):
+                break
+            left = left[np.abs(points[left, column] - point[column]) < self._reach(column, near)]
         alike = np.zeros(len(points), bool)
         alike[left] = True
         return alike
+
+    def _reach(self, column: int, near: float) -> float:
+        return min(near, self._cells[column])
 
     def models(self) -> Models:
         """The processes of all trials."""
