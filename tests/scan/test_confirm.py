@@ -65,6 +65,23 @@ def test_the_best_as_reported_take_part_with_replicas_that_the_scan_has_not_used
     assert all(replicas == list(range(2, 2 + len(replicas))) for replicas in asked.values())
 
 
+class NoisyTrainer(refitting.Trainer):
+    """Its trials have more luck than the parabola has height near its minimum, at 2."""
+
+    def hyperparametrizable(self, params):
+        luck = np.random.default_rng(round(1e6 * (params["x"] + 5))).standard_normal()
+        return {"status": "ok", "loss": 1.0 + 0.05 * (params["x"] - 2.0) ** 2 + 0.5 * luck}
+
+
+def test_those_take_part_that_all_trials_tell_to_be_the_best_and_the_luckiest(tmp_path):
+    scan(tmp_path, trials=60, trainer=NoisyTrainer(), confirm=5)
+    away = [abs(trial.vals["x"][0] - 2.0) for trial in read_trials(tmp_path / "tries.json")]
+    racing, lucky = {refit.trial for refit in refits(tmp_path)}, expected_order(tmp_path)[:5]
+    assert lucky[0] in racing
+    assert max(away[number] for number in racing - {lucky[0]}) < 1.5
+    assert max(away[number] for number in lucky) > 2.0
+
+
 def test_by_default_it_takes_no_more_fits_than_the_scan(tmp_path):
     scan(tmp_path)
     fits = sum(len(refit.replicas) for refit in refits(tmp_path))

@@ -2,9 +2,9 @@
 
 A trial is a point with the coordinates of `engines.coordinates`. Its loss is noisy, and some fits fail: `gp_trials`
 says how losses become scores, what a failure is and what it costs, `gp_model` what the process is. The next trial has
-the largest expected improvement of the best value. Candidates are random points, neighbours
-of the best trials, and neighbours of the best of those. They are drawn, not computed, so rounding in the linear algebra
-does not reach the values that are suggested.
+the largest expected improvement of the best value. Candidates are random points, neighbours of the best trials, and
+neighbours of the best of those. They are drawn, not computed, so rounding in the linear algebra does not reach the
+values that are suggested.
 
 A point that repeats a trial is left out: what a fit close to another can tell, one a little farther off tells too.
 Where the scores have no noise, or where no other point is as good, it may be nearer.
@@ -95,12 +95,12 @@ class GaussianProcessEngine(Engine):
     def suggest(
         self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
     ) -> dict[str, list[Any]]:
-        """The point of the largest expected improvement and chance among candidates drawn from `seed`."""
+        """The point of the largest expected improvement among candidates drawn from `seed`."""
         trials = self._trials(space)
         if len(history) < self.start:
             return sample(space, np.random.default_rng(seed))
         trials.update(history)
-        return trials.cube.vals(_Search(trials, history, seed, pending).best()[0])
+        return trials.cube.vals(_Search(trials, seed, pending).best()[0])
 
     def expected_improvement(
         self, space: Any, history: History, seed: int, number: int | None = None, pending: Pending = ()
@@ -115,7 +115,7 @@ class GaussianProcessEngine(Engine):
         trials.update(history)
         if np.sum(~trials.failed) < 2:
             return None
-        search = _Search(trials, history, seed, pending)
+        search = _Search(trials, seed, pending)
         _, x = search.best()
         mean, variance = search.process.predicted(x[None])
         spread = _spread(variance, search.process.noise)
@@ -139,7 +139,7 @@ class GaussianProcessEngine(Engine):
 class _Search:
     """The search for the next point: the process and the incumbent, which know of pending trials."""
 
-    def __init__(self, trials: SeenTrials, history: History, seed: int, pending: Pending) -> None:
+    def __init__(self, trials: SeenTrials, seed: int, pending: Pending) -> None:
         self.models: Models = trials.models()
         self.process: Process = self.models.scores
         self.incumbent = self.models.incumbent

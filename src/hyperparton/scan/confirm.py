@@ -84,13 +84,14 @@ class Confirmation:
             self.events.skipped(f"the best trials are not fitted again: {_LACKS}")
             return []
         count, blocks = _size(trials, self.execution.confirm)
-        if count < 2 or not blocks:
+        numbers = _racing(trials, self.space, count) if blocks else []
+        if len(numbers) < 2:
             self.events.skipped("too few trials to fit the best ones again (see --confirm)")
             return []
         with self.opened() as store:
             # kept, so that jobs on other machines, whose predictions differ in the last digits, run the same race
             among = f"race of {count} among {len(trials.finished_numbers())}"
-            race = Race(store.attach_first(among, _racing(trials, self.space, count)), blocks)
+            race = Race(store.attach_first(among, numbers), blocks)
             leases = Leases(store, None, self.execution.lease if store.shared else None)
             racing = {number: trials.get(number) for number in race.trials}
             queue = RefitQueue(race, racing, store, leases, self.deadline, self.events)

@@ -66,11 +66,12 @@ class History:
 
     def vals(self, number: int) -> Mapping[str, Sequence[Any]]:
         """The vals of a trial that is booked."""
-        if number < len(self.outcomes):
-            self._vals.pop(number, None)
+        known = len(self.outcomes)
+        if number < known:
             return self.outcomes[number].vals
         if number not in self._vals:
-            self._vals[number] = self._store.get(number).vals
+            later = {other: vals for other, vals in self._vals.items() if other >= known}
+            self._vals = {**later, number: self._store.get(number).vals}
         return self._vals[number]
 
     def finished(self, total: int) -> int:
