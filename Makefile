@@ -68,14 +68,14 @@ test-theory: .venv-theory/.installed
 	@touch $@
 
 test-oracle: $(if $(filter $(N3FIT_OWN),$(N3FIT_ENV)),$(N3FIT_OWN)/.installed)
-	PYTHONPATH=$(CURDIR)/src $(N3FIT_ENV)/bin/python -m pytest -rP tests/n3fit
+	PYTHONPATH=$(CURDIR)/src $(N3FIT_ENV)/bin/python -m pytest -n 2 --dist loadfile -rP tests/n3fit
 
 # nnpdf: n3fit, validphys and evolven3fit. pdfflow and lhapdf-management read PDF sets where LHAPDF is not installed;
 # pypandoc_binary brings the pandoc of vp-hyperoptplot
 $(N3FIT_OWN)/.installed: pyproject.toml constraints-n3fit.txt
 	$(call environment,$(N3FIT_OWN),3.12,[:2] == (3, 12),N3FIT_PYTHON)
 	$(N3FIT_OWN)/bin/python $(PIP_INSTALL) -c constraints-n3fit.txt \
-	  -e '.[n3fit]' nnpdf lhapdf-management pdfflow pypandoc_binary pytest
+	  -e '.[n3fit]' nnpdf lhapdf-management pdfflow pypandoc_binary pytest pytest-xdist
 	@touch $@
 
 clean:
