@@ -152,6 +152,7 @@ class _Search:
             self.incumbent = min(self.incumbent, float(np.min(self.models.value(x, mean))))
             self.process = self.process.told(x, mean)
         self._rng = np.random.default_rng(seed)
+        self._known: dict[tuple[float, bytes], bool] = {}
 
     def best(self) -> tuple[Array, Array]:
         """(label,) the best candidate, and its coordinates (coordinate,)."""
@@ -195,7 +196,11 @@ class _Search:
 
     def _repeats(self, point: Array, near: float) -> bool:
         """Whether a point (label,) lies so near a trial, a pending one too."""
-        return self._trials.repeats(point, near) or bool(np.any(self._trials.alike(self._pending, point, near)))
+        asked = (near, point.tobytes())  # in a small space many candidates are the same point
+        if asked not in self._known:
+            pending = bool(np.any(self._trials.alike(self._pending, point, near)))
+            self._known[asked] = pending or self._trials.repeats(point, near)
+        return self._known[asked]
 
 
 def _spread(variance: Array, noise: float) -> Array:

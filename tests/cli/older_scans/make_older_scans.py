@@ -8,6 +8,9 @@ the sources of that checkout and ended in the middle of a trial: with SIGKILL, s
 SIGINT, so that it is handed back. What is left is kept in the folder NAME. Then a copy of it is continued with the same
 sources; `expected.json` holds how the scan is called, and the vals, status and loss of the trials that were added.
 
+The engine gp, which suggests the trials of `folder`, is another one since. So the expected trials of that scan after
+the one that was killed are those of the version that brought the new engine.
+
 The host is called node7 in these files, and no path of the machine that made them is left in them.
 """
 
