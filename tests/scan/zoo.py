@@ -94,6 +94,18 @@ def ended_by_sigterm(trainer):
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
 
 
+def ended_at_once(trainer):
+    """As those of a pool that has nothing to do are: the signal comes while the child is being made."""
+    for _ in range(50):
+        child = forked(lambda: time.sleep(1000))
+        os.kill(child, signal.SIGTERM)
+        end = time.monotonic() + 20
+        while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+            assert time.monotonic() < end, "SIGTERM was lost"
+            time.sleep(0.001)
+        assert os.waitstatus_to_exitcode(ended[1]) == -signal.SIGTERM
+
+
 def forked(action):
     child = os.fork()
     if child == 0:
@@ -217,6 +229,7 @@ BEASTS = {
     "joblib": (joblib, None, ""),
     "reads_input": (reads_input, None, ""),
     "ended_by_sigterm": (ended_by_sigterm, None, ""),
+    "ended_at_once": (ended_at_once, None, ""),
     "left_behind": (left_behind, None, ""),
     "daemon": (daemon, None, ""),
     "thread": (thread, None, ""),

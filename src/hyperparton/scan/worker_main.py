@@ -51,7 +51,7 @@ def serve(descriptor: int) -> None:
     channel, streams = _Channel(descriptor), _Streams()
     for each in _LEFT_TO_THE_SCAN:
         signal.signal(each, _not_mine)  # a handler, as a program would inherit that it is ignored
-    os.register_at_fork(after_in_child=lambda: _as_any_child(descriptor))
+    _let_children_be_as_any(descriptor)
     requests = channel.requests()
     recipe = next(requests)
     try:
@@ -78,13 +78,27 @@ def _not_mine(number: int, frame: FrameType | None) -> None:
     return None
 
 
-def _as_any_child(descriptor: int) -> None:
-    """What a trainer forks has signals as any process, and cannot answer for this one."""
-    for each, usual in _LEFT_TO_THE_SCAN.items():
-        if signal.getsignal(each) is _not_mine:
-            signal.signal(each, usual)
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
+def _let_children_be_as_any(descriptor: int) -> None:
+    """What a trainer forks has signals as any process from its first moment, and cannot answer for this one."""
+    masks = threading.local()
+
+    def hold() -> None:
+        # a child that is ended at once, as those of a pool may be, would lose a signal that comes while it still has
+        # this process's handlers; one that is held ends it as soon as it has its own
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_THE_SCAN)
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
+    def become() -> None:
+        for each, usual in _LEFT_TO_THE_SCAN.items():
+            if signal.getsignal(each) is _not_mine:
+                signal.signal(each, usual)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+        release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=become)
 
 
 def _checkpoints(pruning: list[Any] | None) -> Checkpoints | None:
