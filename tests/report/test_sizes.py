@@ -59,7 +59,7 @@ def test_a_median_with_failures_is_infinite():
     assert median_of([1.0, 2.0, math.inf]) == 2.0
 
 
-@styled
+@styled()
 def drawn(losses):
     axis = LossAxis.of(losses)
     figure, axes = new_figure()

@@ -18,7 +18,7 @@ from hyperparton.trials.trial import Trial
 __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
 
 
-@styled
+@styled()
 def plot_convergence(scan: Convergence, label: str) -> Figure:
     """The loss of every trial and the best so far, against trials and, where times are known, against time."""
     timed = bool(len(scan.seconds)) and bool(np.isfinite(scan.seconds).all())
@@ -55,7 +55,7 @@ def _time_unit(longest: float) -> tuple[str, float]:
     return ("min", 60.0) if longest < 2 * 3600 else ("h", 3600.0)
 
 
-@styled
+@styled()
 def plot_running_averages(
     series: Sequence[tuple[str, np.ndarray, np.ndarray]],
 ) -> Figure:
@@ -75,7 +75,7 @@ def plot_running_averages(
     return figure
 
 
-@styled
+@styled()
 def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Figure:
     """Losses of the best trials per fold and replica; `measures` are names in `Trial.replica_losses` with labels."""
     figure, drawn = new_figure(6.8, 3.1, len(measures))
@@ -103,7 +103,7 @@ def plot_folds(best: Sequence[Trial], measures: Sequence[tuple[str, str]]) -> Fi
     return figure
 
 
-@styled
+@styled()
 def plot_failures(causes: Sequence[Failure]) -> Figure:
     """How many trials failed for each cause."""
     figure, axes = new_figure(6.4, 0.7 + 0.35 * len(causes))
@@ -123,7 +123,7 @@ def plot_failures(causes: Sequence[Failure]) -> Figure:
 _LOOKS = {"ok": (style.BLUE, None), "fail": (style.RED, "xxxx"), "running": (style.GREEN, "....")}
 
 
-@styled
+@styled()
 def plot_workers(workers: Sequence[Worker]) -> Figure:
     """When each worker had a trial, a bar per trial."""
     unit, seconds = _time_unit(max(worker.span for worker in workers))

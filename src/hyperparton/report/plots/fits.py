@@ -30,7 +30,7 @@ __all__ = ["plot_chi2_by_set", "plot_data", "plot_learning", "plot_pdfs"]
 _LINES = ("-", "--", "-.", ":")
 
 
-@styled
+@styled()
 def plot_learning(
     epochs: np.ndarray, training: np.ndarray, validation: np.ndarray, best: np.ndarray, lowest: np.ndarray
 ) -> Figure:
@@ -62,7 +62,7 @@ def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure
     return figure, flat[:count]
 
 
-@styled
+@styled()
 def plot_pdfs(flavours: Sequence[str], trials: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
     """Of each trial (name, x, mean, spread), arrays (x, flav): a panel per flavour."""
     figure, panels = _grid(len(flavours), 4, 2.3, 1.9)
@@ -80,7 +80,7 @@ def plot_pdfs(flavours: Sequence[str], trials: Sequence[tuple[str, np.ndarray, n
     return figure
 
 
-@styled
+@styled()
 def plot_chi2_by_set(names: Sequence[str], trials: Sequence[str], values: Sequence[Sequence[float]]) -> Figure:
     """χ² per point of each set, a marker for each trial; `values` are [trial][set]."""
     figure, axes = new_figure(6.8, 0.9 + 0.24 * len(names))
@@ -94,7 +94,7 @@ def plot_chi2_by_set(names: Sequence[str], trials: Sequence[str], values: Sequen
     return figure
 
 
-@styled
+@styled()
 def plot_data(sets: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
     """Of each set (name, measured, errors, predicted, spread), arrays (dat,): measured over predicted values."""
     figure, panels = _grid(len(sets), 2, 3.4, 1.5)

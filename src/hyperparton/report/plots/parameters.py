@@ -29,7 +29,7 @@ _CATEGORY, _MOST_TICKS = 20, 24
 _FEWEST = 5
 
 
-@styled
+@styled()
 def plot_importances(entries: Sequence[Importance]) -> Figure:
     """Divergences as bars, with the mark that chance alone stays below in 95 of 100 cases."""
     figure, axes = new_figure(6.4, 0.9 + 0.27 * len(entries))
@@ -53,7 +53,7 @@ def plot_importances(entries: Sequence[Importance]) -> Figure:
     return figure
 
 
-@styled
+@styled()
 def plot_dependence(entry: Dependence, label: str, axis: NumberAxis) -> Figure:
     """A partial dependence: a line with its band for numbers, points with bars for categories; losses on `axis`."""
     figure, axes = new_figure(*_SMALL)
@@ -87,7 +87,7 @@ def _number_axis(axes: Any, column: Column) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
 
 
-@styled
+@styled()
 def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
     """The losses (trial,) of each category; NaN for trials without one."""
     figure, axes = new_figure(*_SMALL)
@@ -140,7 +140,7 @@ def _category_ticks(axes: Any, categories: Sequence[str], below: Sequence[str] =
     axes.grid(axis="x", visible=False)
 
 
-@styled
+@styled()
 def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column | None = None) -> Figure:
     """Losses (trial,) against a number, with a colour and a marker per group of trials."""
     figure, axes = new_figure(*_SMALL)
@@ -166,7 +166,7 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
     return figure
 
 
-@styled
+@styled()
 def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, most: int = 300) -> Figure:
     """Each trial a line through its hyperparameters, the best tenth dark and on top; losses (trial,), NaN left out."""
     figure, axes = new_figure(max(6.8, 0.75 * len(columns) + 1.0), 3.6)

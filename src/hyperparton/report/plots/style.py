@@ -11,6 +11,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from matplotlib import rc_context, rcParamsDefault
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from hyperparton.report.plots.fonts import FOR_PAGES, families
 from hyperparton.report.text import literal
 
 __all__ = [
@@ -76,8 +79,11 @@ _STYLE: Any = {
 }
 
 
-#: decorates every function that draws
-styled = rc_context(_STYLE)
+@contextmanager
+def styled() -> Iterator[None]:
+    """Within it, or in a function that it decorates, figures look as ours; every function that draws needs it."""
+    with rc_context({**_STYLE, "font.family": families()}):
+        yield
 
 
 def new_figure(width: float = 6.4, height: float = 3.2, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
@@ -112,11 +118,11 @@ def svg_text(figure: Figure) -> str:
     """A figure as SVG, the same text for the same figure."""
     text = io.StringIO()
     _save(figure, text, format="svg", metadata={"Date": None, "Creator": "hyperparton"})
-    return text.getvalue()
+    return re.sub(r"(?<=font-family: )'[^;\"]*", FOR_PAGES, text.getvalue())
 
 
 def _save(figure: Figure, target: Any, **options: Any) -> None:
-    with rc_context(_STYLE), warnings.catch_warnings():
+    with styled(), warnings.catch_warnings():
         # letters that the font lacks are letters in an SVG all the same
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         _lay_out(figure)

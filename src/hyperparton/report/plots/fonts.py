@@ -1,0 +1,64 @@
+"""The letters of the figures: a part of DejaVu Sans that is cheap to put into a PDF.
+
+matplotlib takes from its font, for each PDF, the letters that the figure has. From the whole of DejaVu Sans, with its
+6,000 letters, that takes longer than to draw the figure. So the figures use a part of it, made once in a process, and
+the whole for other letters.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from matplotlib import font_manager
+
+__all__ = ["FOR_PAGES", "families"]
+
+_WHOLE = "DejaVu Sans"
+
+#: the part's own name, so that no figure of the user's takes it for the whole
+_PART = "hyperparton DejaVu Sans"
+
+#: Latin with accents, Greek, punctuation, super- and subscripts, arrows, signs of mathematics
+_LETTERS = [
+    *range(0x20, 0x250), *range(0x370, 0x400), *range(0x2010, 0x2070), *range(0x2070, 0x20A0), *range(0x2190, 0x2200),
+    *range(0x2200, 0x2300),
+]  # fmt: skip
+
+
+#: the fonts of the same figures where a browser draws their letters
+FOR_PAGES = f"'{_WHOLE}', sans-serif"
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """The fonts of the figures, the first that has a letter draws it; made at the first call in a process."""
+    options = subset.Options(layout_features=["*"], notdef_outline=True, recalc_timestamp=False)
+    options.drop_tables += ["FFTM"]  # a time stamp of the program that drew the letters
+    descriptor, name = tempfile.mkstemp(prefix="hyperparton-", suffix=".ttf")
+    os.close(descriptor)
+    # matplotlib reads it whenever it draws
+    atexit.register(Path(name).unlink, missing_ok=True)
+    with subset.load_font(font_manager.findfont(_WHOLE), options) as font:
+        part = subset.Subsetter(options)
+        part.populate(unicodes=_LETTERS)
+        part.subset(font)
+        _rename(font)
+        font.save(name)
+    font_manager.fontManager.addfont(name)
+    return _PART, _WHOLE
+
+
+def _rename(font: TTFont) -> None:
+    names = font["name"]
+    for record in list(names.names):
+        place = record.platformID, record.platEncID, record.langID
+        if record.nameID in (1, 4, 16):
+            names.setName(_PART, record.nameID, *place)
+        elif record.nameID == 6:
+            names.setName(_PART.replace(" ", ""), record.nameID, *place)
