@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hyperparton.report.verdicts import named, verdict_sentence
 from hyperparton.scan.race import MOST, Race, blocks_after, candidates_within
 from hyperparton.trials.refits import Refit
-from hyperparton.trials.verdict import verdicts
+from hyperparton.trials.verdict import Verdict, verdicts
 
 
 def run(race, fit):
@@ -80,6 +81,49 @@ def test_one_that_fails_now_and_then_is_not_named_though_its_other_fits_are_the_
     (second,) = others
     assert (second.trial, second.failed, second.stable) == (0, 4, False)
     assert second.mean < first.mean
+
+
+def outcome(trial, replicas, failed, mean=1.0):
+    """Re-fits of one trial of which the last `failed` failed."""
+    luck = 0.01 * np.cos(np.arange(replicas) + trial)
+    losses = [mean + each for each in luck[: replicas - failed]] + [9.0] * failed
+    return Refit(trial, tuple(range(1, replicas + 1)), tuple(losses))
+
+
+def test_where_those_with_the_most_replicas_fail_a_stable_one_that_left_earlier_is_named():
+    refits = [outcome(1, 40, 2), outcome(2, 40, 5), outcome(3, 20, 0, 1.002), outcome(4, 20, 1), outcome(5, 5, 0)]
+    found = verdicts(refits)
+    # (k + 1/2) / (n + 1): 0.024, 0.061, 0.071, 0.083, 0.134
+    assert [verdict.trial for verdict in found] == [3, 1, 4, 5, 2]
+    assert [verdict.stable for verdict in found] == [True, False, False, True, False]
+    text = verdict_sentence(found)
+    assert "None of those with 40 replicas is stable: trial 1 failed in 2, trial 2 failed in 5." in text
+    assert "Fitted again with 20 other replicas, trial 3 is the best that may be stable" in text
+    # of 20 fits that fail with a chance of 13.9 % none fails in 5 of 100 cases: 0.861 ** 20 = 0.05
+    assert "at most 14% of its fits fail, with 95% confidence" in text
+
+
+def test_a_few_fits_without_a_failure_do_not_show_that_one_is_stable():
+    found = verdicts([outcome(1, 40, 2), outcome(2, 40, 8), outcome(3, 5, 0)])
+    assert (found[0].trial, found[0].stable) == (1, False)
+    text = verdict_sentence(found)
+    assert text.startswith("No methodology is known to be stable: of 3 trials that were fitted again, trial 1")
+    assert "It failed in 2 of 40 fits" in text
+    assert "trial 3, without a failed fit in at most 5" in text
+    assert named(found) == "trial 1, whose fits fail now and then"
+
+
+def test_a_stable_one_with_the_most_replicas_goes_before_a_better_one_that_left_earlier():
+    found = verdicts([outcome(1, 40, 1), outcome(2, 40, 6), outcome(3, 20, 0, 0.99)])
+    assert [verdict.trial for verdict in found] == [1, 3, 2]
+
+
+@given(st.integers(1, 40), st.data())
+def test_the_limit_of_the_failing_share_is_that_of_the_binomial_distribution(replicas, data):
+    failed = data.draw(st.integers(0, replicas - 1))
+    limit = Verdict(1, replicas, failed, 1.0, 0.1).share_limit
+    chance = sum(math.comb(replicas, k) * limit**k * (1 - limit) ** (replicas - k) for k in range(failed + 1))
+    assert chance == pytest.approx(0.05)
 
 
 def test_small_differences_are_seen_on_the_same_replicas():

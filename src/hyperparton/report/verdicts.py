@@ -6,14 +6,17 @@ import math
 from collections.abc import Sequence
 
 from hyperparton.report.tables import Table
-from hyperparton.trials.verdict import ALLOWED, Verdict
+from hyperparton.trials.verdict import ALLOWED, CONFIDENCE, Verdict
 
 __all__ = ["named", "verdict_sentence", "verdict_table", "verdict_text"]
 
 
 def named(verdicts: Sequence[Verdict]) -> str:
     """How messages call the methodology that a scan names."""
-    return f"trial {verdicts[0].trial}" if verdicts else "the best trial"
+    if not verdicts:
+        return "the best trial"
+    best = verdicts[0]
+    return f"trial {best.trial}" if best.stable else f"trial {best.trial}, whose fits fail now and then"
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
@@ -37,16 +40,38 @@ def verdict_sentence(verdicts: Sequence[Verdict]) -> str:
     """The best by the re-fits, how sure that is, and which others cannot be told from it."""
     best, others = verdicts[0], verdicts[1:]
     if not best.stable:
-        return (
-            f"No methodology is stable: of {len(verdicts)} trials that were fitted again, trial {best.trial} fails "
-            f"least, in {best.failed} of {best.replicas} fits ({best.share:.0%}; {ALLOWED:.1%} is allowed)."
-        )
-    alike = [str(v.trial) for v in others if v.stable and not v.told]
-    beside = f" Not told from it: trial{'s' if len(alike) > 1 else ''} {', '.join(alike)}." if alike else ""
+        return _none_stable(best, others)
+    most = max(v.replicas for v in verdicts)
+    before = ""
+    if best.replicas < most:
+        failed = ", ".join(f"trial {v.trial} failed in {v.failed}" for v in verdicts if v.replicas == most)
+        before = f"None of those with {most} replicas is stable: {failed}. "
+    alike = [v.trial for v in others if v.stable and not v.told]
+    beside = f" Not told from it: {_trials(alike)}." if alike else ""
+    which = "is the best" if best.replicas == most else "is the best that may be stable"
     return (
-        f"Fitted again with {best.replicas} other replicas, trial {best.trial} is the best: mean loss "
-        f"{best.mean:.4f} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed.{beside}"
+        f"{before}Fitted again with {best.replicas} other replicas, trial {best.trial} {which}: mean loss "
+        f"{best.mean:.4f} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed (in truth at most "
+        f"{best.share_limit:.0%} of its fits fail, with {CONFIDENCE:.0%} confidence).{beside}"
     )
+
+
+def _none_stable(best: Verdict, others: Sequence[Verdict]) -> str:
+    """The one that is expected to fail least, and those that have too few replicas to say that they fail less."""
+    few = [v for v in others if v.stable]
+    too_few = (
+        f" Too few replicas to name it instead: {_trials([v.trial for v in few])}, without a failed fit in at most "
+        f"{max(v.replicas for v in few)}." if few else ""
+    )  # fmt: skip
+    return (
+        f"No methodology is known to be stable: of {len(others) + 1} trials that were fitted again, trial {best.trial} "
+        f"is expected to fail least. It failed in {best.failed} of {best.replicas} fits ({best.share:.0%}; "
+        f"{ALLOWED:.1%} is allowed).{too_few}"
+    )
+
+
+def _trials(numbers: Sequence[int]) -> str:
+    return f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _error(error: float) -> str:

@@ -4,23 +4,41 @@ All methodologies are fitted with the same replicas, so two are compared by the 
 replica: most of a loss's spread, what split and network happen to be, is common to both. A fit has failed if it has no
 loss, or one that lies above the best methodology's median by more than `_FAR` times the spread of a replica. The spread
 is taken from the middle of all losses, so failed fits do not widen it.
+
+Few fits that went well do not show that a methodology is stable. So the best is sought among those that are stable with
+the most replicas. Where there is none, those that left the race earlier are asked too: of k failures in n fits, the
+expected share is (k + 1/2) / (n + 1), with Jeffreys' prior, and the one with the least is named. So none of 20 goes
+before 2 of 40, and 2 of 40 before none of 5.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hyperparton.trials.refits import Refit
 from hyperparton.trials.trial import Trial, ranked
 
-__all__ = ["ALLOWED", "Verdict", "by_verdict", "losses_of", "mean_losses", "paired", "plain", "verdicts"]
+__all__ = [
+    "ALLOWED",
+    "CONFIDENCE",
+    "Verdict",
+    "by_verdict",
+    "losses_of",
+    "mean_losses",
+    "paired",
+    "plain",
+    "verdicts",
+]
 
 #: a methodology is stable if at most this share of its fits failed
 ALLOWED = 0.025
+
+#: how sure limits are
+CONFIDENCE = 0.95
 
 #: a fit this many spreads above the best median has failed
 _FAR = 6.0
@@ -48,6 +66,10 @@ class Verdict:
     """mean over folds and blocks of the hidden folds' phi2"""
     told: bool = True
     """whether it is worse than the best by more than chance; false for the best itself"""
+    difference: float = math.nan
+    """of its mean loss from the best one's, over the replicas that both have and where neither failed; NaN without"""
+    difference_error: float = math.inf
+    """its standard error"""
 
     @property
     def share(self) -> float:
@@ -58,6 +80,19 @@ class Verdict:
     def stable(self) -> bool:
         """Whether no more than `ALLOWED` of its fits failed."""
         return self.share <= ALLOWED
+
+    @property
+    def expected_share(self) -> float:
+        """The share of all its fits that is expected to fail, by Jeffreys' prior."""
+        return (self.failed + 0.5) / (self.replicas + 1)
+
+    @property
+    def share_limit(self) -> float:
+        """The share of all its fits that fails at most, with `CONFIDENCE` (Clopper, Pearson)."""
+        # here: scipy.special takes time to import
+        from scipy.special import bdtri
+
+        return 1.0 if self.failed == self.replicas else float(bdtri(self.failed, self.replicas, 1.0 - CONFIDENCE))
 
 
 def by_verdict(trials: Iterable[Trial], verdicts: Sequence[Verdict]) -> list[Trial]:
@@ -78,14 +113,15 @@ def plain(verdict: Verdict) -> dict[str, object]:
 
 def _numbers(verdict: Verdict) -> dict[str, float]:
     phi2 = {} if verdict.phi2 is None else {"phi2": verdict.phi2}
-    return {"mean": verdict.mean, "error": verdict.error, **phi2}
+    difference = {"difference": verdict.difference, "difference_error": verdict.difference_error}
+    return {"mean": verdict.mean, "error": verdict.error, **phi2, **difference}
 
 
 def verdicts(refits: Iterable[Refit]) -> list[Verdict]:
     """The verdict on each trial that was fitted again, the best first.
 
-    The best has the lowest mean of those that are stable and have the most replicas; where none is stable, those that
-    fail least are first.
+    The best has the lowest mean of those that are stable and have the most replicas; the others follow, those first of
+    whose fits the least share is expected to fail. Where none is stable with the most replicas, these are all.
     """
     refits = list(refits)
     if not refits:
@@ -97,12 +133,10 @@ def verdicts(refits: Iterable[Refit]) -> list[Verdict]:
 def _sorted(losses: Mapping[int, Mapping[int, float]], phi2: Mapping[int, float]) -> list[Verdict]:
     limit = failing_limit(losses)
     judged = [_judged(trial, held, limit, phi2.get(trial)) for trial, held in losses.items()]
-    judged.sort(key=lambda each: (-each.replicas, not each.stable, 0.0 if each.stable else each.share, each.mean))
+    most = max(each.replicas for each in judged)
+    judged.sort(key=lambda each: (0.0 if each.stable and each.replicas == most else each.expected_share, each.mean))
     best = judged[0].trial
-    return [
-        Verdict(**{**vars(each), "told": each.trial != best and _is_told(losses[best], losses[each.trial], limit)})
-        for each in judged
-    ]
+    return [_compared(each, losses[best], losses[each.trial], limit) for each in judged]
 
 
 def losses_of(refits: Iterable[Refit]) -> dict[int, dict[int, float]]:
@@ -150,9 +184,12 @@ def paired(one: Mapping[int, float], other: Mapping[int, float], limit: float = 
     return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(len(differences)))
 
 
-def _is_told(best: Mapping[int, float], other: Mapping[int, float], limit: float) -> bool:
-    mean, error = paired(best, other, limit)
-    return mean > _TOLD * error
+def _compared(verdict: Verdict, best: Mapping[int, float], own: Mapping[int, float], limit: float) -> Verdict:
+    """The verdict beside the losses of the best, which may be its own."""
+    if own is best:
+        return replace(verdict, told=False, difference=0.0, difference_error=0.0)
+    mean, error = paired(best, own, limit)
+    return replace(verdict, told=mean > _TOLD * error, difference=mean, difference_error=error)
 
 
 def mean_losses(losses: Mapping[int, Sequence[float]]) -> dict[int, float]:

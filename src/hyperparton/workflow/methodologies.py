@@ -52,7 +52,11 @@ def methodologies(card: Runcard, replicas: int, source: Path | None = None, top:
     declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
     chosen = [methodology(trial.space_vals, declared, override) for trial in best]
     read = [_of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, chosen, strict=True)]
-    notes = [f"trial {best[i].number} (loss {best[i].loss:.4f}): {_listed(places, i)}" for i in range(count)]
+    failed = {v.trial: f", {v.failed} of {v.replicas} re-fits failed" for v in again if not v.stable}
+    notes = [
+        f"trial {trial.number} (loss {trial.loss:.4f}{failed.get(trial.number, '')}): {_listed(places, i)}"
+        for i, trial in enumerate(best)
+    ]
     return Methodologies(
         {number: read[place] for number, place in places.items()},
         {number: chosen[place] for number, place in places.items()},
