@@ -123,6 +123,8 @@ def test_the_report_names_it_too(folder):
     assert run("report", folder / "scan", "-o", folder / "page").exit_code == 0
     page = (folder / "page" / "index.html").read_text()
     assert f"Fitted again with {named.replicas} other replicas, trial {named.trial} is the best" in page
+    assert "on the 40 replicas that both have" in page
+    assert "Other replicas would change the best trial" not in page
     lines = (folder / "page" / "tables" / "fitted_again.csv").read_text().splitlines()
     assert lines[1].startswith(f"{named.trial},40,0,{named.mean!r}")
     assert len(lines) == 21

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyperparton.report.verdicts import named, verdict_sentence
+from hyperparton.report.verdicts import margin_sentence, named, verdict_sentence
 from hyperparton.scan.race import MOST, Race, blocks_after, candidates_within
 from hyperparton.trials.refits import Refit
 from hyperparton.trials.verdict import Verdict, verdicts
@@ -143,6 +143,24 @@ def test_small_differences_are_seen_on_the_same_replicas():
     losses = 1.2 + luck[1:] + own[best.trial, 1:]
     assert best.mean == pytest.approx(np.mean(losses))
     assert best.error == pytest.approx(np.std(losses, ddof=1) / math.sqrt(40))
+
+
+def test_by_how_much_the_best_is_better_is_said_in_pairs():
+    rng = np.random.default_rng(4)
+    luck, own = 0.04 * rng.standard_normal(40), 0.002 * rng.standard_normal((4, 40))
+    losses = 1.2 + luck + own + np.array([[0.0], [0.0005], [0.03], [0.01]])
+    losses[3, ::10] = 9.0
+    replicas = tuple(range(1, 41))
+    found = verdicts(Refit(trial, replicas, tuple(losses[trial].tolist())) for trial in range(4))
+    best, second = found[0].trial, found[1].trial
+    assert {best, second} == {0, 1}
+    pairs = losses[second] - losses[best]
+    assert found[1].difference == pytest.approx(pairs.mean())
+    assert found[1].difference_error == pytest.approx(pairs.std(ddof=1) / math.sqrt(40))
+    text = margin_sentence(found)
+    assert f"trial {second}, is larger by {pairs.mean():.2g} ± {found[1].difference_error:.2g} on the 40" in text
+    assert f"Not told from trial {best} are 1 of the 3 others: trial {second}." in text
+    assert "Not stable: trial 3." in text
 
 
 def test_fits_without_a_loss_have_failed():

@@ -9,7 +9,7 @@ from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_s
 from hyperparton.report.hyperparameters import Column, describe_values
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss, median_of, relative, replica_error
-from hyperparton.report.verdicts import verdict_sentence
+from hyperparton.report.verdicts import margin_sentence, verdict_sentence
 from hyperparton.trials.trial import Trial, ranked
 from hyperparton.trials.verdict import Verdict
 
@@ -46,7 +46,7 @@ def findings(
     """
     return [
         Finding("best", "Which methodology is best?", _best(trials, columns, loss, verdicts)),
-        Finding("margin", "By how much?", _margin(trials, loss)),
+        Finding("margin", "By how much?", _margin(trials, loss, verdicts)),
         Finding("converged", "Is the scan converged?", _converged(convergence)),
         Finding("matters", "Which hyperparameters matter?", _matters(entries)),
         Finding("failed", "What failed, and why?", _failed(trials, causes)),
@@ -69,8 +69,10 @@ def _best(trials: Sequence[Trial], columns: Sequence[Column], loss: Loss, verdic
     )
 
 
-def _margin(trials: Sequence[Trial], loss: Loss) -> str:
+def _margin(trials: Sequence[Trial], loss: Loss, verdicts: Sequence[Verdict]) -> str:
     order = ranked(trials, loss)
+    if verdicts and any(trial.number == verdicts[0].trial for trial, _ in order):
+        return margin_sentence(verdicts)
     if len(order) < 2:
         return "There is no second successful trial to compare with."
     value, (second, next_value) = order[0][1], order[1]

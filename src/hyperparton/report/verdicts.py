@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hyperparton.report.tables import Table
 from hyperparton.trials.verdict import ALLOWED, CONFIDENCE, Verdict
 
-__all__ = ["named", "verdict_sentence", "verdict_table", "verdict_text"]
+__all__ = ["margin_sentence", "named", "verdict_sentence", "verdict_table", "verdict_text"]
 
 
 def named(verdicts: Sequence[Verdict]) -> str:
@@ -37,7 +37,7 @@ def _known(value: float) -> float | None:
 
 
 def verdict_sentence(verdicts: Sequence[Verdict]) -> str:
-    """The best by the re-fits, how sure that is, and which others cannot be told from it."""
+    """The best by the re-fits, and how sure that is."""
     best, others = verdicts[0], verdicts[1:]
     if not best.stable:
         return _none_stable(best, others)
@@ -46,13 +46,42 @@ def verdict_sentence(verdicts: Sequence[Verdict]) -> str:
     if best.replicas < most:
         failed = ", ".join(f"trial {v.trial} failed in {v.failed}" for v in verdicts if v.replicas == most)
         before = f"None of those with {most} replicas is stable: {failed}. "
-    alike = [v.trial for v in others if v.stable and not v.told]
-    beside = f" Not told from it: {_trials(alike)}." if alike else ""
     which = "is the best" if best.replicas == most else "is the best that may be stable"
     return (
         f"{before}Fitted again with {best.replicas} other replicas, trial {best.trial} {which}: mean loss "
         f"{best.mean:.4f} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed (in truth at most "
-        f"{best.share_limit:.0%} of its fits fail, with {CONFIDENCE:.0%} confidence).{beside}"
+        f"{best.share_limit:.0%} of its fits fail, with {CONFIDENCE:.0%} confidence)."
+    )
+
+
+def margin_sentence(verdicts: Sequence[Verdict]) -> str:
+    """By how much the best is better than the next one, and which others cannot be told from it."""
+    best, others = verdicts[0], verdicts[1:]
+    if not others:
+        return "No other trial was fitted again."
+    alike = [v.trial for v in others if v.stable and not v.told]
+    unstable = [v.trial for v in others if not v.stable]
+    sentences = [
+        _beyond(best, others[0]),
+        f"Not told from trial {best.trial} are {len(alike)} of the {len(others)} others: {_trials(alike)}."
+        if alike
+        else f"None of the {len(others)} others is both stable and not told from trial {best.trial}.",
+    ]
+    if unstable:
+        sentences.append(f"Not stable: {_trials(unstable)}.")
+    return " ".join(sentences)
+
+
+def _beyond(best: Verdict, other: Verdict) -> str:
+    """The difference of one from the best, in pairs, and whether it is more than chance."""
+    if not math.isfinite(other.difference_error):
+        return f"The next one, trial {other.trial}, has too few fits that did not fail to compare it."
+    more = "larger" if other.difference >= 0 else "smaller"
+    replicas = min(best.replicas, other.replicas)
+    return (
+        f"The mean loss of the next one, trial {other.trial}, is {more} by {abs(other.difference):.2g} ± "
+        f"{other.difference_error:.2g} on the {replicas} replicas that both have: "
+        f"{'more than chance' if other.told else 'no more than chance can give'}."
     )
 
 
@@ -79,5 +108,5 @@ def _error(error: float) -> str:
 
 
 def verdict_text(verdicts: Sequence[Verdict]) -> str:
-    """The sentence, and the table for a terminal."""
-    return f"{verdict_sentence(verdicts)}\n{verdict_table(verdicts).text()}"
+    """The sentences, and the table for a terminal."""
+    return f"{verdict_sentence(verdicts)}\n{margin_sentence(verdicts)}\n{verdict_table(verdicts).text()}"
