@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from hyperparton.report.tables import Table
+from hyperparton.trials.second_choice import Compared, SecondChoice
 from hyperparton.trials.verdict import ALLOWED, CONFIDENCE, Verdict
 
 __all__ = ["margin_sentence", "named", "verdict_sentence", "verdict_table", "verdict_text"]
@@ -51,7 +52,36 @@ def verdict_sentence(verdicts: Sequence[Verdict]) -> str:
         f"{before}Fitted again with {best.replicas} other replicas, trial {best.trial} {which}: mean loss "
         f"{best.mean:.4f} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed (in truth at most "
         f"{best.share_limit:.0%} of its fits fail, with {CONFIDENCE:.0%} confidence)."
+        f"{_why(best.choice)}"
     )
+
+
+def _why(choice: SecondChoice | None) -> str:
+    """Which rule chose the best, where both chi2 and phi2 are asked, and by which numbers."""
+    if choice is None:
+        return ""
+    beside = {each.trial: each for each in choice.compared}
+    if choice.by_phi2:
+        chosen = beside[choice.chosen]
+        return (
+            f" phi2 decided: {_nearly(chosen)} than that of trial {choice.lowest}, which is lowest, and its phi2 on "
+            f"the hidden folds is {_part(chosen)} larger."
+        )
+    if not beside:
+        return " χ² decided: no other stable trial with as many replicas comes within the error of its mean loss."
+    told = "; ".join(f"{_nearly(each)}, its phi2 {_part(each)} larger" for each in choice.compared)
+    return f" χ² decided, for none within its error has a phi2 that is larger by more than chance: {told}."
+
+
+def _nearly(each: Compared) -> str:
+    return f"the mean loss of trial {each.trial} is {each.loss:.2g} ± {each.loss_error:.2g} higher"
+
+
+def _part(each: Compared) -> str:
+    if not math.isfinite(each.phi2):
+        return "by an unknown part"
+    error = f"{100 * each.phi2_error:.2g} %" if math.isfinite(each.phi2_error) else "unknown"
+    return f"{100 * each.phi2:.2g} % ± {error}"
 
 
 def margin_sentence(verdicts: Sequence[Verdict]) -> str:

@@ -9,6 +9,9 @@ Few fits that went well do not show that a methodology is stable. So the best is
 the most replicas. Where there is none, those that left the race earlier are asked too: of k failures in n fits, the
 expected share is (k + 1/2) / (n + 1), with Jeffreys' prior, and the one with the least is named. So none of 20 goes
 before 2 of 40, and 2 of 40 before none of 5.
+
+Among stable ones with the most replicas whose mean losses are the same within their error, phi2 may decide: see
+`second_choice`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperparton.trials.refits import Refit
+from hyperparton.trials.second_choice import Blocks, SecondChoice, blocks_without_failures, phi2_of, second_choice
 from hyperparton.trials.trial import Trial, ranked
 
 __all__ = [
@@ -63,13 +67,15 @@ class Verdict:
     error: float
     """its standard error; infinite for fewer than two fits"""
     phi2: float | None = None
-    """mean over folds and blocks of the hidden folds' phi2"""
+    """of the hidden folds, from all blocks in which no fit failed; corrected for the number of replicas"""
     told: bool = True
     """whether it is worse than the best by more than chance; false for the best itself"""
     difference: float = math.nan
     """of its mean loss from the best one's, over the replicas that both have and where neither failed; NaN without"""
     difference_error: float = math.inf
     """its standard error"""
+    choice: SecondChoice | None = None
+    """of the best: how it was chosen, where chi2 and phi2 choose together"""
 
     @property
     def share(self) -> float:
@@ -105,9 +111,10 @@ def by_verdict(trials: Iterable[Trial], verdicts: Sequence[Verdict]) -> list[Tri
 def plain(verdict: Verdict) -> dict[str, object]:
     """The verdict as strict JSON data."""
     numbers = {name: value if math.isfinite(value) else None for name, value in _numbers(verdict).items()}
+    choice = {} if verdict.choice is None else {"chosen_by": "phi2" if verdict.choice.by_phi2 else "loss"}
     return {
         "trial": verdict.trial, "replicas": verdict.replicas, "failed": verdict.failed, **numbers,
-        "stable": verdict.stable, "told_from_the_best": verdict.told,
+        "stable": verdict.stable, "told_from_the_best": verdict.told, **choice,
     }  # fmt: skip
 
 
@@ -120,23 +127,33 @@ def _numbers(verdict: Verdict) -> dict[str, float]:
 def verdicts(refits: Iterable[Refit]) -> list[Verdict]:
     """The verdict on each trial that was fitted again, the best first.
 
-    The best has the lowest mean of those that are stable and have the most replicas; the others follow, those first of
-    whose fits the least share is expected to fail. Where none is stable with the most replicas, these are all.
+    The best has the lowest mean of those that are stable and have the most replicas, or the largest phi2 where their
+    means are the same; the others follow, those first of whose fits the least share is expected to fail. Where none is
+    stable with the most replicas, these are all.
     """
-    refits = list(refits)
+    # in an order of their own: sums that are rounded otherwise could choose otherwise
+    refits = sorted(refits, key=lambda refit: (refit.trial, refit.replicas))
     if not refits:
         return []
     with np.errstate(over="ignore", invalid="ignore"):  # losses may be as large as a float can be
-        return _sorted(losses_of(refits), _phi2_of(refits))
+        losses = losses_of(refits)
+        limit = failing_limit(losses)
+        return _sorted(losses, limit, blocks_without_failures(refits, limit))
 
 
-def _sorted(losses: Mapping[int, Mapping[int, float]], phi2: Mapping[int, float]) -> list[Verdict]:
-    limit = failing_limit(losses)
+def _sorted(losses: Mapping[int, Mapping[int, float]], limit: float, blocks: Mapping[int, Blocks]) -> list[Verdict]:
+    phi2 = {trial: phi2_of(held) for trial, held in blocks.items()}
     judged = [_judged(trial, held, limit, phi2.get(trial)) for trial, held in losses.items()]
     most = max(each.replicas for each in judged)
-    judged.sort(key=lambda each: (0.0 if each.stable and each.replicas == most else each.expected_share, each.mean))
-    best = judged[0].trial
-    return [_compared(each, losses[best], losses[each.trial], limit) for each in judged]
+    asked = {each.trial for each in judged if each.stable and each.replicas == most}
+    judged.sort(key=lambda each: (0.0 if each.trial in asked else each.expected_share, each.mean, each.trial))
+    lowest = judged[0].trial
+    others = [(trial, *paired(losses[lowest], losses[trial], limit)) for trial in asked - {lowest}]
+    choice = second_choice(lowest, others, blocks) if asked else None
+    best = lowest if choice is None else choice.chosen
+    judged.sort(key=lambda each: each.trial != best)
+    first, *rest = (_compared(each, losses[best], losses[each.trial], limit) for each in judged)
+    return [replace(first, choice=choice), *rest]
 
 
 def losses_of(refits: Iterable[Refit]) -> dict[int, dict[int, float]]:
@@ -146,15 +163,6 @@ def losses_of(refits: Iterable[Refit]) -> dict[int, dict[int, float]]:
         for replica, loss in zip(refit.replicas, refit.losses, strict=True):
             losses.setdefault(refit.trial, {})[replica] = math.inf if loss is None else loss
     return losses
-
-
-def _phi2_of(refits: Iterable[Refit]) -> dict[int, float]:
-    """Trial -> mean over its blocks of the hidden folds' phi2."""
-    phi2: dict[int, list[float]] = {}
-    for refit in refits:
-        if refit.hidden_phi2 is not None:
-            phi2.setdefault(refit.trial, []).append(refit.hidden_phi2)
-    return {trial: float(np.mean(held)) for trial, held in phi2.items()}
 
 
 def failing_limit(losses: Mapping[int, Mapping[int, float]]) -> float:
