@@ -8,8 +8,10 @@ import pytest
 from hyperparton.errors import ReportError
 from hyperparton.report.convergence import convergence, failures, folds_saved, running_average, workers
 from hyperparton.report.dependence import dependences
+from hyperparton.report.findings import findings
 from hyperparton.report.forest import grow_forest
-from hyperparton.report.importance import divergences, importances
+from hyperparton.report.hyperparameters import columns
+from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, divergences, importances
 from hyperparton.report.losses import Loss, good_range, replica_error
 from hyperparton.trials.trial import ranked
 
@@ -174,6 +176,71 @@ def test_importances_find_what_matters(rows):
     assert first.p_value < 0.001
     assert first.divergence > first.chance
     assert second.p_value > 0.05
+
+
+def scanned(rows, count, seed=3, few=3):
+    """`x` matters; `noise`, and `kind` with a rare third category, do not; `clip` belongs to that category alone."""
+    rng = np.random.default_rng(seed)
+    values = [
+        {"x": float(rng.random()), "noise": float(rng.random()), "kind": "rare" if n < few else "ab"[n % 2]}
+        | ({"clip": float(rng.random())} if n < few else {})
+        for n in rng.permutation(count).tolist()
+    ]
+    return rows(*((n, (v["x"] - 0.3) ** 2 + 0.001 * rng.standard_normal(), v) for n, v in enumerate(values)))
+
+
+def answered(trials):
+    return {entry.name: entry.answer for entry in importances(trials, Loss())}
+
+
+def matters(trials):
+    finished, entries = columns(trials), importances(trials, Loss())
+    found = findings(trials, finished, Loss(), convergence(trials, Loss()), entries, [])
+    return next(finding.answer for finding in found if finding.key == "matters")
+
+
+def test_what_made_no_difference_is_told_from_what_was_hardly_sampled(rows):
+    many, few = scanned(rows, 200), scanned(rows, 24)
+    assert answered(many) == {"x": MATTERS, "noise": NO_DIFFERENCE, "kind": NO_DIFFERENCE}
+    # of 6 best trials 5 or 6 lie in one half in 22 of 100 cases by chance
+    assert answered(few)["noise"] == TOO_FEW
+    text = matters(many)
+    assert text.startswith("x: here the best quarter")
+    assert "No difference seen: noise, kind (too few to tell: 3 with rare)" in text.replace(" and kind", ", kind")
+    assert text.endswith("Sampled too little to tell: clip (3 trials).")
+    assert "noise (24 trials" in matters(few)
+
+
+def test_a_category_that_few_trials_have_is_not_judged(rows):
+    """95 of 100 trials with one option: that none of the other five is among the best has a chance of 24 %."""
+    rng = np.random.default_rng(8)
+    trials = rows(*((n, float(rng.random()), {"kind": "b" if n % 20 == 0 else "a"}) for n in range(100)))
+    assert answered(trials) == {"kind": TOO_FEW}
+    assert "Sampled too little to tell: kind (100 trials, of them 5 with b)." in matters(trials)
+
+
+def test_a_range_of_which_one_half_has_few_trials_is_not_judged(rows):
+    rng = np.random.default_rng(9)
+    numbers = np.append(rng.uniform(5, 6, 95), rng.uniform(9, 10, 5))
+    trials = rows(*((n, float(rng.random()), {"x": float(number)}) for n, number in enumerate(numbers)))
+    assert answered(trials) == {"x": TOO_FEW}
+    assert "x (100 trials, of them 5 in the upper half)" in matters(trials)
+
+
+def test_a_clear_preference_among_so_many_that_it_could_be_seen(rows):
+    """The odds of one half are three times as high: where it is called too few to tell, chance gives as much."""
+    rng, found = np.random.default_rng(10), []
+    for _ in range(40):
+        upper = rng.random(200) < 0.5
+        losses = rng.random(200) - np.where(upper, 0.25, 0.0)
+        values = np.where(upper, 0.5, 0.0) + 0.5 * rng.random(200)
+        trials = rows(
+            *((n, float(loss), {"x": float(v)}) for n, (loss, v) in enumerate(zip(losses, values, strict=True)))
+        )
+        found.append(answered(trials)["x"])
+    # at least 4 of 5 are to be found; fewer than 25 of 40 would have a probability of 0.3 %
+    assert sum(answer in (MATTERS, HINT) for answer in found) >= 25
+    assert TOO_FEW not in found
 
 
 def test_where_the_best_lie(rows):

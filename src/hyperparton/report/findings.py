@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_saved
 from hyperparton.report.hyperparameters import Column, describe_values
-from hyperparton.report.importance import Importance
+from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, Importance
 from hyperparton.report.losses import Loss, median_of, relative, replica_error
 from hyperparton.report.verdicts import margin_sentence, verdict_sentence
 from hyperparton.trials.trial import Trial, ranked
@@ -15,11 +15,11 @@ from hyperparton.trials.verdict import Verdict
 
 __all__ = ["Finding", "findings"]
 
-#: probability of chance below which a hyperparameter is said to matter, all of them together
-_LEVEL = 0.05
-
 #: names that a sentence lists at most
 _LISTED = 12
+
+#: categories with few trials that are said of a hyperparameter at most
+_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def findings(
         Finding("best", "Which methodology is best?", _best(trials, columns, loss, verdicts)),
         Finding("margin", "By how much?", _margin(trials, loss, verdicts)),
         Finding("converged", "Is the scan converged?", _converged(convergence)),
-        Finding("matters", "Which hyperparameters matter?", _matters(entries)),
+        Finding("matters", "Which hyperparameters matter?", _matters(entries, columns)),
         Finding("failed", "What failed, and why?", _failed(trials, causes)),
     ]
 
@@ -125,26 +125,48 @@ def _converged(convergence: Convergence) -> str:
     return f"No: {text[0].lower()}{text[1:]} More trials are likely to find better ones."
 
 
-def _matters(entries: Sequence[Importance]) -> str:
-    if not entries:
-        return "Too few trials to tell."
-    level = _LEVEL / len(entries)
-    sure = [entry for entry in entries if entry.p_value < level]
-    hints = [entry for entry in entries if level <= entry.p_value < _LEVEL]
+def _matters(entries: Sequence[Importance], columns: Sequence[Column]) -> str:
+    judged = {entry.name for entry in entries}
+    left_out = [(column.name, int(column.applies.sum())) for column in columns if column.name not in judged]
+    if not entries and not left_out:
+        return "No hyperparameter differs between the trials."
+    by_answer = {answer: [e for e in entries if e.answer == answer] for answer in (MATTERS, HINT, NO_DIFFERENCE)}
+    sure = [entry.name for entry in by_answer[MATTERS]]
     sentences = []
     if sure:
         sentences.append(
-            f"{_listed([entry.name for entry in sure])}: here the best quarter of the trials differs from all trials "
-            "by more than chance."
+            f"{_listed(sure)}: here the best quarter of the trials differs from all trials by more than chance."
         )
-    else:
+    elif entries:
         sentences.append(
             "None for sure: the best quarter of the trials differs from all trials by no more than chance can give "
             f"among {len(entries)} hyperparameters."
         )
-    if hints:
-        sentences.append(f"There are hints of {_listed([entry.name for entry in hints])}.")
+    if by_answer[HINT]:
+        sentences.append(f"There are hints of {_listed([entry.name for entry in by_answer[HINT]])}.")
+    if by_answer[NO_DIFFERENCE]:
+        sentences.append(f"No difference seen: {_listed([_but_for(entry) for entry in by_answer[NO_DIFFERENCE]])}.")
+    few = [_sampled(e.name, e.trials, e.hardly_sampled) for e in entries if e.answer == TOO_FEW]
+    few += [_sampled(name, count, ()) for name, count in left_out]
+    if few:
+        sentences.append(f"Sampled too little to tell: {_listed(few)}.")
     return " ".join(sentences)
+
+
+def _but_for(entry: Importance) -> str:
+    few = entry.hardly_sampled
+    return f"{entry.name} (too few to tell: {_parts(few)})" if few else entry.name
+
+
+def _sampled(name: str, count: int, few: Sequence[tuple[str, int]]) -> str:
+    of_them = f", of them {_parts(few)}" if few else ""
+    return f"{name} ({_count(count, 'trial', 'trials')}{of_them})"
+
+
+def _parts(parts: Sequence[tuple[str, int]]) -> str:
+    shown = [f"{count or 'none'} {where}" for where, count in parts]
+    more = [f"{len(shown) - _PARTS} more"] if len(shown) > _PARTS else []
+    return ", ".join([*shown[:_PARTS], *more])
 
 
 def _failed(trials: Sequence[Trial], causes: Sequence[Failure]) -> str:

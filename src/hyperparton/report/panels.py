@@ -160,9 +160,12 @@ def _importances(summary: Summary) -> Iterator[Panel]:
         yield Panel(
             "importances",
             "How far the best quarter of the trials differs from all trials",
-            "A bar is filled if it is longer than its black mark, which chance alone reaches in 5 of 100 cases: good "
-            "trials then prefer some values of the hyperparameter. A short, empty bar means that it made no difference "
-            "in this scan. The table says where two thirds of the best quarter lie, beside all trials; for categories "
+            "A full bar means that good trials prefer some values of the hyperparameter, by more than chance gives in "
+            "5 of 100 cases among all hyperparameters together. A hatched bar is a hint: it is longer than its black "
+            "mark, which chance alone reaches in 5 of 100 cases for each. An empty bar means that the hyperparameter "
+            "made no difference in this scan, a dotted one that it was sampled too little to tell. The table says "
+            "where two "
+            "thirds of the best quarter lie, beside all trials; for categories "
             f"it has their shares.{more}",
             importance_table(entries),
             lambda: parameters.plot_importances(drawn),

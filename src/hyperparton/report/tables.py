@@ -158,8 +158,20 @@ def best_setup(trial: Trial, loss: Loss, omitted: Container[str] = ()) -> Table:
 
 def importance_table(entries: Sequence[Importance]) -> Table:
     """How much each hyperparameter matters, and where the best quarter of the trials lies along it."""
-    names = ("hyperparameter", "trials", "divergence", "95 % of chance", "probability of chance", "best", "all")
-    body = [(e.name, e.trials, e.divergence, e.chance, e.p_value, e.best.text, e.best.text_of_all) for e in entries]
+    names = (
+        "hyperparameter",
+        "trials",
+        "divergence",
+        "95 % of chance",
+        "probability of chance",
+        "answer",
+        "best",
+        "all",
+    )
+    body = [
+        (e.name, e.trials, e.divergence, e.chance, e.p_value, e.answer, e.best.text, e.best.text_of_all)
+        for e in entries
+    ]
     return Table.of(names, body)
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hyperparton.report.dependence import Dependence
 from hyperparton.report.hyperparameters import Column
-from hyperparton.report.importance import Importance
+from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, Importance
 from hyperparton.report.losses import median_of
 from hyperparton.report.plots import style
 from hyperparton.report.plots.axes import LossAxis, NumberAxis, log_axis
@@ -25,31 +25,40 @@ _SMALL = (3.3, 2.5)
 #: letters of a category at most, and categories that are named
 _CATEGORY, _MOST_TICKS = 20, 24
 
+#: answer -> fill, hatching and line of its bar
+_BARS = {
+    MATTERS: (style.BLUE, None, "-"),
+    HINT: ("white", "////", "-"),
+    NO_DIFFERENCE: ("white", None, "-"),
+    TOO_FEW: ("white", None, ":"),
+}
+
 #: a distribution of fewer trials is shown by its points alone
 _FEWEST = 5
 
 
 @styled()
 def plot_importances(entries: Sequence[Importance]) -> Figure:
-    """Divergences as bars, with the mark that chance alone stays below in 95 of 100 cases."""
+    """Divergences as bars that say the answer, with the mark that chance alone stays below in 95 of 100 cases."""
     figure, axes = new_figure(6.4, 0.9 + 0.27 * len(entries))
     places = np.arange(len(entries))[::-1]
     for place, entry in zip(places, entries, strict=True):
-        beyond = entry.divergence > entry.chance
+        colour, hatch, style_of_line = _BARS[entry.answer]
         axes.barh(
-            place,
-            entry.divergence,
-            height=0.62,
-            color=style.BLUE if beyond else "white",
-            edgecolor=style.BLUE,
-            linewidth=1.0,
-        )
+            place, entry.divergence, height=0.62, color=colour, edgecolor=style.BLUE, linewidth=1.0, hatch=hatch,
+            linestyle=style_of_line,
+        )  # fmt: skip
         axes.plot([entry.chance] * 2, [place - 0.42, place + 0.42], color=style.BLACK, linewidth=1.6)
     axes.plot([], [], color=style.BLACK, linewidth=1.6, label="95 % of random quarters stay below")
+    for answer in dict.fromkeys(entry.answer for entry in entries):
+        colour, hatch, style_of_line = _BARS[answer]
+        axes.barh(
+            [np.nan], [np.nan], color=colour, edgecolor=style.BLUE, hatch=hatch, linestyle=style_of_line, label=answer
+        )
     axes.set_yticks(places, [named(entry.name) for entry in entries])
     axes.set_xlabel("divergence of the best quarter from all trials")
     axes.grid(axis="y", visible=False)
-    figure.legend(loc="outside upper center")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
