@@ -80,17 +80,7 @@ def test_convergence_by_time_of_finishing(rows):
     assert scan.best.tolist() == [5.0, 3.0, 3.0, 2.0]
     assert scan.seconds.tolist() == [10.0, 30.0, 35.0, 50.0]
     assert scan.last_improvement == 3
-    assert scan.recent_gain == pytest.approx(1 / 3)  # the last quarter is one trial: from 3 to 2
-    assert scan.converged is None
-
-
-def test_convergence_is_said_with_enough_trials_only(rows):
-    flat = rows(*((n, 2.0 if n else 1.0, {"begin": 10 * n}) for n in range(20)))
-    assert convergence(flat, Loss()).converged is True
-    assert convergence(flat[:19], Loss()).converged is None
-    falling = rows(*((n, 20.0 - n, {"begin": 10 * n}) for n in range(20)))
-    assert convergence(falling, Loss()).recent_gain == pytest.approx(5 / 6)  # from 6 after 15 trials to 1
-    assert convergence(falling, Loss()).converged is False
+    assert scan.successful == 3
 
 
 def test_combined_scans_are_set_side_by_side(rows):

@@ -107,7 +107,8 @@ def test_the_answers(scan_folder):
     )
     # variance of {l, l + 0.1} is 0.005 in either fold: sqrt(0.005 / 2 * 2) / 2 = 0.035
     assert "by ±0.035 (standard error over folds and replicas); 4 other trials lie within" in answers["margin"]
-    assert answers["converged"].startswith("Yes, as far as it can be seen: the best loss came with trial 28 of 40")
+    assert "by a model of all trials, 10 more trials, well chosen, would lower" in answers["converged"]
+    assert answers["converged"].endswith("The best loss came with trial 28 of 40 to finish.")
     assert "learning_rate" in answers["matters"]
     assert answers["failed"].startswith(
         "4 of 40 trials failed. 4 trials: NaNLoss (for example NaNLoss: the loss is NaN)"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.losses import Loss, relative, unit_of
+from hyperparton.report.losses import Loss, unit_of
 from hyperparton.trials.trial import Trial, has_failed
 
 __all__ = [
@@ -22,9 +22,6 @@ __all__ = [
     "running_average",
     "workers",
 ]
-
-#: a scan counts as converged if its last quarter improved the best loss by less than this part of it
-_TOLERANCE = 0.01
 
 #: below this number of successful trials nothing is said of convergence
 ENOUGH = 20
@@ -48,21 +45,9 @@ class Convergence:
         return int(np.nanargmin(self.losses)) if np.isfinite(self.losses).any() else None
 
     @property
-    def recent_gain(self) -> float | None:
-        """The part by which the last quarter of the trials improved the best loss; None if unknown."""
-        before = len(self.best) - len(self.best) // 4 - 1
-        if before < 0 or not np.isfinite(self.best[before]):
-            return None
-        earlier, last = float(self.best[before]), float(self.best[-1])
-        return relative(earlier - last, earlier)
-
-    @property
-    def converged(self) -> bool | None:
-        """Whether the last quarter of the trials gained almost nothing; None if too few trials succeeded."""
-        gain = self.recent_gain
-        if gain is None or int(np.isfinite(self.losses).sum()) < ENOUGH:
-            return None
-        return gain < _TOLERANCE
+    def successful(self) -> int:
+        """How many trials have a loss."""
+        return int(np.isfinite(self.losses).sum())
 
 
 def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hyperparton.report.convergence import ENOUGH, Convergence, Failure, folds_saved
+from hyperparton.report.expected_gain import Gain
 from hyperparton.report.hyperparameters import Column, describe_values
 from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, Importance
 from hyperparton.report.losses import Loss, median_of, relative, replica_error
@@ -14,6 +15,9 @@ from hyperparton.trials.trial import Trial, ranked
 from hyperparton.trials.verdict import Verdict
 
 __all__ = ["Finding", "findings"]
+
+#: a scan is converged if further trials are expected to gain less than this part of the loss
+_TOLERANCE = 0.01
 
 #: names that a sentence lists at most
 _LISTED = 12
@@ -39,15 +43,18 @@ def findings(
     entries: Sequence[Importance],
     causes: Sequence[Failure],
     verdicts: Sequence[Verdict] = (),
+    gain: Gain | None = None,
 ) -> list[Finding]:
     """The five answers, from the trials that the report is about and the `columns` of the finished ones.
+
+    `gain` is what more trials are expected to bring.
 
     `verdicts` are on the trials that were fitted again, the best first.
     """
     return [
         Finding("best", "Which methodology is best?", _best(trials, columns, loss, verdicts)),
         Finding("margin", "By how much?", _margin(trials, loss, verdicts)),
-        Finding("converged", "Is the scan converged?", _converged(convergence)),
+        Finding("converged", "Is the scan converged?", _converged(convergence, gain)),
         Finding("matters", "Which hyperparameters matter?", _matters(entries, columns)),
         Finding("failed", "What failed, and why?", _failed(trials, causes)),
     ]
@@ -104,25 +111,27 @@ def _percent(best: float, other: float) -> str:
     return "" if part is None else f", {100 * part:.2g} % more"
 
 
-def _converged(convergence: Convergence) -> str:
+def _converged(convergence: Convergence, gain: Gain | None) -> str:
     where, count = convergence.last_improvement, len(convergence.trials)
     if where is None:
         return "No trial has succeeded."
-    gain = convergence.recent_gain
-    text = f"The best loss came with trial {where + 1} of {count} to finish"
+    came = f"The best loss came with trial {where + 1} of {count} to finish."
+    if convergence.successful < ENOUGH:
+        return f"Not known yet: fewer than {ENOUGH} trials succeeded. {came}"
     if gain is None:
-        return f"{text}; too few trials to say more."
-    text += (
-        f"; the last quarter of the trials made it better by {100 * gain:.2g} %."
-        if gain
-        else ("; the last quarter of the trials found no better one.")
+        return f"Not known: no hyperparameter differs between the trials. {came}"
+    size = max(abs(gain.best), gain.scale)
+    mean, up_to = relative(gain.mean, size), relative(gain.mean + gain.spread, size)
+    if mean is None or up_to is None or up_to < _TOLERANCE:
+        answer = "Yes"
+    else:
+        answer = "Nearly" if mean < _TOLERANCE else "No"
+    part = "" if mean is None else f" ({100 * max(mean, 0.0):.2g} %)"
+    return (
+        f"{answer}: by a model of all trials, {_count(gain.trials, 'more trial', 'more trials')}, well chosen, would "
+        f"lower the mean loss of the best methodology by {max(gain.mean, 0.0):.2g} ± {gain.spread:.2g}{part}. "
+        f"The model predicts {gain.best:.4g} for it now. {came}"
     )
-    if convergence.converged is None:
-        return f"Not known yet: fewer than {ENOUGH} trials succeeded. {text}"
-    if convergence.converged:
-        answer = "Yes, as far as it can be seen" if gain == 0 else "Nearly"
-        return f"{answer}: {text[0].lower()}{text[1:]}"
-    return f"No: {text[0].lower()}{text[1:]} More trials are likely to find better ones."
 
 
 def _matters(entries: Sequence[Importance], columns: Sequence[Column]) -> str:

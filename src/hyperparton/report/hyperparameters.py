@@ -70,6 +70,17 @@ class Column:
         ends = float(np.nanmin(self.numbers)), float(np.nanmax(self.numbers))
         return LogUniform(self.name, *ends) if self.logarithmic else Uniform(self.name, *ends)
 
+    @cached_property
+    def even_axis(self) -> Uniform | LogUniform:
+        """The range of the numbers, along themselves or their logarithms: where they spread more evenly.
+
+        Trials do not say along which of both they were drawn: many from a range that begins near 0 span decades too.
+        """
+        numbers = self.numbers[self.applies]
+        ends = float(numbers.min()), float(numbers.max())
+        axes = [Uniform(self.name, *ends)] + ([LogUniform(self.name, *ends)] if ends[0] > 0.0 else [])
+        return min(axes, key=lambda axis: abs(2 * int(np.sum(numbers >= axis.value_at(0.5))) - len(numbers)))
+
     @property
     def extreme(self) -> bool:
         """Whether the numbers differ by more, or by less, than formulae for ordinary numbers can take."""

@@ -29,7 +29,6 @@ import numpy as np
 
 from hyperparton.report.hyperparameters import Column, columns, shown
 from hyperparton.report.losses import Loss
-from hyperparton.space.samplers import LogUniform, Uniform
 from hyperparton.trials.trial import Trial
 
 __all__ = [
@@ -174,19 +173,12 @@ def _importances(alike: Sequence[Column], count: int, losses: np.ndarray) -> lis
 
 
 def _parts(column: Column) -> tuple[tuple[str, int], ...]:
-    """The categories, or the halves of the range, with their trials.
-
-    Whether numbers were sampled along their logarithms the trials do not say: the halves are those along the axis on
-    which they are more alike.
-    """
+    """The categories, or the halves of the range along its more even axis, with their trials."""
     numbers = column.numbers[column.applies]
     if not column.numeric:
         counts = np.bincount(numbers.astype(int), minlength=len(column.categories))
         return tuple((f"with {name}", count) for name, count in zip(column.categories, counts.tolist(), strict=True))
-    ends = float(numbers.min()), float(numbers.max())
-    axes = [Uniform("", *ends)] + ([LogUniform("", *ends)] if ends[0] > 0.0 else [])
-    upper = [int(np.sum(numbers >= axis.value_at(0.5))) for axis in axes]
-    above = min(upper, key=lambda count: abs(2 * count - len(numbers)))
+    above = int(np.sum(numbers >= column.even_axis.value_at(0.5)))
     return ("in the lower half", len(numbers) - above), ("in the upper half", above)
 
 

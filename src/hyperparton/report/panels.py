@@ -141,7 +141,8 @@ def _convergence(summary: Summary) -> Panel:
     return Panel(
         "convergence",
         "Best loss against trials and time",
-        "The blue line is the best loss so far; a scan has converged when it has been flat for long. Dots are trials, "
+        "The blue line is the best loss so far: that of the luckiest trial, so it may fall by chance alone. What more "
+        "trials would gain is answered at the head of the page. Dots are trials, "
         f"crosses at the lower edge failed ones. {_STAR} {_CLIPPED}",
         Table.of(("finished", "trial", "status", "seconds", label, "best so far"), body),
         lambda: convergence.plot_convergence(scan, label),

@@ -8,11 +8,13 @@ from functools import cached_property
 
 from hyperparton.errors import ReportError
 from hyperparton.report.autofilter import Removed, autofilter
-from hyperparton.report.convergence import Convergence, Failure, convergence, failures
+from hyperparton.report.convergence import ENOUGH, Convergence, Failure, convergence, failures
+from hyperparton.report.expected_gain import Gain, expected_gain
 from hyperparton.report.filters import apply_filters, parse_filter
 from hyperparton.report.findings import Finding, findings
 from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.importance import Importance, importances
+from hyperparton.report.losses import Loss
 from hyperparton.report.options import Options
 from hyperparton.report.scans import Scan, combined
 from hyperparton.trials.trial import Trial, ranked
@@ -101,9 +103,11 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
     if chosen.loss.measure != "scan" and not order and any(trial.ok for trial in kept):
         raise ReportError(f"no trial has what --loss {chosen.loss.measure} needs; accepted for these trials: scan")
     progress = convergence(kept, chosen.loss)
-    differing = columns([trial for trial in kept if trial.finished])
+    finished = [trial for trial in kept if trial.finished]
+    differing = columns(finished)
     important = importances(kept, chosen.loss, differing)
     causes = failures(kept)
+    gain = _gain(finished, differing, important, chosen.loss) if progress.successful >= ENOUGH else None
     return Summary(
         scans=tuple(scans),
         options=chosen,
@@ -114,5 +118,14 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
         columns=tuple(differing),
         importances=tuple(important),
         failures=tuple(causes),
-        findings=tuple(findings(kept, differing, chosen.loss, progress, important, causes, _verdicts(scans))),
+        findings=tuple(findings(kept, differing, chosen.loss, progress, important, causes, _verdicts(scans), gain)),
     )
+
+
+def _gain(
+    finished: Sequence[Trial], differing: Sequence[Column], important: Sequence[Importance], loss: Loss
+) -> Gain | None:
+    """What more trials are expected to gain, by the hyperparameters that matter most."""
+    rank = {entry.name: i for i, entry in enumerate(important)}
+    order = sorted(differing, key=lambda column: rank.get(column.name, len(rank)))
+    return expected_gain(finished, order, loss)
