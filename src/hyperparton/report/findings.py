@@ -122,10 +122,9 @@ def _converged(convergence: Convergence, gain: Gain | None) -> str:
         return f"Not known: no hyperparameter differs between the trials. {came}"
     size = max(abs(gain.best), gain.scale)
     mean, up_to = relative(gain.mean, size), relative(gain.mean + gain.spread, size)
-    if mean is None or up_to is None or up_to < _TOLERANCE:
-        answer = "Yes"
-    else:
-        answer = "Nearly" if mean < _TOLERANCE else "No"
+    answer = "No"
+    if mean is None or mean < _TOLERANCE:
+        answer = "Yes" if up_to is None or up_to < _TOLERANCE else "Nearly"
     part = "" if mean is None else f" ({100 * max(mean, 0.0):.2g} %)"
     return (
         f"{answer}: by a model of all trials, {_count(gain.trials, 'more trial', 'more trials')}, well chosen, would "
