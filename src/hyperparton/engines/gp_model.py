@@ -137,6 +137,12 @@ class Process:
         mean = kernel @ self.alpha
         return mean, np.maximum(self.variance - np.einsum("ij,ij->i", explained, explained), 1e-12)
 
+    def joint(self, x: Array) -> tuple[Array, Array]:
+        """Mean (point,) and covariance (point, point) of the latent values."""
+        kernel = self.covariance(x, self.x)
+        explained = kernel @ self.inverse_factor.T
+        return kernel @ self.alpha, self.covariance(x, x) - explained @ explained.T
+
     def left_out(self) -> tuple[Array, Array]:
         """Mean and variance (trial,) that the other trials predict of each y, R (5.12)."""
         variance = 1.0 / np.sum(self.inverse_factor**2, axis=0)

@@ -1,0 +1,229 @@
+"""Whether the methodology that a scan names lies at the end of a range, and how the loss goes there.
+
+A number lies at an end if it is within 5 % of the range from it, on the scale on which it is sampled; of a grid, if it
+is the last point or within 5 % of the points.
+
+How the loss goes is said by the Gaussian process of the engine `gp`, fitted to the trials of the scan, whatever engine
+it had: by how much the loss predicted a quarter of the range inside lies above that at the end, the other
+hyperparameters kept. Its standard error is that of the predicted difference, so the noise of single trials is averaged
+out. The loss falls or rises if the difference is more than twice its error. It is flat if the error is small beside the
+distance of the best loss from the median; else there are too few trials to tell.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from hyperparton.engines.gp import GaussianProcessEngine
+from hyperparton.errors import SpaceError
+from hyperparton.report.hyperparameters import shown
+from hyperparton.runcard.ranges import CardRange
+from hyperparton.space.locate import locate
+from hyperparton.space.samplers import QUniform, Range
+from hyperparton.space.tree import samplers_by_label
+from hyperparton.trials.trial import Outcome, Trial, ranked
+
+__all__ = ["Edge", "ScannedRanges", "edge_text", "edges", "plain_edge"]
+
+#: shares of a range
+_NEAR, _INSIDE = 0.05, 0.25
+
+#: a difference is told if it is this many of its standard errors
+_TOLD = 2.0
+
+#: the error up to which a loss is called flat, as a share of the distance of the best loss from the median
+_FINE = 0.15
+
+Course = Literal["falls", "rises", "is flat", "unknown"]
+
+
+@dataclass(frozen=True)
+class ScannedRanges:
+    """What a scan samples, from its card."""
+
+    space: Mapping[str, Any]
+    ranges: Mapping[str, CardRange]
+    """of numbers, by label"""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A hyperparameter of the named methodology that lies at an end of its range."""
+
+    label: str
+    name: str
+    value: float
+    low: float
+    high: float
+    upper: bool
+    """whether it is the upper end"""
+    last: bool
+    """whether nothing beyond this end can be asked for"""
+    fall: float | None
+    """by how much the loss falls from a quarter of the range inside to the end; None where that is not known"""
+    error: float | None
+    """its standard error"""
+    course: Course
+    """how the loss goes towards the end"""
+
+    @property
+    def end(self) -> str:
+        """The name of the end."""
+        return "upper" if self.upper else "lower"
+
+    @property
+    def calls_for_more(self) -> bool:
+        """Whether values beyond the end may be better."""
+        return self.course in ("falls", "unknown")
+
+    @property
+    def sentence(self) -> str:
+        """What there is to say."""
+        accepted = f"; no {'greater' if self.upper else 'smaller'} value is accepted" if self.last else ""
+        ends = f"{shown(self.low)} to {shown(self.high)}"
+        return f"{self.name} lies at the {self.end} end of its range ({shown(self.value)} of {ends}{accepted}): {self.how}."
+
+    @property
+    def how(self) -> str:
+        """How the loss goes towards the end, in a few words."""
+        if self.fall is None or self.error is None:
+            return "there are too few trials to tell how the loss goes there"
+        size = _with_error(abs(self.fall) if self.course in ("falls", "rises") else self.fall, self.error)
+        if self.course == "is flat":
+            return f"the loss is flat there (it falls by {size})"
+        if self.course == "unknown":
+            return f"there are too few trials to tell how the loss goes there (it falls by {size})"
+        return f"the loss {self.course} towards it by {size}"
+
+
+def edges(
+    scanned: ScannedRanges,
+    trials: Sequence[Trial],
+    named: Trial,
+    loss: Callable[[Trial], float | None] | None = None,
+) -> list[Edge]:
+    """The edges of the methodology `named`, in the order of the space; raises SpaceError if it is not in the space.
+
+    `loss` gives the number by which trials are compared, by default their own.
+    """
+    samplers = samplers_by_label(scanned.space)
+    at = _vals(scanned.space, named)
+    if at is None:
+        misfit = locate(scanned.space, named.space_vals)[1][0]
+        raise SpaceError(
+            f"trial {named.name} does not lie in the ranges of the card: {misfit.parameter} is {misfit.value}, the card "
+            f"has {misfit.accepted}"
+        )
+    found = [
+        (label, sampler, end)
+        for label, sampler in samplers.items()
+        if isinstance(sampler, Range) and at[label] and (end := _end(sampler, at[label][0])) is not None
+    ]
+    if not found:
+        return []
+    engine, history = GaussianProcessEngine(), _history(scanned.space, trials, loss)
+    scale = _distance_to_median(trials, loss)
+    made = []
+    for label, sampler, upper in found:
+        last, inside = _places(sampler, upper)
+        ends = ({**at, label: [place]} for place in (last, inside))
+        with np.errstate(all="ignore"):  # losses may be as large as a float can be
+            told = engine.difference(scanned.space, history, *ends)
+        if told is not None and not all(map(math.isfinite, told)):
+            told = None
+        entry = scanned.ranges[label]
+        bound = sampler.upper if upper else sampler.lower
+        value = sampler.cast(at[label][0]) if isinstance(sampler, QUniform) else at[label][0]
+        made.append(
+            Edge(
+                label, entry.name, value, sampler.lower, sampler.upper, upper, entry.ends(bound, upper),
+                *(told or (None, None)), _course(told, scale),
+            )
+        )  # fmt: skip
+    return made
+
+
+def edge_text(found: Sequence[Edge], directory: object) -> str:
+    """A sentence on each, and how to come by wider ranges where values beyond may be better; empty for none."""
+    sentences = [edge.sentence for edge in found]
+    if any(edge.calls_for_more and not edge.last for edge in found):
+        sentences.append(f"`hyperparton best {shlex.quote(str(directory))} --widen` proposes wider ranges.")
+    return " ".join(sentences)
+
+
+def plain_edge(edge: Edge) -> dict[str, object]:
+    """The edge as strict JSON data."""
+    return {
+        "hyperparameter": edge.name, "label": edge.label, "value": edge.value, "range": [edge.low, edge.high],
+        "end": edge.end, "is_last": edge.last, "loss": edge.course, "fall": edge.fall, "error": edge.error,
+    }  # fmt: skip
+
+
+def _vals(space: Mapping[str, Any], trial: Trial) -> dict[str, list[Any]] | None:
+    """The vals of a trial by its readable parameters, whoever wrote it; None if it does not lie in the space."""
+    return locate(space, trial.space_vals)[0]
+
+
+def _history(
+    space: Mapping[str, Any], trials: Sequence[Trial], loss: Callable[[Trial], float | None] | None
+) -> list[Outcome]:
+    """The finished trials of the space as an engine sees them."""
+    return [
+        Outcome(trial.number, vals, trial.status, trial.loss if loss is None else loss(trial), trial.failure)
+        for trial in trials
+        if trial.finished and (vals := _vals(space, trial)) is not None
+    ]
+
+
+def _end(sampler: Range, value: float) -> bool | None:
+    """Whether a value lies at the upper end, or the lower one; None if at neither."""
+    if isinstance(sampler, QUniform):
+        place, count = sampler.index(value), sampler.count
+        near = math.floor(_NEAR * count)
+        ends = place >= count - near, place <= near
+    else:
+        share = sampler.share(value)
+        ends = share >= 1.0 - _NEAR, share <= _NEAR
+    if sampler.cells == 1:
+        return None
+    return True if ends[0] else False if ends[1] else None
+
+
+def _places(sampler: Range, upper: bool) -> tuple[float, float]:
+    """The value at the end, and the one a quarter of the range inside."""
+    if isinstance(sampler, QUniform):
+        steps = max(round(_INSIDE * sampler.count), 1)
+        return (
+            (sampler.point(sampler.count), sampler.point(sampler.count - steps))
+            if upper
+            else (sampler.point(0), sampler.point(steps))
+        )
+    return sampler.value_at(float(upper)), sampler.value_at(abs(float(upper) - _INSIDE))
+
+
+def _distance_to_median(trials: Sequence[Trial], loss: Callable[[Trial], float | None] | None) -> float:
+    losses = [number for _, number in ranked(trials, loss)]
+    return losses[len(losses) // 2] - losses[0]
+
+
+def _course(told: tuple[float, float] | None, scale: float) -> Course:
+    if told is None:
+        return "unknown"
+    fall, error = told
+    if abs(fall) > _TOLD * error:
+        return "falls" if fall > 0 else "rises"
+    return "is flat" if error <= _FINE * scale else "unknown"
+
+
+def _with_error(value: float, error: float) -> str:
+    """A number and its error, both to the second digit of the error."""
+    if not 1e-6 < error < 1e6:
+        return f"{value:.3g} ± {error:.2g}"
+    digits = max(1 - math.floor(math.log10(error)), 0)
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

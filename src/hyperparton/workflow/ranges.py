@@ -1,0 +1,53 @@
+"""The ranges of a scan from the card in its folder: whether its best methodology lies at the end of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hyperparton.errors import HyperpartonError, StoreError
+from hyperparton.report.edges import Edge, ScannedRanges, edge_text, edges
+from hyperparton.runcard.card import N3FIT
+from hyperparton.runcard.check import parse_runcard
+from hyperparton.runcard.ranges import card_ranges
+from hyperparton.runcard.yaml_positions import Document, load_document
+from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.trial import Trial
+from hyperparton.workflow.cards import scanner_of
+
+__all__ = ["found_edges", "scanned_ranges"]
+
+
+def scanned_ranges(document: Document) -> ScannedRanges:
+    """What the scan of a card samples; only its ranges are read, whoever fitted.
+
+    Raises RuncardError, SpaceError, and StoreError or ScanError for scans that it chooses among.
+    """
+    card = parse_runcard(document.text, document.file, document.content.get("trainer") or N3FIT)
+    if card.hyperscan_config is None:
+        raise StoreError(f"{document.file}: describes no scan: it has no hyperscan_config")
+    return ScannedRanges(scanner_of(card).as_dict(), card_ranges(card.hyperscan_config))
+
+
+def found_edges(
+    folder: ScanFolder,
+    trials: Sequence[Trial],
+    named: Trial,
+    directory: object,
+    loss: Callable[[Trial], float | None] | None = None,
+    runcard: Path | None = None,
+) -> tuple[list[Edge], str]:
+    """The edges of the methodology that a scan names, and the sentences on them.
+
+    `directory` is what the user called the scan, and `runcard` its card if that is not in the folder. Without a card
+    there is nothing to say; what is wrong with one is said, for the trials can be shown all the same.
+    """
+    path = runcard or folder.runcard
+    if runcard is None and not path.is_file():
+        return [], ""
+    try:
+        found = edges(scanned_ranges(load_document(path)), trials, named, loss)
+    except HyperpartonError as fault:
+        first = str(fault).splitlines()[0]
+        return [], f"Whether it lies at the end of a range is not known: {first}"
+    return found, edge_text(found, directory)
