@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +49,13 @@ def _name(directory: Path) -> str:
     return os.fsencode(directory.resolve().name).decode(errors="replace")
 
 
-def _space(directory: Path) -> dict[str, Any]:
-    """The search space of the card that a scan keeps in its folder; only its ranges are read, whoever fitted."""
-    from hyperparton.runcard.card import N3FIT
-    from hyperparton.runcard.check import parse_runcard
+def _space(directory: Path) -> Mapping[str, Any]:
+    """The search space of the card that a scan keeps in its folder."""
     from hyperparton.runcard.yaml_positions import load_document
     from hyperparton.trials.scan_folder import ScanFolder
-    from hyperparton.workflow.cards import scanner_of
+    from hyperparton.workflow.ranges import scanned_ranges
 
     path = ScanFolder(directory).runcard
     if not path.is_file():
         raise StoreError(f"{directory}: export needs the folder of a scan with its card; looked for {path}")
-    document = load_document(path)
-    own = document.content.get("trainer")
-    return scanner_of(parse_runcard(document.text, path, own or N3FIT)).as_dict()
+    return scanned_ranges(load_document(path)).space

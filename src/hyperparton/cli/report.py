@@ -16,6 +16,7 @@ from hyperparton.report.losses import STATISTICS, Loss
 from hyperparton.report.options import Options
 
 if TYPE_CHECKING:
+    from hyperparton.report.summary import Summary
     from hyperparton.trials.store_url import StoreURL
 
 __all__ = ["chosen_options", "report", "selection_options"]
@@ -106,7 +107,7 @@ def report(
     from hyperparton.report.write import write_report
     from hyperparton.trials.store_url import shown_command
 
-    summary = summarise(read_scans(directories, store), chosen_options(**chosen))
+    summary = _with_edges(summarise(read_scans(directories, store), chosen_options(**chosen)), directories[0])
     folder = output if output is not None else _default_folder(directories)
     command = shlex.join(["hyperparton", *shown_command(sys.argv[1:])])
     extra = _fits(summary, fits, theory, t0pdfset) if fits else []
@@ -114,6 +115,17 @@ def report(
     for finding in summary.findings:
         click.echo(f"{finding.question}\n    {finding.answer}")
     click.echo(f"report: {target}")
+
+
+def _with_edges(summary: Summary, directory: Path) -> Summary:
+    """The summary with what there is to say of the ends of ranges, of a single scan; the ranges of several differ."""
+    from hyperparton.workflow.ranges import found_edges
+
+    if summary.best is None or len(summary.scans) != 1:
+        return summary
+    folder = summary.scans[0].folder
+    _, text = found_edges(folder, summary.trials, summary.best, directory, summary.options.loss)
+    return summary.with_edges(text) if text else summary
 
 
 def _fits(summary: Any, count: int, theory: Path | None, t0pdfset: str | None) -> list[Any]:

@@ -215,7 +215,8 @@ def conclude(folder: Path, best: dict[str, Any]) -> None:
     from hyperparton.trials.refits import read_refits
     from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.trials.tries_read import read_trials
-    from hyperparton.trials.verdict import verdicts
+    from hyperparton.trials.verdict import by_verdict, verdicts
+    from hyperparton.workflow.ranges import found_edges
 
     place = ScanFolder(folder)
     trials = read_trials(folder, keep=lambda trial: trial.without_arrays())
@@ -223,6 +224,9 @@ def conclude(folder: Path, best: dict[str, Any]) -> None:
     click.echo(best_text(trials, top=1))
     if found:
         click.echo(f"\n{verdict_text(found)}\n")
+    _, at_ends = found_edges(place, trials, by_verdict(trials, found)[0], folder)
+    if at_ends:
+        click.echo(f"{'' if found else chr(10)}{at_ends}\n")
     click.echo(f"the parameters of {named(found)}, to paste into a runcard:\n")
     click.echo(parameters_block(best))
     click.echo(f"trials: {place.tries}")

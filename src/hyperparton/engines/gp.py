@@ -49,7 +49,7 @@ from hyperparton.engines.base import Engine, History, Pending, PerSpace
 from hyperparton.engines.coordinates import UnitCube
 from hyperparton.engines.gp_model import Process
 from hyperparton.engines.gp_trials import Models, SeenTrials
-from hyperparton.space.tree import Vals, sample
+from hyperparton.space.tree import sample
 
 __all__ = ["GaussianProcessEngine"]
 
@@ -134,26 +134,6 @@ class GaussianProcessEngine(Engine):
         models = trials.models()
         value = models.value(trials.x, models.scores.mean(trials.x))
         return [history[int(place)].number for place in np.lexsort([value, trials.failed])]
-
-    def difference(self, space: Any, history: History, one: Vals, other: Vals) -> tuple[float, float] | None:
-        """By how much the loss predicted for the vals `other` lies above that for `one`, and its standard error.
-
-        The noise of trials there is not in it. None at the beginning, and where fewer than two trials did not fail.
-        """
-        trials = self._trials(space)
-        if len(history) < self.start:
-            return None
-        trials.update(history)
-        if np.sum(~trials.failed) < 2:
-            return None
-        models = trials.models()
-        mean, covariance = models.scores.joint(trials.cube.coordinates(trials.cube.points([one, other])))
-        error = math.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2.0 * covariance[0, 1], 0.0))
-        # what a score is worth: over both means and their error, for losses may jump between two ranks
-        ends = np.array([np.min(mean) - 0.5 * error, np.max(mean) + 0.5 * error])
-        worth = float(np.diff(models.loss(ends))[0]) / max(float(np.diff(ends)[0]), 1e-9)
-        losses = models.loss(mean)
-        return float(losses[1] - losses[0]), worth * error
 
 
 class _Search:

@@ -3,11 +3,11 @@
 A number lies at an end if it is within 5 % of the range from it, on the scale on which it is sampled; of a grid, if it
 is the last point or within 5 % of the points.
 
-How the loss goes is said by the Gaussian process of the engine `gp`, fitted to the trials of the scan, whatever engine
-it had: by how much the loss predicted a quarter of the range inside lies above that at the end, the other
-hyperparameters kept. Its standard error is that of the predicted difference, so the noise of single trials is averaged
-out. The loss falls or rises if the difference is more than twice its error. It is flat if the error is small beside the
-distance of the best loss from the median; else there are too few trials to tell.
+How the loss goes is said by a model of the scan's trials (`report.slopes`): by how much the loss predicted a quarter of
+the range inside lies above that at the end, the other hyperparameters kept. Its standard error is that of the predicted
+difference, so the noise of single trials is averaged out. The loss falls or rises if the difference is more than twice
+its error. It is flat if the difference and twice its error are small beside the spread of all losses; else there are
+too few trials to tell.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hyperparton.engines.gp import GaussianProcessEngine
 from hyperparton.errors import SpaceError
 from hyperparton.report.hyperparameters import shown
+from hyperparton.report.slopes import Losses
 from hyperparton.runcard.ranges import CardRange
-from hyperparton.space.locate import locate
+from hyperparton.space.locate import Misfit, locate
 from hyperparton.space.samplers import QUniform, Range
 from hyperparton.space.tree import samplers_by_label
-from hyperparton.trials.trial import Outcome, Trial, ranked
+from hyperparton.trials.trial import Outcome, Trial
+from hyperparton.trials.tries_entry import as_asked
 
 __all__ = ["Edge", "ScannedRanges", "edge_text", "edges", "plain_edge"]
 
@@ -37,8 +38,8 @@ _NEAR, _INSIDE = 0.05, 0.25
 #: a difference is told if it is this many of its standard errors
 _TOLD = 2.0
 
-#: the error up to which a loss is called flat, as a share of the distance of the best loss from the median
-_FINE = 0.15
+#: a loss is flat if it can hardly differ by more than this, in standard deviations of all losses
+_SMALL = 0.3
 
 Course = Literal["falls", "rises", "is flat", "unknown"]
 
@@ -87,7 +88,8 @@ class Edge:
         """What there is to say."""
         accepted = f"; no {'greater' if self.upper else 'smaller'} value is accepted" if self.last else ""
         ends = f"{shown(self.low)} to {shown(self.high)}"
-        return f"{self.name} lies at the {self.end} end of its range ({shown(self.value)} of {ends}{accepted}): {self.how}."
+        where = f"{self.name} lies at the {self.end} end of its range ({shown(self.value)} of {ends}{accepted})"
+        return f"{where}: {self.how}."
 
     @property
     def how(self) -> str:
@@ -112,29 +114,30 @@ def edges(
 
     `loss` gives the number by which trials are compared, by default their own.
     """
-    samplers = samplers_by_label(scanned.space)
-    at = _vals(scanned.space, named)
+    numbers = {label: each for label, each in samplers_by_label(scanned.space).items() if isinstance(each, Range)}
+    if not numbers:
+        return []
+    at, misfits = _located(scanned.space, named)
     if at is None:
-        misfit = locate(scanned.space, named.space_vals)[1][0]
+        first = misfits[0]
         raise SpaceError(
-            f"trial {named.name} does not lie in the ranges of the card: {misfit.parameter} is {misfit.value}, the card "
-            f"has {misfit.accepted}"
+            f"trial {named.name} does not lie in the ranges of the card: {first.parameter} is {first.value}, accepted: "
+            f"{first.accepted}"
         )
     found = [
         (label, sampler, end)
-        for label, sampler in samplers.items()
-        if isinstance(sampler, Range) and at[label] and (end := _end(sampler, at[label][0])) is not None
+        for label, sampler in numbers.items()
+        if at[label] and (end := _end(sampler, at[label][0])) is not None
     ]
     if not found:
         return []
-    engine, history = GaussianProcessEngine(), _history(scanned.space, trials, loss)
-    scale = _distance_to_median(trials, loss)
+    pairs = [_places(sampler, upper) for _, sampler, upper in found]
+    ends = [[{**at, label: [place]} for place in pair] for (label, *_), pair in zip(found, pairs, strict=True)]
     made = []
-    for label, sampler, upper in found:
-        last, inside = _places(sampler, upper)
-        ends = ({**at, label: [place]} for place in (last, inside))
-        with np.errstate(all="ignore"):  # losses may be as large as a float can be
-            told = engine.difference(scanned.space, history, *ends)
+    with np.errstate(all="ignore"):  # losses may be as large as a float can be
+        losses = Losses(scanned.space, _history(scanned.space, trials, loss), [at])
+        falls = [losses.fall(inside, last) for last, inside in ends]
+    for (label, sampler, upper), told in zip(found, falls, strict=True):
         if told is not None and not all(map(math.isfinite, told)):
             told = None
         entry = scanned.ranges[label]
@@ -143,7 +146,7 @@ def edges(
         made.append(
             Edge(
                 label, entry.name, value, sampler.lower, sampler.upper, upper, entry.ends(bound, upper),
-                *(told or (None, None)), _course(told, scale),
+                *(told or (None, None)), _course(told, losses.unit),
             )
         )  # fmt: skip
     return made
@@ -165,9 +168,9 @@ def plain_edge(edge: Edge) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _vals(space: Mapping[str, Any], trial: Trial) -> dict[str, list[Any]] | None:
-    """The vals of a trial by its readable parameters, whoever wrote it; None if it does not lie in the space."""
-    return locate(space, trial.space_vals)[0]
+def _located(space: Mapping[str, Any], trial: Trial) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
+    """The vals of a trial by its readable parameters, whoever wrote them."""
+    return locate(space, as_asked(trial.space_vals, space))
 
 
 def _history(
@@ -177,7 +180,7 @@ def _history(
     return [
         Outcome(trial.number, vals, trial.status, trial.loss if loss is None else loss(trial), trial.failure)
         for trial in trials
-        if trial.finished and (vals := _vals(space, trial)) is not None
+        if trial.finished and (vals := _located(space, trial)[0]) is not None
     ]
 
 
@@ -207,18 +210,13 @@ def _places(sampler: Range, upper: bool) -> tuple[float, float]:
     return sampler.value_at(float(upper)), sampler.value_at(abs(float(upper) - _INSIDE))
 
 
-def _distance_to_median(trials: Sequence[Trial], loss: Callable[[Trial], float | None] | None) -> float:
-    losses = [number for _, number in ranked(trials, loss)]
-    return losses[len(losses) // 2] - losses[0]
-
-
-def _course(told: tuple[float, float] | None, scale: float) -> Course:
+def _course(told: tuple[float, float] | None, unit: float) -> Course:
     if told is None:
         return "unknown"
     fall, error = told
     if abs(fall) > _TOLD * error:
         return "falls" if fall > 0 else "rises"
-    return "is flat" if error <= _FINE * scale else "unknown"
+    return "is flat" if abs(fall) + _TOLD * error <= _SMALL * unit else "unknown"
 
 
 def _with_error(value: float, error: float) -> str:

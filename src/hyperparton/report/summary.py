@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hyperparton.errors import ReportError
@@ -71,6 +71,11 @@ class Summary:
     def best(self) -> Trial | None:
         """The methodology that the report names: by the re-fits, where there are some."""
         return _named(self.ranked, self.verdicts)
+
+    def with_edges(self, text: str) -> Summary:
+        """With what there is to say of the ends of ranges, after what is best."""
+        said = Finding("edges", "Are its ranges wide enough?", text)
+        return replace(self, findings=(self.findings[0], said, *self.findings[1:]))
 
     def count(self, state: str) -> int:
         """How many trials are in a `state`: ok, fail, running or waiting."""

@@ -102,14 +102,14 @@ def _arguments(place: int, entry: ScannedOptimizer) -> dict[str, CardRange]:
     found = {}
     for key in ("learning_rate", "clipnorm", "momentum"):
         if isinstance(getattr(entry, key), Range):
-            bounds = ((_CONFIG, "optimizer", place, key, bound) for bound in ("min", "max"))
-            name = f"{key} of {entry.optimizer_name}"
-            found[f"{entry.optimizer_name}_{key}"] = CardRange(name, *bounds, **_limits(ScannedOptimizer, key))
+            where: KeyPath = (_CONFIG, "optimizer", place, key)
+            name, limits = f"{key} of {entry.optimizer_name}", _limits(ScannedOptimizer, key)
+            found[f"{entry.optimizer_name}_{key}"] = CardRange(name, (*where, "min"), (*where, "max"), **limits)
     return found
 
 
 def _own(name: str, entry: OwnRange) -> CardRange:
-    """Of a parameter that the card alone knows: its numbers keep their sign, and whole positive ones do not become 0."""
+    """Of a parameter that the card alone knows: its numbers keep their sign, and whole ones do not become 0."""
     low, high = float(entry.min or 0), float(entry.max or 0)
     lower, upper = ((_CONFIG, "space", name, bound) for bound in ("min", "max"))
     step = entry.step or (1.0 if entry.make_int and entry.steps is None else None)

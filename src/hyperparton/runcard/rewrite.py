@@ -43,8 +43,10 @@ def with_numbers(document: Document, numbers: Mapping[KeyPath, float]) -> Docume
 def _holder(content: Any, path: KeyPath) -> Any:
     """What holds the entry at `path`; None if it is not there."""
     for part in path[:-1]:
-        there = isinstance(content, dict) and part in content or isinstance(content, list) and part in range(len(content))
-        content = content[part] if there else None
+        if isinstance(content, dict):
+            content = content.get(part)
+        elif isinstance(content, list) and part in range(len(content)):
+            content = content[int(part)]
     return content if isinstance(content, dict) and path[-1] in content else None
 
 

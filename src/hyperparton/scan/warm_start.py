@@ -19,6 +19,7 @@ from hyperparton.space.tree import fill, samplers_by_label
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Outcome, ranked
+from hyperparton.trials.tries_entry import as_asked
 from hyperparton.trials.tries_read import read_trials
 
 __all__ = ["kept_prior", "parameter_sets", "prior_of", "read_prior"]
@@ -80,7 +81,7 @@ def _tries_of(sources: Sequence[str | Path]) -> list[Path]:
 def _located(space: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
     if not held:
         return None, [Misfit("space_vals", "nothing", "the trial's parameters")]
-    return locate(space, {"parameters": held} if set(space) == {"parameters"} else held)
+    return locate(space, {"parameters": held} if set(space) == {"parameters"} else as_asked(held, space))
 
 
 def _describe(outside: Sequence[tuple[int, list[Misfit]]]) -> str:

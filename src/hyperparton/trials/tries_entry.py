@@ -6,7 +6,7 @@ and infinity are null, arrays are lists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from hyperparton.trials.result import STATUSES, number_of
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 from hyperparton.trials.trial_check import checked, whole_number
 
-__all__ = ["from_tries", "to_tries"]
+__all__ = ["as_asked", "from_tries", "to_tries"]
 
 #: hyperopt's number, in `tries.json` alone, for a trial that gave no result to count; validphys leaves it out
 _ERROR = 3
@@ -53,6 +53,15 @@ def to_tries(trial: Trial) -> dict[str, Any]:
         "version": 0,
         "book_time": _time_text(trial.book_time),
         "refresh_time": _time_text(trial.refresh_time),
+    }
+
+
+def as_asked(space_vals: Mapping[str, Any], declared: Container[str]) -> dict[str, Any]:
+    """The parameters of a trial without those that its entry says for validphys, though the card does not declare them."""
+    return {
+        key: value
+        for key, value in space_vals.items()
+        if key in declared or key not in _UNSAID or value != _UNSAID[key]
     }
 
 
