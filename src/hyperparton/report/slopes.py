@@ -28,7 +28,7 @@ _FEWEST, _MOST = 10, 200
 #: logarithm of the longest length of a parameter between whose values losses are compared, in units of its range. A
 #: longer one says that the parameter does not matter; that is often the most probable where it was hardly varied, and
 #: then the error would be far too small
-_LONGEST = 0.0
+_LONGEST = math.log(2.0)
 
 
 class Losses:
