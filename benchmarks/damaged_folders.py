@@ -91,6 +91,7 @@ def commands(folder: Path, report: bool) -> Iterator[tuple[str, Callable[[], Any
     yield "status", command("status", folder)
     for form in ("table", "json", "yaml"):
         yield f"best --format {form}", command("best", folder, "--format", form)
+    yield "best --widen", command("best", folder, "--widen")
     yield "best --importances", command("best", folder, "--importances")
     yield "export", command("export", folder, "--storage", "sqlite://")
     yield "summary", lambda: summarise(read_scans([folder]), Options(filters=("loss<1e300",)))

@@ -98,6 +98,32 @@ def test_what_is_outside_of_a_changed_space_is_named(earlier):
     assert f"{len(other)} in kind (a in trial {other[0]['tid']}, accepted: b or c)" in note
 
 
+def test_what_a_card_of_fits_left_out_is_no_other_space(tmp_path):
+    """`tries.json` says a positivity, a layer type and a dropout of every fit, for validphys; others are another space."""
+    config = {"stopping": {"min_epochs": 10, "max_epochs": 99}}
+    parameters = {"optimizer": {"optimizer_name": "Adam"}, "nodes_per_layer": [5, 8], "epochs": 20}
+
+    class Fits(Trainer):
+        def hyperparametrizable(self, params):
+            return {"status": "ok", "loss": params["epochs"]}
+
+    scanner = HyperScanner(parameters, config)
+    hyper_scan_wrapper(tmp_path, Fits(), scanner, 3)
+    assert read_tries(tmp_path / "tries.json")[0]["misc"]["space_vals"]["positivity"] == {}
+    outcomes, _ = read_prior([tmp_path], scanner.as_dict())
+    assert [outcome.vals["epochs"][0] for outcome in outcomes] == [outcome.loss for outcome in outcomes]
+    assert len(outcomes) == 3
+    other = HyperScanner({**parameters, "dropout": 0.1}, config).as_dict()
+    with pytest.raises(ScanError, match="3 in dropout"):
+        read_prior([tmp_path], other)
+    entries = json.loads((tmp_path / "tries.json").read_text())
+    for entry in entries:
+        entry["misc"]["space_vals"]["dropout"] = 0.1
+    (tmp_path / "tries.json").write_text(json.dumps(entries))
+    with pytest.raises(ScanError, match="3 in dropout"):
+        read_prior([tmp_path], scanner.as_dict())
+
+
 def test_another_fixed_value_is_another_space(earlier):
     space = HyperScanner({**PARAMETERS, "fixed": 2}, CONFIG).as_dict()
     with pytest.raises(ScanError, match=r"no trial of the earlier .*\n.*30 in fixed \(1 in trial 0, accepted: 2\)"):

@@ -57,7 +57,7 @@ def to_tries(trial: Trial) -> dict[str, Any]:
 
 
 def as_asked(space_vals: Mapping[str, Any], declared: Container[str]) -> dict[str, Any]:
-    """The parameters of a trial without what its entry says for validphys alone, of which the card `declared` nothing."""
+    """The parameters of a trial without what its entry says for validphys alone: defaults of keys not `declared`."""
     return {
         key: value
         for key, value in space_vals.items()

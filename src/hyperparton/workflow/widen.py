@@ -143,10 +143,12 @@ def _within(entry: CardRange, old: float, new: float, upper: bool) -> float:
     beyond = new > limit if upper else new < limit
     if beyond or (is_open and new == limit):
         if entry.step is not None:
-            steps = math.floor(abs(limit - old) / entry.step + 1e-9)
-            new = old + math.copysign(steps * entry.step, limit - old)
-            new = old if is_open and new == limit else new
+            steps = abs(limit - old) / entry.step
+            count = math.ceil(steps - 1e-9) - 1 if is_open else math.floor(steps + 1e-9)
+            new = old + math.copysign(count * entry.step, limit - old)
         else:
             new = 0.5 * (old + limit) if is_open else limit
+    if entry.step is not None and math.isfinite(new):
+        new = float(f"{new:.12g}")  # 1 - 0.8 is 0.2
     whole = entry.whole and math.isfinite(new)
     return float((math.floor if upper else math.ceil)(new)) if whole else new
