@@ -99,7 +99,7 @@ def test_what_is_outside_of_a_changed_space_is_named(earlier):
 
 
 def test_what_a_card_of_fits_left_out_is_no_other_space(tmp_path):
-    """`tries.json` says a positivity, a layer type and a dropout of every fit, for validphys; others are another space."""
+    """`tries.json` says a positivity, a layer type and a dropout of every fit, for validphys; others differ."""
     config = {"stopping": {"min_epochs": 10, "max_epochs": 99}}
     parameters = {"optimizer": {"optimizer_name": "Adam"}, "nodes_per_layer": [5, 8], "epochs": 20}
 

@@ -40,7 +40,7 @@ from hyperparton.runcard.field_types import (
 )
 from hyperparton.runcard.parameters import Activation, Initializer, LayerType, OptimizerName, its_own_arguments
 
-__all__ = ["Architecture", "HyperscanConfig", "OwnRange", "ScannedLagrange", "ScannedOptimizer", "Stopping"]
+__all__ = ["Architecture", "HyperscanConfig", "OwnRange", "Range", "ScannedLagrange", "ScannedOptimizer", "Stopping"]
 
 
 def _ordered(low: float | None, high: float | None, names: str, sampling: str | None = None) -> None:

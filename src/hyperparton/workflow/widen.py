@@ -63,7 +63,7 @@ def widened(document: Document, scanned: ScannedRanges, edges: Sequence[Edge]) -
             refused.append(f"{edge.name}: its {edge.end} end cannot be moved, {why}")
             continue
         done.add(place)
-        document, line = _moved(document, edge, place, wider_bounds(entry, sampler, edge.upper), known)
+        document, line = _moved(document, edge, place, _wider_bounds(entry, sampler, edge.upper), known)
         (changes if line is None else refused).append(line or _change(document, edge, place, sampler))
     return Widened(document.text, tuple(changes), tuple(refused), tuple(kept))
 
@@ -102,7 +102,7 @@ def _faults(document: Document) -> tuple[Fault, ...]:
     return ()
 
 
-def wider_bounds(entry: CardRange, sampler: Range, upper: bool) -> list[float]:
+def _wider_bounds(entry: CardRange, sampler: Range, upper: bool) -> list[float]:
     """Bounds beyond the upper or the lower one, the farthest first, within what the card can ask for."""
     old = sampler.upper if upper else sampler.lower
     found = []
