@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -182,6 +183,68 @@ def test_a_part_that_goes_while_the_scan_runs(tmp_path, name, replaced):
         with pytest.raises(StoreError, match=rf"{name}: .*{told}.* while the scan ran"):
             trials.book(4, {"x": [4]}, "me")
         assert (tmp_path / "scan" / "tries.json").read_bytes() == before
+
+
+#: what takes the place of a running scan's store, its file staying the same one
+OVERWRITTEN = ["another scan", "an older copy", "nothing", "no database"]
+
+
+@pytest.mark.parametrize("how", OVERWRITTEN)
+def test_a_store_that_is_overwritten_in_place_while_the_scan_runs(killed, tmp_path, how):
+    """As `cp` and `rsync --inplace` do. The scan ends before it writes on, and leaves what is there as it is."""
+    folder = tmp_path / "mine"
+    store = folder / "tries.sqlite"
+    given = tmp_path / "given"
+    with contextlib.closing(FileTrials(folder)) as trials:
+        run_trials(trials, 0, 20)
+        if how == "an older copy":
+            copy(store, given)
+        elif how == "another scan":
+            copy(killed("other", 12, 6, 1.5) / "tries.sqlite", given)
+        else:
+            given.write_bytes({"nothing": b"", "no database": b"x" * 8192}[how])
+        # as after many trials: the store's own file has some, its log begins anew
+        checkpoint(store)
+        run_trials(trials, 20, 25)
+        trials.book(25, {"x": [25]}, "me")
+        before = trials.json_path.read_bytes()
+        inode = store.stat().st_ino
+        copy(given, store)
+        assert store.stat().st_ino == inode
+        with pytest.raises(StoreError, match=r"tries\.sqlite: was overwritten while the scan ran"):
+            trials.complete(25, "me", {"status": "ok", "loss": 0.0})
+    assert store.read_bytes() == given.read_bytes()
+    assert trials.json_path.read_bytes() == before
+    refused(folder, "tries")
+
+
+def test_a_store_that_is_only_touched_or_read_while_the_scan_runs(tmp_path):
+    store = tmp_path / "tries.sqlite"
+    with FileTrials(tmp_path) as trials:
+        for number in range(4):
+            run_trials(trials, 3 * number, 3 * number + 3)
+            checkpoint(store)
+            os.utime(store, (number, number))
+            copy(store, tmp_path / "copy")
+            copy(tmp_path / "copy", store)
+    continued(tmp_path, 12)
+
+
+def run_trials(trials, start, stop):
+    for number in range(start, stop):
+        trials.book(number, {"x": [number]}, "me")
+        trials.complete(number, "me", {"status": "ok", "loss": 1.0, "more": [0.5] * 50})
+
+
+def copy(source, target):
+    """In a process of its own: one that closes a file loses SQLite's locks on it."""
+    subprocess.run(["cp", str(source), str(target)], check=True)
+
+
+def checkpoint(store):
+    """Move what the log holds into the file, as SQLite does when the log is long."""
+    with contextlib.closing(sqlite3.connect(store)) as other:
+        assert other.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] == 0
 
 
 def test_tries_json_of_another_scan_that_comes_while_the_scan_runs(killed, tmp_path):

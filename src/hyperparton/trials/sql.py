@@ -26,7 +26,8 @@ from sqlalchemy import event, exc
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
 from hyperparton.trials.examine import SCHEMA_VERSION, SEAL, WORD, examine, seal_of_text, seal_of_trial
 from hyperparton.trials.foreign import refuse_foreign
-from hyperparton.trials.sqlite_file import FileWatch, prepare, snapshot
+from hyperparton.trials.sqlite_file import prepare, snapshot
+from hyperparton.trials.sqlite_watch import FileWatch
 from hyperparton.trials.store import LeasedStore, trial_of_record
 from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.strict_json import encode
@@ -166,7 +167,7 @@ class SqlStore(LeasedStore):
             self.close()
             raise
         # only now: while this process has no connection, another that ends takes the file's log away
-        self._watch = None if file is None else FileWatch(file)
+        self._watch = None if file is None else FileWatch(file, self._word)
 
     def _use_schema_beside(self, ending: str) -> str:
         """From now on use the schema whose name is that of the usual one and `ending`; the name."""
@@ -341,7 +342,9 @@ class SqlStore(LeasedStore):
         self._limits.hurry(seconds)
 
     def close(self) -> None:
-        self._engine.dispose()
+        watch, self._watch = self._watch, None
+        with contextlib.nullcontext() if watch is None else watch.closing():
+            self._engine.dispose()
 
 
 def _engine(url: StoreURL, limits: TimeLimits) -> sa.Engine:

@@ -1,5 +1,5 @@
-"""The file of an SQLite store: named letter by letter, looked at without touching it, watched while it is open, and how
-a connection to it is set up.
+"""The file of an SQLite store: named letter by letter, looked at without touching it, and how a connection to it is set
+up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 
-__all__ = ["FileWatch", "prepare", "snapshot", "sqlite_logs", "sqlite_path"]
+__all__ = ["prepare", "snapshot", "sqlite_logs", "sqlite_path"]
 
 #: SQLite's files beside a database: the rollback journal, the write-ahead log, and the log's index, which it makes anew
 _JOURNAL, _LOG, _INDEX = "-journal", "-wal", "-shm"
@@ -101,33 +101,6 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-class FileWatch:
-    """Whether an open SQLite file and its log are still those of their names: nobody removed or replaced them."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: dict[Path, tuple[int, int]] = {}
-
-    def check(self) -> None:
-        """Raise StoreError if a file is another one than at an earlier call, or gone."""
-        for file in (self._path, self._path.with_name(self._path.name + _LOG)):
-            try:
-                status = file.stat()
-            except FileNotFoundError:
-                found = None
-            except OSError as fault:
-                raise StoreError(f"{file}: cannot be reached: {fault.strerror}") from fault
-            else:
-                found = (status.st_dev, status.st_ino)
-            if found is None and file not in self._seen:
-                continue
-            if found is None or self._seen.setdefault(file, found) != found:
-                what = "is gone" if found is None else "was replaced by another file"
-                raise StoreError(
-                    f"{file}: {what} while the scan ran: nothing more is written; put it back, start again"
-                )
 
 
 def prepare(connection: Any, _record: Any) -> None:
