@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hyperparton import Execution, Limits, ScanSettings, read_tries, scan_runcard
 from hyperparton.errors import RuncardError, ScanError, StoreError
+from hyperparton.report.status import status_of
 from hyperparton.runcard.check import read_runcard
 from hyperparton.trials.local import FileTrials
 
@@ -79,9 +82,27 @@ def test_a_card_that_was_read_and_a_default_folder(card, tmp_path, monkeypatch):
     scan_runcard(read_runcard(card), trials=2, settings=SETTINGS, progress=events.append)
     assert [event["event"] for event in events] == [*["trial_started", "trial_finished"] * 2, "confirm_skipped"]
     assert (tmp_path / "card" / "filter.yml").read_text() == CARD
-    assert json.loads((tmp_path / "card" / "progress.json").read_text()) == {"trials": 2}
-    scan_runcard(card, trials=3, settings=SETTINGS)  # continues
+    progress = tmp_path / "card" / "progress.json"
+    before = json.loads(progress.read_text())
+    assert before["trials"] == 2
+    scan_runcard(card, trials=3, settings=replace(SETTINGS, lag=1))  # continues, and the lag is what it was
     assert len(vals(tmp_path / "card")) == 3
+    assert json.loads(progress.read_text()) == {"trials": 3, "scan": before["scan"]}
+
+
+def test_what_was_asked_for_in_another_scan_is_not_shown(card, tmp_path):
+    """Its progress.json was copied here: the number of its trials would be taken for that of this scan."""
+    scan_runcard(card, tmp_path / "scan", 2, settings=SETTINGS)
+    scan_runcard(card, tmp_path / "other", 5, settings=replace(SETTINGS, seed=8))
+    status = status_of(tmp_path / "scan", now=0.0)
+    assert (status.total, status.notes) == (2, ())
+    shutil.copy(tmp_path / "other" / "progress.json", tmp_path / "scan" / "progress.json")
+    status = status_of(tmp_path / "scan", now=0.0)
+    assert (status.finished, status.total, status.left) == (2, None, None)
+    assert status.notes[0].startswith("progress.json is of another scan")
+    scan_runcard(card, tmp_path / "scan", 3, settings=SETTINGS)
+    status = status_of(tmp_path / "scan", now=0.0)
+    assert (status.finished, status.total, status.notes) == (3, 3, ())
 
 
 def test_a_card_that_was_read_gets_another_trainer(card, tmp_path):

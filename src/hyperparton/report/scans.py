@@ -18,7 +18,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.files import lock_holder
-from hyperparton.trials.agreement import entries_in
+from hyperparton.trials.agreement import entries_in, scan_word
 from hyperparton.trials.look import looked_at
 from hyperparton.trials.refits import read_refits
 from hyperparton.trials.scan_folder import ScanFolder
@@ -109,10 +109,22 @@ def _read(folder: ScanFolder, name: str, store: str | StoreURL | None) -> Scan:
         trials=tuple(trials),
         runcard=_text(folder.runcard),
         settings=_settings(metadata.get("scan", {})),
-        total=folder.asked_for(),
+        total=_total(folder, metadata, notes),
         verdicts=_verdicts(folder, trials, notes),
         notes=tuple(notes),
     )
+
+
+def _total(folder: ScanFolder, metadata: Mapping[str, Any], notes: list[str]) -> int | None:
+    """The trials that were asked for; None, with a note, if `progress.json` is of another scan than the store."""
+    kept = metadata.get("scan")
+    if isinstance(kept, Mapping) and folder.of_another_scan(scan_word(kept)):
+        notes.append(
+            f"{folder.progress.name} is of another scan than the trials, so it is not known how many were asked for; "
+            "the next start writes it anew"
+        )
+        return None
+    return folder.asked_for()
 
 
 def _verdicts(folder: ScanFolder, trials: Sequence[Trial], notes: list[str]) -> tuple[Verdict, ...]:

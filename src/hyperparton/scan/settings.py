@@ -17,13 +17,14 @@ from hyperparton.scan.limits import Limits
 from hyperparton.scan.pruning import Rule
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.space.tree import describe, fingerprint
+from hyperparton.trials.agreement import scan_word
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.strict_json import strict
 
 Settings = TypeVar("Settings", bound="ScanSettings | Execution | Limits | EarlyStopping")
 
-__all__ = ["Execution", "ScanSettings", "agreed_lag", "taken_from"]
+__all__ = ["Execution", "ScanSettings", "agreed_lag", "taken_from", "word_of"]
 
 #: the store keeps what the scan is under this, with notes that are shown and not compared: a comment in the card's text
 #: changes no trial
@@ -140,12 +141,8 @@ def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings,
     Raises EngineError if it was begun with an engine that is gone. Gives the scan's lag: what was asked for, else what
     it was begun with, else the usual one.
     """
-    space, identity = scanner.as_dict(), settings.identity()
-    asked: dict[str, Any] = {
-        "settings": {**identity, "lag": settings.lag or usual_lag, "space": fingerprint(space)},
-        "space": describe(space),
-        "metadata": strict(settings.metadata, "metadata"),
-    }
+    asked = _asked(scanner, settings)
+    asked["settings"]["lag"] = settings.lag or usual_lag
     kept = store.attach_first(_KEY, asked)
     check_engine(kept["settings"]["engine"])
     if settings.lag is None:
@@ -157,6 +154,21 @@ def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings,
             f"{store.name}: holds a scan with {what}: continue that one as it is or choose another {other}"
         )
     return kept["settings"]["lag"]
+
+
+def word_of(scanner: HyperScanner, settings: ScanSettings) -> str:
+    """The word by which a folder says which scan is in it (see `agreement.scan_word`)."""
+    return scan_word(_asked(scanner, settings.filled_in(scanner)))
+
+
+def _asked(scanner: HyperScanner, settings: ScanSettings) -> dict[str, Any]:
+    """What the store keeps of a scan that is begun now."""
+    space = scanner.as_dict()
+    return {
+        "settings": {**settings.identity(), "space": fingerprint(space)},
+        "space": describe(space),
+        "metadata": strict(settings.metadata, "metadata"),
+    }
 
 
 def _differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

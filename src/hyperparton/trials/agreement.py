@@ -1,14 +1,15 @@
-"""Whether the parts of a scan's folder belong together: store, `tries.json` and the count in `tries.lock`.
+"""Whether the parts of a scan's folder belong together: store, `tries.json`, `progress.json`, count in `tries.lock`.
 
 A log that was lost, a store of another scan or one that was copied while it changed are whole files, so no store
 notices by itself. But `tries.json` names the finished trials, and the count says how many trials the store had: what
 they know must be in the store. A store that is ahead of them is usual: the scan was killed before they were written.
+`progress.json` names the scan by the checksum of what the store keeps of it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from os.path import isfile
 from pathlib import Path
@@ -19,7 +20,7 @@ from hyperparton.files import checksum
 from hyperparton.trials.result import STATUSES
 from hyperparton.trials.strict_json import decode
 
-__all__ = ["Count", "entries_in", "refuse_losses"]
+__all__ = ["Count", "entries_in", "refuse_losses", "scan_word"]
 
 #: what `tries.json` is when hyperparton wrote it: one trial a line
 _HEAD, _TAIL, _COMMA = b"[\n", b"]\n", b",\n"
@@ -55,6 +56,16 @@ class Count:
     @property
     def _checksum(self) -> str:
         return checksum(f"{self.scan} {self.booked} {self.finished}")[:8]
+
+
+def scan_word(kept: Mapping[str, Any]) -> str:
+    """A word for what a scan is, from what its store keeps of that: search space, settings and `metadata`.
+
+    What may differ from start to start is left out: the lag, which may be asked for or not, and notes.
+    """
+    parts = (("settings", "lag"), ("metadata", "notes"))
+    same = [{key: value for key, value in dict(kept.get(part) or {}).items() if key != out} for part, out in parts]
+    return checksum(json.dumps(same, sort_keys=True))[:16]
 
 
 def refuse_losses(path: Path, store: str, lines: Iterable[tuple[int, bytes]]) -> None:

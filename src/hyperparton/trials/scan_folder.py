@@ -94,12 +94,14 @@ class ScanFolder:
         log = inside.with_name(f"{inside.name}-wal")
         return [self.path, self.progress, self.runcard, self.tries, inside, log, self.lock]
 
-    def write_progress(self, trials: int, store: str | StoreURL | None = None) -> None:
+    def write_progress(self, trials: int, store: str | StoreURL | None = None, scan: str | None = None) -> None:
         """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.
 
-        `store` is the URL of a scan that many join; its secrets are left out.
+        `store` is the URL of a scan that many join; its secrets are left out. `scan` is the scan's word (see
+        `agreement.scan_word`).
         """
-        content = {"trials": trials} if store is None else {"trials": trials, "store": StoreURL.parse(store).name}
+        given = {"trials": trials, "store": None if store is None else StoreURL.parse(store).name, "scan": scan}
+        content = {key: value for key, value in given.items() if value is not None}
         write_text(self.progress, json.dumps(content) + "\n")
 
     def asked_for(self) -> int | None:
@@ -113,6 +115,10 @@ class ScanFolder:
         with contextlib.suppress(StoreError):
             return StoreURL.parse(store).name if isinstance(store, str) else None
         return None
+
+    def of_another_scan(self, scan: str) -> bool:
+        """Whether what a start asked for is that of another scan than the one with this word."""
+        return self._content().get("scan", scan) != scan
 
     def store_inside(self) -> Path | None:
         """The SQLite file of the scan that lies in the folder itself: its own store, or the one that it joined."""

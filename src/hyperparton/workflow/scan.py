@@ -12,7 +12,7 @@ from hyperparton.files import write_text
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
-from hyperparton.scan.settings import Execution, ScanSettings
+from hyperparton.scan.settings import Execution, ScanSettings, word_of
 from hyperparton.space.tree import readable
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.workflow.cards import check_card, data_summary, notices, output_folder
@@ -68,6 +68,7 @@ def scan_runcard(
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
     identity = _identity(request, checked.data, report)
+    settings = replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata})
     folder, begins = ScanFolder(output), True
 
     def listen(event: dict[str, Any]) -> None:
@@ -75,7 +76,7 @@ def scan_runcard(
         nonlocal begins
         if begins:
             write_text(folder.runcard, card.text)
-            folder.write_progress(trials, execution.store)
+            folder.write_progress(trials, execution.store, word_of(scanner, settings))
             begins = False
         report(event)
 
@@ -84,7 +85,7 @@ def scan_runcard(
         request.recipe(),
         scanner,
         trials,
-        settings=replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata}),
+        settings=settings,
         execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
         progress=listen,
     )
