@@ -144,6 +144,8 @@ def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings,
     asked = _asked(scanner, settings)
     asked["settings"]["lag"] = settings.lag or usual_lag
     kept = store.attach_first(_KEY, asked)
+    if not _is_whole(kept):
+        raise StoreError(f"{store.name}: the store is damaged: what it keeps of the scan is not as it was written")
     check_engine(kept["settings"]["engine"])
     if settings.lag is None:
         asked["settings"]["lag"] = kept["settings"]["lag"]
@@ -154,6 +156,16 @@ def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings,
             f"{store.name}: holds a scan with {what}: continue that one as it is or choose another {other}"
         )
     return kept["settings"]["lag"]
+
+
+def _is_whole(kept: Any) -> bool:
+    """Whether it has the parts that every scan has; the values in them are compared one by one."""
+    parts = ("settings", "space", "metadata")
+    if not isinstance(kept, Mapping) or not all(isinstance(kept.get(part), Mapping) for part in parts):
+        return False
+    settings = kept["settings"]
+    types = {"engine": str, "space": str, "lag": int}
+    return all(isinstance(settings.get(key), kind) for key, kind in types.items())
 
 
 def word_of(scanner: HyperScanner, settings: ScanSettings) -> str:

@@ -19,7 +19,7 @@ from hyperparton.errors import StoreError
 from hyperparton.files import checksum
 from hyperparton.trials.agreement import Count
 from hyperparton.trials.foreign import refuse_foreign
-from hyperparton.trials.store import trial_of_record
+from hyperparton.trials.record import trial_of_record
 from hyperparton.trials.trial import DONE
 
 __all__ = ["SCHEMA_VERSION", "SEAL", "WORD", "examine", "seal_of_text", "seal_of_trial"]
@@ -108,9 +108,9 @@ def _examine_trials(connection: sqlite3.Connection, texts: Mapping[str, str], na
             raise _damaged(name, f"trial {row['number']} is not as it was written")
         if seal is None:
             try:
-                trial_of_record(row)
+                trial_of_record(dict(row), name)
             except StoreError as fault:
-                raise StoreError(f"{name}: {fault}; restore it from a copy or start in another folder") from fault
+                raise StoreError(f"{fault}; restore it from a copy or start in another folder") from fault
         booked, last = booked + 1, row["number"]
         finished += row["state"] == DONE
     if booked != last + 1:

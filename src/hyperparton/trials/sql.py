@@ -26,9 +26,10 @@ from sqlalchemy import event, exc
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
 from hyperparton.trials.examine import SCHEMA_VERSION, SEAL, WORD, examine, seal_of_text, seal_of_trial
 from hyperparton.trials.foreign import refuse_foreign
+from hyperparton.trials.record import data_of_text, trial_of_record
 from hyperparton.trials.sqlite_file import prepare, snapshot
 from hyperparton.trials.sqlite_watch import FileWatch
-from hyperparton.trials.store import LeasedStore, trial_of_record
+from hyperparton.trials.store import LeasedStore
 from hyperparton.trials.store_url import StoreURL
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.time_limits import TimeLimits
@@ -197,7 +198,9 @@ class SqlStore(LeasedStore):
             version = connection.scalar(sa.select(_META.c.value).where(_META.c.key == "schema_version"))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
-            count, last = connection.execute(sa.select(sa.func.count(), sa.func.max(_TRIALS.c.number))).one()
+            # one of no known state is none
+            whole = sa.func.count().filter(_TRIALS.c.state.in_((NEW, RUNNING, DONE)))
+            count, last = connection.execute(sa.select(whole, sa.func.max(_TRIALS.c.number))).one()
             if count != (0 if last is None else last + 1):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
             self._word = connection.scalar(sa.select(_META.c.value).where(_META.c.key == WORD)) or ""
@@ -303,7 +306,7 @@ class SqlStore(LeasedStore):
             row = connection.execute(_GET, {"at": number}).one_or_none()
         if row is None:
             raise KeyError(f"trial {number} was never booked")
-        return trial_of_record(row._mapping)
+        return trial_of_record(row._mapping, self.name)
 
     def _finished(self, start: int, stop: int | None, *fields: str) -> Sequence[Mapping[Any, Any]]:
         within = {"start": start, "last": _NO_STOP if stop is None else stop - 1}
@@ -314,7 +317,7 @@ class SqlStore(LeasedStore):
         query = sa.select(_TRIALS).where(_TRIALS.c.status == "ok").order_by(_TRIALS.c.loss, _TRIALS.c.number).limit(1)
         with self._transaction() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else trial_of_record(row._mapping)
+        return None if row is None else trial_of_record(row._mapping, self.name)
 
     def attach(self, key: str, value: Any) -> None:
         row = {"key": f"scan.{key}", "value": encode(value)}
@@ -336,7 +339,7 @@ class SqlStore(LeasedStore):
     def metadata(self) -> dict[str, Any]:
         with self._transaction() as connection:
             rows = connection.execute(sa.select(_META).where(_META.c.key.like("scan.%"))).all()
-        return {row.key.removeprefix("scan."): json.loads(row.value) for row in rows}
+        return {row.key.removeprefix("scan."): data_of_text(row.key, row.value, self.name) for row in rows}
 
     def hurry(self, seconds: float) -> None:
         self._limits.hurry(seconds)

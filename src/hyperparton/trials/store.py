@@ -27,7 +27,6 @@ another process where it can have only one, raises StoreError; none is ever sile
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import secrets
@@ -37,12 +36,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hyperparton.errors import StoreError
+from hyperparton.trials.record import outcome_of_record, trial_of_record
 from hyperparton.trials.result import failure_type
-from hyperparton.trials.strict_json import Decoded, decode, decode_dictionary, encode, encode_strict
+from hyperparton.trials.strict_json import Decoded, decode, encode, encode_strict
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
-from hyperparton.trials.trial_check import checked
 
-__all__ = ["LeasedStore", "TrialStore", "lease_end", "owner_name", "trial_of_record"]
+__all__ = ["LeasedStore", "TrialStore", "lease_end", "owner_name"]
 
 
 def owner_name() -> str:
@@ -149,27 +148,9 @@ class TrialStore(ABC):
         self.close()
 
 
-#: columns of a trial, as they are and as JSON text
-_PLAIN = ("number", "state", "owner", "book_time", "refresh_time", "attempts", "lease_end")
-_TEXTS = ("vals", "space_vals")
-
-
 def lease_end(now: float, seconds: float | None) -> float | None:
     """When a lease of so many seconds ends; None if it does not end by itself."""
     return None if seconds is None else now + seconds
-
-
-def trial_of_record(record: Mapping[Any, Any]) -> Trial:
-    """The trial of a record with a column for each of its fields, dictionaries in it as JSON text.
-
-    Raises StoreError where a field is not what it must be: the store is damaged.
-    """
-    try:
-        fields = {name: record[name] for name in _PLAIN} | {name: decode(record[name]) for name in _TEXTS}
-        text = record["result"]
-        return checked(Trial(**fields, result=None if text is None else decode_dictionary(text)))
-    except (ValueError, TypeError, RecursionError) as fault:
-        raise StoreError(f"the store is damaged: trial {record['number']}: {fault}") from fault
 
 
 def _as_json(result: Mapping[str, Any]) -> str:
@@ -220,7 +201,7 @@ class LeasedStore(TrialStore):
             return None
         self._known = max(self._known, number)
         times = {"book_time": now, "refresh_time": now, "lease_end": lease_end(now, seconds)}
-        return trial_of_record({**record, **times, "result": None})
+        return trial_of_record({**record, **times, "result": None}, self.name)
 
     @abstractmethod
     def _finished(self, start: int, stop: int | None, *fields: str) -> Iterable[Mapping[Any, Any]]:
@@ -231,10 +212,10 @@ class LeasedStore(TrialStore):
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
         records = self._finished(start, stop, "number", "vals", "status", "loss", "failure")
-        return [Outcome(r["number"], json.loads(r["vals"]), r["status"], r["loss"], r["failure"]) for r in records]
+        return [outcome_of_record(record, self.name) for record in records]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
-        return [trial_of_record(record) for record in self._finished(start, stop)]
+        return [trial_of_record(record, self.name) for record in self._finished(start, stop)]
 
     def next_number(self) -> int:
         self._known = self._last()

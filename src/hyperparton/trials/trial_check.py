@@ -12,7 +12,7 @@ from typing import Any
 from hyperparton.trials.result import STATUSES, number_of
 from hyperparton.trials.trial import Trial
 
-__all__ = ["checked", "whole_number"]
+__all__ = ["checked", "checked_vals", "whole_number"]
 
 #: characters of a value that a message shows
 _SHOWN = 60
@@ -21,11 +21,7 @@ _SHOWN = 60
 def checked(trial: Trial) -> Trial:
     """The trial, if its fields are of their types; raises ValueError naming the first that is not."""
     whole_number("tid", trial.number)
-    if not isinstance(trial.vals, Mapping):
-        raise _fault("misc.vals", "a dictionary", trial.vals)
-    for label, held in trial.vals.items():
-        if not isinstance(held, list) or len(held) > 1 or any(number_of(value) is None for value in held):
-            raise _fault(f"misc.vals.{label}", "a list of one number, or of none", held)
+    checked_vals(trial.vals)
     if not isinstance(trial.space_vals, Mapping):
         raise _fault("misc.space_vals", "a dictionary", trial.space_vals)
     if trial.result is not None:
@@ -34,6 +30,16 @@ def checked(trial: Trial) -> Trial:
         if trial.result.get("status") not in STATUSES:
             raise _fault("result.status", " or ".join(STATUSES), trial.result.get("status"))
     return trial
+
+
+def checked_vals(vals: Any) -> Mapping[str, list[Any]]:
+    """The vals of a trial, if they are such; raises ValueError naming what is not."""
+    if not isinstance(vals, Mapping):
+        raise _fault("misc.vals", "a dictionary", vals)
+    for label, held in vals.items():
+        if not isinstance(held, list) or len(held) > 1 or any(number_of(value) is None for value in held):
+            raise _fault(f"misc.vals.{label}", "a list of one number, or of none", held)
+    return vals
 
 
 def whole_number(key: str, value: Any) -> int:

@@ -12,7 +12,6 @@ its time once a second at most: in between, this machine's counter goes on from 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,11 +34,12 @@ from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
 from hyperparton.trials.foreign import refuse_foreign
-from hyperparton.trials.store import LeasedStore, lease_end, trial_of_record
+from hyperparton.trials.record import data_of_text, state_of_record, trial_of_record
+from hyperparton.trials.store import LeasedStore, lease_end
 from hyperparton.trials.store_url import MONGO_DATABASE, PASSWORD_VARIABLE, StoreURL
 from hyperparton.trials.strict_json import encode
 from hyperparton.trials.time_limits import ANSWER, CONNECT, TimeLimits
-from hyperparton.trials.trial import DONE, RUNNING, Trial
+from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 
 __all__ = ["MongoStore", "add_administrator", "server_answers"]
 
@@ -112,9 +112,10 @@ class MongoStore(LeasedStore):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             # the last first: a trial that is booked in between is not counted, and is no damage
             highest = self._trials.find_one({}, {"number": 1}, sort=[("number", DESCENDING)])
-            last = -1 if highest is None else highest["number"]
-            count = self._trials.count_documents({"number": {"$lte": last}})
-            if count != last + 1:
+            last = -1 if highest is None else highest.get("number")
+            # one of no known state is none
+            count = self._trials.count_documents({"number": {"$lte": last}, "state": {"$in": [NEW, RUNNING, DONE]}})
+            if not isinstance(last, int) or count != last + 1:
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
             self._known = last
 
@@ -177,7 +178,7 @@ class MongoStore(LeasedStore):
                     left["lease_end"] = {"$lt": now}
                 leased = self._trials.find_one_and_update(left, change, return_document=ReturnDocument.AFTER)
                 if leased is not None:
-                    return trial_of_record(leased)
+                    return trial_of_record(leased, self.name)
         return None
 
     def _change(self, number: int, holder: str, values: dict[str, Any]) -> bool:
@@ -209,7 +210,7 @@ class MongoStore(LeasedStore):
         """State and end of the lease of every trial that is not finished, by number."""
         start, unfinished = self._below, []
         for document in self._read(start, None, _STATE):
-            if document["state"] != DONE:
+            if state_of_record(document, self.name) != DONE:
                 unfinished.append(document)
             elif not unfinished:
                 start = document["_id"] + 1
@@ -230,32 +231,32 @@ class MongoStore(LeasedStore):
             document = self._trials.find_one({"_id": number})
         if document is None:
             raise KeyError(f"trial {number} was never booked")
-        return trial_of_record(document)
+        return trial_of_record(document, self.name)
 
     def _finished(self, start: int, stop: int | None, *fields: str) -> Iterator[dict[str, Any]]:
-        asked = {"state": 1, **dict.fromkeys(fields, 1)} if fields else None
+        asked = {**_STATE, **dict.fromkeys(fields, 1)} if fields else None
         for document in self._read(max(start, 0), stop, asked):
-            if document["state"] == DONE:
+            if state_of_record(document, self.name) == DONE:
                 yield document
 
     def best(self) -> Trial | None:
         with self._store_errors():
             document = self._trials.find_one({"status": "ok"}, sort=[("loss", ASCENDING), ("number", ASCENDING)])
-        return None if document is None else trial_of_record(document)
+        return None if document is None else trial_of_record(document, self.name)
 
     def attach(self, key: str, value: Any) -> None:
         self._put(f"scan.{key}", {"$set": {"value": encode(value)}})
 
     def attach_first(self, key: str, value: Any) -> Any:
-        return json.loads(self._first(f"scan.{key}", encode(value)))
+        return data_of_text(f"scan.{key}", self._first(f"scan.{key}", encode(value)), self.name)
 
-    def _first(self, key: str, text: str) -> str:
+    def _first(self, key: str, text: str) -> Any:
         self._put(key, {"$setOnInsert": {"value": text}})
         with self._store_errors():
             document = self._meta.find_one({"key": key})
         if document is None:
             raise StoreError(f"{self.name}: damaged: what was written under {key} is not there")
-        return document["value"]
+        return document.get("value")
 
     def _put(self, key: str, change: Mapping[str, Any]) -> None:
         with self._store_errors():
@@ -268,7 +269,7 @@ class MongoStore(LeasedStore):
         with self._store_errors():
             documents = list(self._meta.find({}))
         return {
-            document["key"].removeprefix("scan."): json.loads(document["value"])
+            document["key"].removeprefix("scan."): data_of_text(document["key"], document.get("value"), self.name)
             for document in documents
             if document["key"].startswith("scan.")
         }
