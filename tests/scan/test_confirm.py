@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import refitting
+import sqlalchemy as sa
+from pymongo import MongoClient
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError
@@ -188,6 +190,54 @@ def test_re_fits_that_raise_have_failed(tmp_path):
     found = {verdict.trial: verdict for verdict in verdicts(refits(tmp_path))}
     trials = read_trials(tmp_path / "tries.json")
     assert {trial for trial in found if found[trial].share == 1.0} == {n for n in found if trials[n].vals["x"][0] > 2}
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite", "postgres", "mongo"])
+def test_damaged_re_fits_are_told_before_a_trial_is_run(tmp_path, servers, kind):
+    url = servers.store_url(kind, tmp_path) or None
+    scan(tmp_path / "scan", confirm=3, store=url)
+    damage(kind, tmp_path, url)
+    before = [entry["tid"] for entry in read_tries(tmp_path / "scan" / "tries.json")]
+    with pytest.raises(StoreError, match=r"(damaged|not as it was written).*re-fits of the best.*--confirm 0"):
+        scan(tmp_path / "scan", refitting.TRIALS + 5, confirm=3, store=url)
+    assert [entry["tid"] for entry in read_tries(tmp_path / "scan" / "tries.json")] == before
+    scan(tmp_path / "scan", refitting.TRIALS + 5, confirm=0, store=url)
+
+
+def damage(kind, folder, url):
+    """Lose the second of the re-fits."""
+    if kind == "mongo":
+        with MongoClient(url) as client:
+            client[f"{url.rpartition('/')[2]}_refits"]["trials"].delete_one({"_id": 1})
+        return
+    places = {"file": folder / "scan" / "refits" / "tries.sqlite", "sqlite": folder / "shared.sqlite-refits"}
+    at = f"sqlite:///{places[kind]}" if kind in places else url.replace("postgresql:", "postgresql+psycopg:")
+    schema = "" if kind in places else f"{url.rpartition('%3D')[2]}_refits."
+    engine = sa.create_engine(at)
+    with engine.begin() as connection:
+        assert connection.execute(sa.text(f"DELETE FROM {schema}trials WHERE number = 1")).rowcount == 1
+    engine.dispose()
+
+
+def test_a_user_who_may_make_no_schema_is_told_before_a_trial_is_run(tmp_path, servers):
+    """The database's administrator has made the schema of the scan, and that of the re-fits is another."""
+    url = servers.postgres(str(tmp_path))
+    schema, user = url.rpartition("%3D")[2], "scanner_" + url.rpartition("%3D")[2]
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {user} LOGIN"))
+        connection.execute(sa.text(f"GRANT ALL ON SCHEMA {schema} TO {user}"))
+    theirs = url.replace("postgres:@", f"{user}@")
+    assert theirs != url
+    with pytest.raises(StoreError, match=r"permission denied for database postgres.*re-fits of the best.*--confirm 0"):
+        scan(tmp_path / "scan", confirm=3, store=theirs)
+    assert not (tmp_path / "scan").exists()
+    with engine.begin() as connection:
+        assert not sa.inspect(connection).get_table_names(schema=schema), "nothing was begun"
+        connection.execute(sa.text(f"CREATE SCHEMA {schema}_refits AUTHORIZATION {user}"))
+    engine.dispose()
+    scan(tmp_path / "scan", confirm=3, store=theirs)
+    assert refits(tmp_path / "scan")
 
 
 def test_re_fits_of_another_scan_are_refused(tmp_path):

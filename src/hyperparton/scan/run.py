@@ -33,6 +33,7 @@ from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import samplers_by_label
 from hyperparton.trials.patience import Patience
 from hyperparton.trials.refits import FOLDER as REFITS
+from hyperparton.trials.refits import read_refits
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.store_url import of_refits
@@ -104,8 +105,13 @@ def run_scan(
         at_work.enter_context(executor.at_work(job))
         check_confirm(execution, executor)
         agree = partial(_agree, scanner=scanner, settings=settings, execution=execution, slots=executor.slots)
+        refits_come = executor.refits and execution.confirm != 0
+        if refits_come:
+            _try_joined_refits(folder, execution)
         store, (lag, earlier, notes) = _open_trials(folder, execution, deadline, agree)
         stack.enter_context(_closing(store))
+        if refits_come:
+            _try_own_refits(folder, execution, store)
         if notes:
             events.earlier_trials(len(earlier), notes)
         history = History(store)
@@ -233,6 +239,41 @@ def _open_refits(folder: str | Path, execution: Execution, deadline: Deadline) -
     store, _ = _open_trials(Path(folder) / REFITS, execution, deadline, lambda trials: None)
     with _closing(store):
         yield store
+
+
+@contextlib.contextmanager
+def _told_of_refits() -> Iterator[None]:
+    """A StoreError of the body says what it is about: the re-fits begin hours later."""
+    try:
+        yield
+    except StoreError as fault:
+        if type(fault) is not StoreError:
+            raise
+        raise StoreError(f"{fault}; there the re-fits of the best trials are kept (--confirm 0 goes without)") from None
+
+
+def _try_joined_refits(folder: str | Path, execution: Execution) -> None:
+    """Raise StoreError if the re-fits of a joined scan cannot be kept; their database, schema or file is made."""
+    from hyperparton.trials.shared_folder import look_before_joining, open_store
+
+    if execution.store is None:
+        return
+    place, patience = of_refits(execution.store), _patience(execution)
+    with _told_of_refits():
+        patience.ask(partial(look_before_joining, place, Path(folder) / REFITS))
+        patience.ask(partial(open_store, place)).close()
+
+
+def _try_own_refits(folder: str | Path, execution: Execution, trials: TrialStore) -> None:
+    """Raise StoreError if the re-fits of an earlier start are damaged or of another scan; the folder is locked."""
+    from hyperparton.trials.local import FileTrials
+
+    there = Path(folder) / REFITS
+    with _told_of_refits():
+        if execution.store is None and there.exists():
+            FileTrials(there).close()
+        if isfile(there / "tries.json"):
+            read_refits(Path(folder) / "tries.json", trials.trials())
 
 
 @contextlib.contextmanager

@@ -185,8 +185,9 @@ class SqlStore(LeasedStore):
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif not self._sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MAKING_TABLES)))
-            if self._schema is not None and create:
-                connection.execute(sa.schema.CreateSchema(self._schema, if_not_exists=True))
+            # an administrator may have made it for a user who may make none
+            if self._schema is not None and create and not sa.inspect(connection).has_schema(self._schema):
+                connection.execute(sa.schema.CreateSchema(self._schema))
             tables = sa.inspect(connection).get_table_names(schema=self._schema)
             if _META.name not in tables:
                 refuse_foreign(self.name, tables)
