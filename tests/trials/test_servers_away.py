@@ -21,6 +21,7 @@ import pytest
 from hyperparton import hyper_scan_wrapper
 from hyperparton.errors import StoreAwayError
 from hyperparton.trials.kept_results import KeptResults
+from hyperparton.trials.patience import Patience
 from hyperparton.trials.patient import PatientStore
 from hyperparton.trials.shared_folder import open_store
 from hyperparton.trials.store import owner_name
@@ -101,6 +102,21 @@ def test_connections_that_break_at_any_moment(kind, relayed, own_servers, tmp_pa
         assert [trial.attempts for trial in store.trials()] == [1] * count
         assert store.metadata() == {"count": count - 1}
     assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize(("seconds", "slow", "questions"), [(0.0, False, 2), (0.0, True, 1), (1.0, True, 1)])
+def test_a_server_that_took_the_whole_limit_to_fail_is_not_asked_again(seconds, slow, questions):
+    """Two time-outs of a driver would be twice as long as was asked for; a connection that was dropped takes none."""
+    asked = []
+
+    def question():
+        asked.append(None)
+        time.sleep(1.1 if slow else 0.0)
+        raise StoreAwayError("no answer")
+
+    with pytest.raises(StoreAwayError, match="no answer"):
+        Patience("the server", seconds).ask(question)
+    assert len(asked) == questions
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from hyperparton.errors import StoreError
+from hyperparton.errors import StoreAwayError, StoreError
 from hyperparton.trials.store import TrialStore, owner_name
 from hyperparton.trials.trial import Trial
 
@@ -17,8 +16,8 @@ __all__ = ["Leases"]
 
 _LOG = logging.getLogger(__name__)
 
-#: seconds in which a scan that ends early gives its trials back
-_AT_THE_END = 5.0
+#: seconds in which a scan that ends early gives its trials back, and one that ends since its server is away
+_AT_THE_END, _AWAY = 5.0, 0.5
 
 
 class Leases:
@@ -54,14 +53,19 @@ class Leases:
 
     def __exit__(self, *exception: object) -> None:
         self._stopped.set()
-        if exception[0] is not None:  # a batch system that ends a job does not wait for a server
-            self.hurry()
+        seconds = _AT_THE_END
+        if isinstance(exception[1], BaseException):  # a batch system that ends a job does not wait for a server
+            seconds = self.hurry(exception[1])
         if self._heart is not None:
-            self._heart.join(_AT_THE_END)
+            self._heart.join(seconds)
         for number in set(self._running) - self._finishing:  # those have a result, which is kept
             # a store that cannot be written any more keeps the lease until it ends
-            with contextlib.suppress(StoreError):
+            try:
                 self._store.release(number, self.owner)
+            except StoreAwayError:
+                break
+            except StoreError:
+                pass
 
     def _beat(self) -> None:
         assert self._seconds is not None
@@ -76,9 +80,11 @@ class Leases:
                         return
                     _LOG.warning("trial %d: its lease could not be renewed: %s", number, fault)
 
-    def hurry(self) -> None:
-        """From now on no server is waited for: the scan ends early."""
-        self._store.hurry(_AT_THE_END)
+    def hurry(self, why: BaseException) -> float:
+        """From now on no server is waited for: the scan ends early. How long, in seconds, all that is left may take."""
+        seconds = _AWAY if isinstance(why, StoreAwayError) else _AT_THE_END
+        self._store.hurry(seconds)
+        return seconds
 
     def holds(self, number: int) -> bool:
         """Whether this process runs the trial, or has a result of it that is not kept yet."""

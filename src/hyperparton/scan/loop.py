@@ -59,13 +59,13 @@ class Loop:
         """
         try:
             self._run()
-        except BaseException:
-            self._keep_what_is_done()
+        except BaseException as fault:
+            self._keep_what_is_done(fault)
             raise
 
-    def _keep_what_is_done(self) -> None:
+    def _keep_what_is_done(self, fault: BaseException) -> None:
         """Deliver the results that came while the store was away, or keep them for the next start."""
-        self.leases.hurry()
+        self.leases.hurry(fault)
         if self.executor.slots > 1 and self.executor.running:
             with contextlib.suppress(HyperpartonError):
                 self._answers.extend(self.executor.answers())

@@ -15,8 +15,11 @@ __all__ = ["Patience"]
 
 _LOG = logging.getLogger(__name__)
 
-#: pauses, in seconds, between two questions to a server that is away; the first question is asked again at once
+#: pauses, in seconds, between two questions to a server that is away
 _SHORTEST, _LONGEST = 0.1, 5.0
+
+#: a question that fails within so many seconds is asked again at once, whatever the limit: a connection was dropped
+_AT_ONCE = 1.0
 
 #: how often, in seconds, one that waits looks whether the scan's time is over
 _LOOK = 0.5
@@ -25,7 +28,7 @@ Answer = TypeVar("Answer")
 
 
 class Patience:
-    """How long the server called `name` is waited for: up to `seconds` from when it was first seen away.
+    """How long the server called `name` is waited for: up to `seconds` from the first question that it did not answer.
 
     A line says when the waiting begins and ends. `check` is called now and then by one that waits, and may raise. Many
     threads may ask.
@@ -34,7 +37,7 @@ class Patience:
     def __init__(self, name: str, seconds: float, check: Callable[[], None] = lambda: None) -> None:
         self._name, self._seconds, self._check = name, seconds, check
         self._guard = threading.Lock()
-        #: when the server was first seen away; None while it answers
+        #: when the server was asked first what it did not answer; None while it answers
         self._since: float | None = None
         self._told = self._given_up = False
 
@@ -47,25 +50,26 @@ class Patience:
 
         Raises StoreAwayError when the limit passes, and at once from then on.
         """
-        tries = 0
+        tries, begun = 0, time.monotonic()
         while True:
             try:
                 answer = question()
             except StoreAwayError as fault:
                 tries += 1
-                self._note(fault, tries, wait)
+                self._note(fault, tries, wait, begun)
                 if tries > 1:
                     self._pause(min(_SHORTEST * 2 ** (tries - 2), _LONGEST))
             else:
                 self._is_back()
                 return answer
 
-    def _note(self, fault: StoreAwayError, tries: int, wait: bool) -> None:
+    def _note(self, fault: StoreAwayError, tries: int, wait: bool, begun: float) -> None:
         """Note that the server is away, and raise if it is not waited for, or no longer."""
         with self._guard:
             now = time.monotonic()
-            self._since = since = now if self._since is None else self._since
-            if tries == 1 and not self._given_up:
+            self._since = since = begun if self._since is None else self._since
+            # one that took its time to fail is not asked again beyond the limit
+            if tries == 1 and not self._given_up and now - begun < max(self._seconds, _AT_ONCE):
                 return
             first, self._told = not self._told, self._told or wait
         if self._given_up or not wait or self._seconds <= 0:
