@@ -9,17 +9,20 @@ import os
 import random
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from hyperparton import hyper_scan_wrapper
 from hyperparton.errors import StoreAwayError
+from hyperparton.scan.limits import alarm
 from hyperparton.trials.kept_results import KeptResults
 from hyperparton.trials.patience import Patience
 from hyperparton.trials.patient import PatientStore
@@ -117,6 +120,47 @@ def test_a_server_that_took_the_whole_limit_to_fail_is_not_asked_again(seconds, 
     with pytest.raises(StoreAwayError, match="no answer"):
         Patience("the server", seconds).ask(question)
     assert len(asked) == questions
+
+
+@pytest.fixture
+def hanging_names(monkeypatch):
+    """Name servers that never answer; what the system does then for minutes cannot be had on any machine."""
+    end = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: end.wait() and [])
+    yield
+    end.set()
+
+
+def test_a_name_that_nobody_looks_up_is_waited_for_like_a_server(hanging_names):
+    with pytest.raises(StoreAwayError, match=r"address of db\.example cannot be found: nobody told it within 2 s"):
+        open_store("postgresql://me@db.example/scan?connect_timeout=2")
+
+
+def test_a_signal_ends_the_wait_for_a_name(hanging_names):
+    with alarm(0.3, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        open_store("postgresql://me@db.example/scan?connect_timeout=600")
+
+
+def test_hosts_by_name_address_and_socket(own_servers, tmp_path):
+    """The first that answers is taken, each with its own port, and the name stays for certificates."""
+    socket_url = own_servers.postgres(str(tmp_path))
+    folder = unquote(socket_url.partition("host=")[2].partition("&")[0])
+    options = socket_url.partition("&")[2]
+    port = runpy.run_path(str(BENCHMARKS / "servers.py"))["free_port"]()
+    relay = Relay(f"127.0.0.1:{port}", f"{folder}/.s.PGSQL.5432")
+    try:
+        for hosts in (f"localhost:{port}", f"no-such-host.invalid:1,127.0.0.1:1,localhost:{port}"):
+            with open_store(f"postgresql://postgres@{hosts}/postgres?{options}") as store:
+                assert store.next_number() == 0
+                with store._transaction() as connection:
+                    info = connection.connection.driver_connection.info
+                    assert (info.host, info.port) == ("localhost", port)
+        with open_store(f"postgresql://postgres@/postgres?host=localhost,{folder}&port=1,5432&{options}") as store:
+            assert store.next_number() == 0
+        with pytest.raises(StoreAwayError, match=r"address of no-such-host\.invalid cannot be found"):
+            open_store(f"postgresql://postgres@no-such-host.invalid/postgres?{options}")
+    finally:
+        relay.close()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import selectors
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
@@ -41,11 +45,59 @@ def connector(url: StoreURL, limits: TimeLimits) -> Callable[[], Any]:
 
     def connect() -> Any:
         seconds = max(2, round(limits.at_most(asked)))  # libpq takes less than 2 for 2
-        connection = _Connection.connect(**settings, connect_timeout=seconds)
+        places = _with_addresses(settings, seconds)
+        connection = _Connection.connect(**{**settings, **places}, connect_timeout=seconds)
         connection.limits = limits
         return connection
 
     return connect
+
+
+def _with_addresses(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
+    """The settings host, hostaddr and port with the addresses of each host, where a name has to be looked up.
+
+    Raises psycopg.OperationalError if one takes longer than `seconds` or is not found, and no other is.
+    """
+    hosts = str(settings.get("host") or os.environ.get("PGHOST", "")).split(",")
+    ports = str(settings.get("port") or os.environ.get("PGPORT", "")).split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    names = [host for host in hosts if host and not host.startswith(("/", "@"))]
+    if not names or settings.get("hostaddr") or len(ports) != len(hosts):  # of a wrong number libpq says so
+        return {}
+    found: list[tuple[str, str, str]] = []
+    fault = None
+    for host, port in zip(hosts, ports, strict=True):
+        try:
+            found += [(host, address, port) for address in (_look_up(host, seconds) if host in names else [""])]
+        except OSError as error:
+            fault = psycopg.OperationalError(f"the address of {host} cannot be found: {error.strerror or error}")
+    if not found and fault is not None:
+        raise fault
+    return dict(zip(("host", "hostaddr", "port"), map(",".join, zip(*found, strict=True)), strict=True))
+
+
+def _look_up(host: str, seconds: float) -> list[str]:
+    """The addresses of a host; raises OSError, TimeoutError after so many seconds.
+
+    The system's own look-up knows no limit, and no signal interrupts it: it is left to itself in a thread.
+    """
+    answers: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            answers.put([str(each[4][0]) for each in found])
+        except (OSError, UnicodeError) as fault:  # the latter of a name that can be none
+            answers.put(fault if isinstance(fault, OSError) else OSError(str(fault)))
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"nobody told it within {seconds:g} s") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
 
 
 def is_away(fault: BaseException | None) -> bool:
