@@ -195,3 +195,29 @@ def test_the_password_comes_from_the_environment(monkeypatch):
     assert StoreURL.parse("mongodb://me:other@h/db").login_password == "other"
     assert StoreURL.parse("postgresql://h/db").hide(f"bad {SECRET}") == "bad ***"
     assert SECRET not in repr(StoreURL.parse("mongodb://me@h/db"))
+
+
+@pytest.mark.parametrize(
+    "url", [f"postgresql://u:x@{HERE}/db", f"mongodb://u:x@{HERE}/db?serverSelectionTimeoutMS=100"]
+)
+def test_other_secrets_come_from_the_environment(url, monkeypatch):
+    """A driver gets them: it refuses one that it does not know. Those of the URL go before."""
+    known = "sslpassword" if url.startswith("postgresql") else "tlsCertificateKeyFilePassword"
+    monkeypatch.setenv("HYPERPARTON_STORE_SECRETS", f"{known}={SECRET}%26%3D")
+    assert StoreURL.parse(url).login_secrets == {known: f"{SECRET}&="}
+    between = "&" if "?" in url else "?"
+    assert StoreURL.parse(f"{url}{between}{known}=other").login_secrets == {known: "other"}
+    assert SECRET not in StoreURL.parse(url).hide(f"bad {SECRET}&= or {SECRET}%26%3D")
+    monkeypatch.setenv("HYPERPARTON_STORE_SECRETS", f"nonsensepassword={SECRET}")
+    with pytest.raises(StoreError, match="nonsensepassword") as told:
+        open_store(url)
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("given", [SECRET, f"sslpassword={SECRET}%zz", f"sslpassword=x&dbname={SECRET}", f"=x{SECRET}"])
+def test_what_is_no_secret_option_in_the_environment_is_told(given, monkeypatch):
+    monkeypatch.setenv("HYPERPARTON_STORE_SECRETS", given)
+    for url in (f"postgresql://u:x@{HERE}/db", f"mongodb://u:x@{HERE}/db"):
+        with pytest.raises(StoreError, match="the variable HYPERPARTON_STORE_SECRETS: ") as told:
+            open_store(url)
+        assert SECRET not in str(told.value)

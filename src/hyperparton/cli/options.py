@@ -53,13 +53,17 @@ def store_url(context: click.Context, option: click.Parameter, text: str | None)
     if text is None:
         return None
     from hyperparton.errors import StoreError
-    from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
+    from hyperparton.trials.store_url import PASSWORD_VARIABLE, SECRETS_VARIABLE, StoreURL
 
     try:
         url = StoreURL.parse(text)
     except StoreError as fault:
         raise click.BadParameter(str(fault)) from None
-    if url.has_secret:
+    if url.secret_options:
+        keys = ", ".join(key for key, _ in url.secret_options)
+        where = f"better put it into the variable {SECRETS_VARIABLE}"
+        click.echo(f"warning: everyone on this machine can see {keys} in --store; {where}", err=True)
+    if url.password:
         how = f"put it into the variable {PASSWORD_VARIABLE}"
         how += " or into ~/.pgpass" if url.scheme == "postgresql" else ""
         click.echo(f"warning: everyone on this machine can see the password in --store; better {how}", err=True)

@@ -27,9 +27,10 @@ _AWAY = ("08", "53", "57P01", "57P02", "57P03", "57P05", "25006")
 def connector(url: StoreURL, limits: TimeLimits) -> Callable[[], Any]:
     """A function that connects to the server of `url`; raises StoreError for options that PostgreSQL does not know.
 
-    A password comes from the URL, from our variable, or as libpq finds it: PGPASSWORD, PGPASSFILE, ~/.pgpass.
+    A password comes from the URL, from our variable, or as libpq finds it: PGPASSWORD, PGPASSFILE, ~/.pgpass. Other
+    secrets come from the URL or from our other variable.
     """
-    settings: dict[str, Any] = dict(url.options) | dict(url.secret_options)
+    settings: dict[str, Any] = dict(url.options) | url.login_secrets
     given: dict[str, Any] = {"user": url.user, "password": url.login_password, "dbname": url.database}
     if url.hosts:
         given["host"] = ",".join(host for host, _ in url.hosts)

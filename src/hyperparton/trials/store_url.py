@@ -16,13 +16,16 @@ from urllib.parse import quote, unquote
 from hyperparton.errors import StoreError
 from hyperparton.trials.sqlite_file import sqlite_path
 
-__all__ = ["MONGO_DATABASE", "PASSWORD_VARIABLE", "StoreURL", "of_refits", "shown_command"]
+__all__ = ["MONGO_DATABASE", "PASSWORD_VARIABLE", "SECRETS_VARIABLE", "StoreURL", "of_refits", "shown_command"]
 
 #: the database of a URL of MongoDB that names none
 MONGO_DATABASE = "hyperparton"
 
 #: the variable that holds the password of a URL without one
 PASSWORD_VARIABLE = "HYPERPARTON_STORE_PASSWORD"
+
+#: the variable that holds options that are secrets, written as in a URL: KEY=VALUE&KEY=VALUE
+SECRETS_VARIABLE = "HYPERPARTON_STORE_SECRETS"
 
 #: variables whose values are never shown
 _SECRET_VARIABLES = (PASSWORD_VARIABLE, "PGPASSWORD")
@@ -110,9 +113,22 @@ class StoreURL:
         return self.password or os.environ.get(PASSWORD_VARIABLE) or None
 
     @property
-    def has_secret(self) -> bool:
-        """Whether it was given with a password or another secret."""
-        return bool(self.password or self.secret_options)
+    def login_secrets(self) -> dict[str, str]:
+        """The options that are secrets: those of the environment's variable, and before them those of the URL.
+
+        Raises StoreError if the variable holds anything else.
+        """
+        shown = f"the variable {SECRETS_VARIABLE}"
+        given = _options(os.environ.get(SECRETS_VARIABLE, ""), shown)
+        for number, key in enumerate(given, 1):
+            if not _SECRET_OPTION.search(key):  # it may say what store it is, which everybody may know
+                raise StoreError(f"{shown}: option {number} is no secret: write it into the URL")
+        return given | dict(self.secret_options)
+
+    @property
+    def secrets_text(self) -> str:
+        """The same as the variable holds them."""
+        return "&".join(f"{key}={quote(value, safe='')}" for key, value in self.login_secrets.items())
 
     @property
     def lacks_password(self) -> bool:
@@ -143,6 +159,7 @@ class StoreURL:
     def _secrets(self) -> Iterator[str]:
         plain = [self.password, *(value for _, value in self.secret_options)]
         plain += [os.environ.get(variable, "") for variable in _SECRET_VARIABLES]
+        plain += [unquote(part.partition("=")[2]) for part in os.environ.get(SECRETS_VARIABLE, "").split("&")]
         for secret in filter(None, plain):
             escaped = secret.replace("\\", "\\\\").replace("'", "\\'")
             yield from (secret, escaped, quote(secret), quote(secret, safe=""), repr(secret)[1:-1])
@@ -177,19 +194,12 @@ def _server(scheme: str, rest: str) -> StoreURL:
             f"{shown}: cannot be taken apart: in a user, a password or the name of a database each of / @ ? # % is "
             "written as %2F %40 %3F %23 %25; or leave the password out (see the manual on clusters)"
         )
-    if re.search(r"%(?![0-9a-fA-F]{2})", rest) or "%00" in rest:
-        raise StoreError(f"{shown}: a % is not followed by two digits of a letter's code; % itself is written as %25")
+    _check_escapes(rest, shown)
     user, _, password = login.partition(":")
     given = {"user": unquote(user), "password": unquote(password), "dbname": unquote(path.removeprefix("/"))}
-    options: dict[str, str] = {}
-    for number, part in enumerate(filter(None, query.split("&"))):
-        key, between, value = part.partition("=")
-        if not between or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
-            raise StoreError(f"{shown}: option {number + 1} after the ? is not KEY=VALUE")
-        if scheme == "postgresql" and key in ("user", "password", "dbname"):
-            given[key] = unquote(value)
-        else:
-            options[key] = unquote(value)
+    options = _options(query, shown)
+    if scheme == "postgresql":
+        given |= {key: options.pop(key) for key in ("user", "password", "dbname") if key in options}
     return StoreURL(
         scheme,
         hosts=tuple(_hosts(places, shown)),
@@ -199,6 +209,23 @@ def _server(scheme: str, rest: str) -> StoreURL:
         options=tuple((key, value) for key, value in options.items() if not _SECRET_OPTION.search(key)),
         secret_options=tuple((key, value) for key, value in options.items() if _SECRET_OPTION.search(key)),
     )
+
+
+def _check_escapes(text: str, shown: str) -> None:
+    if re.search(r"%(?![0-9a-fA-F]{2})", text) or "%00" in text:
+        raise StoreError(f"{shown}: a % is not followed by two digits of a letter's code; % itself is written as %25")
+
+
+def _options(query: str, shown: str) -> dict[str, str]:
+    """The options of a text KEY=VALUE&KEY=VALUE; StoreError calls it `shown`, and shows nothing of it."""
+    _check_escapes(query, shown)
+    options: dict[str, str] = {}
+    for number, part in enumerate(filter(None, query.split("&")), 1):
+        key, between, value = part.partition("=")
+        if not between or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
+            raise StoreError(f"{shown}: option {number} is not KEY=VALUE")
+        options[key] = unquote(value)
+    return options
 
 
 def _hosts(places: str, shown: str) -> Iterable[tuple[str, int | None]]:

@@ -316,7 +316,7 @@ def _client(url: StoreURL) -> MongoClient[dict[str, Any]]:
     plain = replace(url, user="", password="", secret_options=())
     named = {key.lower() for key, _ in url.options}
     settings: dict[str, Any] = {key: value for key, value in _LIMITS.items() if key.lower() not in named}
-    settings |= dict(url.secret_options)
+    settings |= url.login_secrets
     if url.user:
         settings |= {"username": url.user, "password": url.login_password}
     if url.lacks_password:

@@ -14,7 +14,7 @@ from hyperparton.host import stop_processes
 from hyperparton.trials.mongo.server import MongodRunner
 from hyperparton.trials.mongo.store import MongoStore
 from hyperparton.trials.shared_folder import JoinedTrials
-from hyperparton.trials.store_url import PASSWORD_VARIABLE, StoreURL
+from hyperparton.trials.store_url import PASSWORD_VARIABLE, SECRETS_VARIABLE, StoreURL
 
 __all__ = ["MongoFileTrials"]
 
@@ -57,17 +57,14 @@ class MongoFileTrials(JoinedTrials):
     def start_mongo_workers(self, command: Sequence[str]) -> None:
         """Start `num_workers` processes of `command`, a scan that joins `url`, beside this one.
 
-        A password goes to them by the environment: command lines can be seen by everyone. Raises StoreError if the URL
-        has another secret.
+        A password and other secrets go to them by the environment: command lines can be seen by everyone.
         """
         environment, shown = dict(os.environ), []
         for part in command:
             if (parts := StoreURL.of_argument(part)) is not None:
                 before, url = parts
-                if url.secret_options:
-                    keys = ", ".join(key for key, _ in url.secret_options)
-                    raise StoreError(f"{url}: {keys} would stand on the command line of a worker")
-                environment |= {PASSWORD_VARIABLE: url.password} if url.password else {}
+                secrets = {PASSWORD_VARIABLE: url.password, SECRETS_VARIABLE: url.secrets_text}
+                environment |= {variable: secret for variable, secret in secrets.items() if secret}
                 part = before + url.name
             shown.append(part)
         for _ in range(self.num_workers):
