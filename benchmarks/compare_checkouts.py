@@ -49,8 +49,8 @@ JOBS = {
 #: keys of the files that may differ between two runs of the same job
 _MAY_DIFFER = frozenset({"book_time", "refresh_time", "owner", "version"})
 
-#: files that hold a copy of the card or the state to continue from
-_NOT_RESULTS = re.compile(r"filter\.yml|tries\.(sqlite|lock).*")
+#: files that hold a copy of the card, what was asked for, or the state to continue from
+_NOT_RESULTS = re.compile(r"filter\.yml|progress\.json|tries\.(sqlite|lock).*")
 
 #: replicas and epochs of the two fits whose difference gives the time of an epoch
 _REPLICAS, _SHORT, _LONG = 10, 500, 20_500
@@ -144,9 +144,17 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> dict[str, list[str]]:
-    """What differs, as lines to read; those whose paths have other numbers only, as trials have, are together."""
+    """What differs, as lines to read; those whose paths have other numbers only, as trials have, are together.
+
+    A file that one checkout does not write, as one without re-fits does not, is one line.
+    """
     found: dict[str, list[str]] = {}
+    files = [{path.partition(": ")[0] for path in values} for values in (before, after)]
+    for file in sorted(files[0] ^ files[1]):
+        found[file] = [f"{file}: is written {'before' if file in files[0] else 'after'} alone"]
     for path in [*before, *(path for path in after if path not in before)]:
+        if path.partition(": ")[0] in found:
+            continue
         one, other = before.get(path, "absent"), after.get(path, "absent")
         if one != other:
             found.setdefault(re.sub(r"\d+", "", path), []).append(f"{path}: {one[:60]} | {other[:60]}")
