@@ -132,7 +132,7 @@ def test_the_report_names_it_too(folder):
 
 def test_a_scan_that_is_not_done_is_refused(folder):
     progress = folder / "scan" / "progress.json"
-    progress.write_text(progress.read_text().replace("20", "30"))
+    progress.write_text(progress.read_text().replace('"trials": 20', '"trials": 30'))
     before = sorted(folder.rglob("*"))
     done = run("confirm", folder / "scan", "--runcard", folder / "card.yml")
     assert "20 of 30 trials are finished" in str(done.exception)
