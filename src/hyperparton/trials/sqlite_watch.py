@@ -7,10 +7,10 @@ pages of both, and writes its log into it at the end.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from os import stat_result
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,7 +52,7 @@ class FileWatch:
                 raise _ended(self._path, f"was overwritten while the scan ran ({fault})")
             self._looked = looks
 
-    def _in_place(self, file: Path) -> stat_result | None:
+    def _in_place(self, file: Path) -> os.stat_result | None:
         """What the system says of a file that is the same as before; None if it was not there before either."""
         try:
             status = file.stat()
@@ -114,7 +114,8 @@ class FileWatch:
 
 def _connected(path: Path, how: str) -> sqlite3.Connection:
     """A connection to a file that only reads."""
-    return sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, isolation_level=None, check_same_thread=False)
+    name = quote(os.fsencode(path))  # it need not be text
+    return sqlite3.connect(f"file:{name}?{how}", uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _ended(file: Path, what: str) -> StoreError:
