@@ -47,3 +47,12 @@ def test_no_file_of_theirs_stays(tmp_path):
     )  # fmt: skip
     assert done.stderr == ""
     assert not list(Path(tmp_path).glob("*.ttf"))
+
+
+def test_without_a_folder_for_temporary_files(tmp_path):
+    code = "import tempfile; tempfile.tempdir = '/proc/none'; from hyperparton.report.plots import fonts"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(fonts.families())"], capture_output=True, text=True, check=True,
+        env={"MPLCONFIGDIR": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+    assert done.stdout == "('DejaVu Sans',)\n"

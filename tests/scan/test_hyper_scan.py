@@ -240,7 +240,8 @@ def test_another_scan_is_refused(tmp_path):
 
 def test_a_scan_of_an_engine_that_is_gone_is_refused(tmp_path):
     with FileTrials(tmp_path) as trials:
-        trials.attach_first("scan", {"settings": {"engine": "optuna:gp"}})
+        kept = {"settings": {"engine": "optuna:gp", "space": "1", "lag": 1}, "space": {}, "metadata": {}}
+        trials.attach_first("scan", kept)
         trials.book(0, {"x": [0.0]}, "somebody")
     for engine in ("optuna:gp", "random"):
         with pytest.raises(EngineError, match=r"'optuna:gp' is gone .*\(--from\); accepted: gp, hyperopt, optuna, "):

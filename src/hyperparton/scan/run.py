@@ -39,6 +39,7 @@ from hyperparton.trials.store import TrialStore
 from hyperparton.trials.store_url import of_refits
 from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
+from hyperparton.trials.tries_read import read_trials
 
 __all__ = ["run_scan"]
 
@@ -111,7 +112,7 @@ def run_scan(
         store, (lag, earlier, notes) = _open_trials(folder, execution, deadline, agree)
         stack.enter_context(_closing(store))
         if refits_come:
-            _try_own_refits(folder, execution, store)
+            _try_own_refits(folder, execution)
         if notes:
             events.earlier_trials(len(earlier), notes)
         history = History(store)
@@ -264,7 +265,7 @@ def _try_joined_refits(folder: str | Path, execution: Execution) -> None:
         patience.ask(partial(open_store, place)).close()
 
 
-def _try_own_refits(folder: str | Path, execution: Execution, trials: TrialStore) -> None:
+def _try_own_refits(folder: str | Path, execution: Execution) -> None:
     """Raise StoreError if the re-fits of an earlier start are damaged or of another scan; the folder is locked."""
     from hyperparton.trials.local import FileTrials
 
@@ -272,8 +273,10 @@ def _try_own_refits(folder: str | Path, execution: Execution, trials: TrialStore
     with _told_of_refits():
         if execution.store is None and there.exists():
             FileTrials(there).close()
-        if isfile(there / "tries.json"):
-            read_refits(Path(folder) / "tries.json", trials.trials())
+        tries = Path(folder) / "tries.json"
+        if isfile(there / "tries.json") and isfile(tries):
+            # as the file has them: it adds what validphys looks for to the parameters of both
+            read_refits(tries, read_trials(tries, keep=lambda trial: trial.without_arrays()))
 
 
 @contextlib.contextmanager

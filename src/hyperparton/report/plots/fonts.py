@@ -8,10 +8,10 @@ the whole for other letters.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import tempfile
 from functools import cache
-from pathlib import Path
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
@@ -38,20 +38,35 @@ FOR_PAGES = f"'{_WHOLE}', sans-serif"
 @cache
 def families() -> tuple[str, ...]:
     """The fonts of the figures, the first that has a letter draws it; made at the first call in a process."""
+    try:
+        path = _part()
+    except OSError:  # no folder for temporary files: the whole gives the same figures, more slowly
+        return (_WHOLE,)
+    font_manager.fontManager.addfont(path)
+    return _PART, _WHOLE
+
+
+def _part() -> str:
+    """Write the part into a file that this process removes at its end; its path."""
+    descriptor, path = tempfile.mkstemp(prefix="hyperparton-", suffix=".ttf")
+    # matplotlib reads it whenever it draws, and this process may be another user's by then
+    os.fchmod(descriptor, 0o644)
+    os.close(descriptor)
+    atexit.register(_remove, path)
     options = subset.Options(layout_features=["*"], notdef_outline=True, recalc_timestamp=False)
     options.drop_tables += ["FFTM"]  # a time stamp of the program that drew the letters
-    descriptor, name = tempfile.mkstemp(prefix="hyperparton-", suffix=".ttf")
-    os.close(descriptor)
-    # matplotlib reads it whenever it draws
-    atexit.register(Path(name).unlink, missing_ok=True)
     with subset.load_font(font_manager.findfont(_WHOLE), options) as font:
         part = subset.Subsetter(options)
         part.populate(unicodes=_LETTERS)
         part.subset(font)
         _rename(font)
-        font.save(name)
-    font_manager.fontManager.addfont(name)
-    return _PART, _WHOLE
+        font.save(path)
+    return path
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _rename(font: TTFont) -> None:
