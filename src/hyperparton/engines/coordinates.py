@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import samplers_to_scan
-from hyperparton.space.samplers import Choice, LogUniform, Sampler, Uniform, cell_at, middle
+from hyperparton.space.samplers import Choice, LogUniform, Range, Sampler, Uniform, cell_at, middle
 from hyperparton.space.tree import choose, conditions, counterparts
 
 __all__ = ["UnitCube"]
@@ -47,6 +47,11 @@ class UnitCube:
     def _share(self, label: str, vals: Mapping[str, Sequence[Any]]) -> float:
         held = vals.get(label)
         return self.samplers[label].share(held[0]) if held else 0.5
+
+    def place_of(self, name: str) -> int | None:
+        """The place among the labels of the number that is sampled as the hyperparameter `name`; None if none is."""
+        sampler = self.space.get(name) if isinstance(self.space, Mapping) else None
+        return self.labels.index(sampler.label) if isinstance(sampler, Range) else None
 
     def vals(self, point: Array) -> dict[str, list[Any]]:
         """The vals of one point (label,)."""

@@ -1,4 +1,4 @@
-"""What the engine `gp` makes of a history: which trials it sees, what counts as a failure, and its two processes.
+"""What the engine `gp` makes of a history: which trials it sees, what counts as a failure, and what it fits to them.
 
 Scores. Losses have any scale, and span decades, so a process is fitted to normal scores of their ranks. A trial without
 a loss counts as worse than every loss.
@@ -8,9 +8,8 @@ B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 30 
 to where the search is. Some fail where every trial would have a bad loss; that the scores tell. Others fail by chance
 among good ones. How likely that is follows from what all other trials predict for the trial: c is the probability that
 it lies in the bulk. Such a trial tells little about the fits there that do not fail, so its score has a noise variance
-of `_VAGUE` c besides. A second process regresses the empirical logits of the chance to fail (Cox, Snell, Analysis of
-Binary Data, 1989, sec. 2.1), log((c + 0.3) / (1.3 - c)) with the variance 1 / (c + 0.3) + 1 / (1.3 - c); c is 0 for a
-trial that did not fail.
+of `_VAGUE` c besides. How likely that is anywhere is learned
+apart from the scores, see `gp_failures`.
 
 Value. A methodology that fails now and then is none to name, however good its other fits are. So a point is judged by
 the mean of its score plus `COST` times its chance to fail.
@@ -27,14 +26,17 @@ R: Rasmussen, Williams, Gaussian Processes for Machine Learning, 2006.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hyperparton.engines.base import History, HistoryTracker, counted_loss, scores_of_ranks
 from hyperparton.engines.coordinates import UnitCube
+from hyperparton.engines.gp_failures import Chance
 from hyperparton.engines.gp_model import Lengths, Process
 from hyperparton.space.samplers import Choice
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["COST", "Models", "SeenTrials", "end_of_bulk"]
 
@@ -50,11 +52,8 @@ _BULK, _FIRST, _FAR_ABOVE = (0.3, 0.1), 30, 4.0
 #: noise variance of the score of a trial that failed by chance
 _VAGUE = 1.0
 
-#: what a chance to fail of 1 costs, in units of the score: that of 10 % as much as one standard deviation of all scores
-COST = 10.0
-
-#: added to the counts of an empirical logit, and the scale in which logits are regressed
-_ADDED, _LOGIT = 0.3, 1.5
+#: what a chance to fail of 1 costs, in units of the score: that of 5 % as much as one standard deviation of all scores
+COST = 20.0
 
 #: the search for θ uses evenly so many of the trials seen at most
 _FITTED = 100
@@ -82,8 +81,6 @@ class _Fit:
     end: float
     """losses above this are failures"""
     theta: Array
-    theta_failures: Array | None
-    """None where no trial failed"""
 
 
 @dataclass(frozen=True)
@@ -105,13 +102,11 @@ class _Data:
 
 @dataclass(frozen=True)
 class Models:
-    """The two processes of a history."""
+    """What was fitted to a history."""
 
     scores: Process
-    failures: Process | None
-    """of the logits of the chance to fail, less that of `base`, in units of `_LOGIT`; None where no trial failed"""
-    base: float
-    """the chance to fail of all trials"""
+    failures: Chance | None
+    """None where no trial failed by chance, or would have"""
     incumbent: float
     """the least value among trials that did not fail"""
     incumbent_mean: float
@@ -132,17 +127,11 @@ class Models:
 
     def risk(self, x: Array) -> Array:
         """(point,) the chance that a fit at these coordinates fails."""
-        if self.failures is None:
-            return np.zeros(len(x))
-        return 1.0 / (1.0 + np.exp(-_logit(self.base) - _LOGIT * self.failures.mean(x)))
+        return np.zeros(len(x)) if self.failures is None else self.failures.at(x)
 
     def value(self, x: Array, mean: Array) -> Array:
         """(point,) what counts at points whose scores have these means."""
         return mean + COST * self.risk(x)
-
-
-def _logit(chance: float) -> float:
-    return math.log(chance / (1.0 - chance))
 
 
 class SeenTrials:
@@ -164,6 +153,8 @@ class SeenTrials:
         #: numbers first, which tell points apart soonest
         self._columns = sorted(range(len(self._cells)), key=lambda column: -self._cells[column])
         self._unusable = np.zeros(0, bool)
+        #: place of a label -> (trial,) the value below which the trial would have failed, NaN if unknown
+        self._fails_below: dict[int, Array] = {}
         #: the trials' order along the first of these columns, and their values there
         self._order, self._sorted = np.zeros(0, int), np.zeros(0)
         self._last: _Fit | None = None
@@ -175,7 +166,7 @@ class SeenTrials:
             self.points, self.x, self.losses, self._unusable = (
                 a[:0] for a in (self.points, self.x, self.losses, self._unusable)
             )
-            self._last = None
+            self._last, self._fails_below = None, {}
         if added:
             losses = [counted_loss(outcome) for outcome in added]
             points = self.cube.points([outcome.vals for outcome in added])
@@ -183,9 +174,19 @@ class SeenTrials:
             self.x = np.vstack([self.x, self.cube.coordinates(points)])
             self.losses = np.append(self.losses, losses)
             self._unusable = np.append(self._unusable, [outcome.status != "ok" for outcome in added])
+            self._add_fails_below(added)
             along = self.points[:, self._columns[0]]
             self._order = np.argsort(along, kind="stable")
             self._sorted = along[self._order]
+
+    def _add_fails_below(self, added: Sequence[Outcome]) -> None:
+        count = len(self.points)
+        below = {label: np.append(held, np.full(len(added), np.nan)) for label, held in self._fails_below.items()}
+        for trial, outcome in enumerate(added, count - len(added)):
+            for name, value in (outcome.fails_below or {}).items():
+                if (label := self.cube.place_of(name)) is not None:
+                    below.setdefault(label, np.full(count, np.nan))[trial] = value
+        self._fails_below = below
 
     @property
     def failed(self) -> Array:
@@ -218,18 +219,23 @@ class SeenTrials:
         """The processes of all trials."""
         fit, parameters = self._fit(), self.cube.parameters
         data = self._data(len(self.losses), fit.end)
-        by_chance, failures = _by_chance(data, parameters, fit.theta), None
+        by_chance = _by_chance(data, parameters, fit.theta)
         process = Process(data.x, parameters, data.y, _VAGUE * by_chance, fit.theta)
-        if fit.theta_failures is not None:
-            failures = Process(data.x, parameters, *_logits(by_chance), fit.theta_failures)
         mean = process.mean(data.x)
-        models = Models(process, failures, _base(by_chance), 0.0, 0.0, data.x, np.sort(data.losses), np.sort(data.y))
+        failures = self._failures(data, by_chance)
+        models = Models(process, failures, 0.0, 0.0, data.x, np.sort(data.losses), np.sort(data.y))
         value = models.value(data.x, mean)
         order = np.lexsort([value, data.failed])
         return replace(
             models, incumbent=float(value[order[0]]), incumbent_mean=float(mean[order[0]]),
             by_value=self.points[data.seen][order],
         )  # fmt: skip
+
+    def _failures(self, data: _Data, by_chance: Array) -> Chance | None:
+        below = {label: held[data.seen] for label, held in self._fails_below.items()}
+        if not by_chance.any() and not any(np.nanmax(each, initial=0.0) > 0.0 for each in below.values()):
+            return None
+        return Chance(self.cube, self.points[data.seen], by_chance, below)
 
     def _fit(self) -> _Fit:
         """What was fitted last, at a number of trials that the number of all determines."""
@@ -240,13 +246,12 @@ class SeenTrials:
             end = end_of_bulk(losses[np.isfinite(losses)])
             data, parameters = self._data(count, end), self.cube.parameters
             some = slice(None, None, -(-len(data.y) // _FITTED))
-            x, y, failures = data.x[some], data.y[some], None
+            x, y = data.x[some], data.y[some]
             theta = Lengths(x, parameters, y, np.zeros(len(y))).most_probable()
             if data.failed[some].any():
                 by_chance = _by_chance(data, parameters, theta)[some]
                 theta = Lengths(x, parameters, y, _VAGUE * by_chance).most_probable()
-                failures = Lengths(x, parameters, *_logits(by_chance)).most_probable()
-            self._last = _Fit(count, end, theta, failures)
+            self._last = _Fit(count, end, theta)
         return self._last
 
     def _seen(self, count: int) -> Array:
@@ -283,17 +288,6 @@ def _by_chance(data: _Data, parameters: Array, theta: Array) -> Array:
         return data.failed
     mean, variance = Process(data.x, parameters, data.y, np.zeros(len(data.y)), theta).left_out()
     return data.failed * ndtr((data.y[~data.far].max() - mean) / np.sqrt(variance))
-
-
-def _base(by_chance: Array) -> float:
-    """The chance to fail of all trials, never 0 or 1."""
-    return (float(np.sum(by_chance)) + 0.5) / (len(by_chance) + 1.0)
-
-
-def _logits(by_chance: Array) -> tuple[Array, Array]:
-    """(trial,) empirical logits of the chance to fail, less that of all, and their variances, scaled by `_LOGIT`."""
-    bad, good = by_chance + _ADDED, 1.0 - by_chance + _ADDED
-    return (np.log(bad / good) - _logit(_base(by_chance))) / _LOGIT, (1.0 / bad + 1.0 / good) / _LOGIT**2
 
 
 def _far(losses: Array, end: float) -> Array:

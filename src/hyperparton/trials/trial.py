@@ -45,6 +45,8 @@ class Outcome:
     """None where there is no finite one"""
     failure: str | None = None
     """the type of the failure where the trainer gave no usable result: an exception's name, NaNLoss, ..."""
+    fails_below: Mapping[str, float] | None = None
+    """hyperparameter -> the value below which its fits would have failed; None where the trainer does not say"""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""The chance that a fit fails, as the engine `gp` learns it: a logistic regression that is linear in the coordinates.
+
+Failures by chance are rare, so little can be learned of them; what each hyperparameter does to the chance, by itself, is
+what a few of them can tell. A linear regression also says how much smaller the chance is where hardly any trial fails.
+
+Many trainers know more than whether a fit failed. One that trains a network until nothing has improved for a while
+knows how long it waited for the improvements that came: with less patience than that the same fit would have failed. Such
+a trial says `fails_below` (see `trials.result`). It then counts as further trials, of the weight `_WEIGHT`, that differ
+in this hyperparameter alone and of which is known whether they fail. A trial that failed would have failed below its
+own value too.
+
+=======  =================  ====================================================  ======================================
+symbol   in the code        meaning                                               shape, or formula
+=======  =================  ====================================================  ======================================
+z        _features          1 and coordinates from -1 to 1                        (point, 1 + coordinate)
+c        failed             how likely each trial failed by chance                (trial,)
+w        weights            1, or that of a further trial                         (trial,)
+β        coefficients       with normal priors of `_DEVIATIONS`, mode 0           (1 + coordinate,)
+η        offset + z β       log odds                                              offset: those of all trials
+p        chance             1 / (1 + exp(-η))
+         gradient, hessian  of Σ w (c log p + (1 - c) log(1 - p)) - ½ |β/σ|²      its maximum is found by Newton's steps
+=======  =================  ====================================================  ======================================
+
+The steps: Bishop, Pattern Recognition and Machine Learning, 2006, sec. 4.3.3.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hyperparton.engines.coordinates import UnitCube
+
+__all__ = ["Chance"]
+
+Array = np.ndarray
+
+#: standard deviations of the constant and of what half a range does to the log odds
+_DEVIATIONS = (1.5, 1.0)
+
+#: values of a hyperparameter at which a further trial is looked at, and what it counts
+_PLACES, _WEIGHT = 6, 0.3
+
+#: steps at most, how far one goes, and when it is the last
+_STEPS, _FAR, _ENOUGH = 40, 2.0, 1e-6
+
+
+class Chance:
+    """The chance to fail of trials at `points` (trial, label) of `cube`, of which `failed` (trial,) says how they went.
+
+    `fails_below` has, for the place of each label of which that is known, (trial,) the value below which the trial
+    would have failed, NaN where that is unknown.
+    """
+
+    def __init__(self, cube: UnitCube, points: Array, failed: Array, fails_below: dict[int, Array]) -> None:
+        self._cube = cube
+        self.of_all = (float(np.sum(failed)) + 0.5) / (len(failed) + 1.0)
+        """the chance of all trials, never 0 or 1"""
+        self._offset = math.log(self.of_all / (1.0 - self.of_all))
+        further = [_further(cube, points, failed, label, below) for label, below in fails_below.items()]
+        rows = np.vstack([points, *(each for each, _ in further)])
+        labels = np.concatenate([failed, *(each for _, each in further)])
+        weights = np.where(np.arange(len(rows)) < len(points), 1.0, _WEIGHT)
+        self._coefficients = self._fitted(_features(cube.coordinates(rows)), labels, weights)
+
+    def _fitted(self, z: Array, failed: Array, weights: Array) -> Array:
+        precision = np.array([_DEVIATIONS[0], *[_DEVIATIONS[1]] * (z.shape[1] - 1)]) ** -2.0
+        coefficients = np.zeros(z.shape[1])
+        for _ in range(_STEPS):
+            chance = self._chance(z @ coefficients)
+            gradient = z.T @ (weights * (failed - chance)) - precision * coefficients
+            hessian = (z.T * (weights * chance * (1.0 - chance))) @ z + np.diag(precision)
+            step = np.linalg.solve(hessian, gradient)
+            longest = float(np.max(np.abs(step)))
+            coefficients += step * min(1.0, _FAR / max(longest, _FAR))
+            if longest < _ENOUGH:
+                break
+        return coefficients
+
+    def _chance(self, odds: Array) -> Array:
+        return 1.0 / (1.0 + np.exp(-np.clip(self._offset + odds, -500.0, 500.0)))
+
+    def at(self, x: Array) -> Array:
+        """(point,) the chance that a fit at these coordinates fails."""
+        return self._chance(_features(x) @ self._coefficients)
+
+
+def _features(x: Array) -> Array:
+    return np.column_stack([np.ones(len(x)), 2.0 * x - 1.0])
+
+
+def _further(cube: UnitCube, points: Array, failed: Array, label: int, below: Array) -> tuple[Array, Array]:
+    """Trials with other values of a label, (trial, label), of which is known whether they fail, (trial,)."""
+    own, known = points[:, label], ~np.isnan(below)
+    rows, labels = [points[:0]], [failed[:0]]
+    for place in (np.arange(_PLACES) + 0.5) / _PLACES:
+        here = np.abs(own - place) <= 0.5 / _PLACES
+        # one that failed says nothing of larger values: it may have failed for another reason
+        told = np.where(failed > 0, place < own, known) & ~here
+        moved = points[told].copy()
+        moved[:, label] = place
+        rows.append(moved)
+        labels.append(np.where(failed > 0, failed, cube.samplers[cube.labels[label]].value_at(place) < below)[told])
+    return np.vstack(rows), np.concatenate(labels)
