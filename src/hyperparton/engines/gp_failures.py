@@ -1,13 +1,13 @@
 """The chance that a fit fails, as the engine `gp` learns it: a logistic regression that is linear in the coordinates.
 
-Failures by chance are rare, so little can be learned of them; what each hyperparameter does to the chance, by itself, is
-what a few of them can tell. A linear regression also says how much smaller the chance is where hardly any trial fails.
+Failures by chance are rare, and a few of them can tell no more than what each hyperparameter by itself does to the
+chance. A linear regression also says how much smaller the chance is where hardly any trial fails.
 
-Many trainers know more than whether a fit failed. One that trains a network until nothing has improved for a while
-knows how long it waited for the improvements that came: with less patience than that the same fit would have failed. Such
-a trial says `fails_below` (see `trials.result`). It then counts as further trials, of the weight `_WEIGHT`, that differ
-in this hyperparameter alone and of which is known whether they fail. A trial that failed would have failed below its
-own value too.
+Some trainers know more than whether a fit failed. One that stops when nothing has improved for some epochs knows how
+long it waited for the improvements that came: with less patience than that the same fit would have failed. Its trials
+say so by `fails_below` (see `trials.result`). Each then counts as further trials, of the weight `_WEIGHT`, that differ
+in this hyperparameter alone, for it is known which of them fail. A trial that failed would have failed below its own
+value too.
 
 =======  =================  ====================================================  ======================================
 symbol   in the code        meaning                                               shape, or formula
@@ -36,8 +36,8 @@ __all__ = ["Chance"]
 
 Array = np.ndarray
 
-#: standard deviations of the constant and of what half a range does to the log odds
-_DEVIATIONS = (1.5, 1.0)
+#: standard deviations of the constant, and of what half a range does to the log odds
+_DEVIATIONS = (1.0, 0.5)
 
 #: values of a hyperparameter at which a further trial is looked at, and what it counts
 _PLACES, _WEIGHT = 6, 0.3

@@ -4,12 +4,12 @@ Scores. Losses have any scale, and span decades, so a process is fitted to norma
 a loss counts as worse than every loss.
 
 Failures. A trial failed if its status is fail, if it has no loss, or if its loss lies far above the bulk: above
-B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 30 losses. Later ones would move the bulk
-to where the search is. Some fail where every trial would have a bad loss; that the scores tell. Others fail by chance
-among good ones. How likely that is follows from what all other trials predict for the trial: c is the probability that
-it lies in the bulk. Such a trial tells little about the fits there that do not fail, so its score has a noise variance
-of `_VAGUE` c besides. How likely that is anywhere is learned
-apart from the scores, see `gp_failures`.
+B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 30 losses, and above the median of the
+first 10, which are random. Later ones would move the bulk to where the search is. Some fail where every trial would
+have a bad loss; that the scores tell. Others fail by chance among good ones. How likely that is follows from what all
+other trials predict for the trial: c is the probability that it lies in the bulk. Such a trial tells little about the
+fits there that do not fail, so its score has a noise variance of `_VAGUE` c besides. Where fits fail by chance is
+learned from c, apart from the scores: see `gp_failures`.
 
 Value. A methodology that fails now and then is none to name, however good its other fits are. So a point is judged by
 the mean of its score plus `COST` times its chance to fail.
@@ -49,6 +49,9 @@ _LATEST, _NEAREST, _BEST = 100, 100, 20
 #: of their distance
 _BULK, _FIRST, _FAR_ABOVE = (0.3, 0.1), 30, 4.0
 
+#: so many of the first are random
+_DRAWN = 10
+
 #: noise variance of the score of a trial that failed by chance
 _VAGUE = 1.0
 
@@ -70,7 +73,7 @@ def end_of_bulk(losses: Array) -> float:
     upper, lower = (float(ranked[int(share * len(ranked))]) for share in _BULK)
     # among equal losses the first that differ tell the scale
     unit = next((upper - other for other in (lower, float(ranked[0])) if other < upper), float(ranked[-1]) - upper)
-    return upper + _FAR_ABOVE * unit
+    return max(upper + _FAR_ABOVE * unit, float(np.median(losses[:_DRAWN])))
 
 
 @dataclass(frozen=True)

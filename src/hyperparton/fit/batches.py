@@ -17,6 +17,7 @@ import numpy as np
 
 from hyperparton.fit import compile_cache, parallel
 from hyperparton.fit.compiled import Chi2Arrays, CompileKey, FitState, ModelArrays, ProblemArrays, advance
+from hyperparton.fit.stopping import StoppingState
 
 __all__ = ["BatchRunner"]
 
@@ -149,6 +150,15 @@ class BatchRunner:
 
             jax.tree.map(write, self._collected, chunk.state)
         return self._collected
+
+    def stopping(self) -> StoppingState:
+        """What the stopping remembers of all models, each (model,)."""
+        last: StoppingState = self._collected.stopping
+        for chunk in self._chunks:
+            used = chunk.numbers != _EMPTY
+            for known, new in zip(last, chunk.state.stopping, strict=True):
+                known[chunk.numbers[used]] = np.asarray(new)[used]
+        return jax.tree.map(np.copy, last)
 
     def last_chi2(self) -> tuple[np.ndarray, np.ndarray]:
         """Training chi2 and validation chi2 per point (model,) in the last epoch of each model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,7 +16,20 @@ from hyperparton.fit.chi2 import ReducedChi2
 from hyperparton.fit.observables import Convolution
 from hyperparton.pdf.model import ModelParameters, PDFModel
 
-__all__ = ["FitNumbers", "FitResult", "TrainedModels"]
+__all__ = ["FitNumbers", "FitResult", "TrainedModels", "Training"]
+
+
+class Training(NamedTuple):
+    """How the training of models went."""
+
+    best_epoch: np.ndarray
+    """(model,), -1 where no epoch passed"""
+    stop_epoch: np.ndarray
+    """(model,) the last epoch"""
+    history: np.ndarray
+    """(push, model, 2) the learning curve, training and validation chi2 per point every 100 epochs"""
+    stalls: np.ndarray
+    """(model,) epochs that each waited at most for a better one that came, see `stopping.longest_stalls`"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +44,8 @@ class TrainedModels:
     """(model,) last epoch of the training"""
     history: np.ndarray
     """(push, model, 2) the learning curve, training and validation chi2 per point every 100 epochs"""
+    stalls: np.ndarray
+    """(model,) epochs that each waited at most for a better one that came, see `stopping.longest_stalls`"""
     validation_chi2: np.ndarray
     """(model,) per point at `parameters`, double precision"""
     training_chi2: np.ndarray
@@ -43,22 +58,21 @@ class TrainedModels:
         data: BatchData,
         convolution: Convolution,
         parameters: ModelParameters,
-        stopping: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+        training: Training | None = None,
     ) -> TrainedModels:
         """Models with these parameters, one for each entry of `data`, and their chi2 in double precision.
 
-        `stopping` holds best epoch, stop epoch and history; without it the parameters are taken as they are, not
-        trained, and no epoch of theirs passed.
+        Without `training` the parameters are taken as they are, not trained, and no epoch of theirs passed.
         """
         none = np.zeros(len(data.seeds), int)
-        best_epoch, stop_epoch, history = stopping or (none - 1, none, np.zeros((0, len(none), 2)))
+        how = training or Training(none - 1, none, np.zeros((0, len(none), 2)), np.zeros(len(none)))
         features = convolution.features(model.evaluate(parameters, convolution.grid))
 
         def chi2(reduced: Sequence[ReducedChi2]) -> np.ndarray:
             return np.array([r(features[i : i + 1])[0] / max(r.ndata, 1) for i, r in enumerate(reduced)])
 
-        validation, training = parallel.run_all([partial(chi2, data.validation), partial(chi2, data.training)])
-        return cls(model, parameters, best_epoch, stop_epoch, history, validation, training)
+        of_validation, of_training = parallel.run_all([partial(chi2, data.validation), partial(chi2, data.training)])
+        return cls(model, parameters, *how, of_validation, of_training)
 
     def select(self, models: slice | np.ndarray) -> dict[str, Any]:
         """Parameters of some of the models, by their places (model,)."""

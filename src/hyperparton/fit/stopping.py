@@ -7,17 +7,21 @@ passed without a better one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["Criteria", "StoppingState", "monitor", "start"]
+__all__ = ["Criteria", "StoppingState", "longest_stalls", "monitor", "start"]
 
 Array = jax.Array | np.ndarray
 #: no validation loss at or above this is ever the best
 _INITIAL = 1e9
+
+#: a fit that has this times the validation loss that it ends with is not done
+_NOT_DONE = 1.3
 
 
 class Criteria(NamedTuple):
@@ -86,3 +90,21 @@ def monitor(
         ),
         passes,
     )
+
+
+def longest_stalls(states: Sequence[StoppingState], between: int) -> np.ndarray:
+    """(model,) for how many epochs each model waited at most for a better one that came.
+
+    `states`, each (model,), are those of every `between` epochs. A stall that is seen goes on, on average for half of that
+    or of what it has lasted, whichever is less. Only what happened before the model was nearly done counts, while its best validation loss was more than
+    `_NOT_DONE` times the last: with less patience the model would have stopped there, and the fit would have failed. It
+    is 0 for a model that never waited so.
+    """
+    last = states[-1]
+    longest = np.zeros(len(last.best_epoch))
+    for state in states[:-1]:
+        came = (state.best_epoch >= 0) & (np.asarray(state.best_epoch) < last.best_epoch)
+        came &= np.asarray(state.best_loss) > _NOT_DONE * np.asarray(last.best_loss)
+        since = np.asarray(state.since_best, float)
+        longest = np.maximum(longest, np.where(came, since + 0.5 * np.minimum(since, between), 0.0))
+    return longest

@@ -17,8 +17,8 @@ from hyperparton.fit.batches import BatchRunner
 from hyperparton.fit.compiled import MOMENTS, CompileKey, FitState, HyperArrays, ModelArrays, ProblemArrays
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.projection import Predictions, to_device
-from hyperparton.fit.result import TrainedModels
-from hyperparton.fit.stopping import Criteria
+from hyperparton.fit.result import TrainedModels, Training
+from hyperparton.fit.stopping import Criteria, StoppingState, longest_stalls
 from hyperparton.fit.stopping import start as start_stopping
 from hyperparton.nn.optimizers import COEFFICIENTS, RULES, MomentRule
 from hyperparton.pdf.batched import network_shape, node_masks, pad_weights, point_arrays, unpad_weights
@@ -105,6 +105,8 @@ class _Batch:
         #: (model, 2) training and validation chi2 per point of each push, and how many of them belong to each job
         self.history: list[np.ndarray] = []
         self.pushes = [0] * len(jobs)
+        self.stopping: list[StoppingState] = []
+        """after each push"""
         self.running = [True] * len(jobs)
         self.pruned: dict[int, TrialPrunedError] = {}
 
@@ -136,6 +138,7 @@ class _Batch:
         training, validation = self.runner.last_chi2()
         points = np.tile(np.array([r.ndata for r in self.data.training], np.float64), len(self.jobs))
         self.history.append(np.stack([training / points, validation], axis=-1))
+        self.stopping.append(self.runner.stopping())
         self.pushes = [len(self.history) if on else n for n, on in zip(self.pushes, self.running, strict=True)]
         return left
 
@@ -182,7 +185,8 @@ class _Batch:
         model = self.jobs[k].model
         parameters["layers"] = unpad_weights(model.architecture, parameters["layers"])
         history = np.array([each[rows] for each in self.history[: self.pushes[k]]])
-        stopping = best_epoch, np.array(state.stopping.stop_epoch), history
+        stalls = longest_stalls([jax.tree.map(lambda a: a[rows], each) for each in self.stopping], PUSH_EACH)
+        stopping = Training(best_epoch, np.array(state.stopping.stop_epoch), history, stalls)
         return TrainedModels.evaluated(model, self.data, self.predictions.convolution, parameters, stopping)
 
 

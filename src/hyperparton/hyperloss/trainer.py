@@ -155,7 +155,10 @@ class ModelTrainer:
     def _finished(self, trained: TrainedModels, methodology: Methodology) -> dict[str, Any]:
         kfold = self.setup.kfold
         results = self._fold_results(trained, methodology, kfold.penalties)
-        return self._trial_result(results, self.hyper_loss.trial_loss(results, kfold.threshold))
+        result = self._trial_result(results, self.hyper_loss.trial_loss(results, kfold.threshold))
+        # an engine learns from it how much patience the fits need
+        waited = float(np.max(trained.stalls)) / methodology.epochs
+        return {**result, "fails_below": {"stopping_patience": min(waited, methodology.patience / methodology.epochs)}}
 
     def _checkpoint(
         self,

@@ -34,13 +34,18 @@ SEAL = "check."
 
 #: what a booked trial keeps until it is finished, and what a finished one has for good
 _BOOKED = ("number", "vals", "space_vals", "book_time")
+_LATER = "fails_below"
 _FINISHED = (*_BOOKED, "state", "owner", "attempts", "refresh_time", "status", "loss", "failure", "result")
 
 
 def seal_of_trial(word: str, row: Mapping[Any, Any]) -> str:
     """The checksum of a trial's row in the store of that random word."""
     columns = _FINISHED if row["state"] == DONE else _BOOKED
-    return seal_of_text(word, json.dumps([row[name] for name in columns]))
+    values = [row[name] for name in columns]
+    # stores of older versions have no such column, or nothing in it
+    if row["state"] == DONE and _LATER in row.keys() and row[_LATER] is not None:  # noqa: SIM118 - a row of sqlite3
+        values.append(row[_LATER])
+    return seal_of_text(word, json.dumps(values))
 
 
 def seal_of_text(word: str, text: str) -> str:

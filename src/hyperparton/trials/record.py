@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.result import STATUSES, failure_type, number_of
+from hyperparton.trials.result import STATUSES, fails_below, failure_type, number_of
 from hyperparton.trials.strict_json import decode, decode_dictionary
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 from hyperparton.trials.trial_check import checked, checked_vals
@@ -50,6 +50,14 @@ def _check_columns(record: Mapping[Any, Any], result: Mapping[str, Any]) -> None
     for name, value in said.items():
         if record[name] != value and not (name == "loss" and _are_close(record[name], value)):
             raise ValueError(f"its {name} is {record[name]!r}, by its result {value!r}")
+    told = _told(record)  # of a trial that an older version finished nothing is told
+    if told is not None and told != fails_below(result):
+        raise ValueError(f"its fails_below is {told!r}, by its result {fails_below(result)!r}")
+
+
+def _told(record: Mapping[Any, Any]) -> dict[str, float] | None:
+    text = record.get("fails_below")
+    return None if text is None else fails_below({"fails_below": decode(text)})
 
 
 def _are_close(one: Any, other: Any) -> bool:
@@ -67,7 +75,7 @@ def outcome_of_record(record: Mapping[Any, Any], store: str) -> Outcome:
             or (status == "ok" and loss is None)
         ):
             raise ValueError(f"status {status!r} and loss {loss!r}")
-        return Outcome(record["number"], vals, status, loss, record["failure"])
+        return Outcome(record["number"], vals, status, loss, record["failure"], _told(record))
     except _FAULTS as fault:
         raise _damaged(store, record, fault) from fault
 

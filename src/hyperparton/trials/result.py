@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["STATUSES", "failure_type", "is_number", "number_of"]
+__all__ = ["STATUSES", "fails_below", "failure_type", "is_number", "number_of"]
 
 STATUSES = ("ok", "fail")
 
@@ -25,6 +25,20 @@ def is_number(value: Any) -> bool:
 def number_of(value: Any) -> float | None:
     """The value as a float; None for what is no finite number."""
     return float(value) if is_number(value) else None
+
+
+def fails_below(result: Mapping[str, Any]) -> dict[str, float] | None:
+    """Hyperparameter -> the value of it below which the same fits would have failed; None where a result has none.
+
+    A trainer that knows it says so under this name, with 0 or less where no value would have made them fail. Raises
+    ValueError for what is no dictionary of finite numbers.
+    """
+    told = result.get("fails_below")
+    if told is None:
+        return None
+    if not isinstance(told, Mapping) or not all(isinstance(key, str) and is_number(told[key]) for key in told):
+        raise ValueError(f"fails_below must be a dictionary of finite numbers, given {told!r:.200}")
+    return {key: float(value) for key, value in told.items()}
 
 
 def failure_type(result: Mapping[str, Any]) -> str | None:

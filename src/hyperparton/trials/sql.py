@@ -16,7 +16,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,21 @@ from hyperparton.errors import NoScanError, StoreAwayError, StoreError
 from hyperparton.trials.examine import SCHEMA_VERSION, SEAL, WORD, examine, seal_of_text, seal_of_trial
 from hyperparton.trials.foreign import refuse_foreign
 from hyperparton.trials.record import data_of_text, trial_of_record
+from hyperparton.trials.sql_statements import (
+    ALL,
+    AT,
+    ENDS,
+    KEEP,
+    LAST,
+    LATER,
+    META,
+    NO_STOP,
+    OLDER,
+    TABLES,
+    TRIALS,
+    Statements,
+    finished,
+)
 from hyperparton.trials.sqlite_file import prepare, snapshot
 from hyperparton.trials.sqlite_watch import FileWatch
 from hyperparton.trials.store import LeasedStore
@@ -40,86 +54,8 @@ __all__ = ["SCHEMA_VERSION", "SqlStore"]
 #: PostgreSQL's advisory lock under which tables are made: any number, the same for all
 _MAKING_TABLES = 7305791
 
-_TABLES = sa.MetaData()
-
-_META = sa.Table(
-    "scan_metadata",
-    _TABLES,
-    sa.Column("key", sa.String(200), primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
-
-_TRIALS = sa.Table(
-    "trials",
-    _TABLES,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("state", sa.Integer, nullable=False),
-    sa.Column("vals", sa.Text, nullable=False),
-    sa.Column("space_vals", sa.Text, nullable=False),
-    sa.Column("owner", sa.String(300)),
-    sa.Column("lease_end", sa.Double),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("book_time", sa.Double, nullable=False),
-    sa.Column("refresh_time", sa.Double, nullable=False),
-    sa.Column("status", sa.String(8)),
-    sa.Column("loss", sa.Double),
-    sa.Column("failure", sa.String(200)),
-    sa.Column("result", sa.Text),
-    sa.Index("trials_by_state", "state", "number"),
-    sa.Index("trials_by_loss", "status", "loss", "number"),
-)
-
-
-_NO_STOP = 2**31 - 1
-
 #: seconds after which a connection that was not used is tried before it is used again
 _IDLE = 2.0
-
-_LAST = sa.select(sa.func.max(_TRIALS.c.number))
-
-
-def _lowest(state: int, *conditions: Any) -> Any:
-    """The lowest number in one state: by the index on (state, number) whatever a planner takes for rare."""
-    return sa.select(sa.func.min(_TRIALS.c.number)).where(_TRIALS.c.state == state, *conditions).scalar_subquery()
-
-
-#: at one moment the highest number, and the lowest of those released and of those at work
-_ENDS = sa.select(_LAST.scalar_subquery(), _lowest(NEW), _lowest(RUNNING))
-_GET = sa.select(_TRIALS).where(_TRIALS.c.number == sa.bindparam("at"))
-
-#: for SQLite
-_KEEP = sa.insert(_META).prefix_with("OR REPLACE")
-
-
-@lru_cache
-def _finished(*fields: str) -> Any:
-    """The statement for these columns of finished trials, or all, by number."""
-    within = _TRIALS.c.number.between(sa.bindparam("start"), sa.bindparam("last"))
-    columns = [_TRIALS.c[name] for name in fields] or [_TRIALS]
-    return sa.select(*columns).where(_TRIALS.c.state == DONE, within).order_by(_TRIALS.c.number)
-
-
-class _Statements:
-    """The statements that read a clock: this process's, given with them as `now`, or that of PostgreSQL's server.
-
-    `seconds` is how long a lease lasts, None for one that does not end. Values of columns are given with the statement.
-    """
-
-    def __init__(self, own_clock: bool) -> None:
-        server = sa.literal_column("extract(epoch FROM statement_timestamp())::float8", sa.Double)
-        now: Any = sa.bindparam("now", type_=sa.Double) if own_clock else server
-        ends = now + sa.bindparam("seconds", type_=sa.Double)
-        free = sa.or_(_TRIALS.c.state == NEW, sa.and_(_TRIALS.c.state == RUNNING, _TRIALS.c.lease_end < now))
-        below = _TRIALS.c.number < sa.bindparam("stop")
-        self.lowest_free = sa.select(_lowest(NEW, below), _lowest(RUNNING, below, _TRIALS.c.lease_end < now))
-        book = sa.insert(_TRIALS).values(lease_end=ends, book_time=now, refresh_time=now)
-        self.book = book if own_clock else book.returning(_TRIALS.c.book_time)
-        at = _TRIALS.c.number == sa.bindparam("at")
-        again = _TRIALS.c.attempts + 1
-        self.take = sa.update(_TRIALS).where(at, free).values(lease_end=ends, attempts=again, refresh_time=now)
-        held = sa.update(_TRIALS).where(at, _TRIALS.c.owner == sa.bindparam("holder"), _TRIALS.c.state == RUNNING)
-        self.change = held.values(lease_end=ends)
-        self.finish = held.values(lease_end=ends, refresh_time=now)
 
 
 class SqlStore(LeasedStore):
@@ -155,7 +91,7 @@ class SqlStore(LeasedStore):
         self._engine = _engine(url, self._limits)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock or (time.time if self._sqlite else None)
-        self._statements = _Statements(self._clock is not None)
+        self._statements = Statements(self._clock is not None)
         if self._sqlite:
             event.listen(self._engine, "connect", prepare)
         else:
@@ -189,22 +125,34 @@ class SqlStore(LeasedStore):
             if self._schema is not None and create and not sa.inspect(connection).has_schema(self._schema):
                 connection.execute(sa.schema.CreateSchema(self._schema))
             tables = sa.inspect(connection).get_table_names(schema=self._schema)
-            if _META.name not in tables:
+            if META.name not in tables:
                 refuse_foreign(self.name, tables)
                 if not create:
                     raise NoScanError(f"{self.name}: holds no scan")
-                _TABLES.create_all(connection)
-                connection.execute(sa.insert(_META).values(key="schema_version", value=str(SCHEMA_VERSION)))
-                connection.execute(sa.insert(_META).values(key=WORD, value=secrets.token_hex(16)))
-            version = connection.scalar(sa.select(_META.c.value).where(_META.c.key == "schema_version"))
+                TABLES.create_all(connection)
+                connection.execute(sa.insert(META).values(key="schema_version", value=str(SCHEMA_VERSION)))
+                connection.execute(sa.insert(META).values(key=WORD, value=secrets.token_hex(16)))
+            self._add_column(connection, create)
+            version = connection.scalar(sa.select(META.c.value).where(META.c.key == "schema_version"))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
             # one of no known state is none
-            whole = sa.func.count().filter(_TRIALS.c.state.in_((NEW, RUNNING, DONE)))
-            count, last = connection.execute(sa.select(whole, sa.func.max(_TRIALS.c.number))).one()
+            whole = sa.func.count().filter(TRIALS.c.state.in_((NEW, RUNNING, DONE)))
+            count, last = connection.execute(sa.select(whole, sa.func.max(TRIALS.c.number))).one()
             if count != (0 if last is None else last + 1):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
-            self._word = connection.scalar(sa.select(_META.c.value).where(_META.c.key == WORD)) or ""
+            self._word = connection.scalar(sa.select(META.c.value).where(META.c.key == WORD)) or ""
+
+    def _add_column(self, connection: sa.Connection, create: bool) -> None:
+        """Give the table of an older version the column that it lacks, unless it is only looked at."""
+        names = {column["name"] for column in sa.inspect(connection).get_columns(TRIALS.name, schema=self._schema)}
+        self._all = ALL
+        if LATER not in names and not create:
+            self._all = OLDER
+        elif LATER not in names:
+            quoted = connection.dialect.identifier_preparer
+            schema = "" if self._schema is None else f"{quoted.quote_schema(self._schema)}."
+            connection.exec_driver_sql(f"ALTER TABLE {schema}{TRIALS.name} ADD COLUMN {LATER} TEXT")
 
     @contextmanager
     def _sealed(self) -> Iterator[sa.Connection]:
@@ -216,12 +164,12 @@ class SqlStore(LeasedStore):
 
     def _seal_trial(self, connection: sa.Connection, number: int) -> None:
         if self._sqlite:
-            row = connection.execute(_GET, {"at": number}).mappings().one()
-            connection.execute(_KEEP, {"key": f"{SEAL}{number}", "value": seal_of_trial(self._word, row)})
+            row = connection.execute(self._all.where(AT), {"at": number}).mappings().one()
+            connection.execute(KEEP, {"key": f"{SEAL}{number}", "value": seal_of_trial(self._word, row)})
 
     def _seal_text(self, connection: sa.Connection, key: str, text: str) -> None:
         if self._sqlite:
-            connection.execute(_KEEP, {"key": f"{SEAL}{key}", "value": seal_of_text(self._word, text)})
+            connection.execute(KEEP, {"key": f"{SEAL}{key}", "value": seal_of_text(self._word, text)})
 
     @contextmanager
     def _transaction(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
@@ -259,7 +207,7 @@ class SqlStore(LeasedStore):
             return None
 
     def lease(self, owner: str, *, stop: int | None = None, seconds: float | None = None) -> Trial | None:
-        within = {"stop": _NO_STOP if stop is None else stop}
+        within = {"stop": NO_STOP if stop is None else stop}
         while True:
             moment = self._moment()
             with self._transaction() as connection:
@@ -273,7 +221,7 @@ class SqlStore(LeasedStore):
 
     def release_all(self) -> int:
         """Hand every leased trial back and say how many; only for who knows that no other process holds the store."""
-        change = sa.update(_TRIALS).where(_TRIALS.c.state == RUNNING).values(state=NEW, owner=None, lease_end=None)
+        change = sa.update(TRIALS).where(TRIALS.c.state == RUNNING).values(state=NEW, owner=None, lease_end=None)
         with self._transaction() as connection:
             return connection.execute(change).rowcount
 
@@ -293,36 +241,36 @@ class SqlStore(LeasedStore):
 
     def _last(self) -> int:
         with self._transaction() as connection:
-            last = connection.scalar(_LAST)
+            last = connection.scalar(LAST)
         return -1 if last is None else last
 
     def first_unfinished(self) -> int:
         with self._transaction() as connection:
-            last, *unfinished = connection.execute(_ENDS).one()
+            last, *unfinished = connection.execute(ENDS).one()
         lowest = _least(unfinished)
         return lowest if lowest is not None else 0 if last is None else last + 1
 
     def get(self, number: int) -> Trial:
         with self._transaction() as connection:
-            row = connection.execute(_GET, {"at": number}).one_or_none()
+            row = connection.execute(self._all.where(AT), {"at": number}).one_or_none()
         if row is None:
             raise KeyError(f"trial {number} was never booked")
         return trial_of_record(row._mapping, self.name)
 
     def _finished(self, start: int, stop: int | None, *fields: str) -> Sequence[Mapping[Any, Any]]:
-        within = {"start": start, "last": _NO_STOP if stop is None else stop - 1}
+        within = {"start": start, "last": NO_STOP if stop is None else stop - 1}
         with self._transaction() as connection:
-            return connection.execute(_finished(*fields), within).mappings().all()
+            return connection.execute(finished(self._all is OLDER, *fields), within).mappings().all()
 
     def best(self) -> Trial | None:
-        query = sa.select(_TRIALS).where(_TRIALS.c.status == "ok").order_by(_TRIALS.c.loss, _TRIALS.c.number).limit(1)
+        query = self._all.where(TRIALS.c.status == "ok").order_by(TRIALS.c.loss, TRIALS.c.number).limit(1)
         with self._transaction() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else trial_of_record(row._mapping, self.name)
 
     def attach(self, key: str, value: Any) -> None:
         row = {"key": f"scan.{key}", "value": encode(value)}
-        change = sa.update(_META).where(_META.c.key == row["key"]).values(value=row["value"])
+        change = sa.update(META).where(META.c.key == row["key"]).values(value=row["value"])
         with self._sealed() as connection:
             there = connection.execute(change).rowcount
             if there:
@@ -333,13 +281,13 @@ class SqlStore(LeasedStore):
     def attach_first(self, key: str, value: Any) -> Any:
         row = {"key": f"scan.{key}", "value": encode(value)}
         with contextlib.suppress(exc.IntegrityError), self._sealed() as connection:
-            connection.execute(sa.insert(_META).values(row))
+            connection.execute(sa.insert(META).values(row))
             self._seal_text(connection, row["key"], row["value"])
         return self.metadata()[key]
 
     def metadata(self) -> dict[str, Any]:
         with self._transaction() as connection:
-            rows = connection.execute(sa.select(_META).where(_META.c.key.like("scan.%"))).all()
+            rows = connection.execute(sa.select(META).where(META.c.key.like("scan.%"))).all()
         return {row.key.removeprefix("scan."): data_of_text(row.key, row.value, self.name) for row in rows}
 
     def hurry(self, seconds: float) -> None:

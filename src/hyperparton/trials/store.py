@@ -37,7 +37,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.trials.record import outcome_of_record, trial_of_record
-from hyperparton.trials.result import failure_type
+from hyperparton.trials.result import fails_below, failure_type
 from hyperparton.trials.strict_json import Decoded, decode, encode, encode_strict
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Outcome, Trial
 
@@ -211,7 +211,7 @@ class LeasedStore(TrialStore):
         return [record["number"] for record in self._finished(start, None, "number")]
 
     def history(self, start: int = 0, stop: int | None = None) -> list[Outcome]:
-        records = self._finished(start, stop, "number", "vals", "status", "loss", "failure")
+        records = self._finished(start, stop, "number", "vals", "status", "loss", "failure", "fails_below")
         return [outcome_of_record(record, self.name) for record in records]
 
     def trials(self, start: int = 0, stop: int | None = None) -> list[Trial]:
@@ -243,5 +243,9 @@ class LeasedStore(TrialStore):
             raise StoreError(f"trial {number}: complete needs status ok and a finite loss, given {loss!r}")
         if status == "fail" and result.get("status") != "fail":
             raise StoreError(f"trial {number}: fail needs status fail, given {result.get('status')!r}")
-        values = {"status": status, "loss": loss, "failure": failure_type(result), "result": _as_json(result)}
+        told = fails_below(result)
+        values = {
+            "status": status, "loss": loss, "failure": failure_type(result), "result": _as_json(result),
+            "fails_below": None if told is None else encode(told),
+        }  # fmt: skip
         return self._change(number, owner, {**values, "state": DONE, "seconds": None})

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from hyperparton.trials.parameters import as_runcard, derived_values, stated_values
-from hyperparton.trials.result import failure_type, number_of
+from hyperparton.trials.result import fails_below, failure_type, number_of
 
 __all__ = ["DONE", "NEW", "RUNNING", "Outcome", "Trial", "has_failed", "ranked"]
 
@@ -222,7 +222,7 @@ class Trial:
     @property
     def outcome(self) -> Outcome:
         """The part that an engine reads."""
-        return Outcome(self.number, self.vals, self.status, self.loss, self.failure)
+        return Outcome(self.number, self.vals, self.status, self.loss, self.failure, fails_below(self._said))
 
     def without_arrays(self) -> Trial:
         """The trial with the plain numbers and words of its result alone, for who goes through very many."""

@@ -154,7 +154,7 @@ class MongoStore(LeasedStore):
         with self._store_errors():
             now = self._now()
             times = {"lease_end": lease_end(now, seconds), "book_time": now, "refresh_time": now}
-            unknown = dict.fromkeys(("status", "loss", "failure", "result"))
+            unknown = dict.fromkeys(("status", "loss", "failure", "result", "fails_below"))
             try:
                 self._trials.insert_one({"_id": record["number"], **record, **unknown, **times})
             except DuplicateKeyError:
