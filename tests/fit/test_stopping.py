@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from hyperparton.data.predictions import predict
+from hyperparton.fit.setup import FitSetup
+from hyperparton.fit.stopping import StoppingState, longest_stalls
 from hyperparton.runcard.parameters import LagrangeOptions
 
 INITIAL = 100.0
@@ -86,3 +88,28 @@ def test_delta(setup, fit, free):
     for best in stuck.best_epoch[stuck.best_epoch > 0]:
         before = fit(setup, epochs=int(best), **options)
         assert not before.passed[stuck.best_epoch == best].any()
+
+
+def test_a_fit_fails_with_less_patience_than_its_longest_stall(make_card, data, fit):
+    """Replica 1 waits for some 300 of 600 epochs: with a patience of 400 it ends as with 594, with 200 it is lost."""
+    setup = FitSetup(make_card(), data, (1,))
+    patient, enough, little = (fit(setup, epochs=600, stopping_patience=p) for p in (0.99, 400 / 600, 200 / 600))
+    (stall,) = patient.trained.stalls
+    assert 200 < stall < 400
+    assert enough.trained.stalls == stall
+    assert (enough.best_epoch, enough.validation_chi2) == (patient.best_epoch, patient.validation_chi2)
+    assert little.best_epoch < little.stop_epoch - 200 < patient.best_epoch
+    assert little.validation_chi2 > 1.3 * patient.validation_chi2
+    assert little.trained.stalls < 200
+
+
+def test_the_longest_stall_of_a_fit_that_went_on():
+    """Four models every 100 epochs: one waits twice, one waits when it is nearly done, one for nothing, one never."""
+    best_epoch = [[20, 90, 30, 99], [20, 190, 30, 199], [250, 190, 30, 299], [250, 350, 30, 399], [470, 480, 30, 499]]
+    best_loss = [[9, 1.2, 9, 9], [9, 1.1, 9, 7], [3, 1.1, 9, 5], [3, 1.05, 9, 3], [1, 1, 9, 1]]
+    states = [
+        StoppingState(np.array(losses, float), np.array(best), 100 * push + 99 - np.array(best), *(np.zeros(4),) * 2)
+        for push, (best, losses) in enumerate(zip(best_epoch, best_loss, strict=True))
+    ]
+    # from epoch 20 it had waited 179 epochs when it was seen last, and then at most 51 more
+    assert longest_stalls(states, 100) == pytest.approx([229.0, 0.0, 0.0, 0.0])

@@ -137,3 +137,15 @@ def test_refits_leave_the_scan_as_it_is(trial, parameters):
         trainer.refit({**parameters, "epochs": 100}, [first])
     assert trainer.hyperparametrizable(params) == result
     assert trainer.setup.replicas == (1, 2)
+
+
+def test_a_trial_says_how_much_patience_it_needed(make_card, data, parameters):
+    """The largest share of the epochs that a fit of any fold waited; at most the patience that it had."""
+    trainer = ModelTrainer(FitSetup(make_card(kfold=KFOLD), data, range(1, 13)))
+    trainer.set_hyperopt(True, ["epochs"])
+    params = {**parameters, "epochs": 600, "stopping_patience": 0.9, "dropout": 0.1}
+    methodology = Methodology.from_parameters(trial_parameters(params))
+    trained = trainer.setup.train(methodology, trainer.setup.folds, None)
+    assert trained.stalls.max() > 0
+    needed = min(trained.stalls.max() / 600, 0.9)
+    assert trainer.hyperparametrizable(params)["fails_below"] == {"stopping_patience": pytest.approx(needed)}

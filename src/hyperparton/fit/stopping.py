@@ -95,10 +95,10 @@ def monitor(
 def longest_stalls(states: Sequence[StoppingState], between: int) -> np.ndarray:
     """(model,) for how many epochs each model waited at most for a better one that came.
 
-    `states`, each (model,), are those of every `between` epochs. A stall that is seen goes on, on average for half of that
-    or of what it has lasted, whichever is less. Only what happened before the model was nearly done counts, while its best validation loss was more than
-    `_NOT_DONE` times the last: with less patience the model would have stopped there, and the fit would have failed. It
-    is 0 for a model that never waited so.
+    `states`, each (model,), are those of every `between` epochs. A stall that is seen goes on: on average for half of
+    that, or of what it has lasted if that is less. Only what happened before the model was nearly done counts, while
+    its best validation loss was more than `_NOT_DONE` times the last: with less patience the model would have stopped
+    there, and the fit would have failed. It is 0 for a model that never waited so.
     """
     last = states[-1]
     longest = np.zeros(len(last.best_epoch))
