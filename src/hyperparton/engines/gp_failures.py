@@ -1,7 +1,8 @@
-"""The chance that a fit fails, as the engine `gp` learns it: a logistic regression that is linear in the coordinates.
+"""The chance that a fit fails, as the engine `gp` learns it: a logistic regression of what each hyperparameter does.
 
 Failures by chance are rare, and a few of them can tell no more than what each hyperparameter by itself does to the
-chance. A linear regression also says how much smaller the chance is where hardly any trial fails.
+chance. The log odds are linear in the coordinates, which also says how much smaller the chance is where hardly any
+trial fails, and have low bumps along each number, for chances that rise all at once.
 
 Some trainers know more than whether a fit failed. One that stops when nothing has improved for some epochs knows how
 long it waited for the improvements that came: with less patience than that the same fit would have failed. Its trials
@@ -12,10 +13,10 @@ value too.
 =======  =================  ====================================================  ======================================
 symbol   in the code        meaning                                               shape, or formula
 =======  =================  ====================================================  ======================================
-z        _features          1 and coordinates from -1 to 1                        (point, 1 + coordinate)
+z        _features          1, coordinates from -1 to 1, and bumps                (point, feature)
 c        failed             how likely each trial failed by chance                (trial,)
 w        weights            1, or that of a further trial                         (trial,)
-β        coefficients       with normal priors of `_DEVIATIONS`, mode 0           (1 + coordinate,)
+β        coefficients       with normal priors of mode 0                          (feature,)
 η        offset + z β       log odds                                              offset: those of all trials
 p        chance             1 / (1 + exp(-η))
          gradient, hessian  of Σ w (c log p + (1 - c) log(1 - p)) - ½ |β/σ|²      its maximum is found by Newton's steps
@@ -39,6 +40,9 @@ Array = np.ndarray
 #: standard deviations of the constant, and of what half a range does to the log odds
 _DEVIATIONS = (1.0, 0.5)
 
+#: bumps along each number: how many, how wide in shares of the range, and the standard deviation of their heights
+_BUMPS, _WIDTH, _HEIGHT = 9, 0.12, 0.5
+
 #: values of a hyperparameter at which a further trial is looked at, and what it counts
 _PLACES, _WEIGHT = 6, 0.3
 
@@ -55,6 +59,9 @@ class Chance:
 
     def __init__(self, cube: UnitCube, points: Array, failed: Array, fails_below: dict[int, Array]) -> None:
         self._cube = cube
+        parameters = cube.parameters
+        #: which coordinates are numbers; a choice has one for each option
+        self._numbers = np.bincount(parameters)[parameters] == 1
         self.of_all = (float(np.sum(failed)) + 0.5) / (len(failed) + 1.0)
         """the chance of all trials, never 0 or 1"""
         self._offset = math.log(self.of_all / (1.0 - self.of_all))
@@ -62,10 +69,12 @@ class Chance:
         rows = np.vstack([points, *(each for each, _ in further)])
         labels = np.concatenate([failed, *(each for _, each in further)])
         weights = np.where(np.arange(len(rows)) < len(points), 1.0, _WEIGHT)
-        self._coefficients = self._fitted(_features(cube.coordinates(rows)), labels, weights)
+        self._coefficients = self._fitted(_features(cube.coordinates(rows), self._numbers), labels, weights)
 
     def _fitted(self, z: Array, failed: Array, weights: Array) -> Array:
-        precision = np.array([_DEVIATIONS[0], *[_DEVIATIONS[1]] * (z.shape[1] - 1)]) ** -2.0
+        linear = len(self._numbers)
+        rest = z.shape[1] - 1 - linear
+        precision = np.repeat([_DEVIATIONS[0], _DEVIATIONS[1], _HEIGHT], [1, linear, rest]) ** -2.0
         coefficients = np.zeros(z.shape[1])
         for _ in range(_STEPS):
             chance = self._chance(z @ coefficients)
@@ -83,11 +92,12 @@ class Chance:
 
     def at(self, x: Array) -> Array:
         """(point,) the chance that a fit at these coordinates fails."""
-        return self._chance(_features(x) @ self._coefficients)
+        return self._chance(_features(x, self._numbers) @ self._coefficients)
 
 
-def _features(x: Array) -> Array:
-    return np.column_stack([np.ones(len(x)), 2.0 * x - 1.0])
+def _features(x: Array, numbers: Array) -> Array:
+    bumps = np.exp(-0.5 * ((x[:, numbers, None] - np.linspace(0.0, 1.0, _BUMPS)) / _WIDTH) ** 2)
+    return np.column_stack([np.ones(len(x)), 2.0 * x - 1.0, bumps.reshape(len(x), -1)])
 
 
 def _further(cube: UnitCube, points: Array, failed: Array, label: int, below: Array) -> tuple[Array, Array]:

@@ -73,7 +73,8 @@ def end_of_bulk(losses: Array) -> float:
     upper, lower = (float(ranked[int(share * len(ranked))]) for share in _BULK)
     # among equal losses the first that differ tell the scale
     unit = next((upper - other for other in (lower, float(ranked[0])) if other < upper), float(ranked[-1]) - upper)
-    return max(upper + _FAR_ABOVE * unit, float(np.median(losses[:_DRAWN])))
+    drawn = np.sort(losses[:_DRAWN])
+    return max(upper + _FAR_ABOVE * unit, float(drawn[(len(drawn) - 1) // 2]))
 
 
 @dataclass(frozen=True)
