@@ -180,7 +180,7 @@ def test_the_best_trial_is_not_the_luckiest():
 
     assert first(history) < 0.2
     failed = [Outcome(o.number, o.vals, "fail" if o.vals["x"][0] < 0.5 else "ok", o.loss) for o in history]
-    assert 0.5 < first(failed) < 0.85
+    assert 0.5 < first(failed) < 0.95
     assert engine.ranked(space, []) == []
     assert engine.ranked(space, [Outcome(4, {"x": [0.5]}, "fail", None, "ValueError")]) == [4]
 

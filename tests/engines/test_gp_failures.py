@@ -30,10 +30,10 @@ def test_the_maximum_of_the_posterior():
     failed = (rng.random(80) < 0.3) * rng.random(80)
     chance = Chance(cube, at, failed, {})
     x = cube.coordinates(at)
-    bumps = [np.exp(-0.5 * ((x[:, i] - middle / 8) / 0.12) ** 2) for i in range(2) for middle in range(9)]
+    bumps = [np.exp(-0.5 * ((x[:, i] - middle / 5) / 0.2) ** 2) for i in range(2) for middle in range(6)]
     z = np.column_stack([np.ones(80), 2 * x - 1, *bumps])
     offset = np.log(chance.of_all / (1 - chance.of_all))
-    deviations = np.array([1.0] + [0.5] * 20)
+    deviations = np.array([1.0] + [0.5] * 14)
 
     def posterior(coefficients):
         p = 1 / (1 + np.exp(-offset - z @ coefficients))

@@ -41,7 +41,7 @@ Array = np.ndarray
 _DEVIATIONS = (1.0, 0.5)
 
 #: bumps along each number: how many, how wide in shares of the range, and the standard deviation of their heights
-_BUMPS, _WIDTH, _HEIGHT = 9, 0.12, 0.5
+_BUMPS, _WIDTH, _HEIGHT = 6, 0.2, 0.5
 
 #: values of a hyperparameter at which a further trial is looked at, and what it counts
 _PLACES, _WEIGHT = 6, 0.3
