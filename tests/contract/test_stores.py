@@ -6,6 +6,7 @@ to that folder. The servers are real processes. A genuine mongod is used too whe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -417,3 +418,37 @@ SqlStore("sqlite:///" + sys.argv[1])
         for end in ("-wal", "-shm"):
             place.with_name(place.name + end).unlink(missing_ok=True)
     assert number > 5
+
+
+def test_how_near_a_trial_came_to_failing_is_kept(reopen):
+    store = reopen()
+    for number, told in enumerate([{"fails_below": {"patience": 0.25, "rate": 1}}, {}]):
+        store.book(number, {"x": [1]}, "a")
+        assert store.complete(number, "a", {**OK, **told})
+    kept = store.history()
+    assert [each.fails_below for each in kept] == [{"patience": 0.25, "rate": 1.0}, None]
+    assert store.get(0).outcome == kept[0]
+    assert reopen().history() == kept
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_store_of_an_older_version_gets_what_it_lacks_when_a_trial_is_finished(servers, tmp_path, kind):
+    with contextlib.closing(STORES[kind](servers, tmp_path, Clock())) as store:
+        for number in range(2):
+            store.book(number, {"x": [1]}, "a")
+        assert store.complete(0, "a", OK)
+        with store._transaction() as connection:
+            connection.exec_driver_sql("ALTER TABLE trials DROP COLUMN fails_below")
+    # two that open it before either writes
+    with (
+        contextlib.closing(STORES[kind](servers, tmp_path, Clock())) as store,
+        contextlib.closing(STORES[kind](servers, tmp_path, Clock())) as other,
+    ):
+        assert [each.fails_below for each in store.history()] == [None]
+        assert store.get(0).ok
+        assert store.best().number == 0
+        assert store.complete(1, "a", {**OK, "fails_below": {"patience": 0.25}})
+        assert [each.fails_below for each in store.history()] == [None, {"patience": 0.25}]
+        other.book(2, {"x": [1]}, "b")
+        assert other.complete(2, "b", {**OK, "fails_below": {"patience": 0.5}})
+        assert [each.fails_below for each in other.history()][2] == {"patience": 0.5}

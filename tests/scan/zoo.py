@@ -253,6 +253,7 @@ BEASTS = {
     "object": (returns(made=object()), "InvalidResult", r"result['made'] is of type object"),
     "tensor": (returns(made=Tensor()), "InvalidResult", "its __str__ raised"),
     "keys": (returns(made=Keys(a=1)), "InvalidResult", "keys are not here"),
+    "nearly": (returns(fails_below={"x": "much"}), "InvalidResult", "must be a dictionary of finite numbers, given {"),
     "bytes": (returns(made=b"\xff"), "InvalidResult", r"result['made'] is of type bytes"),
     "no_name": (returns(made={float("nan"): 1, b"\xff": 2, None: 3, "\udcff": "\udcff"}), None, ""),
     "own_failure": (returns(status="fail", loss=None, failure={"type": 300 * "\udcff\0"}), 300 * "\udcff\0", ""),

@@ -132,7 +132,7 @@ class SqlStore(LeasedStore):
                 TABLES.create_all(connection)
                 connection.execute(sa.insert(META).values(key="schema_version", value=str(SCHEMA_VERSION)))
                 connection.execute(sa.insert(META).values(key=WORD, value=secrets.token_hex(16)))
-            self._add_column(connection, create)
+            self._all = ALL if self._has_later(connection) else OLDER
             version = connection.scalar(sa.select(META.c.value).where(META.c.key == "schema_version"))
             if version != str(SCHEMA_VERSION):
                 raise StoreError(f"{self.name}: schema version {version}, this program reads {SCHEMA_VERSION}")
@@ -143,16 +143,22 @@ class SqlStore(LeasedStore):
                 raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
             self._word = connection.scalar(sa.select(META.c.value).where(META.c.key == WORD)) or ""
 
-    def _add_column(self, connection: sa.Connection, create: bool) -> None:
-        """Give the table of an older version the column that it lacks, unless it is only looked at."""
-        names = {column["name"] for column in sa.inspect(connection).get_columns(TRIALS.name, schema=self._schema)}
+    def _has_later(self, connection: sa.Connection) -> bool:
+        try:
+            columns = sa.inspect(connection).get_columns(TRIALS.name, schema=self._schema)
+        except exc.NoSuchTableError:
+            return True  # the first statement says so
+        return LATER in {column["name"] for column in columns}
+
+    def _add_later(self, connection: sa.Connection) -> None:
+        """Give the table of an older version the column that it lacks, unless another process was faster."""
+        quoted = connection.dialect.identifier_preparer
+        schema = "" if self._schema is None else f"{quoted.quote_schema(self._schema)}."
+        if not self._sqlite:
+            connection.exec_driver_sql(f"ALTER TABLE {schema}{TRIALS.name} ADD COLUMN IF NOT EXISTS {LATER} TEXT")
+        elif not self._has_later(connection):
+            connection.exec_driver_sql(f"ALTER TABLE {TRIALS.name} ADD COLUMN {LATER} TEXT")
         self._all = ALL
-        if LATER not in names and not create:
-            self._all = OLDER
-        elif LATER not in names:
-            quoted = connection.dialect.identifier_preparer
-            schema = "" if self._schema is None else f"{quoted.quote_schema(self._schema)}."
-            connection.exec_driver_sql(f"ALTER TABLE {schema}{TRIALS.name} ADD COLUMN {LATER} TEXT")
 
     @contextmanager
     def _sealed(self) -> Iterator[sa.Connection]:
@@ -230,6 +236,8 @@ class SqlStore(LeasedStore):
         statement = self._statements.finish if finished else self._statements.change
         values = {"at": number, "holder": holder, **self._moment(), **values}
         with self._sealed() if finished else self._transaction() as connection:
+            if finished and self._all is OLDER:
+                self._add_later(connection)
             changed = connection.execute(statement, values).rowcount == 1
             if changed and finished:
                 self._seal_trial(connection, number)

@@ -1,7 +1,7 @@
 """The tables of a trial store in an SQL database, and the statements that read and change them, built once.
 
-`LATER` is a column that stores of older versions lack: it is added where such a store is opened to be written. Where it
-is only looked at the statements say that nothing is known, see `OLDER`.
+`LATER` is a column that stores of older versions lack: it is added before a trial is finished there. Until then, and
+where such a store is only looked at, the statements say that nothing is known, see `OLDER`.
 """
 
 from __future__ import annotations
