@@ -58,7 +58,6 @@ class Chance:
     """
 
     def __init__(self, cube: UnitCube, points: Array, failed: Array, fails_below: dict[int, Array]) -> None:
-        self._cube = cube
         parameters = cube.parameters
         #: which coordinates are numbers; a choice has one for each option
         self._numbers = np.bincount(parameters)[parameters] == 1
