@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.trials.trial import Trial
+from hyperparton.workflow.ranges import found_edges
+
 ROOT = Path(__file__).parents[2]
 
 TRAINER = """
@@ -150,3 +154,13 @@ def test_what_does_not_go_together(hyperparton, tmp_path):
         ("--failed", "--runcard", "a"),
     ):
         assert hyperparton("best", tmp_path, *options)[0] == 2
+
+
+def test_of_very_many_hyperparameters_no_ends_are_told(tmp_path):
+    """With 101 some lie at an end by chance: a word says who looks at them."""
+    vals = {f"p{i}": [0.0] for i in range(101)}
+    folder = ScanFolder(tmp_path)
+    folder.runcard.write_text("no card is read")
+    found, text = found_edges(folder, [], Trial(0, vals), "a scan")
+    assert found == []
+    assert text.endswith("by chance; `hyperparton best 'a scan' --widen` tells.")

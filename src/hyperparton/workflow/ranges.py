@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from hyperparton.trials.trial import Trial
 from hyperparton.workflow.cards import scanner_of
 
 __all__ = ["found_edges", "scanned_ranges"]
+
+#: of more hyperparameters the ends are not looked at: by chance some always lie there, and each takes time
+_MOST = 100
 
 
 def scanned_ranges(document: Document) -> ScannedRanges:
@@ -45,6 +49,9 @@ def found_edges(
     path = runcard or folder.runcard
     if runcard is None and not path.is_file():
         return [], ""
+    if len(named.vals) > _MOST:
+        command = f"`hyperparton best {shlex.quote(str(directory))} --widen`"
+        return [], f"Among more than {_MOST} hyperparameters some lie at the end of a range by chance; {command} tells."
     try:
         found = edges(scanned_ranges(load_document(path)), trials, named, loss)
     except HyperpartonError as fault:
