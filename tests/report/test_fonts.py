@@ -26,6 +26,7 @@ def test_they_look_the_same(words):
 def drawn():
     figure, axes = new_figure()
     axes.set_title("漢 and ⠿")
+    axes.set_xlabel("font-family: 'mine'; size")
     return figure
 
 
@@ -33,6 +34,7 @@ def test_letters_of_neither_are_there_for_a_browser(tmp_path):
     figure = drawn()
     text = svg_text(figure)
     assert "漢 and ⠿" in text
+    assert "font-family: 'mine'; size</text>" in text
     assert FOR_PAGES in text
     assert families()[0] not in text
     save_pdf(figure, tmp_path / "a.pdf")

@@ -10,7 +10,8 @@ import pytest
 from hyperparton import HyperScanner, hyper_scan_wrapper, read_tries
 from hyperparton.engines import get_engine, trial_seed
 from hyperparton.errors import ScanError, SpaceError, StoreError
-from hyperparton.scan.warm_start import read_prior
+from hyperparton.scan.warm_start import kept_prior, prior_of, read_prior
+from hyperparton.trials.local import FileTrials
 from hyperparton.trials.trial import Outcome
 
 CONFIG = {"space": {"x": {"min": -5, "max": 5}, "kind": {"choice": ["a", "b"]}}}
@@ -199,3 +200,20 @@ def test_what_is_not_there(tmp_path):
     (tmp_path / "tries.json").write_text("[]")
     with pytest.raises(ScanError, match="succeeded and says its parameters"):
         HyperScanner(PARAMETERS, {"use_tries_from": str(tmp_path)})
+
+
+def test_how_near_earlier_trials_came_to_failing_is_known(tmp_path, earlier):
+    """The number below which a trial would have failed comes with it; what is none is told with its file."""
+    tries = tmp_path / "told" / "tries.json"
+    tries.parent.mkdir()
+    entries = json.loads((Path(earlier) / "tries.json").read_text())
+    entries[0]["result"]["fails_below"] = {"x": 0.25}
+    tries.write_text(json.dumps(entries))
+    space = HyperScanner(PARAMETERS, CONFIG).as_dict()
+    with FileTrials(tmp_path / "scan") as store:
+        known = kept_prior(store, prior_of(store, [tries.parent], space), space)
+    assert [outcome.fails_below for outcome in known] == [{"x": 0.25}, *[None] * (len(known) - 1)]
+    entries[0]["result"]["fails_below"] = {"x": "much"}
+    tries.write_text(json.dumps(entries))
+    with pytest.raises(StoreError, match=r"tries\.json.*fails_below must be a dictionary of finite numbers"):
+        read_prior([tries.parent], space)

@@ -184,11 +184,8 @@ class _Model:
         return float(before - after)
 
     def _posterior(self, x: Array) -> tuple[Array, Array]:
-        process = self.process
-        kernel = process.covariance(x, process.x)
-        explained = kernel @ process.inverse_factor.T
-        cov = process.covariance(x, x) - explained @ explained.T
-        return kernel @ process.alpha, cov + _JITTER * process.variance * np.eye(len(x))
+        mean, cov = self.process.joint(x)
+        return mean, cov + _JITTER * self.process.variance * np.eye(len(x))
 
     def _cost(self, x: Array) -> Array:
         return self._models.value(x, np.zeros(len(x)))

@@ -36,7 +36,10 @@ def prior_of(store: TrialStore, sources: Sequence[str | Path], space: Mapping[st
     if kept is not None:
         return kept
     outcomes, notes = read_prior(sources, space)
-    trials = [[{k: v for k, v in one.vals.items() if v}, one.status, one.loss, one.failure] for one in outcomes]
+    trials = [
+        [{k: v for k, v in one.vals.items() if v}, one.status, one.loss, one.failure, one.fails_below]
+        for one in outcomes
+    ]
     return {"trials": trials, "notes": notes}
 
 

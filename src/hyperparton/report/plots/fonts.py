@@ -26,8 +26,7 @@ _PART = "hyperparton DejaVu Sans"
 
 #: Latin with accents, Greek, punctuation, super- and subscripts, arrows, signs of mathematics
 _LETTERS = [
-    *range(0x20, 0x250), *range(0x370, 0x400), *range(0x2010, 0x2070), *range(0x2070, 0x20A0), *range(0x2190, 0x2200),
-    *range(0x2200, 0x2300),
+    *range(0x20, 0x250), *range(0x370, 0x400), *range(0x2010, 0x20A0), *range(0x2190, 0x2300),
 ]  # fmt: skip
 
 

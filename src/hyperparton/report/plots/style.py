@@ -118,7 +118,8 @@ def svg_text(figure: Figure) -> str:
     """A figure as SVG, the same text for the same figure."""
     text = io.StringIO()
     _save(figure, text, format="svg", metadata={"Date": None, "Creator": "hyperparton"})
-    return re.sub(r"(?<=font-family: )'[^;\"]*", FOR_PAGES, text.getvalue())
+    # in tags alone: a name may be "font-family: '"
+    return re.sub(r'(<text style="[^">]*font-family: )[^;"]*', rf"\1{FOR_PAGES}", text.getvalue())
 
 
 def _save(figure: Figure, target: Any, **options: Any) -> None:
