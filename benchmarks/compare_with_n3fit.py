@@ -50,7 +50,8 @@ def folds_of_n3fit(setup: FitSetup) -> list[Fold]:
     whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
     rows, measured = whitening @ setup.compressed.matrix, whitening @ data.central
     masks = [diagonal_mask(data.ndata, seed, setup.card.diagonal_frac) for seed in setup.split_seeds]
-    targets = setup.fitted_values @ whitening.T
+    values = np.tile(data.central, (len(masks), 1)) if setup.pseudodata is None else setup.pseudodata
+    targets = values @ whitening.T
 
     def chi2(target: np.ndarray, chosen: np.ndarray, ndata: int) -> ReducedChi2:
         return reduce_rows(rows[chosen], target[chosen], origin, ndata)

@@ -11,7 +11,7 @@ from hyperparton.data.load import load_fit_data
 from hyperparton.data.masks import diagonal_mask, diagonalise, training_masks
 from hyperparton.data.predictions import chi2
 from hyperparton.errors import DataError, TrainingError
-from hyperparton.fit.folds import build_folds
+from hyperparton.fit.folds import FoldSource, build_folds
 from hyperparton.fit.setup import FitSetup
 from hyperparton.runcard.card import Partition
 from hyperparton.runcard.check import parse_runcard
@@ -89,8 +89,8 @@ def split_by_points(make_card, data, folded):
     card = make_card(diagonal_basis=False, kfold=KFOLD)
     halves = tuple(replace(dataset, frac=0.5) for dataset in data.datasets)
     half = replace(data, datasets=halves)
-    values, seeds = np.tile(data.central, (2, 1)), folded.split_seeds
-    folds = build_folds(half, folded.compressed, values, card, seeds, card.kfold.partitions)
+    seeds = folded.split_seeds
+    folds = build_folds(FoldSource(half, folded.compressed, card), None, seeds, card.kfold.partitions)
     return training_masks(half, seeds), folds
 
 
@@ -112,9 +112,8 @@ def test_chi2_of_a_fold_in_the_basis_of_the_data(data, split_by_points, folded, 
 def test_a_fold_that_hides_everything(folded):
     """A runcard is told so when it is read; partitions made otherwise, when the folds are."""
     everything = Partition(datasets=SETS)
-    rest = folded.compressed, folded.fitted_values, folded.card, folded.split_seeds
     with pytest.raises(DataError, match="hides all 233 points: nothing to fit"):
-        build_folds(folded.data, *rest, [everything])
+        build_folds(folded.fold_source, None, folded.split_seeds, [everything])
 
 
 def test_folds_need_partitions(setup):

@@ -20,7 +20,7 @@ from scipy import linalg
 from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
 
-__all__ = ["ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "split_eigenmodes", "stack", "whitened"]
+__all__ = ["ModeRows", "ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "stack", "whitened"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,34 +95,57 @@ def reduce_points(
     return reduce_rows(rows[:, :-1], rows[:, -1], origin, int(np.sum(used & kept)))
 
 
-def _whitening(modes: Diagonalisation) -> np.ndarray:
-    """(mode, dat) what makes residuals those of independent modes of unit variance."""
-    smallest = modes.eigenvalues.min(initial=1.0)
-    if smallest <= 0:
-        raise DataError(f"the correlation matrix of the data has an eigenvalue that is not positive: {smallest:.3g}")
-    return modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
+@dataclass(frozen=True, eq=False)
+class ModeRows:
+    """The eigenmodes of some points, independent and of unit variance, as rows of features; for all replicas."""
 
+    rows: np.ndarray
+    """(mode, feature) the predictions"""
+    summed: np.ndarray
+    """(feature, feature) H of all modes"""
+    measured: np.ndarray
+    """(mode,) the measured data"""
+    whitening: np.ndarray | None
+    """(mode, dat) what makes pseudodata those of the modes; None where there are none, for it is large"""
 
-def split_eigenmodes(
-    matrix: np.ndarray, centrals: np.ndarray, modes: Diagonalisation, masks: Sequence[np.ndarray], origin: np.ndarray
-) -> list[tuple[ReducedChi2, ReducedChi2]]:
-    """chi2 of the eigenmodes in each mask (mode,), and of the others, for that mask's central values (rep, dat).
+    @classmethod
+    def build(cls, matrix: np.ndarray, measured: np.ndarray, modes: Diagonalisation, pseudodata: bool) -> ModeRows:
+        """For predictions matrix @ features, matrix (dat, feature), and measured data (dat,).
 
-    `matrix` is (dat, feature), `origin` (feature,).  Raises DataError for an eigenvalue that is not positive.
-    """
-    whitening = _whitening(modes)
-    rows, targets = whitening @ matrix, centrals @ whitening.T
-    summed = rows.T @ rows
-    pairs = []
-    for mask, target in zip(masks, targets, strict=True):
-        # the modes are independent, so the rest is a difference; the smaller part is the one to sum
-        residual = target - rows @ origin
-        everything = ReducedChi2(summed, rows.T @ residual, float(residual @ residual), origin, len(rows))
-        fewer = mask if 2 * mask.sum() <= len(mask) else ~mask
-        part = reduce_rows(rows[fewer], target[fewer], origin, int(fewer.sum()))
-        rest = everything.without(part)
-        pairs.append((part, rest) if fewer is mask else (rest, part))
-    return pairs
+        Raises DataError for an eigenvalue that is not positive.
+        """
+        smallest = modes.eigenvalues.min(initial=1.0)
+        if smallest <= 0:
+            raise DataError(
+                f"the correlation matrix of the data has an eigenvalue that is not positive: {smallest:.3g}"
+            )
+        whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
+        rows = whitening @ matrix
+        targets = (measured[None] @ whitening.T)[0]
+        return cls(rows, rows.T @ rows, targets, whitening if pseudodata else None)
+
+    def targets(self, pseudodata: np.ndarray | None, count: int) -> np.ndarray:
+        """(rep, mode) what so many replicas are fitted to: the measured data, or pseudodata (rep, dat)."""
+        if pseudodata is None:
+            return np.broadcast_to(self.measured, (count, len(self.measured)))
+        assert self.whitening is not None, "it was built without pseudodata"
+        return pseudodata @ self.whitening.T
+
+    def split(
+        self, pseudodata: np.ndarray | None, masks: Sequence[np.ndarray], origin: np.ndarray
+    ) -> list[tuple[ReducedChi2, ReducedChi2]]:
+        """chi2 of the modes in each mask (mode,), and of the others, of one replica for each mask (see `targets`)."""
+        pairs, targets = [], self.targets(pseudodata, len(masks))
+        for mask, target in zip(masks, targets, strict=True):
+            # the modes are independent, so the rest is a difference; the smaller part is the one to sum
+            residual = target - self.rows @ origin
+            constant = float(residual @ residual)
+            everything = ReducedChi2(self.summed, self.rows.T @ residual, constant, origin, len(self.rows))
+            fewer = mask if 2 * mask.sum() <= len(mask) else ~mask
+            part = reduce_rows(self.rows[fewer], target[fewer], origin, int(fewer.sum()))
+            rest = everything.without(part)
+            pairs.append((part, rest) if fewer is mask else (rest, part))
+        return pairs
 
 
 def stack(reduced: Sequence[ReducedChi2], kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

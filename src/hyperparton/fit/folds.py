@@ -14,11 +14,11 @@ import numpy as np
 from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks, training_masks
 from hyperparton.data.types import FitData
 from hyperparton.errors import DataError
-from hyperparton.fit.chi2 import ReducedChi2, cholesky, reduce_points, reduce_rows, split_eigenmodes, whitened
+from hyperparton.fit.chi2 import ModeRows, ReducedChi2, cholesky, reduce_points, reduce_rows, whitened
 from hyperparton.fit.observables import Convolution
 from hyperparton.runcard.card import Partition, Runcard
 
-__all__ = ["Fold", "build_folds"]
+__all__ = ["Fold", "FoldSource", "build_folds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +36,16 @@ class Fold:
     weight: float = 1.0
 
 
-class _Source:
-    """What all folds share: the predictions, data to fit per replica, how these are split."""
+class FoldSource:
+    """What the folds of all replicas share: the predictions, the measured data, and what follows from a fold's points.
 
-    def __init__(
-        self, data: FitData, convolution: Convolution, fitted_values: np.ndarray, card: Runcard, seeds: list[int]
-    ):
-        """As `build_folds` has them."""
-        self.data, self.convolution, self.fitted_values = data, convolution, fitted_values
-        self.card, self.seeds = card, seeds
+    The last is made when it is first asked for, and kept: a scan builds folds for the replicas of its trials and for
+    those of each block of re-fits.
+    """
+
+    def __init__(self, data: FitData, convolution: Convolution, card: Runcard):
+        """`convolution` makes the predictions."""
+        self.data, self.convolution, self.card = data, convolution, card
         #: (dat, dat) the lower factor of the covariance matrix of all data
         self.factor = cholesky(data.covmat, "the data")
         #: (dat, feature + 1) the predictions and the measured data, whitened with it
@@ -55,31 +56,48 @@ class _Source:
         minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ self.whitened[:, -1], rcond=1e-12)[0]
         #: (feature,) where the measured data have their least chi2
         self.origin = minimum / scale
+        self._modes: dict[bytes, ModeRows] = {}
+        self._experimental: dict[bytes, ReducedChi2] = {}
 
-    def of_points(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
+    def of_points(
+        self, rows: np.ndarray, pseudodata: np.ndarray | None, seeds: Sequence[int]
+    ) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """Training and validation chi2 of each replica with points split; residuals outside `rows` (dat,) are zero."""
         matrix, covmat = self.convolution.matrix, self.data.covmat
-        masks = training_masks(self.data, self.seeds)
+        masks = training_masks(self.data, seeds)
+        values = [self.data.central] * len(masks) if pseudodata is None else pseudodata
         return [
             (
-                reduce_points(matrix, values, covmat, mask, rows, self.origin),
-                reduce_points(matrix, values, covmat, ~mask, rows, self.origin),
+                reduce_points(matrix, central, covmat, mask, rows, self.origin),
+                reduce_points(matrix, central, covmat, ~mask, rows, self.origin),
             )
-            for mask, values in zip(masks, self.fitted_values, strict=True)
+            for mask, central in zip(masks, values, strict=True)
         ]
 
-    def of_eigenmodes(self, rows: np.ndarray) -> list[tuple[ReducedChi2, ReducedChi2]]:
+    def of_eigenmodes(
+        self, rows: np.ndarray, pseudodata: np.ndarray | None, seeds: Sequence[int]
+    ) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """The same with eigenmodes of the correlation matrix split; data outside `rows` (dat,) take no part in them.
 
         (n3fit applies the mask of a fold, made for points, to eigenmodes; that hides other data than the fold's.)
         """
-        modes = diagonalise(self.data.covmat[np.ix_(rows, rows)])
-        size = len(modes.eigenvalues)
-        masks = [diagonal_mask(size, seed, self.card.diagonal_frac) for seed in self.seeds]
-        return split_eigenmodes(self.convolution.matrix[rows], self.fitted_values[:, rows], modes, masks, self.origin)
+        key = rows.tobytes()
+        if key not in self._modes:
+            found = diagonalise(self.data.covmat[np.ix_(rows, rows)])
+            matrix, measured = self.convolution.matrix[rows], self.data.central[rows]
+            self._modes[key] = ModeRows.build(matrix, measured, found, self.card.genrep)
+        modes = self._modes[key]
+        masks = [diagonal_mask(len(modes.rows), seed, self.card.diagonal_frac) for seed in seeds]
+        return modes.split(None if pseudodata is None else pseudodata[:, rows], masks, self.origin)
 
     def experimental(self, hidden: np.ndarray) -> ReducedChi2:
         """chi2 of the measured data with the residuals of those not `hidden` (dat,) set to zero."""
+        key = hidden.tobytes()
+        if key not in self._experimental:
+            self._experimental[key] = self._of_hidden(hidden)
+        return self._experimental[key]
+
+    def _of_hidden(self, hidden: np.ndarray) -> ReducedChi2:
         if hidden.all():
             return reduce_rows(self.whitened[:, :-1], self.whitened[:, -1], self.origin, len(hidden))
         rows = np.column_stack([self.convolution.matrix, self.data.central]) * hidden[:, None]
@@ -88,22 +106,17 @@ class _Source:
 
 
 def build_folds(
-    data: FitData,
-    convolution: Convolution,
-    fitted_values: np.ndarray,
-    card: Runcard,
-    seeds: list[int],
-    partitions: Sequence[Partition] | None,
+    source: FoldSource, pseudodata: np.ndarray | None, seeds: Sequence[int], partitions: Sequence[Partition] | None
 ) -> list[Fold]:
     """One fold per partition, or a single one that hides nothing without `partitions`.
 
-    `convolution` makes the predictions, `fitted_values` (rep, dat) are the values to fit, `seeds` those of the
-    replicas' splits.  Raises DataError where a fold leaves nothing to fit.
+    `pseudodata` (rep, dat) are the values to fit, None where all replicas fit the measured data; `seeds` are those of
+    the replicas' splits.  Raises DataError where a fold leaves nothing to fit.
     """
-    source = _Source(data, convolution, fitted_values, card, seeds)
+    data = source.data
     everything = np.ones(data.ndata, bool)
     if partitions is None:
-        return [_fold(source, everything, everything, everything, 1.0)]
+        return [_fold(source, pseudodata, seeds, everything, everything, everything, 1.0)]
     folds = []
     masks = kfold_masks(data, [partition.datasets for partition in partitions])
     for partition, kept in zip(partitions, masks, strict=True):
@@ -111,13 +124,21 @@ def build_folds(
             raise DataError(f"the partition {list(partition.datasets)} hides all {data.ndata} points: nothing to fit")
         hidden = everything if kept.all() else ~kept
         trained = everything if partition.overfit else kept
-        folds.append(_fold(source, trained, hidden, kept, partition.weight))
+        folds.append(_fold(source, pseudodata, seeds, trained, hidden, kept, partition.weight))
     return folds
 
 
-def _fold(source: _Source, trained: np.ndarray, hidden: np.ndarray, fitted: np.ndarray, weight: float) -> Fold:
+def _fold(
+    source: FoldSource,
+    pseudodata: np.ndarray | None,
+    seeds: Sequence[int],
+    trained: np.ndarray,
+    hidden: np.ndarray,
+    fitted: np.ndarray,
+    weight: float,
+) -> Fold:
     split = source.of_eigenmodes if source.card.diagonal_basis else source.of_points
-    pairs = split(trained)
+    pairs = split(trained, pseudodata, seeds)
     training = [t for t, _ in pairs]
     # without a validation set the training set stops the fit
     validation = [v if v.ndata else t for t, v in pairs]

@@ -12,7 +12,7 @@ from hyperparton.data.pseudodata import make_replicas
 from hyperparton.data.types import FitData, Observable
 from hyperparton.errors import TrainingError
 from hyperparton.fit.batch_data import BatchData
-from hyperparton.fit.folds import Fold, build_folds
+from hyperparton.fit.folds import Fold, FoldSource, build_folds
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.observables import Convolution, build_convolution, union_grid
 from hyperparton.fit.positivity import ConstraintSets
@@ -39,9 +39,8 @@ class FitSetup:
         self.replicas = tuple(replicas)
         self.nnseeds: list[int] = replica_seeds(card.nnseed, replicas).tolist()
         self.split_seeds = split_seeds(card, replicas)
-        drawn = make_replicas(data, card.mcseed, replicas) if card.genrep else None
-        #: (rep, dat)
-        self.fitted_values = np.tile(data.central, (len(replicas), 1)) if drawn is None else drawn
+        #: (rep, dat) None where all replicas fit the measured data
+        self.pseudodata = make_replicas(data, card.mcseed, replicas) if card.genrep else None
         self._last_data: tuple[list[Fold], BatchData] | None = None
 
     def sharing(self, other: FitSetup) -> FitSetup:
@@ -49,7 +48,7 @@ class FitSetup:
 
         Nothing of it may have been used before.
         """
-        for name in ("grid", "convolution", "compressed", "predictions"):
+        for name in ("grid", "convolution", "compressed", "predictions", "fold_source"):
             other.__dict__[name] = getattr(self, name)
         return other
 
@@ -89,6 +88,11 @@ class FitSetup:
         )
 
     @cached_property
+    def fold_source(self) -> FoldSource:
+        """What the folds of all replicas share."""
+        return FoldSource(self.data, self.compressed, self.card)
+
+    @cached_property
     def folds(self) -> list[Fold]:
         """The folds of the runcard's partitions; raises TrainingError where it has none."""
         return self._build(self.kfold.partitions)
@@ -99,7 +103,7 @@ class FitSetup:
         return self._build(None)[0]
 
     def _build(self, partitions: Sequence[Partition] | None) -> list[Fold]:
-        return build_folds(self.data, self.compressed, self.fitted_values, self.card, self.split_seeds, partitions)
+        return build_folds(self.fold_source, self.pseudodata, self.split_seeds, partitions)
 
     def fold_seeds(self, k: int) -> list[int]:
         """Network seeds of fold `k`: the replicas' own for the first, numbers drawn from them for the others."""

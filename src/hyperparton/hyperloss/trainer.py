@@ -109,6 +109,7 @@ class ModelTrainer:
                 del self._others[next(iter(self._others))]
             setup = self.setup.sharing(FitSetup(self.setup.card, self.setup.data, numbers))
             self._others[numbers] = ModelTrainer(setup, self.progress)
+            self._others[numbers].__dict__["fold_metrics"] = self.fold_metrics  # they do not depend on replicas
         other = self._others[numbers]
         other.progress = self.progress
         methodology = Methodology.from_parameters(trial_parameters(params, self._keys))
