@@ -29,11 +29,16 @@ __all__ = ["confirm"]
     "--runcard",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The runcard, if its trainer lies beside it. Default: the copy in DIR.",
+    help="The scan's runcard, beside which a trainer of your own lies. Default: the copy in DIR.",
 )
 @click.option("--workers", "-w", type=click.IntRange(min=1), metavar="W", help="Fits at once, in processes here.")
 @click.option("--scheduler", metavar="ADDRESS", help="Run the fits on the Dask cluster whose scheduler is there.")
-@click.option("--store", metavar="URL", callback=store_url, help="The database that the scan joined.")
+@click.option(
+    "--store",
+    metavar="URL",
+    callback=store_url,
+    help="The database that the scan joined; for n3fit's, one to share the fits.",
+)
 @store_timeout_option
 @log_json_option
 @click.option("--walltime", type=DURATION, help="End in time, with exit code 4; the same command continues.")
@@ -48,13 +53,12 @@ def confirm(
 ) -> None:
     """Fit the best trials of the scan in DIR again, with replicas that it has not used, and name the best of them.
 
-    Run again, it continues; with a larger K more trials take part.
+    The scan is hyperparton's or n3fit's. Run again, it continues; with a larger K more trials take part.
     """
     end_on_signals()
     from hyperparton.host import seconds_since_start
     from hyperparton.scan.limits import Limits
     from hyperparton.scan.settings import Execution, taken_from
-    from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.workflow.confirm import confirm_scan
 
     options = {name: value for name, value in options.items() if value is not None}
@@ -71,6 +75,6 @@ def confirm(
         best = confirm_scan(
             directory, runcard=runcard, execution=execution, progress=progress, theory=theory, t0pdfset=t0pdfset
         )
-    conclude(ScanFolder.find(directory).path, best)
+    conclude(directory, best, runcard)
     if log.fault is not None:
         raise StoreError(f"{log.fault}: events are missing from this log; the scan itself is whole")

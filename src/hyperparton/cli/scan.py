@@ -208,8 +208,11 @@ def faults_of_node() -> Iterator[None]:
         raise
 
 
-def conclude(folder: Path, best: dict[str, Any]) -> None:
-    """Say how the scan in `folder` went, and which parameters are the best."""
+def conclude(directory: Path, best: dict[str, Any], runcard: Path | None = None) -> None:
+    """Say how the scan in `directory` went, and which parameters are the best.
+
+    `runcard` is its card, by default the copy in the folder.
+    """
     from hyperparton.report.tables import best_text, parameters_block
     from hyperparton.report.verdicts import named, verdict_text
     from hyperparton.trials.refits import read_refits
@@ -218,13 +221,13 @@ def conclude(folder: Path, best: dict[str, Any]) -> None:
     from hyperparton.trials.verdict import by_verdict, verdicts
     from hyperparton.workflow.ranges import found_edges
 
-    place = ScanFolder(folder)
-    trials = read_trials(folder, keep=lambda trial: trial.without_arrays())
+    place = ScanFolder.find_all(directory)[0]
+    trials = read_trials(place.tries, keep=lambda trial: trial.without_arrays())
     found = verdicts(read_refits(place.tries, trials))
     click.echo(best_text(trials, top=1))
     if found:
         click.echo(f"\n{verdict_text(found)}\n")
-    _, at_ends = found_edges(place, trials, by_verdict(trials, found)[0], folder)
+    _, at_ends = found_edges(place, trials, by_verdict(trials, found)[0], directory, runcard=runcard)
     if at_ends:
         click.echo(f"{'' if found else chr(10)}{at_ends}\n")
     click.echo(f"the parameters of {named(found)}, to paste into a runcard:\n")

@@ -7,10 +7,10 @@ names is the winner (see `trials.verdict`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from hyperparton.engines.gp import GaussianProcessEngine
 from hyperparton.errors import ScanError
@@ -24,23 +24,43 @@ from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.race import Race, blocks_after, candidates_within
 from hyperparton.scan.refit_queue import RefitQueue
 from hyperparton.scan.settings import Execution
-from hyperparton.trials.store import TrialStore
+from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.verdict import Verdict, verdicts
 
-__all__ = ["Confirmation", "check_confirm"]
+__all__ = ["LACKS_REFIT", "Confirmation", "FinishedTrials", "check_confirm"]
 
 #: the trainer's own methods are named where it lacks one
-_LACKS = "the trainer has no method refit(params, replicas)"
+LACKS_REFIT = "the trainer has no method refit(params, replicas)"
+
+
+class FinishedTrials(Protocol):
+    """The finished trials of a scan, as far as confirming needs them; a `TrialStore` has all of this."""
+
+    def finished_numbers(self) -> Sequence[int]:
+        """Their numbers, in order."""
+        ...
+
+    def history(self) -> Sequence[Outcome]:
+        """What engines read of them, by number; their vals are those of the scan's space."""
+        ...
+
+    def best(self) -> Trial | None:
+        """The one that succeeded with the lowest loss, of equal ones the first; None if there is none."""
+        ...
+
+    def get(self, number: int) -> Trial:
+        """One of them."""
+        ...
 
 
 def check_confirm(execution: Execution, executor: Executor) -> None:
     """Raise ScanError if trials shall be fitted again that cannot be."""
     if execution.confirm and not executor.refits:
-        raise ScanError(f"the best trials cannot be fitted again: {_LACKS}")
+        raise ScanError(f"the best trials cannot be fitted again: {LACKS_REFIT}")
 
 
-def _size(trials: TrialStore, count: int | None) -> tuple[int, list[tuple[int, ...]]]:
+def _size(trials: FinishedTrials, count: int | None, replicas: range | None) -> tuple[int, list[tuple[int, ...]]]:
     """How many trials of a scan race, and the replicas of each round; none where there is nothing to race.
 
     By default so many take part that the race takes no more fits than the scan itself. Fits of many replicas at once
@@ -49,14 +69,14 @@ def _size(trials: TrialStore, count: int | None) -> tuple[int, list[tuple[int, .
     best = trials.best()
     if best is None:
         return 0, []
-    replicas = max((len(fold) for fold in best.replica_losses.get("hyper", ())), default=1)
+    used = range(1, (best.replicas or 1) + 1) if replicas is None else replicas
     if count is not None:
-        return count, blocks_after(replicas)
-    count, rounds = candidates_within(len(trials.finished_numbers()) * replicas)
-    return count, blocks_after(replicas, rounds)
+        return count, blocks_after(used[-1])
+    count, rounds = candidates_within(len(trials.finished_numbers()) * len(used))
+    return count, blocks_after(used[-1], rounds)
 
 
-def _racing(trials: TrialStore, space: Mapping[str, Any], count: int) -> list[int]:
+def _racing(trials: FinishedTrials, space: Mapping[str, Any], count: int) -> list[int]:
     """The trials that are predicted to be the best, the best first, and the one with the lowest loss among them."""
     finished = trials.history()  # without their results, which may be large
     losses = {each.number: each.loss for each in finished if each.status == "ok" and each.loss is not None}
@@ -75,18 +95,23 @@ class Confirmation:
     deadline: Deadline
     events: RefitEvents
     opened: Callable[[], AbstractContextManager[ExportedTrials]]
+    replicas: range | None = None
+    """the replicas of each trial of the scan; by default from 1 on as many as its best trial says"""
+    parameters_of: Callable[[Trial], Mapping[str, Any] | None] = lambda trial: None
+    """as in `Loop`"""
 
-    def run(self, trials: TrialStore) -> list[Verdict]:
+    def run(self, trials: FinishedTrials) -> list[Verdict]:
         """Fit the best trials again, those of an earlier start included; the verdicts, the best first."""
         if self.execution.confirm == 0:
             return []
         if not self.executor.refits:
-            self.events.skipped(f"the best trials are not fitted again: {_LACKS}")
+            self.events.skipped(f"the best trials are not fitted again: {LACKS_REFIT}")
             return []
-        count, blocks = _size(trials, self.execution.confirm)
+        count, blocks = _size(trials, self.execution.confirm, self.replicas)
         numbers = _racing(trials, self.space, count) if blocks else []
         if len(numbers) < 2:
-            self.events.skipped("too few trials to fit the best ones again (see --confirm)")
+            asked = "" if self.execution.confirm else "; asked for K of them (--confirm K, confirm --top K) it is done"
+            self.events.skipped(f"too few trials to fit the best ones again{asked}")
             return []
         with self.opened() as store:
             # kept, so that jobs on other machines, whose predictions differ in the last digits, run the same race
@@ -97,7 +122,7 @@ class Confirmation:
             queue = RefitQueue(race, racing, store, leases, self.deadline, self.events)
             loop = Loop(
                 queue, self.executor, Thresholds(None, {}, 1, store), leases, History(store), None, Crashes(store),
-                self.deadline, FailureCount(None), self.events,
+                self.deadline, FailureCount(None), self.events, self.parameters_of,
             )  # fmt: skip
             self.events.race_begins(race.trials, sum(map(len, race.blocks)))
             with leases:

@@ -21,14 +21,22 @@ from hyperparton.errors import TrialPrunedError, summary_of, words_of
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.limits import TrialTimeoutError, alarm, failure_result
 from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
+from hyperparton.space.tree import evaluate
 from hyperparton.trials.result import STATUSES, fails_below
 from hyperparton.trials.strict_json import strict
 
-__all__ = ["evaluate_asked", "evaluate_refit", "evaluate_trial", "evaluate_trials"]
+__all__ = ["evaluate_asked", "evaluate_refit", "evaluate_trial", "evaluate_trials", "given_parameters"]
 
 _LOG = logging.getLogger(__name__)
 _FRAMES = 6
 _MESSAGE = 2000
+
+
+def given_parameters(
+    space: Mapping[str, Any], vals: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What a trainer is given: these `parameters`, or where there are none what `vals` give in the space."""
+    return evaluate(space, vals) if parameters is None else dict(parameters)
 
 
 def evaluate_asked(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hyperparton.scan.history import History
-from hyperparton.trials.refits import refit_of
+from hyperparton.trials.refits import refit_of, replicas_of
 from hyperparton.trials.trial import Trial
 from hyperparton.trials.verdict import Verdict, plain
 
@@ -36,8 +36,10 @@ class Events:
         """Where a trainer's own events go, if anyone listens; of several trials the first stands for all."""
         if self._progress is None:
             return None
-        of_trial = {"event": "trial_progress", "tid": trials[0].number, "total": self._total}
-        return lambda event: self._report({**event, **of_trial})
+        first, whose = trials[0], {"event": "trial_progress", "tid": trials[0].number, "total": self._total}
+        if replicas_of(first.vals) is not None:
+            whose = {"event": "refit_progress", "tid": refit_of(first).trial}
+        return lambda event: self._report({**event, **whose})
 
     def trial_finished(self, trial: Trial, seconds: float, history: History) -> None:
         """A trial is finished, after so many seconds."""
@@ -78,13 +80,6 @@ class RefitEvents(Events):
         """A re-fit begins."""
         refit = refit_of(trial)
         self._report({"event": "refit_started", "tid": refit.trial, "replicas": list(refit.replicas)})
-
-    def of_trainer(self, trials: Sequence[Trial]) -> Progress | None:
-        """Where a trainer's own events go, if anyone listens."""
-        if self._progress is None:
-            return None
-        of_refit = {"event": "refit_progress", "tid": refit_of(trials[0]).trial}
-        return lambda event: self._report({**event, **of_refit})
 
     def trial_finished(self, trial: Trial, seconds: float, history: History) -> None:
         """A re-fit is finished."""

@@ -14,7 +14,7 @@ import gc
 import math
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +22,15 @@ from typing import Any
 from hyperparton import host
 from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Checkpoints
-from hyperparton.scan.evaluate import evaluate_asked
+from hyperparton.scan.evaluate import evaluate_asked, given_parameters
 from hyperparton.scan.events import Events
 from hyperparton.scan.limits import Deadline, Limits, alarm, build_error
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.settings import Execution
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, TrainerProcesses, close_processes, run_task
-from hyperparton.space.tree import evaluate, fingerprint
+from hyperparton.space.tree import fingerprint
 from hyperparton.trials.refits import replicas_of
 from hyperparton.trials.trial import Trial
 
@@ -41,6 +42,7 @@ __all__ = [
     "OnCluster",
     "Parallel",
     "Task",
+    "executor_of",
     "local_workers",
     "remote_cluster",
 ]
@@ -76,11 +78,14 @@ class Task:
 
     trial: Trial
     thresholds: Sequence[Threshold] | None
+    parameters: Mapping[str, Any] | None = None
+    """what the trainer is given; None for what the trial's vals give in the space of the scan"""
 
     def plain(self) -> dict[str, Any]:
         """The task for another process, as plain data."""
         plain = None if self.thresholds is None else [threshold.as_list() for threshold in self.thresholds]
-        return {"vals": dict(self.trial.vals), "pruning": plain, "replicas": replicas_of(self.trial.vals)}
+        given = {"vals": dict(self.trial.vals), "parameters": self.parameters}
+        return {**given, "pruning": plain, "replicas": replicas_of(self.trial.vals)}
 
 
 class Executor(ABC):
@@ -164,7 +169,8 @@ class InThisProcess(_OneByOne):
             raise self._job.deadline.error() from None
 
     def _results(self, tasks: Sequence[Task], limit: float | None) -> list[dict[str, Any]]:
-        each = [evaluate(self._job.scanner.as_dict(), task.trial.vals) for task in tasks]
+        space = self._job.scanner.as_dict()
+        each = [given_parameters(space, task.trial.vals, task.parameters) for task in tasks]
         replicas = [replicas_of(task.trial.vals) for task in tasks]
         checkpoints = [None if task.thresholds is None else Checkpoints(task.thresholds) for task in tasks]
         return evaluate_asked(self._trainer, each, replicas, limit, checkpoints)
@@ -321,3 +327,18 @@ def remote_cluster(recipe: Recipe, address: str, workers: int | None = None) -> 
         if slots < 1:
             raise ScanError(f"the Dask cluster at {address} has no workers yet; start them, or say --workers W")
         yield OnCluster(client, recipe, slots)
+
+
+@contextlib.contextmanager
+def executor_of(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Executor]:
+    """Who runs the trials as `execution` asks: in this process those of a trainer, elsewhere those of a recipe."""
+    if not isinstance(trainer, Recipe):
+        yield InThisProcess(trainer)
+    elif execution.scheduler is not None:
+        with remote_cluster(trainer, execution.scheduler, execution.workers) as executor:
+            yield executor
+    elif execution.workers is not None:
+        with local_workers(trainer, execution.workers) as executor:
+            yield executor
+    else:
+        yield InOtherProcess(trainer)

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,6 +48,8 @@ class Loop:
     deadline: Deadline
     failures: FailureCount
     events: Events
+    parameters_of: Callable[[Trial], Mapping[str, Any] | None] = lambda trial: None
+    """what the trainer is given for a trial; None for what its vals give in the space of the scan"""
     _answers: deque[tuple[list[Trial], dict[str, Any]]] = field(default_factory=deque)
     """answers in hand: each is here until its results are kept"""
 
@@ -79,7 +81,9 @@ class Loop:
         pause = _SHORTEST
         while True:
             while self.executor.running < self.executor.slots and (batch := self.queue.next_batch()):
-                self.executor.start([Task(trial, self.thresholds.of(trial)) for trial in batch])
+                self.executor.start(
+                    [Task(trial, self.thresholds.of(trial), self.parameters_of(trial)) for trial in batch]
+                )
                 pause = _SHORTEST
             if self.executor.running:
                 self.deadline.check()

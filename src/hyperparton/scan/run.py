@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from os.path import isfile  # Path's own raises where a name is too long
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hyperparton.engines import Engine, get_engine
-from hyperparton.errors import EngineError, ScanError, StoreError
+from hyperparton.errors import EngineError, ScanError
 from hyperparton.scan.confirm import Confirmation, check_confirm
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress, RefitEvents
-from hyperparton.scan.executors import Executor, InOtherProcess, InThisProcess, Job, local_workers, remote_cluster
+from hyperparton.scan.executors import Job, executor_of
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount
@@ -25,34 +23,21 @@ from hyperparton.scan.loop import Loop
 from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.settings import Execution, ScanSettings, agreed_lag
+from hyperparton.scan.stores import closing, open_refits, open_trials, patience_with, try_joined_refits, try_own_refits
 from hyperparton.scan.suggest import Suggester
 from hyperparton.scan.trainer import Trainer, adapted
 from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of, read_prior
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import samplers_by_label
-from hyperparton.trials.patience import Patience
-from hyperparton.trials.refits import FOLDER as REFITS
-from hyperparton.trials.refits import read_refits
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
-from hyperparton.trials.store_url import of_refits
 from hyperparton.trials.trial import Outcome, Trial
-from hyperparton.trials.tries_export import ExportedTrials
-from hyperparton.trials.tries_read import read_trials
 
 __all__ = ["run_scan"]
 
-Agreed = TypeVar("Agreed")
-
 #: the lag of a scan that many processes may join, where none is asked for
 _JOINED_LAG = 16
-
-#: seconds for which a server is waited for that does not answer when a scan starts: its URL may be wrong
-_AT_START = 10.0
-
-#: seconds in which a scan that ends early takes leave of its store
-_AT_THE_END = 5.0
 
 
 def run_scan(
@@ -101,18 +86,19 @@ def run_scan(
     events, deadline = Events(progress, trials), Deadline(execution.limits.walltime)
     job = Job(scanner, settings.rule is not None, execution.limits, deadline, events)
     _refuse_early(folder, execution, settings, scanner)
-    with _executor(trainer, execution) as executor, contextlib.ExitStack() as stack, contextlib.ExitStack() as at_work:
+    stack, at_work = contextlib.ExitStack(), contextlib.ExitStack()
+    with executor_of(trainer, execution) as executor, stack, at_work:
         # before the store is opened, so that a machine that cannot build a trainer touches no scan
         at_work.enter_context(executor.at_work(job))
         check_confirm(execution, executor)
         agree = partial(_agree, scanner=scanner, settings=settings, execution=execution, slots=executor.slots)
         refits_come = executor.refits and execution.confirm != 0
         if refits_come:
-            _try_joined_refits(folder, execution)
-        store, (lag, earlier, notes) = _open_trials(folder, execution, deadline, agree)
-        stack.enter_context(_closing(store))
+            try_joined_refits(folder, execution)
+        store, (lag, earlier, notes) = open_trials(folder, execution, deadline, agree)
+        stack.enter_context(closing(store))
         if refits_come:
-            _try_own_refits(folder, execution)
+            try_own_refits(folder, execution)
         if notes:
             events.earlier_trials(len(earlier), notes)
         history = History(store)
@@ -127,7 +113,7 @@ def run_scan(
         loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
         confirmation = Confirmation(
             scanner.as_dict(), executor, execution, deadline, RefitEvents(progress),
-            partial(_open_refits, folder, execution, deadline),
+            partial(open_refits, folder, execution, deadline),
         )  # fmt: skip
         with leases, at_work:  # what runs is ended, then released
             loop.run()
@@ -172,55 +158,6 @@ def _engine(settings: ScanSettings, execution: Execution) -> Engine:
     return engine
 
 
-@contextlib.contextmanager
-def _executor(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Executor]:
-    if not isinstance(trainer, Recipe):
-        yield InThisProcess(trainer)
-    elif execution.scheduler is not None:
-        with remote_cluster(trainer, execution.scheduler, execution.workers) as executor:
-            yield executor
-    elif execution.workers is not None:
-        with local_workers(trainer, execution.workers) as executor:
-            yield executor
-    else:
-        yield InOtherProcess(trainer)
-
-
-def _open_trials(
-    folder: str | Path, execution: Execution, deadline: Deadline, agree: Callable[[TrialStore], Agreed]
-) -> tuple[ExportedTrials, Agreed]:
-    """The trials of a scan, and what `agree` makes of their store.
-
-    A start that is refused leaves nothing behind: it is agreed before a folder is made.
-    """
-    # here, so that reading a space does not load a database
-    from hyperparton.trials.kept_results import KeptResults
-    from hyperparton.trials.local import FileTrials
-    from hyperparton.trials.patient import PatientStore
-    from hyperparton.trials.shared_folder import JoinedTrials, open_store
-
-    with contextlib.ExitStack() as undone:
-        if execution.store is None:
-            trials = FileTrials(folder)
-            undone.callback(trials.close)
-            agreed = agree(trials)
-        else:
-            opened = _patience(execution).ask(partial(open_store, execution.store))
-            undone.callback(opened.close)
-            kept = KeptResults(ScanFolder.of_tries(Path(folder) / "tries.json").kept_results)
-            store = PatientStore(opened, execution.store_timeout, kept, deadline.check)
-            agreed = agree(store)
-            store.deliver_kept()
-            trials = JoinedTrials(store, folder)
-        undone.pop_all()
-    return trials, agreed
-
-
-def _patience(execution: Execution) -> Patience:
-    """With a store whose URL may be wrong."""
-    return Patience(str(execution.store), min(execution.store_timeout, _AT_START))
-
-
 def _refuse_early(folder: str | Path, execution: Execution, settings: ScanSettings, scanner: HyperScanner) -> None:
     """Raise what speaks against a scan that was not begun yet, before anything is made for it."""
     from hyperparton.trials.shared_folder import look_before_joining
@@ -228,68 +165,9 @@ def _refuse_early(folder: str | Path, execution: Execution, settings: ScanSettin
     if execution.store is None:
         begun = isfile(ScanFolder.of_tries(Path(folder) / "tries.json").store)
     else:
-        begun = _patience(execution).ask(partial(look_before_joining, execution.store, folder))
+        begun = patience_with(execution).ask(partial(look_before_joining, execution.store, folder))
     if settings.warm_start and not begun:
         read_prior(settings.warm_start, scanner.as_dict())
-
-
-@contextlib.contextmanager
-def _open_refits(folder: str | Path, execution: Execution, deadline: Deadline) -> Iterator[ExportedTrials]:
-    """The store of a scan's re-fits, beside that of its trials."""
-    execution = execution if execution.store is None else replace(execution, store=of_refits(execution.store))
-    store, _ = _open_trials(Path(folder) / REFITS, execution, deadline, lambda trials: None)
-    with _closing(store):
-        yield store
-
-
-@contextlib.contextmanager
-def _told_of_refits() -> Iterator[None]:
-    """A StoreError of the body says what it is about: the re-fits begin hours later."""
-    try:
-        yield
-    except StoreError as fault:
-        if type(fault) is not StoreError:
-            raise
-        raise StoreError(f"{fault}; there the re-fits of the best trials are kept (--confirm 0 goes without)") from None
-
-
-def _try_joined_refits(folder: str | Path, execution: Execution) -> None:
-    """Raise StoreError if the re-fits of a joined scan cannot be kept; their database, schema or file is made."""
-    from hyperparton.trials.shared_folder import look_before_joining, open_store
-
-    if execution.store is None:
-        return
-    place, patience = of_refits(execution.store), _patience(execution)
-    with _told_of_refits():
-        patience.ask(partial(look_before_joining, place, Path(folder) / REFITS))
-        patience.ask(partial(open_store, place)).close()
-
-
-def _try_own_refits(folder: str | Path, execution: Execution) -> None:
-    """Raise StoreError if the re-fits of an earlier start are damaged or of another scan; the folder is locked."""
-    from hyperparton.trials.local import FileTrials
-
-    there = Path(folder) / REFITS
-    with _told_of_refits():
-        if execution.store is None and there.exists():
-            FileTrials(there).close()
-        tries = Path(folder) / "tries.json"
-        if isfile(there / "tries.json") and isfile(tries):
-            # as the file has them: it adds what validphys looks for to the parameters of both
-            read_refits(tries, read_trials(tries, keep=lambda trial: trial.without_arrays()))
-
-
-@contextlib.contextmanager
-def _closing(store: ExportedTrials) -> Iterator[None]:
-    """Close the store at the end; after an error in a hurry, and the error is that of the body."""
-    try:
-        yield
-    except BaseException:
-        store.hurry(_AT_THE_END)
-        with contextlib.suppress(StoreError):
-            store.close()
-        raise
-    store.close()
 
 
 def _agree(

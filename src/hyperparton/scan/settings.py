@@ -24,11 +24,14 @@ from hyperparton.trials.strict_json import strict
 
 Settings = TypeVar("Settings", bound="ScanSettings | Execution | Limits | EarlyStopping")
 
-__all__ = ["Execution", "ScanSettings", "agreed_lag", "taken_from", "word_of"]
+__all__ = ["Execution", "ScanSettings", "agree_on_fits", "agreed_lag", "taken_from", "word_of"]
 
 #: the store keeps what the scan is under this, with notes that are shown and not compared: a comment in the card's text
 #: changes no trial
 _KEY, _NOTES = "scan", "notes"
+
+#: under which a store of re-fits keeps what they are of, where the scan has no store that does
+_FITS = "fits"
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,22 @@ def agreed_lag(store: TrialStore, scanner: HyperScanner, settings: ScanSettings,
     return kept["settings"]["lag"]
 
 
+def agree_on_fits(store: TrialStore, metadata: Mapping[str, Any]) -> None:
+    """Keep what re-fits are of, card and data, at their first start; raise StoreError if a later one asks for others.
+
+    It is for scans that have no store which keeps it (`agreed_lag`).
+    """
+    asked = strict(metadata, "metadata")
+    kept = store.attach_first(_FITS, asked)
+    if not isinstance(kept, Mapping):
+        raise StoreError(f"{store.name}: the store is damaged: what it keeps of the re-fits is not as it was written")
+    if faults := _other_values(kept, asked):
+        raise StoreError(
+            f"{store.name}: holds re-fits with {'; '.join(faults)}: continue these as they are, or remove them to "
+            "confirm anew"
+        )
+
+
 def _is_whole(kept: Any) -> bool:
     """Whether it has the parts that every scan has; the values in them are compared one by one."""
     parts = ("settings", "space", "metadata")
@@ -188,13 +207,17 @@ def _differences(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]
     if kept["settings"]["space"] != asked["settings"]["space"]:
         keys = _differing(kept["space"], asked["space"])
         faults.append(f"another search space (it differs in {', '.join(keys)})")
-    for part, left_out in (("settings", {"space"}), ("metadata", {_NOTES})):
-        for key in _differing(kept[part], asked[part]):
-            if key not in left_out:
-                faults.append(
-                    f"another {key} ({_short(kept[part].get(key))}, asked for {_short(asked[part].get(key))})"
-                )
+    for part, left_out in (("settings", "space"), ("metadata", _NOTES)):
+        faults += _other_values(kept[part], asked[part], left_out)
     return faults
+
+
+def _other_values(kept: Mapping[str, Any], asked: Mapping[str, Any], left_out: str | None = None) -> list[str]:
+    return [
+        f"another {key} ({_short(kept.get(key))}, asked for {_short(asked.get(key))})"
+        for key in _differing(kept, asked)
+        if key != left_out
+    ]
 
 
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

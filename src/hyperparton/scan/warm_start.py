@@ -22,7 +22,7 @@ from hyperparton.trials.trial import Outcome, ranked
 from hyperparton.trials.tries_entry import as_asked
 from hyperparton.trials.tries_read import read_trials
 
-__all__ = ["kept_prior", "parameter_sets", "prior_of", "read_prior"]
+__all__ = ["kept_prior", "located", "outside", "parameter_sets", "prior_of", "read_prior"]
 
 #: under which the store keeps them
 _KEY = "prior"
@@ -63,15 +63,15 @@ def read_prior(sources: Sequence[str | Path], space: Mapping[str, Any]) -> tuple
     notes = []
     for path in _tries_of(sources):
         trials = [trial for trial in read_trials(path) if trial.finished]
-        outside: list[tuple[int, list[Misfit]]] = []
+        others: list[tuple[int, list[Misfit]]] = []
         before = len(taken)
         for trial in trials:
-            vals, misfits = _located(space, trial.space_vals)
+            vals, misfits = located(space, trial.space_vals)
             if vals is None:
-                outside.append((trial.number, misfits))
+                others.append((trial.number, misfits))
             else:
                 taken.append(replace(trial, vals=vals).outcome)
-        notes.append(f"{path}: {len(taken) - before} of {len(trials)} trials are taken as history{_describe(outside)}")
+        notes.append(f"{path}: {len(taken) - before} of {len(trials)} trials are taken as history{_described(others)}")
     if not taken:
         raise ScanError("no trial of the earlier scans lies in this space:\n" + "\n".join(notes))
     return [replace(outcome, number=i - len(taken)) for i, outcome in enumerate(taken)], notes
@@ -81,25 +81,27 @@ def _tries_of(sources: Sequence[str | Path]) -> list[Path]:
     return [folder.tries for source in sources for folder in ScanFolder.find_all(source)]
 
 
-def _located(space: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
+def located(space: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
+    """The vals in `space` of a trial that says these parameters, or None and what does not fit (see `locate`)."""
     if not held:
         return None, [Misfit("space_vals", "nothing", "the trial's parameters")]
     return locate(space, {"parameters": held} if set(space) == {"parameters"} else as_asked(held, space))
 
 
-def _describe(outside: Sequence[tuple[int, list[Misfit]]]) -> str:
-    """How many do not fit, by parameter, with an example of each."""
+def _described(others: Sequence[tuple[int, list[Misfit]]]) -> str:
+    return f"; {len(others)} are outside of this space: {outside(others)}" if others else ""
+
+
+def outside(others: Sequence[tuple[int, list[Misfit]]]) -> str:
+    """How many trials, with their numbers, do not fit in a space, by parameter, with an example of each."""
     groups: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
-    for number, misfits in outside:
+    for number, misfits in others:
         for misfit in misfits:
             groups[misfit.parameter, misfit.accepted].append((number, misfit.value))
-    if not groups:
-        return ""
-    parts = [
+    return ", ".join(
         f"{len(members)} in {parameter} ({members[0][1]} in trial {members[0][0]}, accepted: {accepted})"
         for (parameter, accepted), members in sorted(groups.items(), key=lambda group: -len(group[1]))
-    ]
-    return f"; {len(outside)} are outside of this space: {', '.join(parts)}"
+    )
 
 
 def parameter_sets(sources: Sequence[str | Path]) -> list[dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 It speaks lines of JSON over a descriptor that nothing it starts inherits. First it reads a recipe and answers
 `{"ready": true, "refits": whether its trainer can fit again}` or `{"broken": why, "node": whether it is the machine's
-fault, "faults": those of the card}`; then each line `{"ask": n, "trials": [{"vals": ..., "pruning": ..., "replicas":
-...}, ...]}` is answered by `{"ask": n, "results": [...]}`, with `{"progress": ...}` lines before it where the trainer
-reports any. It ends when nobody speaks to it any more.
+fault, "faults": those of the card}`; then each line `{"ask": n, "trials": [{"vals": ..., "parameters": ..., "pruning":
+..., "replicas": ...}, ...]}` is answered by `{"ask": n, "results": [...]}`, with `{"progress": ...}` lines before it
+where the trainer reports any. It ends when nobody speaks to it any more.
 
 What a trainer starts finds a system as in any program: nothing on standard input, signals as they are by default.
 """
@@ -28,11 +28,11 @@ from typing import Any
 from hyperparton import host
 from hyperparton.errors import HyperpartonError, NodeError, RuncardError, ScanError, SpaceError
 from hyperparton.scan.checkpoints import Checkpoints
-from hyperparton.scan.evaluate import evaluate_asked
+from hyperparton.scan.evaluate import evaluate_asked, given_parameters
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.trainer import AdaptedTrainer, adapted, search_in, with_place
-from hyperparton.space.tree import evaluate, fingerprint
+from hyperparton.space.tree import fingerprint
 from hyperparton.streams import guard_streams
 from hyperparton.trials.strict_json import decode, encode_bytes, strict
 
@@ -69,7 +69,7 @@ def serve(descriptor: int) -> None:
 
 
 def _results(trainer: AdaptedTrainer, scanner: HyperScanner, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    each = [evaluate(scanner.as_dict(), task["vals"]) for task in tasks]
+    each = [given_parameters(scanner.as_dict(), task["vals"], task.get("parameters")) for task in tasks]
     checkpoints = [_checkpoints(task["pruning"]) for task in tasks]
     return evaluate_asked(trainer, each, [task.get("replicas") for task in tasks], checkpoints=checkpoints)
 

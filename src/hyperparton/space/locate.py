@@ -37,8 +37,9 @@ class Misfit:
 def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
     """The `vals` whose evaluation is `parameters` (readable ones), or None and what does not fit.
 
-    A number between the points of a grid counts as the nearest point. Parameters that the space holds fixed must have
-    that value, if the record has them; parameters that the space does not know must not be set.
+    A number between the points of a grid counts as the nearest point, and one beyond its ends by no more than half a
+    step as the end: hyperopt's grids are multiples of the step, whatever the range. Parameters that the space holds
+    fixed must have that value, if the record has them; parameters that the space does not know must not be set.
     """
     chosen: dict[str, Any] = {}
     misfits = _match(space, parameters, (), chosen)
@@ -100,6 +101,8 @@ def _named_alike(option: Any, value: Any) -> bool:
 def _match_number(node: Range, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     slack = _EQUAL * max(abs(node.lower), abs(node.upper))
+    if isinstance(node, QUniform) and node.lower < node.upper:
+        slack += node.step / 2
     low = math.floor(node.lower) if isinstance(node, QUniform) and node.make_int else node.lower
     # of a logarithmic range the lower bound may be less than the slack of the upper
     below = _EQUAL * low if isinstance(node, LogUniform) else slack

@@ -16,6 +16,7 @@ from typing import Any
 from hyperparton.errors import StoreError
 from hyperparton.trials.result import number_of
 from hyperparton.trials.trial import Trial
+from hyperparton.trials.tries_entry import completed
 from hyperparton.trials.tries_read import read_trials
 
 __all__ = ["FOLDER", "Refit", "read_refits", "refit_of", "replicas_of", "vals_of"]
@@ -97,7 +98,8 @@ def read_refits(tries: Path, trials: Iterable[Trial]) -> list[Refit]:
     known = {trial.number: trial for trial in trials}
     for entry, refit in refits:
         trial = known.get(refit.trial)
-        if trial is None or dict(trial.space_vals) != dict(entry.space_vals):
+        # n3fit's trials do not say all that entries of ours do
+        if trial is None or completed(trial.space_vals) != completed(entry.space_vals):
             raise StoreError(
                 f"{path}: entry {entry.number} is of another scan: trial {refit.trial} of {tries.name} is not the one "
                 "that was fitted again; remove the folder to confirm anew"

@@ -180,6 +180,11 @@ class Trial:
         }
 
     @property
+    def replicas(self) -> int | None:
+        """How many replicas each fold was fitted with; None where it does not say."""
+        return max((len(fold) for folds in self.replica_losses.values() for fold in folds), default=0) or None
+
+    @property
     def folds_fitted(self) -> int:
         """How many folds were fitted, those that did not count with them."""
         parts = (self._meta, self._meta.get("beyond_threshold"))

@@ -15,7 +15,7 @@ from hyperparton.trials.result import STATUSES, number_of
 from hyperparton.trials.trial import DONE, NEW, RUNNING, Trial
 from hyperparton.trials.trial_check import checked, whole_number
 
-__all__ = ["as_asked", "from_tries", "to_tries"]
+__all__ = ["as_asked", "completed", "from_tries", "to_tries"]
 
 #: hyperopt's number, in `tries.json` alone, for a trial that gave no result to count; validphys leaves it out
 _ERROR = 3
@@ -46,7 +46,7 @@ def to_tries(trial: Trial) -> dict[str, Any]:
             "workdir": None,
             "idxs": {label: [number] if held else [] for label, held in vals.items()},
             "vals": vals,
-            "space_vals": _complete(trial.space_vals),
+            "space_vals": completed(trial.space_vals),
         },
         "exp_key": None,
         "owner": trial.owner,
@@ -89,7 +89,7 @@ def from_tries(entry: Mapping[str, Any], position: int = 0) -> Trial:
     return checked(trial)
 
 
-def _complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def completed(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a PDF fit with what their card left to the defaults; any other parameters as they are."""
     complete = dict(parameters)
     if isinstance(complete.get("optimizer"), Mapping) and "nodes_per_layer" in complete:

@@ -11,7 +11,7 @@ from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.cross_checks import parameter_faults
 from hyperparton.runcard.parameters import Parameters, trial_parameters
 
-__all__ = ["Methodologies", "methodologies"]
+__all__ = ["Methodologies", "methodologies", "parameters_of_trial"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def methodologies(card: Runcard, replicas: int, source: Path | None = None, top:
     places = assigned(numbers, count, specs.seed if specs else None)
     declared, override = (card.parameters.as_written(), specs.override.as_written()) if specs else ({}, {})
     chosen = [methodology(trial.space_vals, declared, override) for trial in best]
-    read = [_of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, chosen, strict=True)]
+    read = [
+        parameters_of_trial(card, values, f"trial {t.number} of {path}") for t, values in zip(best, chosen, strict=True)
+    ]
     failed = {v.trial: f", {v.failed} of {v.replicas} re-fits failed" for v in again if not v.stable}
     notes = [
         f"trial {trial.number} (loss {trial.loss:.4f}{failed.get(trial.number, '')}): {_listed(places, i)}"
@@ -69,7 +71,7 @@ def _listed(places: dict[int, int], place: int) -> str:
     return f"replica{'s' if len(members) > 1 else ''} {', '.join(members)}" if members else "no replica"
 
 
-def _of_trial(card: Runcard, values: dict[str, Any], name: str) -> Parameters:
+def parameters_of_trial(card: Runcard, values: dict[str, Any], name: str) -> Parameters:
     """The parameters of a trial; raises RuncardError where they cannot be those of this card."""
     try:
         parameters = trial_parameters(values)

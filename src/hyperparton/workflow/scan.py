@@ -21,7 +21,7 @@ from hyperparton.workflow.recipe import TrainerRequest
 if TYPE_CHECKING:  # a trainer of the user's own needs no data of PDF fits
     from hyperparton.data.types import FitData
 
-__all__ = ["scan_runcard"]
+__all__ = ["identity_of", "scan_runcard"]
 
 #: keys of a card that change neither space nor fits
 _NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
@@ -67,7 +67,7 @@ def scan_runcard(
         report({"event": "note", "text": line})
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
-    identity = _identity(request, checked.data, report)
+    identity = identity_of(request, checked.data, report)
     settings = replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata})
     folder, begins = ScanFolder(output), True
 
@@ -91,8 +91,8 @@ def scan_runcard(
     )
 
 
-def _identity(request: TrainerRequest, data: FitData | None, report: Progress) -> dict[str, Any]:
-    """What identifies the scan beside its space and settings."""
+def identity_of(request: TrainerRequest, data: FitData | None, report: Progress) -> dict[str, Any]:
+    """What identifies the scan beside its space and settings; `report` is told of the data."""
     card, identity = request.card, _content(request.card)
     if isinstance(card, Runcard):
         from hyperparton.data.theory_folder import tables_digest

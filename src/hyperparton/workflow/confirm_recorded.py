@@ -1,0 +1,84 @@
+"""Confirming a scan from its card and its `tries.json` alone, as n3fit's hyperopt leaves them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hyperparton.errors import StoreError
+from hyperparton.report.scans import Scan
+from hyperparton.runcard.card import Runcard
+from hyperparton.scan.confirm_recorded import RecordedTrials, confirm_recorded
+from hyperparton.scan.events import Progress
+from hyperparton.scan.settings import Execution
+from hyperparton.trials.refits import read_refits
+from hyperparton.workflow.cards import check_card, notices
+from hyperparton.workflow.methodologies import parameters_of_trial
+from hyperparton.workflow.recipe import TrainerRequest
+from hyperparton.workflow.scan import identity_of
+
+__all__ = ["confirm_recorded_scan"]
+
+
+def confirm_recorded_scan(
+    scan: Scan,
+    runcard: str | Path,
+    execution: Execution,
+    report: Progress,
+    *,
+    theory: str | Path | None = None,
+    t0pdfset: str | None = None,
+) -> dict[str, Any]:
+    """Fit the best trials of `scan` again by the card at `runcard`; the parameters of the best, as its trial says them.
+
+    `report` is called with notes and with the events of re-fits. Raises what `confirm_scan` raises.
+    """
+    begun = time.monotonic()
+    read_refits(scan.path, scan.trials)  # those of another scan are told before any data are read
+    known = [trial.replicas for trial in scan.trials if trial.ok and trial.replicas is not None]
+    replicas = _replicas(scan, max(known, default=1))
+    checked = check_card(runcard, "scan", replicas=len(replicas), theory=theory, t0pdfset=t0pdfset)
+    card, scanner = checked.card, checked.scanner
+    assert scanner is not None
+    trials = RecordedTrials.in_space(scan.path, scan.trials, scanner.as_dict())
+    if isinstance(card, Runcard):
+        if not known:
+            raise StoreError(
+                f"{scan.path}: no trial says how many replicas it had (kfold_meta), so it is not known which are new"
+            )
+        for trial in trials.trials.values():
+            if trial.ok:
+                parameters_of_trial(card, trial.parameters, f"trial {trial.number} of {scan.path}")
+    for line in (*notices(checked), *_notes(scan, trials)):
+        report({"event": "note", "text": line})
+    request = TrainerRequest(card, len(replicas), scan.folder.path, None if theory is None else Path(theory), t0pdfset)
+    identity = identity_of(request, checked.data, report)
+    execution = replace(execution, limits=execution.limits.after(time.monotonic() - begun))
+    found = confirm_recorded(
+        scan.folder.replica, request.recipe(), scanner, trials,
+        replicas=replicas, fits=identity, execution=execution, progress=report,
+    )  # fmt: skip
+    return (trials.get(found[0].trial) if found else trials.best()).parameters
+
+
+def _replicas(scan: Scan, count: int) -> range:
+    """The numbers of the `count` replicas of each trial; the folder is called by the first."""
+    called = re.fullmatch(r"replica_([1-9]\d*)", scan.folder.replica.name)
+    first = int(called[1]) if called else 1
+    return range(first, first + count)
+
+
+def _notes(scan: Scan, trials: RecordedTrials) -> Iterator[str]:
+    finished, unfinished = len(trials.trials), len(scan.trials) - len(trials.trials)
+    more = f"; {unfinished} that are not finished take no part" if unfinished else ""
+    yield (
+        f"{scan.path}: n3fit does not record how many trials were asked for; the {finished} finished ones are "
+        f"taken{more}"
+    )
+    others = [path for path in scan.folder.path.glob("nnfit/replica_*/tries.json") if path != scan.path]
+    if others:
+        yield f"not taken: {', '.join(map(str, sorted(others)))}; each is confirmed by itself, by its own path"
