@@ -139,10 +139,17 @@ def test_a_scan_that_is_not_done_is_refused(folder):
     assert sorted(folder.rglob("*")) == before
 
 
-def test_a_folder_without_a_store_is_refused(folder):
-    (folder / "scan" / "nnfit" / "replica_1" / "tries.sqlite").unlink()
-    done = run("confirm", folder / "scan")
-    assert "the store of a scan that hyperparton ran" in str(done.exception)
+def test_a_scan_of_ours_without_its_store_is_refused(folder):
+    """Its store may be ahead of `tries.json`, and knows what it was begun with."""
+    scan = folder / "scan"
+    (scan / "nnfit" / "replica_1" / "tries.sqlite").unlink()
+    told = "confirming needs the store of a scan that hyperparton ran: "
+    done = run("confirm", scan)
+    assert str(done.exception).endswith(f"{told}tries.sqlite beside the trials")
+    (scan / "progress.json").write_text('{"trials": 20, "store": "postgresql://there/scan"}')
+    done = run("confirm", scan)
+    assert str(done.exception).endswith(f"{told}--store postgresql://there/scan")
+    assert not (scan / "nnfit" / "replica_1" / "refits").exists()
 
 
 @pytest.mark.parametrize(

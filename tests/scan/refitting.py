@@ -26,6 +26,8 @@ def loss_of(x, replica):
 
 
 class Trainer:
+    progress = None
+
     def __init__(self, die_in=-1):
         self.die_in, self.refits = die_in, 0
 
@@ -39,6 +41,8 @@ class Trainer:
         if self.refits == self.die_in:
             os.kill(os.getpid(), 9)
         self.refits += 1
+        if self.progress is not None:
+            self.progress({"epoch": 1, "epochs": 2, "running": 3})
         if params["x"] > 4.9:
             raise ValueError("too far")
         losses = [loss_of(params["x"], replica) for replica in replicas]

@@ -261,6 +261,17 @@ def test_events_say_what_is_fitted_again(tmp_path):
     json.dumps(events, allow_nan=False)
 
 
+def test_what_a_trainer_reports_of_re_fits_names_the_trial(tmp_path):
+    events = []
+    scan(tmp_path, progress=events.append, confirm=2, trainer=refitting.recipe())
+    assert not [event for event in events if event["event"] == "trial_progress"]
+    told = [event for event in events if event["event"] in ("refit_started", "refit_progress")]
+    begun = {event["tid"] for event in told if event["event"] == "refit_started"}
+    reported = [event for event in told if event["event"] == "refit_progress"]
+    assert reported[0] == {"event": "refit_progress", "tid": told[0]["tid"], "epoch": 1, "epochs": 2, "running": 3}
+    assert {event["tid"] for event in reported} <= begun == set(expected_order(tmp_path)[:2])
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -65,13 +65,24 @@ def test_trials_of_n3fit_are_found(name):
     space = HyperScanner(case["parameters"], case["hyperscan_config"]).as_dict()
     for trial in case["trials"]:
         found, misfits = locate(space, trial["space_vals"])
-        if found is None:  # n3fit's rounding carries grids beyond their ends
-            assert {misfit.parameter.split(".")[0] for misfit in misfits} <= {"stopping_patience", "nodes_per_layer"}
-            continue
+        assert misfits == []
         for label, held in trial["vals"].items():
             if label in ("stopping_patience", "epochs") or label.startswith("nl"):
                 continue  # grids
             assert found[label] == pytest.approx(held, rel=1e-9), label
+
+
+@pytest.mark.parametrize(
+    ("patience", "nearest"), [(0.05, None), (0.061, 0.1), (0.13, 0.1), (0.15, 0.18), (0.539, 0.5), (0.55, None)]
+)
+def test_a_number_beyond_a_grid_by_half_a_step_is_its_end(patience, nearest):
+    """hyperopt's grids are multiples of the step: from 0.1 to 0.5 in steps of 0.08 it draws 0.08, 0.16, ..., 0.48."""
+    point = record(evaluate(SPACE, sample(SPACE, np.random.default_rng(1))))
+    found, misfits = locate(SPACE, {**point, "stopping_patience": patience})
+    if nearest is None:
+        assert misfits == [Misfit("stopping_patience", f"{patience:g}", "0.1 to 0.5")]
+    else:
+        assert found["stopping_patience"] == pytest.approx([nearest])
 
 
 def test_options_that_moved_are_found_by_what_they_are():

@@ -7,7 +7,7 @@ data, is kept with them, as no store of the scan does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -118,6 +118,11 @@ def confirm_recorded(
         opened = partial(open_refits, folder, execution, deadline, partial(agree_on_fits, metadata=fits))
         confirmation = Confirmation(
             scanner.as_dict(), executor, execution, deadline, events, opened,
-            replicas=replicas, parameters_of=lambda trial: trial.parameters,
+            replicas=replicas, parameters_of=partial(_given, set(scanner.as_dict())),
         )  # fmt: skip
         return confirmation.run(trials)
+
+
+def _given(keys: Set[str], trial: Trial) -> dict[str, Any]:
+    """What the trainer is given in a space of these keys; of a choice among whole sets it is one, under its label."""
+    return {"parameters": trial.parameters} if keys == {"parameters"} else trial.parameters

@@ -27,6 +27,9 @@ _UNSAID: Mapping[str, Any] = {
     "dropout": DEFAULT_DROPOUT,
 }
 
+#: the label of a choice among whole sets of parameters
+_SETS = "parameters"
+
 #: n3fit may write status ok beside a loss that is no number
 _NAN_LOSS = {"type": "NaNLoss", "message": "the loss is no number, though its status is ok"}
 
@@ -76,6 +79,9 @@ def from_tries(entry: Mapping[str, Any], position: int = 0) -> Trial:
     if result.get("status") == "ok" and number_of(result.get("loss")) is None:
         result = {"failure": _NAN_LOSS, **result, "status": "fail"}
     space_vals = misc.get("space_vals")
+    # as n3fit writes a choice among whole sets of parameters
+    if isinstance(space_vals, Mapping) and set(space_vals) == {_SETS} and isinstance(space_vals[_SETS], Mapping):
+        space_vals = space_vals[_SETS]
     trial = Trial(
         number=whole_number("tid", entry.get("tid", misc.get("tid", position))),
         vals=misc.get("vals") or {},

@@ -12,6 +12,7 @@ from typing import Any
 from hyperparton.errors import StoreError
 from hyperparton.report.scans import Scan
 from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.check import examine
 from hyperparton.scan.confirm_recorded import RecordedTrials, confirm_recorded
 from hyperparton.scan.events import Progress
 from hyperparton.scan.settings import Execution
@@ -41,7 +42,9 @@ def confirm_recorded_scan(
     read_refits(scan.path, scan.trials)  # those of another scan are told before any data are read
     known = [trial.replicas for trial in scan.trials if trial.ok and trial.replicas is not None]
     replicas = _replicas(scan, max(known, default=1))
-    checked = check_card(runcard, "scan", replicas=len(replicas), theory=theory, t0pdfset=t0pdfset)
+    # a trainer of one's own is not told how many
+    together = len(replicas) if isinstance(examine(runcard, None)[0], Runcard) else 1
+    checked = check_card(runcard, "scan", replicas=together, theory=theory, t0pdfset=t0pdfset)
     card, scanner = checked.card, checked.scanner
     assert scanner is not None
     trials = RecordedTrials.in_space(scan.path, scan.trials, scanner.as_dict())
@@ -55,7 +58,7 @@ def confirm_recorded_scan(
                 parameters_of_trial(card, trial.parameters, f"trial {trial.number} of {scan.path}")
     for line in (*notices(checked), *_notes(scan, trials)):
         report({"event": "note", "text": line})
-    request = TrainerRequest(card, len(replicas), scan.folder.path, None if theory is None else Path(theory), t0pdfset)
+    request = TrainerRequest(card, together, scan.folder.path, None if theory is None else Path(theory), t0pdfset)
     identity = identity_of(request, checked.data, report)
     execution = replace(execution, limits=execution.limits.after(time.monotonic() - begun))
     found = confirm_recorded(
