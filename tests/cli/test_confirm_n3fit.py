@@ -169,6 +169,15 @@ def test_killed_and_continued_it_is_the_same(confirmed, theirs):
     assert (theirs / TRIES).read_bytes() == (THEIRS / TRIES).read_bytes()
 
 
+def test_ranges_that_n3fit_passes_over_do_not_matter(confirmed, theirs):
+    """n3fit does not read `integrability` of hyperscan_config: its trials have the value that `parameters` fixes."""
+    change(
+        theirs / "filter.yml", ("hyperscan_config", "integrability"), {"min_multiplier": 1.05, "max_multiplier": 1.1}
+    )
+    run("confirm", theirs, "--top", 3)
+    assert as_kept(theirs) == as_kept(confirmed[0])
+
+
 def test_two_jobs_fit_together(confirmed, theirs, tmp_path):
     whole, _ = confirmed
     command = [*COMMAND, "confirm", str(theirs), "--top", "3", "--store", f"sqlite:///{tmp_path / 'shared.sqlite'}"]

@@ -243,4 +243,4 @@ def test_a_choice_among_whole_sets_as_n3fit_writes_it(folder):
     assert done.exit_code == 0, done.output
     # as in a scan of ours
     assert {trial: given["parameters"] for trial, _, _, given in folder.refits()} == dict(enumerate(sets))
-    assert run("best", folder.path, "--format", "yaml").stdout.split() == ["parameters:", "kind:", "a", "x:", "0.25"]
+    assert run("best", folder.path, "--format", "yaml").stdout.split() == ["parameters:", "x:", "0.25", "kind:", "a"]

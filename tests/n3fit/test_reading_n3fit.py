@@ -5,6 +5,9 @@ Its Mongo mode and older releases: tests/report/test_older_n3fit.py, which needs
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import optuna
 import pytest
 
@@ -42,3 +45,37 @@ def test_a_sequential_scan_as_a_study_of_optunas(home, theirs):
         assert trial.params["nodes_per_layer"] == f"{len(chosen['nodes_per_layer']) - 1} layers"
         for label in ("epochs", "stopping_patience", "initializer"):
             assert trial.params[label] == chosen[label]
+
+
+def confirmed(home, scan, *options):
+    """What `confirm` told of a scan of n3fit's, and the trials with their replicas that are fitted again by now."""
+    folder = home.path / scan
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "refits" not in path.parts}
+    told = home.run("hyperparton", "confirm", scan, *options)
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "refits" not in path.parts}
+    assert after == before
+    entries = json.loads((folder / "nnfit" / "replica_1" / "refits" / "tries.json").read_text())
+    vals = [entry["misc"]["vals"] for entry in entries]
+    return told, [(each["refit/trial"][0], each["refit/first"][0], each["refit/last"][0]) for each in vals]
+
+
+def test_a_sequential_scan_is_confirmed_and_n3fit_goes_on_with_it(home):
+    shutil.copy(home.path / "card.yml", home.path / "confirmed.yml")
+    home.n3fit("confirmed.yml", "--hyperopt", 2)
+    told, refits = confirmed(home, "confirmed", "--top", 2)
+    assert "the 2 finished ones are taken" in told
+    rounds = [(2, 6), (7, 11), (12, 21), (22, 41)]
+    assert sorted(refits) == [(trial, *block) for trial in (0, 1) for block in rounds]
+    best = json.loads(home.run("hyperparton", "best", "confirmed", "--format", "json"))
+    assert f"trial {best[0]['trial']} is the best: mean loss" in told
+    home.run("n3fit", "confirmed.yml", "1", "--no-net", "--hyperopt", 3)
+    assert len(home.tries("confirmed")) == 3
+    told, more = confirmed(home, "confirmed", "--top", 3)
+    assert more[:8] == refits
+    assert {trial for trial, *_ in more} == {0, 1, 2}
+    assert "the 3 finished ones are taken" in told
+    shutil.copytree(home.path / "confirmed", home.path / "theirs_again")
+    with (home.path / "theirs_again" / "filter.yml").open("a") as card:
+        card.write("trainer: n3fit\n")
+    told = home.run("hyperparton", "confirm", "theirs_again", "--top", 3, check=False)
+    assert told.strip().endswith("cannot be fitted again: the trainer has no method refit(params, replicas)")

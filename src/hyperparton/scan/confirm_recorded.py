@@ -37,10 +37,12 @@ class RecordedTrials:
 
     path: Path
     """the file"""
+    space: Mapping[str, Any]
+    """the search space"""
     trials: Mapping[int, Trial]
     """by number, as they are recorded"""
     outcomes: Sequence[Outcome]
-    """with the vals that they have in the search space"""
+    """with the vals that they have in the space"""
 
     @classmethod
     def in_space(cls, path: Path, trials: Iterable[Trial], space: Mapping[str, Any]) -> RecordedTrials:
@@ -68,7 +70,7 @@ class RecordedTrials:
             )
         if not ranked(known.values()):
             raise ScanError(f"{path}: none of its {len(known)} finished trials succeeded, so there is no best one")
-        return cls(path, known, outcomes)
+        return cls(path, space, known, outcomes)
 
     def finished_numbers(self) -> list[int]:
         """Their numbers, in order."""
@@ -117,8 +119,8 @@ def confirm_recorded(
             raise ScanError(f"the best trials cannot be fitted again: {LACKS_REFIT}")
         opened = partial(open_refits, folder, execution, deadline, partial(agree_on_fits, metadata=fits))
         confirmation = Confirmation(
-            scanner.as_dict(), executor, execution, deadline, events, opened,
-            replicas=replicas, parameters_of=partial(_given, set(scanner.as_dict())),
+            trials.space, executor, execution, deadline, events, opened,
+            replicas=replicas, parameters_of=partial(_given, set(trials.space)),
         )  # fmt: skip
         return confirmation.run(trials)
 
