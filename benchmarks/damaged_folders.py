@@ -3,10 +3,10 @@
     python benchmarks/damaged_folders.py [--count 600] [--seed 1] [--kind entries files] [--report-each 10]
 
 `entries`: one to three values in the entries of a `tries.json`, ours and n3fit's, become values of other types, or go.
-Status, best, report, export, the dashboard's page, a warm start and the choice of a fit's methodology each look at the
-folder. `files`: a file of a folder at rest (of a scan that was killed, or closed) is cut, emptied, removed, has bits
-flipped or becomes that of another scan. Then the same scan is started again: it goes on with all trials that the folder
-knew, or it is refused and no file has changed. Exit code 0 if all of that holds.
+Status, best, report, export, the dashboard's page, a warm start, the choice of a fit's methodology and that of trials
+to confirm each look at the folder. `files`: a file of a folder at rest (of a scan that was killed, or closed) is cut,
+emptied, removed, has bits flipped or becomes that of another scan. Then the same scan is started again: it goes on with
+all trials that the folder knew, or it is refused and no file has changed. Exit code 0 if all of that holds.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def commands(folder: Path, report: bool) -> Iterator[tuple[str, Callable[[], Any
     yield "summary", lambda: summarise(read_scans([folder]), Options(filters=("loss<1e300",)))
     yield "warm start", lambda: warm_start(folder)
     yield "fit --from", lambda: methodologies(folder)
+    yield "confirm", lambda: confirmed(folder)
     if report:
         yield "report", command("report", folder, "-o", folder / "report")
         yield "dashboard", lambda: LivePage((folder,), Options()).look()
@@ -125,6 +126,22 @@ def methodologies(folder: Path) -> None:
         trial_parameters(methodology(trial.space_vals, {"epochs": 10}, override))
 
 
+def confirmed(folder: Path) -> None:
+    """The trials that would be fitted again of a scan without a store, and with what."""
+    from hyperparton.engines.gp import GaussianProcessEngine
+    from hyperparton.runcard.check import parse_runcard
+    from hyperparton.runcard.parameters import trial_parameters
+    from hyperparton.scan.confirm_recorded import RecordedTrials
+    from hyperparton.trials.tries_read import read_trials
+    from hyperparton.workflow.cards import scanner_of
+
+    space = scanner_of(parse_runcard((folder / "filter.yml").read_text(), folder / "filter.yml", "n3fit")).as_dict()
+    trials = RecordedTrials.in_space(folder, read_trials(folder), space)
+    assert trials.best().replicas is None or trials.best().replicas > 0
+    for number in GaussianProcessEngine().ranked(space, trials.history()):
+        trial_parameters(trials.get(number).parameters)
+
+
 def tracebacks(folder: Path, report: bool) -> list[str]:
     """What came of it where it was no error of hyperparton: the command, and the traceback."""
     faults = []
@@ -142,6 +159,7 @@ def tracebacks(folder: Path, report: bool) -> list[str]:
 def damaged_entries(count: int, seed: int, report_each: int, work: Path) -> list[str]:
     """`count` hostile files of entries, and what commands made of them that they must not."""
     sources = [*SCANS.glob("older_scans/*/nnfit/replica_1/tries.json"), SCANS / "data" / "n3fit_tries.json"]
+    sources.append(ROOT / "tests" / "oracle" / "data" / "n3fit_folder" / "nnfit" / "replica_1" / "tries.json")
     known = [(path, json.loads(path.read_text())[-6:]) for path in sorted(sources)]
     faults = []
     for number in range(count):

@@ -145,15 +145,16 @@ def test_trials_of_another_space_are_refused(scan, url):
         export_study(scan[1], space, url, "mine")
 
 
-def test_values_beside_the_grid_widen_the_range(scan, url):
+@pytest.mark.parametrize(("epochs", "whole"), [(7.0, 7), (9.5, 9)])
+def test_values_beside_the_grid_widen_the_range(scan, url, epochs, whole):
     """hyperopt's grids are multiples of the step, whatever the lower bound: n3fit's epochs may lie below it."""
-    outside = {"epochs": [7.0], "stopping_patience": [0.75]}
+    outside = {"epochs": [epochs], "stopping_patience": [0.75]}
     trials = [replace(trial, vals={**trial.vals, **outside}) for trial in scan[1][:5]]
     export_study(trials, SPACE, url, "wide")
     (first, *_) = optuna.load_study(study_name="wide", storage=url).trials
-    assert first.distributions["epochs"] == optuna.distributions.IntDistribution(7, 55)
+    assert first.distributions["epochs"] == optuna.distributions.IntDistribution(whole, 55)
     assert first.distributions["stopping_patience"] == optuna.distributions.FloatDistribution(0.2, 0.75)
-    assert (first.params["epochs"], first.params["stopping_patience"]) == (7, 0.75)
+    assert (first.params["epochs"], first.params["stopping_patience"]) == (whole, 0.75)
 
 
 def test_ranges_whose_width_no_float_holds(tmp_path, url):

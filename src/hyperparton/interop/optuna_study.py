@@ -153,7 +153,10 @@ def _distribution(sampler: Sampler, values: Sequence[float]) -> BaseDistribution
     grid = _whole_grid(sampler) if sampler.make_int else _grid(sampler)
     if grid is not None and all(grid._contains(_number(sampler, value)) for value in values):
         return grid
-    return IntDistribution(math.ceil(low), math.floor(high)) if sampler.make_int else FloatDistribution(low, high)
+    if not sampler.make_int:
+        return FloatDistribution(low, high)
+    numbers = [int(_number(sampler, value)) for value in values]
+    return IntDistribution(min([math.ceil(sampler.lower), *numbers]), max([math.floor(sampler.upper), *numbers]))
 
 
 def _whole_grid(sampler: QUniform) -> IntDistribution | None:
