@@ -129,10 +129,13 @@ def test_passwords_are_not_told():
     assert "secretword" not in str(told.value)
 
 
+# Several workers write to one output, so each writes its line at once: with PYTHONUNBUFFERED set, `print` writes word
+# after word, and lines of two workers can mix.
 TELLING = """
 import os, sys
 words = [os.environ.get(f"HYPERPARTON_STORE_{each}", "-") for each in ("PASSWORD", "SECRETS")]
-print(*words, sys.argv[1:], repr(open("/proc/self/cmdline").read()), flush=True)
+words += [str(sys.argv[1:]), repr(open("/proc/self/cmdline").read())]
+os.write(1, (" ".join(words) + "\\n").encode())
 """
 
 
