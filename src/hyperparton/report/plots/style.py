@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context, rcParamsDefault
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -111,32 +112,35 @@ def mark_best(axes: Any, at: float, loss: float, **options: Any) -> None:
 
 def save_pdf(figure: Figure, path: Path) -> None:
     """Write a figure as PDF, the same bytes for the same figure."""
-    _save(figure, path, format="pdf", metadata={"CreationDate": None})
+    with _laid_out(figure):
+        FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
 
 
 def svg_text(figure: Figure) -> str:
     """A figure as SVG, the same text for the same figure."""
     text = io.StringIO()
-    _save(figure, text, format="svg", metadata={"Date": None, "Creator": "hyperparton"})
+    with _laid_out(figure):
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": "hyperparton"})
     # in tags alone: a name may be "font-family: '"
     return re.sub(r'(<text style="[^">]*font-family: )[^;"]*', rf"\1{FOR_PAGES}", text.getvalue())
 
 
-def _save(figure: Figure, target: Any, **options: Any) -> None:
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Within it a canvas prints the figure, whose parts have their places.
+
+    They are placed once for all its files: that costs more than drawing, and the files shall look the same. So the
+    canvas prints it itself: `savefig` draws it a second time for each file, to place its parts.
+    """
     with styled(), warnings.catch_warnings():
         # letters that the font lacks are letters in an SVG all the same
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        _lay_out(figure)
-        figure.savefig(target, **options)
-
-
-def _lay_out(figure: Figure) -> None:
-    """Place the figure's parts for all its files: that costs more than drawing, and they shall look the same."""
-    FigureCanvasSVG(figure)
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
-        figure.set_layout_engine("none")
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            FigureCanvasSVG(figure)
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        yield
 
 
 def svg_element(svg: str, prefix: str, label: str) -> str:
