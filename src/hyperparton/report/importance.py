@@ -47,8 +47,11 @@ __all__ = [
 _BEST = 0.25
 _DRAWS = 2000
 
-#: so many hyperparameters are judged at once
-_TOGETHER = 400
+#: so many bins are counted at once
+_TOGETHER = 1000
+
+#: bins of a binning of numbers
+_FEW_BINS, _MANY_BINS = (2, 3), 8
 
 _SEED = 1
 
@@ -136,34 +139,32 @@ def importances(trials: Sequence[Trial], loss: Loss, among: Sequence[Column] | N
     """
     finished = [trial for trial in trials if trial.finished]
     losses = loss.of_all(finished, np.inf)
-    alike: dict[int, list[Column]] = defaultdict(list)
+    alike: dict[tuple[int, int], list[Column]] = defaultdict(list)
     for column in columns(finished) if among is None else among:
-        alike[int(column.applies.sum())].append(column)
-    entries = [
-        entry
-        for count, members in alike.items()
-        if count >= FEWEST
-        for first in range(0, len(members), _TOGETHER)
-        for entry in _importances(members[first : first + _TOGETHER], count, losses)
-    ]
+        alike[int(column.applies.sum()), len(column.categories)].append(column)
+    entries = []
+    for (count, categories), members in alike.items():
+        together = max(_TOGETHER // (categories or sum(_FEW_BINS) + _MANY_BINS), 1)
+        for first in range(0, len(members) if count >= FEWEST else 0, together):
+            entries += _importances(members[first : first + together], count, losses)
     answered = [entry.answered(len(entries)) for entry in entries]
     return sorted(answered, key=lambda entry: (entry.p_value, -entry.divergence))
 
 
 def _importances(alike: Sequence[Column], count: int, losses: np.ndarray) -> list[Importance]:
-    """Of columns that apply to `count` trials each: one product of matrices gives what all of them are by chance."""
+    """Of columns with as many categories, or all of numbers, that apply to `count` trials each.
+
+    One product of matrices gives what all of them are by chance.
+    """
     best = max(round(_BEST * count), 3)
-    orders = [np.argsort(losses[column.applies], kind="stable")[:best] for column in alike]
-    hot = [_one_hot((c.scaled if c.numeric else c.numbers)[c.applies], c.numeric, best) for c in alike]
-    bins = [np.hstack(binnings) for binnings in hot]
-    # small whole numbers are exact in 32 bits
-    drawn = np.hstack(bins).T @ _random_quarters(count, best).T
-    by_column = np.split(drawn, np.cumsum([part.shape[1] for part in bins])[:-1])
-    by_chance, observed = np.empty((len(alike), _DRAWS)), np.empty(len(alike))
-    for i, (part, numbers, order) in enumerate(zip(bins, by_column, orders, strict=True)):
-        everything, chosen = part.sum(axis=0), part[order].sum(axis=0)[:, None]
-        by_chance[i] = divergences(numbers, everything, len(hot[i]))
-        observed[i] = divergences(chosen, everything, len(hot[i]))[0]
+    orders = np.array([np.argsort(losses[column.applies], kind="stable")[:best] for column in alike])
+    numbers = np.array([(column.scaled if column.numeric else column.numbers)[column.applies] for column in alike])
+    binned = np.concatenate([_one_hot(*binning) for binning in _binnings(numbers, alike[0], best)], axis=1)
+    everything = binned.sum(axis=2)
+    chosen = np.take_along_axis(binned, orders[:, None], axis=2).sum(axis=2, keepdims=True)
+    drawn = binned.reshape(-1, count) @ _random_quarters(count, best)
+    by_chance = divergences(drawn.reshape(*everything.shape, -1), everything)
+    observed = divergences(chosen, everything)[:, 0]
     p_values = (1 + np.sum(by_chance >= observed[:, None] - 1e-12, axis=1)) / (1 + _DRAWS)
     found = zip(observed.tolist(), np.quantile(by_chance, 0.95, axis=1).tolist(), p_values.tolist(), strict=True)
     lie = [marginal_range(c, np.flatnonzero(c.applies)[order]) for c, order in zip(alike, orders, strict=True)]
@@ -184,40 +185,43 @@ def _parts(column: Column) -> tuple[tuple[str, int], ...]:
 
 @lru_cache(maxsize=2)
 def _random_quarters(count: int, best: int) -> np.ndarray:
-    """(draw, trial) 1 for the `best` trials of `count` that a draw has, else 0."""
+    """(trial, draw) 1 for the `best` trials of `count` that a draw has, else 0."""
     rng = np.random.default_rng(_SEED)
-    members = np.zeros((_DRAWS, count), np.float32)
-    for row in members:
-        row[rng.permutation(count)[:best]] = 1.0
+    members = np.zeros((count, _DRAWS), np.float32)
+    for draw in range(_DRAWS):
+        members[rng.permutation(count)[:best], draw] = 1.0
     return members
 
 
-def _one_hot(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]:
-    """(trial, bin) of each binning: 1 in the bin of the trial, else 0."""
-    binnings = _binnings(numbers, numeric, best)
-    return [(bins[:, None] == np.arange(int(bins.max()) + 1)).astype(np.float32) for bins in binnings]
+def _one_hot(bins: np.ndarray, count: int) -> np.ndarray:
+    """(column, bin, trial) 1 in the trial's bin, of `count` bins, else 0; 32 bits hold small whole numbers exactly."""
+    return (bins[:, None] == np.arange(count)[:, None]).astype(np.float32)
 
 
-def _binnings(numbers: np.ndarray, numeric: bool, best: int) -> list[np.ndarray]:
-    """(trial,) the bin of each: its category, or, for each binning, one of a few bins with equally many trials."""
-    if not numeric:
-        return [numbers.astype(int)]
-    counts = sorted({2, 3, min(max(best // 4, 3), 8)})
-    inner = [np.linspace(0, 1, count + 1)[1:-1] for count in counts]
-    edges = np.split(np.quantile(numbers, np.concatenate(inner)), np.cumsum([len(part) for part in inner])[:-1])
-    return [np.searchsorted(part, numbers, side="right") for part in edges]
+def _binnings(numbers: np.ndarray, column: Column, best: int) -> list[tuple[np.ndarray, int]]:
+    """The binnings of the numbers (column, trial) of columns like this one: (column, trial) bins, and how many.
 
-
-def divergences(best: np.ndarray, everything: np.ndarray, binnings: int = 1) -> np.ndarray:
-    """(draw,) Pearson divergences of the numbers of best trials in each bin (bin, draw) from those of all (bin,).
-
-    The mean over `binnings` whose bins stand one after the other, each with every trial in it.
+    A bin is a category or, for each binning of numbers, one of a few bins with equally many trials.
     """
-    there = everything > 0
-    shares = everything[there].astype(float) / everything.sum()
-    # each binning has the same sum: its share of the whole is 1 / binnings
-    relative = best[there] / best.sum(axis=0, dtype=float)
-    return np.einsum("b,bd->d", 1.0 / shares, relative * relative) - 1.0
+    if not column.numeric:
+        return [(numbers, len(column.categories))]
+    counts = sorted({*_FEW_BINS, min(max(best // 4, 3), _MANY_BINS)})
+    inner = [np.linspace(0, 1, count + 1)[1:-1] for count in counts]
+    edges = np.split(np.quantile(numbers, np.concatenate(inner), axis=1), np.cumsum([len(part) for part in inner])[:-1])
+    return [(np.sum(part[:, :, None] <= numbers, axis=0), count) for part, count in zip(edges, counts, strict=True)]
+
+
+def divergences(best: np.ndarray, everything: np.ndarray) -> np.ndarray:
+    """(..., draw) Pearson divergences of the numbers of best trials in each bin (..., bin, draw) from those of all.
+
+    `everything`, (..., bin), are the latter. Of several binnings, whose bins stand one after the other, each with every
+    trial in it, it is the mean.
+    """
+    shares = everything / everything.sum(axis=-1, keepdims=True, dtype=float)
+    weights = np.divide(1.0, shares, out=np.zeros(shares.shape), where=shares > 0.0)
+    # each binning has the same sum: its share of the whole is 1 over their number
+    relative = best / best.sum(axis=-2, keepdims=True, dtype=float)
+    return np.einsum("...b,...bd->...d", weights, relative * relative) - 1.0
 
 
 def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
