@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -26,6 +28,7 @@ __all__ = [
     "is_alive",
     "kill_descendants",
     "memory_below",
+    "rare_collections",
     "resident_memory",
     "seconds_since_start",
     "stop_processes",
@@ -50,6 +53,20 @@ def threads() -> int:
     """Threads that this process shall compute with: NPROC, XLA's own variable, or as many as it may use cores."""
     asked = os.environ.get("NPROC", "")
     return int(asked) if asked.isdecimal() and int(asked) > 0 else cores()
+
+
+@contextlib.contextmanager
+def rare_collections() -> Iterator[None]:
+    """Within it Python looks for objects that only hold each other after 50,000 new ones, not after some hundred.
+
+    For what makes millions of objects and keeps most of them: each look goes through those that stay.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def resident_memory(pid: int) -> int:

@@ -102,16 +102,18 @@ def report(
     **chosen: Any,
 ) -> None:
     """Report on the scans in DIR... (or tries.json files), combined: OUT/index.html, its figures and tables."""
+    from hyperparton.host import rare_collections
     from hyperparton.report.scans import read_scans
     from hyperparton.report.summary import summarise
     from hyperparton.report.write import write_report
     from hyperparton.trials.store_url import shown_command
 
-    summary = _with_edges(summarise(read_scans(directories, store), chosen_options(**chosen)), directories[0])
     folder = output if output is not None else _default_folder(directories)
     command = shlex.join(["hyperparton", *shown_command(sys.argv[1:])])
-    extra = _fits(summary, fits, theory, t0pdfset) if fits else []
-    target = write_report(summary, folder, command=command, now=time.time(), extra=extra)
+    with rare_collections():
+        summary = _with_edges(summarise(read_scans(directories, store), chosen_options(**chosen)), directories[0])
+        extra = _fits(summary, fits, theory, t0pdfset) if fits else []
+        target = write_report(summary, folder, command=command, now=time.time(), extra=extra)
     for finding in summary.findings:
         click.echo(f"{finding.question}\n    {finding.answer}")
     click.echo(f"report: {target}")

@@ -47,13 +47,12 @@ class Table:
 
     def csv(self) -> str:
         """The table as CSV; numbers keep all their digits, lists become `37-33-8`."""
-        text = io.StringIO()
-        plain = csv.writer(text, lineterminator="\n")
-        # which does not quote a carriage return, though a reader takes it for the end of a line
-        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for row in (self.columns, *([_cell(value) for value in row] for row in self.rows)):
-            (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else plain).writerow(row)
-        return text.getvalue()
+        rows = [self.columns, *([_cell(v) if isinstance(v, list | tuple) else v for v in row] for row in self.rows)]
+        text = _csv(rows)
+        if "\r" not in text:
+            return text
+        # which is not quoted, though a reader takes it for the end of a line
+        return "".join(_csv([row], csv.QUOTE_ALL if "\r" in _csv([row]) else csv.QUOTE_MINIMAL) for row in rows)
 
     def text(self) -> str:
         """The table for a terminal: columns as wide as they have to be, numbers with four digits."""
@@ -62,6 +61,12 @@ class Table:
         return "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
         )
+
+
+def _csv(rows: Iterable[Sequence[Any]], quoting: Any = csv.QUOTE_MINIMAL) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(rows)
+    return text.getvalue()
 
 
 def _cell(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from hyperparton.trials.result import is_number
@@ -72,15 +73,22 @@ def _leaves(values: Mapping[str, Any], path: _Path = ()) -> Iterator[tuple[_Path
 
 
 def _named(leaves: Sequence[tuple[_Path, Any]]) -> dict[str, Any]:
-    """The values by names that differ, those of the top level first: they are in every trial of a scan."""
+    """The values by names that differ."""
+    names = _names(tuple(path for path, _ in leaves))
+    return {name: value for name, (_, value) in zip(names, leaves, strict=True)}
+
+
+@lru_cache(maxsize=64)  # the trials of a scan have the same places, or few kinds of them
+def _names(paths: tuple[_Path, ...]) -> tuple[str, ...]:
+    """Names that differ for these places; those of the top level come first, for they are in every trial of a scan."""
     taken, names = set(OWN_NAMES), {}
-    for path, _ in sorted(leaves, key=lambda leaf: len(leaf[0]) > 1):
+    for path in sorted(paths, key=lambda path: len(path) > 1):
         name = _short(path)
         while name in taken:
             name = f"{PARAMETER}{name}"
         taken.add(name)
         names[path] = name
-    return {names[path]: value for path, value in leaves}
+    return tuple(names[path] for path in paths)
 
 
 def _short(path: _Path) -> str:

@@ -16,6 +16,8 @@ _NAME = 200
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number; truth values are not."""
+    if type(value) is float:  # most are, and reports ask for millions
+        return math.isfinite(value)
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:  # an integer beyond all floats

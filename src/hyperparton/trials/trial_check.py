@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hyperparton.trials.result import STATUSES, fails_below, number_of
+from hyperparton.trials.result import STATUSES, fails_below, is_number, number_of
 from hyperparton.trials.trial import Trial
 
 __all__ = ["checked", "checked_vals", "whole_number"]
@@ -38,7 +38,7 @@ def checked_vals(vals: Any) -> Mapping[str, list[Any]]:
     if not isinstance(vals, Mapping):
         raise _fault("misc.vals", "a dictionary", vals)
     for label, held in vals.items():
-        if not isinstance(held, list) or len(held) > 1 or any(number_of(value) is None for value in held):
+        if not isinstance(held, list) or len(held) > 1 or (held and not is_number(held[0])):
             raise _fault(f"misc.vals.{label}", "a list of one number, or of none", held)
     return vals
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter
 
 from hyperparton.report.hyperparameters import shares
 from hyperparton.report.losses import good_range
@@ -119,4 +119,29 @@ def log_axis(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if decades < 1.5:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_locator(_InView(axis.get_major_locator()))
+    axis.set_minor_locator(_InView(axis.get_minor_locator()))
     axis.set_minor_formatter(NullFormatter())
+
+
+class _InView(Locator):
+    """The ticks of another locator that can be seen: to make and to move those beyond takes as long as for these."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+
+    def set_axis(self, axis: Any) -> None:
+        super().set_axis(axis)
+        self._locator.set_axis(axis)
+
+    def __call__(self) -> Array:
+        ticks = np.asarray(self._locator(), dtype=float)
+        low, high = sorted(self.axis.get_view_interval())
+        room = 1.0 + 1e-6  # a tick at the end is drawn, and may be a digit beyond
+        return ticks[(ticks >= low / room) & (ticks <= high * room)]
+
+    def nonsingular(self, v0: float, v1: float) -> tuple[float, float]:
+        return self._locator.nonsingular(v0, v1)
+
+    def view_limits(self, vmin: float, vmax: float) -> tuple[float, float]:
+        return self._locator.view_limits(vmin, vmax)
