@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context, rcParamsDefault
+from matplotlib import rc_context, rcParams, rcParamsDefault
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -83,7 +83,9 @@ _STYLE: Any = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Within it, or in a function that it decorates, figures look as ours; every function that draws needs it."""
-    with rc_context({**_STYLE, "font.family": families()}):
+    wanted = {**_STYLE, "font.family": list(families())}
+    # to set one takes long, for matplotlib checks it
+    with rc_context({key: value for key, value in wanted.items() if rcParams[key] != value}):
         yield
 
 
