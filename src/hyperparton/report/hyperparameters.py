@@ -94,7 +94,7 @@ class Column:
 
 def shares(axis: Uniform | LogUniform, numbers: np.ndarray) -> np.ndarray:
     """(number,) the shares of numbers of the range; NaN stays."""
-    return np.array([np.nan if np.isnan(number) else axis.share(number) for number in numbers.tolist()], dtype=float)
+    return np.where(np.isnan(numbers), np.nan, axis.share(numbers))
 
 
 def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:

@@ -79,8 +79,8 @@ class Uniform:
         """1 if the bounds are equal, else 0."""
         return int(self.lower == self.upper)
 
-    def share(self, value: float) -> float:
-        """Where in the range the value lies, from 0 to 1."""
+    def share(self, value: Any) -> Any:
+        """Where in the range the value lies, from 0 to 1; a number or an array."""
         if self.lower == self.upper:
             return 0.5
         unit = _unit(self.lower, self.upper)
@@ -109,13 +109,14 @@ class LogUniform:
         """1 if the bounds are equal, else 0."""
         return int(self.lower == self.upper)
 
-    def share(self, value: float) -> float:
-        """Where in the range the value lies, from 0 to 1, along its logarithm."""
+    def share(self, value: Any) -> Any:
+        """Where in the range the value lies, from 0 to 1, along its logarithm; a number or an array."""
+        log = np.log if isinstance(value, np.ndarray) else math.log
         if 1.0 < (ratio := self.upper / self.lower) < math.inf:
-            return math.log(value / self.lower) / math.log(ratio)
+            return log(value / self.lower) / math.log(ratio)
         low, high = math.log(self.lower), math.log(self.upper)
         # bounds so close that their logarithms are equal have no share but the middle
-        return (math.log(value) - low) / (high - low) if low < high else 0.5
+        return (log(value) - low) / (high - low) if low < high else 0.5
 
     def value_at(self, share: float) -> float:
         """The value at a share of the range, from 0 to 1."""
