@@ -74,41 +74,52 @@ def _explained(target: np.ndarray, total: np.ndarray, votes: np.ndarray) -> floa
 
 
 def _grow(features: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> _Tree:
-    nodes: list[tuple[int, float, float]] = [(-1, 0.0, float(target.mean()))]
+    nodes: list[tuple[int, float, float]] = [(-1, 0.0, _mean(target))]
     children: list[tuple[int, int]] = [(0, 0)]
-    waiting = [(0, np.arange(len(target)))]
+    waiting = [(0, np.arange(len(target)), target)]
     while waiting:
-        at, members = waiting.pop()
-        split = _split(features[members], target[members], rng)
+        at, members, held = waiting.pop()
+        split = _split(features, members, held, rng)
         if split is None:
             continue
-        feature, threshold = split
-        above = features[members, feature] > threshold
+        feature, threshold, above = split
         nodes[at] = (feature, threshold, nodes[at][2])
         children[at] = (len(nodes), len(nodes) + 1)
-        for part in (members[~above], members[above]):
-            waiting.append((len(nodes), part))
-            nodes.append((-1, 0.0, float(target[part].mean())))
+        for side in (~above, above):
+            part = held[side]
+            waiting.append((len(nodes), members[side], part))
+            nodes.append((-1, 0.0, _mean(part)))
             children.append((0, 0))
     columns = list(zip(*nodes, strict=True))
     return _Tree(np.array(columns[0]), np.array(columns[1]), np.array(children), np.array(columns[2]))
 
 
-def _split(features: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> tuple[int, float] | None:
-    """The best of one random threshold per feature; None for a node that stays a leaf."""
-    count = len(target)
-    if count < 2 * _LEAF or np.ptp(target) == 0.0:
+def _mean(numbers: np.ndarray) -> float:
+    return float(np.add.reduce(numbers)) / len(numbers)  # numpy's own takes longer than that for few numbers
+
+
+def _split(
+    features: np.ndarray, members: np.ndarray, target: np.ndarray, rng: np.random.Generator
+) -> tuple[int, float, np.ndarray] | None:
+    """The best of one random threshold per feature, and which members lie above; None for a node that stays a leaf.
+
+    `target` is that of the members.
+    """
+    count = len(members)
+    if count < 2 * _LEAF or (target == target[0]).all():
         return None
-    ordered = np.sort(features, axis=0)
+    held = features[members]
+    ordered = np.sort(held, axis=0)
     low, high = ordered[_LEAF - 1], ordered[-_LEAF]  # a threshold between them leaves enough on either side
-    thresholds = low + rng.random(features.shape[1]) * (high - low)
-    above = features > thresholds
+    thresholds = low + rng.random(held.shape[1]) * (high - low)
+    above = held > thresholds
     n_above = above.sum(axis=0)
     allowed = (n_above >= _LEAF) & (count - n_above >= _LEAF)
     if not allowed.any():
         return None
     sum_above = target @ above
-    sum_below = target.sum() - sum_above
+    sum_below = np.add.reduce(target) - sum_above
     gain = sum_above**2 / np.maximum(n_above, 1) + sum_below**2 / np.maximum(count - n_above, 1)
-    best = int(np.argmax(np.where(allowed, gain, -np.inf)))
-    return best, float(thresholds[best])
+    gain[~allowed] = -np.inf
+    best = int(gain.argmax())
+    return best, float(thresholds[best]), above[:, best]

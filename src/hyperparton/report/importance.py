@@ -162,7 +162,8 @@ def _importances(alike: Sequence[Column], count: int, losses: np.ndarray) -> lis
     binned = np.concatenate([_one_hot(*binning) for binning in _binnings(numbers, alike[0], best)], axis=1)
     everything = binned.sum(axis=2)
     chosen = np.take_along_axis(binned, orders[:, None], axis=2).sum(axis=2, keepdims=True)
-    drawn = binned.reshape(-1, count) @ _random_quarters(count, best)
+    of_draws = [binned.reshape(-1, count) @ part.astype(np.float32) for part in _random_quarters(count, best)]
+    drawn = np.concatenate(of_draws, axis=1)
     by_chance = divergences(drawn.reshape(*everything.shape, -1), everything)
     observed = divergences(chosen, everything)[:, 0]
     p_values = (1 + np.sum(by_chance >= observed[:, None] - 1e-12, axis=1)) / (1 + _DRAWS)
@@ -184,13 +185,13 @@ def _parts(column: Column) -> tuple[tuple[str, int], ...]:
 
 
 @lru_cache(maxsize=2)
-def _random_quarters(count: int, best: int) -> np.ndarray:
-    """(trial, draw) 1 for the `best` trials of `count` that a draw has, else 0."""
+def _random_quarters(count: int, best: int) -> list[np.ndarray]:
+    """(trial, draw) whether the trial is one of the `best` of `count` that the draw has; the draws in a few parts."""
     rng = np.random.default_rng(_SEED)
-    members = np.zeros((count, _DRAWS), np.float32)
+    members = np.zeros((count, _DRAWS), bool)
     for draw in range(_DRAWS):
-        members[rng.permutation(count)[:best], draw] = 1.0
-    return members
+        members[rng.permutation(count)[:best], draw] = True
+    return np.array_split(members, max(count // 500, 1), axis=1)
 
 
 def _one_hot(bins: np.ndarray, count: int) -> np.ndarray:
