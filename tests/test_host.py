@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -47,6 +48,19 @@ def test_time_since_the_start():
     script = "import time; time.sleep(1.5); from hyperparton.host import seconds_since_start as s; print(s())"
     told = float(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
     assert 1.4 < told < time.time() - begun + 1.1
+
+
+def test_rare_collections_end_with_their_block():
+    before = gc.get_threshold()
+
+    def work():
+        with host.rare_collections():
+            assert gc.get_threshold()[0] > before[0]
+            raise RuntimeError("a fault")
+
+    with pytest.raises(RuntimeError, match="a fault"):
+        work()
+    assert gc.get_threshold() == before
 
 
 def test_processes_that_do_not_end_when_asked_are_killed():

@@ -203,10 +203,15 @@ def test_many_hyperparameters(tmp_path, entry):
 def test_importances_are_those_of_each_alone(rows):
     """Judged together, a hyperparameter gets the numbers that it has when it is the only one."""
     rng = np.random.default_rng(2)
-    drawn = [{"a": float(rng.random()), "b": "xyz"[n % 3], "c": None if n % 2 else n} for n in range(60)]
+    drawn = [
+        {"a": float(rng.random()), "b": "xyz"[n % 3], "c": None if n % 2 else n, "d": float(rng.integers(9)), "e": n}
+        | {"f": "uv"[n % 2], "g": "xyyz"[n % 4], "h": n if n % 2 else None}
+        for n in range(60)
+    ]
     trials = rows(*((n, float(v["a"] + n % 3), v) for n, v in enumerate(drawn)))
     together = {entry.name: entry for entry in importances(trials, Loss())}
-    for name in "abc":
+    assert len(together) == 8
+    for name in together:
         alone = rows(*((n, float(v["a"] + n % 3), {name: v[name]}) for n, v in enumerate(drawn)))
         assert importances(alone, Loss()) == [together[name]]
 

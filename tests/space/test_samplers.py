@@ -181,6 +181,8 @@ FINE = hp_quniform("f", 1, 1e300, step_size=1)
 def test_shares_and_values_in_closed_form(sampler, share, value):
     assert sampler.value_at(share) == pytest.approx(value, rel=1e-12, abs=0.0 if value else 1e-15)
     assert sampler.share(value) == pytest.approx(share, abs=1e-12)
+    if isinstance(sampler, Uniform | LogUniform):
+        assert sampler.share(np.array([value, math.nan])) == pytest.approx([share, math.nan], abs=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize("sampler", [hp_quniform("q", 0, 7, step_size=1), hp_choice("c", list(range(8)))])

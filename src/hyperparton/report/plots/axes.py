@@ -119,16 +119,16 @@ def log_axis(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if decades < 1.5:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_locator(_InView(axis.get_major_locator()))
-    axis.set_minor_locator(_InView(axis.get_minor_locator()))
+    axis.set_major_locator(_InView(axis, axis.get_major_locator()))
+    axis.set_minor_locator(_InView(axis, axis.get_minor_locator()))
     axis.set_minor_formatter(NullFormatter())
 
 
 class _InView(Locator):
-    """The ticks of another locator that can be seen: to make and to move those beyond takes as long as for these."""
+    """The ticks of an axis's own locator that can be seen: those beyond take as long to make and to move."""
 
-    def __init__(self, locator: Locator) -> None:
-        self._locator = locator
+    def __init__(self, axis: Any, locator: Locator) -> None:
+        self._view, self._locator = axis.get_view_interval, locator
 
     def set_axis(self, axis: Any) -> None:
         super().set_axis(axis)
@@ -136,7 +136,7 @@ class _InView(Locator):
 
     def __call__(self) -> Array:
         ticks = np.asarray(self._locator(), dtype=float)
-        low, high = sorted(self.axis.get_view_interval())
+        low, high = sorted(self._view())
         room = 1.0 + 1e-6  # a tick at the end is drawn, and may be a digit beyond
         return ticks[(ticks >= low / room) & (ticks <= high * room)]
 
