@@ -131,7 +131,7 @@ def columns(trials: Sequence[Trial]) -> list[Column]:
 
 def _column(name: str, values: Sequence[Any]) -> Column:
     held = [value for value in values if value is not None]
-    if not held or not all(is_number(value) for value in held):
+    if not held or not all(map(is_number, held)):
         return Column(name, tuple(values), False, False, tuple(sorted({shown(value) for value in held})))
     distinct = sorted(set(held))
     if len(distinct) <= _FEW and all(float(value).is_integer() for value in distinct):

@@ -222,7 +222,8 @@ def divergences(best: np.ndarray, everything: np.ndarray) -> np.ndarray:
     weights = np.divide(1.0, shares, out=np.zeros(shares.shape), where=shares > 0.0)
     # each binning has the same sum: its share of the whole is 1 over their number
     relative = best / best.sum(axis=-2, keepdims=True, dtype=float)
-    return np.einsum("...b,...bd->...d", weights, relative * relative) - 1.0
+    relative *= relative
+    return np.einsum("...b,...bd->...d", weights, relative) - 1.0
 
 
 def marginal_range(column: Column, best: np.ndarray) -> MarginalRange:
