@@ -77,9 +77,7 @@ class Display(contextlib.AbstractContextManager):
     def _confirm(self, event: dict[str, Any]) -> None:
         """An event of the re-fits."""
         if event["event"] == "confirm_started":
-            self.say(
-                f"the best {len(event['trials'])} trials are fitted again, with up to {event['replicas']} replicas"
-            )
+            self.say(f"the best trials are fitted again, at first {event['trials']}: {event['fits']} fits at most")
             return
         self._current = f"trial {event['tid']} again"
         if event["event"] == "refit_finished":

@@ -41,6 +41,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,8 +50,9 @@ import numpy as np
 from hyperparton.engines.base import Engine, History, Pending, PerSpace
 from hyperparton.engines.coordinates import UnitCube
 from hyperparton.engines.gp_model import Process
-from hyperparton.engines.gp_trials import Models, SeenTrials
+from hyperparton.engines.gp_trials import COST, Models, SeenTrials
 from hyperparton.space.tree import sample
+from hyperparton.trials.trial import Outcome
 
 __all__ = ["GaussianProcessEngine"]
 
@@ -76,6 +79,9 @@ _WORTH = 10.0
 
 #: improvements below this, in units of a score, tell nothing any more
 _LEAST = 1e-4
+
+#: the predicted chance of a trial to fail counts as so many fits of its own
+OWN_CHANCE = 10.0
 
 #: the gain's logarithm falls by so much towards the end of each range, over this share of it: enough to tell points
 #: apart among which nothing else does
@@ -125,15 +131,36 @@ class GaussianProcessEngine(Engine):
         gains = np.maximum(best - models.loss(mean + spread * nodes), 0.0)
         return float((1.0 - models.risk(x[None])[0]) * gains @ weights / np.sum(weights))
 
-    def ranked(self, space: Any, history: History) -> list[int]:
-        """The trials by their value: predicted mean and chance to fail. Those that failed come last."""
+    def ranked(
+        self,
+        space: Any,
+        history: History,
+        refits: Mapping[int, Mapping[int, float]] = MappingProxyType({}),
+        limit: float = math.inf,
+    ) -> list[int]:
+        """The trials by their value: predicted mean and chance to fail. Those that failed come last.
+
+        `refits` are losses of trials that were fitted again: number -> replica -> loss; a fit has failed above `limit`.
+        Each counts as one more trial. A trial's own fits tell of its chance too (`OWN_CHANCE`).
+        """
         trials = self._trials(space)
-        trials.update(history)
-        if len(history) < 2:
-            return [outcome.number for outcome in history]
+        vals = {outcome.number: outcome.vals for outcome in history}
+        again = [
+            Outcome(number, vals[number], "ok" if loss <= limit else "fail", loss)
+            for number in sorted(refits)
+            for _, loss in sorted(refits[number].items())
+        ]
+        trials.update([*history, *again])
+        numbers = [outcome.number for outcome in history]
+        if len(numbers) < 2:
+            return numbers
         models = trials.models()
-        value = models.value(trials.x, models.scores.mean(trials.x))
-        return [history[int(place)].number for place in np.lexsort([value, trials.failed])]
+        x = trials.x[: len(numbers)]
+        fits = np.array([len(refits.get(number, ())) for number in numbers])
+        failed = np.array([sum(loss > limit for loss in refits.get(number, {}).values()) for number in numbers])
+        chance = (OWN_CHANCE * models.risk(x) + failed) / (OWN_CHANCE + fits)
+        value = models.scores.mean(x) + COST * chance
+        return [numbers[int(place)] for place in np.lexsort([value, trials.failed[: len(numbers)]])]
 
 
 class _Search:

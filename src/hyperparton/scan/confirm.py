@@ -1,8 +1,8 @@
 """Confirming a scan: its best trials are fitted again with replicas that it has not used, until the best is known.
 
 A trial's loss is a draw: the lowest of many is the luckiest, not the best methodology. So the engine gp predicts from
-all trials of the scan, whatever engine suggested them, which are the best. These race (see `race`), and what the scan
-names is the winner (see `trials.verdict`).
+all trials of the scan, whatever engine suggested them, which are the best (see `racers`). These race (see `race`), and
+what the scan names is the winner (see `trials.verdict`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hyperparton.engines.gp import GaussianProcessEngine
 from hyperparton.errors import ScanError
 from hyperparton.scan.events import RefitEvents
 from hyperparton.scan.executors import Executor
@@ -21,9 +20,11 @@ from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount
 from hyperparton.scan.loop import Loop
 from hyperparton.scan.pruning import Thresholds
-from hyperparton.scan.race import Race, blocks_after, candidates_within
+from hyperparton.scan.race import Race, blocks_after, candidates_within, fits_of
+from hyperparton.scan.racers import Racers
 from hyperparton.scan.refit_queue import RefitQueue
 from hyperparton.scan.settings import Execution
+from hyperparton.trials.refits import Refit
 from hyperparton.trials.trial import Outcome, Trial
 from hyperparton.trials.tries_export import ExportedTrials
 from hyperparton.trials.verdict import Verdict, verdicts
@@ -61,10 +62,10 @@ def check_confirm(execution: Execution, executor: Executor) -> None:
 
 
 def _size(trials: FinishedTrials, count: int | None, replicas: range | None) -> tuple[int, list[tuple[int, ...]]]:
-    """How many trials of a scan race, and the replicas of each round; none where there is nothing to race.
+    """How many trials of a scan begin the race, and the blocks of replicas; none where there is nothing to race.
 
-    By default so many take part that the race takes no more fits than the scan itself. Fits of many replicas at once
-    take less time each, so it takes a smaller share of the time.
+    By default so many begin that the race takes no more fits than the scan itself. Fits of many replicas at once take
+    less time each, so it takes a smaller share of the time.
     """
     best = trials.best()
     if best is None:
@@ -72,17 +73,8 @@ def _size(trials: FinishedTrials, count: int | None, replicas: range | None) -> 
     used = range(1, (best.replicas or 1) + 1) if replicas is None else replicas
     if count is not None:
         return count, blocks_after(used[-1])
-    count, rounds = candidates_within(len(trials.finished_numbers()) * len(used))
-    return count, blocks_after(used[-1], rounds)
-
-
-def _racing(trials: FinishedTrials, space: Mapping[str, Any], count: int) -> list[int]:
-    """The trials that are predicted to be the best, the best first, and the one with the lowest loss among them."""
-    finished = trials.history()  # without their results, which may be large
-    losses = {each.number: each.loss for each in finished if each.status == "ok" and each.loss is not None}
-    predicted = [number for number in GaussianProcessEngine().ranked(space, finished) if number in losses]
-    lowest = min(predicted, key=lambda number: losses[number])
-    return predicted[:count] if lowest in predicted[:count] else [*predicted[: count - 1], lowest]
+    count, blocks = candidates_within(len(trials.finished_numbers()) * len(used))
+    return count, blocks_after(used[-1], blocks)
 
 
 @dataclass(frozen=True)
@@ -108,23 +100,29 @@ class Confirmation:
             self.events.skipped(f"the best trials are not fitted again: {LACKS_REFIT}")
             return []
         count, blocks = _size(trials, self.execution.confirm, self.replicas)
-        numbers = _racing(trials, self.space, count) if blocks else []
-        if len(numbers) < 2:
+        racers = Racers(self.space, trials.history() if blocks else [])  # without their results, which may be large
+        count = min(count, len(racers))
+        if count < 2:
             asked = "" if self.execution.confirm else "; asked for K of them (--confirm K, confirm --top K) it is done"
             self.events.skipped(f"too few trials to fit the best ones again{asked}")
             return []
         with self.opened() as store:
-            # kept, so that jobs on other machines, whose predictions differ in the last digits, run the same race
             among = f"race of {count} among {len(trials.finished_numbers())}"
-            race = Race(store.attach_first(among, numbers), blocks)
+
+            def best_first(number: int, refits: Sequence[Refit]) -> list[int]:
+                # kept, so that jobs on other machines, whose predictions differ in the last digits, run the same race
+                order = racers.best_first(refits, count)
+                able = order[: count + len(refits) + 2]  # those that may have all blocks, and those that take part
+                return store.attach_first(f"{among}, round {number}", able)
+
+            race = Race(count, blocks, fits_of(count, len(blocks)), best_first)
             leases = Leases(store, None, self.execution.lease if store.shared else None)
-            racing = {number: trials.get(number) for number in race.trials}
-            queue = RefitQueue(race, racing, store, leases, self.deadline, self.events)
+            queue = RefitQueue(race, trials.get, store, leases, self.deadline, self.events)
             loop = Loop(
                 queue, self.executor, Thresholds(None, {}, 1, store), leases, History(store), None, Crashes(store),
                 self.deadline, FailureCount(None), self.events, self.parameters_of,
             )  # fmt: skip
-            self.events.race_begins(race.trials, sum(map(len, race.blocks)))
+            self.events.race_begins(count, race.fits)
             with leases:
                 loop.run()
             found = verdicts(queue.refits())

@@ -72,9 +72,9 @@ class RefitEvents(Events):
         """Nothing is fitted again."""
         self._report({"event": "confirm_skipped", "reason": reason})
 
-    def race_begins(self, trials: Sequence[int], replicas: int) -> None:
-        """These trials are fitted again, the last ones with so many replicas."""
-        self._report({"event": "confirm_started", "trials": list(trials), "replicas": replicas})
+    def race_begins(self, trials: int, fits: int) -> None:
+        """So many trials begin the race, which takes so many fits of replicas at most."""
+        self._report({"event": "confirm_started", "trials": trials, "fits": fits})
 
     def trial_started(self, trial: Trial) -> None:
         """A re-fit begins."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hyperparton.errors import StoreError
@@ -19,10 +19,11 @@ __all__ = ["RefitQueue"]
 
 @dataclass
 class RefitQueue:
-    """The re-fits of a race that are not begun yet; `trials` are those of the race by their numbers."""
+    """The re-fits of a race that are not begun yet."""
 
     race: Race
-    trials: Mapping[int, Trial]
+    trial: Callable[[int], Trial]
+    """the trial of the scan with this number"""
     store: TrialStore
     leases: Leases
     deadline: Deadline
@@ -30,6 +31,7 @@ class RefitQueue:
     over: bool = False
     """whether nothing is left"""
     _finished: dict[int, Refit] = field(default_factory=dict)
+    _trials: dict[int, Trial] = field(default_factory=dict)
 
     def next_batch(self) -> list[Trial]:
         """A re-fit to run now, by itself; none if there is none just now.
@@ -62,8 +64,8 @@ class RefitQueue:
 
     def _checked(self, entry: Trial) -> Refit:
         refit = refit_of(entry)
-        trial = self.trials.get(refit.trial)
-        if trial is not None and vals_of(trial.number, trial.vals, refit.replicas) != dict(entry.vals):
+        trial = self._trial(refit.trial)
+        if vals_of(trial.number, trial.vals, refit.replicas) != dict(entry.vals):
             raise StoreError(
                 f"{self.store.name}: holds re-fits of another scan: trial {trial.number} has other parameters there; "
                 "remove them to confirm anew"
@@ -82,10 +84,15 @@ class RefitQueue:
             free = [each for each in wanted if each not in at_work]
             if not free:
                 return None
-            trial, replicas = self.trials[free[0][0]], free[0][1]
+            trial, replicas = self._trial(free[0][0]), free[0][1]
             entry = self.leases.book(number, vals_of(trial.number, trial.vals, replicas), trial.space_vals)
             if entry is not None:
                 return entry
+
+    def _trial(self, number: int) -> Trial:
+        if number not in self._trials:
+            self._trials[number] = self.trial(number)
+        return self._trials[number]
 
     def _asked(self, number: int) -> tuple[int, tuple[int, ...]]:
         refit = refit_of(self.store.get(number))

@@ -69,10 +69,10 @@ def run_scan(
     - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one reports;
     - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
     - `{"event": "scan_ended", reason}` if early stopping ended the scan;
-    - `{"event": "confirm_started", trials, replicas}`: these trials are fitted again, the last ones with so many
-      replicas; `refit_started`, `refit_progress` and `refit_finished` with `tid` and `replicas`, the numbers of those;
-      `{"event": "confirmed", verdicts}` with a dictionary for each of these trials, the best methodology first; or
-      `{"event": "confirm_skipped", reason}`.
+    - `{"event": "confirm_started", trials, fits}`: re-fits begin with so many of the best trials, and take so many fits
+      of replicas at most; `refit_started`, `refit_progress` and `refit_finished` with `tid` and `replicas`, the numbers
+      of those; `{"event": "confirmed", verdicts}` with a dictionary for each of these trials, the best methodology
+      first; or `{"event": "confirm_skipped", reason}`.
 
     Raises StoreError (folder in use, damaged, or of another scan), ScanError (no trial succeeded, no trainer can be
     built), its subclass NodeError (this machine cannot build the trainer: no trial is booked), TooManyFailuresError and
