@@ -78,7 +78,7 @@ class NoisyTrainer(refitting.Trainer):
 def test_those_take_part_that_all_trials_tell_to_be_the_best_and_the_luckiest(tmp_path):
     scan(tmp_path, trials=60, trainer=NoisyTrainer(), confirm=5)
     away = [abs(trial.vals["x"][0] - 2.0) for trial in read_trials(tmp_path / "tries.json")]
-    racing, lucky = {refit.trial for refit in refits(tmp_path)}, expected_order(tmp_path)[:5]
+    racing, lucky = {refit.trial for refit in refits(tmp_path)[:5]}, expected_order(tmp_path)[:5]
     assert lucky[0] in racing
     assert max(away[number] for number in racing - {lucky[0]}) < 1.5
     assert max(away[number] for number in lucky) > 2.0
@@ -269,7 +269,8 @@ def test_what_a_trainer_reports_of_re_fits_names_the_trial(tmp_path):
     begun = {event["tid"] for event in told if event["event"] == "refit_started"}
     reported = [event for event in told if event["event"] == "refit_progress"]
     assert reported[0] == {"event": "refit_progress", "tid": told[0]["tid"], "epoch": 1, "epochs": 2, "running": 3}
-    assert {event["tid"] for event in reported} <= begun == set(expected_order(tmp_path)[:2])
+    assert {event["tid"] for event in reported} <= begun
+    assert begun >= set(expected_order(tmp_path)[:2])
 
 
 @pytest.mark.parametrize(

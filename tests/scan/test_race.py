@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,9 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperparton.report.verdicts import margin_sentence, named, verdict_sentence
-from hyperparton.scan.race import MOST, Race, blocks_after, candidates_within
+from hyperparton.scan.race import MOST, Race, blocks_after, candidates_within, fits_of
 from hyperparton.trials.refits import Refit
-from hyperparton.trials.verdict import Verdict, verdicts
+from hyperparton.trials.verdict import Verdict, losses_of, mean_losses, verdicts
+
+
+def race_of(count, used=0, blocks=4, fits=10**6, order=None):
+    """A race of `count` trials in the order of the means of their re-fits, those without any at 0 first."""
+
+    def best_first(number, refits):
+        means = mean_losses({trial: list(held.values()) for trial, held in losses_of(refits).items()})
+        return sorted(order or range(count), key=lambda trial: means.get(trial, 0.0))
+
+    return Race(count, blocks_after(used, blocks), fits, best_first)
 
 
 def run(race, fit):
@@ -24,47 +35,71 @@ def run(race, fit):
     return refits
 
 
+def fitted(refits):
+    """How many replicas each trial has."""
+    counts = Counter()
+    for refit in refits:
+        counts[refit.trial] += len(refit.replicas)
+    return counts
+
+
 def test_the_replicas_are_those_that_the_scan_has_not_used():
     assert blocks_after(3)[0] == (4, 5, 6, 7, 8)
     together = [replica for block in blocks_after(3) for replica in block]
     assert together == list(range(4, 44))
 
 
-def test_half_of_them_leave_after_each_round_and_two_stay_to_the_end():
-    refits = run(Race(range(8), blocks_after(0)), lambda trial, replica: 1.0 + 0.1 * trial)
-    fitted = {trial: sum(len(refit.replicas) for refit in refits if refit.trial == trial) for trial in range(8)}
-    assert fitted == {0: 40, 1: 40, 2: 10, 3: 10, 4: 5, 5: 5, 6: 5, 7: 5}
+def test_each_round_takes_half_of_the_trials_before_and_the_two_best_have_all_replicas():
+    refits = run(race_of(8), lambda trial, replica: 1.0 + 0.1 * trial)
+    assert fitted(refits) == {0: 40, 1: 40, 2: 10, 3: 10, 4: 5, 5: 5, 6: 5, 7: 5}
 
 
-def test_all_of_a_round_have_the_same_replicas():
+def test_trials_that_fail_make_room_for_others():
+    """The first four are the best by the scan, and each of their fits fails."""
+    order = list(range(12))
+    known = {trial: 0.01 * trial for trial in order}
+
+    def best_first(number, refits):
+        means = mean_losses({trial: list(held.values()) for trial, held in losses_of(refits).items()})
+        return sorted(order, key=lambda trial: means.get(trial, known[trial]))
+
+    refits = run(Race(4, blocks_after(0), 110, best_first), lambda trial, replica: 9.0 if trial < 4 else 0.01 * trial)
+    assert fitted(refits) == {0: 5, 1: 5, 2: 5, 3: 5, 4: 40, 5: 40}
+
+
+def test_all_trials_have_the_same_replicas_in_the_same_order():
     rng = np.random.default_rng(1)
-    for block in blocks_after(2):
-        refits = run(Race(range(6), blocks_after(2)), lambda trial, replica: rng.random())
-        of_block = [refit.replicas for refit in refits if set(refit.replicas) & set(block)]
-        assert set(of_block) == {block}
+    refits = run(race_of(6, used=2), lambda trial, replica: rng.random())
+    for trial in range(6):
+        had = [refit.replicas for refit in refits if refit.trial == trial]
+        assert had == blocks_after(2)[: len(had)]
 
 
-@given(st.integers(0, 3000))
-def test_a_race_takes_no_more_fits_than_it_may(fits):
-    count, rounds = candidates_within(fits)
-    refits = run(Race(range(count), blocks_after(0, rounds)), lambda trial, replica: trial)
-    assert sum(len(refit.replicas) for refit in refits) <= fits
-    assert (count == 0) == (fits < 10)
-    assert count <= MOST
-    assert count == 0 or count >= 2
+@given(st.integers(0, 3000), st.integers(0, 99))
+def test_a_race_takes_no_more_fits_than_it_may(fits, seed):
+    count, blocks = candidates_within(fits)
+    if not count:
+        assert fits < 10
+        return
+    assert 2 <= count <= MOST
+    rng, order = np.random.default_rng(seed), list(range(40))
+    race = Race(count, blocks_after(0, blocks), fits_of(count, blocks), lambda number, refits: rng.permutation(order))
+    assert sum(fitted(run(race, lambda trial, replica: trial)).values()) <= fits
 
 
 @given(st.permutations(range(10)), st.integers(0, 2**31), st.data())
 @settings(max_examples=30)
 def test_a_race_is_the_same_in_whatever_order_its_fits_end(numbers, seed, data):
     table = np.random.default_rng(seed).random((10, 41))
-    race = Race(numbers, blocks_after(0))
-    expected = run(race, lambda trial, replica: table[trial, replica])
-    refits = []
+    expected = run(race_of(10, order=numbers), lambda trial, replica: table[trial, replica])
+    race, refits = race_of(10, order=numbers), []
     while wanted := race.wanted(refits):
         trial, replicas = data.draw(st.sampled_from(wanted))
         refits.append(Refit(trial, replicas, tuple(table[trial, replica] for replica in replicas)))
     assert sorted(refits, key=repr) == sorted(expected, key=repr)
+    # one that begins anew with what is there goes the same way
+    again = race_of(10, order=numbers)
+    assert again.wanted(refits) == []
 
 
 def test_one_that_fails_now_and_then_is_not_named_though_its_other_fits_are_the_best():
@@ -76,7 +111,7 @@ def test_one_that_fails_now_and_then_is_not_named_though_its_other_fits_are_the_
             return 2.5
         return 1.22 + 0.002 * trial + luck[replica]
 
-    first, *others = verdicts(run(Race([0, 1], blocks_after(0)), fit))
+    first, *others = verdicts(run(race_of(2), fit))
     assert (first.trial, first.failed, first.stable, first.replicas) == (1, 0, True, 40)
     (second,) = others
     assert (second.trial, second.failed, second.stable) == (0, 4, False)

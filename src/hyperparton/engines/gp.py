@@ -80,8 +80,14 @@ _WORTH = 10.0
 #: improvements below this, in units of a score, tell nothing any more
 _LEAST = 1e-4
 
-#: the predicted chance of a trial to fail counts as so many fits of its own
-OWN_CHANCE = 10.0
+#: what is this many standard deviations away is unlikely
+_UNLIKELY = 2.0
+
+#: the predicted chance of a trial to fail counts as so many of its re-fits
+_AS_FITS = 5.0
+
+#: another trial is fitted again in the place of one whose re-fits went well only if its value is lower by this
+_BETTER = 0.5
 
 #: the gain's logarithm falls by so much towards the end of each range, over this share of it: enough to tell points
 #: apart among which nothing else does
@@ -131,17 +137,28 @@ class GaussianProcessEngine(Engine):
         gains = np.maximum(best - models.loss(mean + spread * nodes), 0.0)
         return float((1.0 - models.risk(x[None])[0]) * gains @ weights / np.sum(weights))
 
-    def ranked(
+    def ranked(self, space: Any, history: History) -> list[int]:
+        """The trials by their value: predicted mean and chance to fail. Those that failed come last."""
+        trials = self._trials(space)
+        trials.update(history)
+        if len(history) < 2:
+            return [outcome.number for outcome in history]
+        models = trials.models()
+        value = models.value(trials.x, models.scores.mean(trials.x))
+        return [history[int(place)].number for place in np.lexsort([value, trials.failed])]
+
+    def promising(
         self,
         space: Any,
         history: History,
         refits: Mapping[int, Mapping[int, float]] = MappingProxyType({}),
         limit: float = math.inf,
     ) -> list[int]:
-        """The trials by their value: predicted mean and chance to fail. Those that failed come last.
+        """The trials that may be the best, by the least value that each is likely to have; those that failed come last.
 
         `refits` are losses of trials that were fitted again: number -> replica -> loss; a fit has failed above `limit`.
-        Each counts as one more trial. A trial's own fits tell of its chance too (`OWN_CHANCE`).
+        Each counts as one more trial. How likely a trial fails is what `gp_failures` says, at least; what the re-fits
+        of this trial and of those like it say besides counts the more, the more these are (`_AS_FITS`).
         """
         trials = self._trials(space)
         vals = {outcome.number: outcome.vals for outcome in history}
@@ -151,16 +168,19 @@ class GaussianProcessEngine(Engine):
             for _, loss in sorted(refits[number].items())
         ]
         trials.update([*history, *again])
-        numbers = [outcome.number for outcome in history]
-        if len(numbers) < 2:
+        numbers, count = [outcome.number for outcome in history], len(history)
+        if count < 2:
             return numbers
-        models = trials.models()
-        x = trials.x[: len(numbers)]
-        fits = np.array([len(refits.get(number, ())) for number in numbers])
-        failed = np.array([sum(loss > limit for loss in refits.get(number, {}).values()) for number in numbers])
-        chance = (OWN_CHANCE * models.risk(x) + failed) / (OWN_CHANCE + fits)
-        value = models.scores.mean(x) + COST * chance
-        return [numbers[int(place)] for place in np.lexsort([value, trials.failed[: len(numbers)]])]
+        models, x = trials.models(), trials.x[:count]
+        process = models.scores
+        # (trial, re-fit) how much each re-fit tells of each trial
+        alike = process.covariance(x, trials.x[count:]) / process.variance
+        failed = trials.failed[count:].astype(float)
+        chance = (_AS_FITS * models.risk(x, -_UNLIKELY) + alike @ failed) / (_AS_FITS + np.sum(alike, axis=1))
+        mean, variance = process.predicted(x)
+        well = np.array([number in refits and max(refits[number].values()) <= limit for number in numbers])
+        value = mean - _UNLIKELY * np.sqrt(variance) + COST * chance - _BETTER * well
+        return [numbers[int(place)] for place in np.lexsort([value, trials.failed[:count]])]
 
 
 class _Search:

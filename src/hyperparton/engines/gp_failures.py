@@ -84,14 +84,23 @@ class Chance:
             coefficients += step * min(1.0, _FAR / max(longest, _FAR))
             if longest < _ENOUGH:
                 break
+        self._covariance = np.linalg.inv(hessian)
         return coefficients
 
     def _chance(self, odds: Array) -> Array:
         return 1.0 / (1.0 + np.exp(-np.clip(self._offset + odds, -500.0, 500.0)))
 
-    def at(self, x: Array) -> Array:
-        """(point,) the chance that a fit at these coordinates fails."""
-        return self._chance(_features(x, self._numbers) @ self._coefficients)
+    def at(self, x: Array, away: float = 0.0) -> Array:
+        """(point,) the chance that a fit at these coordinates fails.
+
+        With `away` its log odds are so many standard deviations of the posterior (Laplace's approximation) from the
+        most probable ones.
+        """
+        z = _features(x, self._numbers)
+        odds = z @ self._coefficients
+        if away:
+            odds = odds + away * np.sqrt(np.einsum("pf,fg,pg->p", z, self._covariance, z))
+        return self._chance(odds)
 
 
 def _features(x: Array, numbers: Array) -> Array:

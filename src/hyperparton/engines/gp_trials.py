@@ -129,9 +129,9 @@ class Models:
         below = np.minimum(scores - self.of_losses[0], 0.0)
         return np.interp(scores, self.of_losses, self.losses) + slope * below
 
-    def risk(self, x: Array) -> Array:
-        """(point,) the chance that a fit at these coordinates fails."""
-        return np.zeros(len(x)) if self.failures is None else self.failures.at(x)
+    def risk(self, x: Array, away: float = 0.0) -> Array:
+        """(point,) the chance that a fit at these coordinates fails; `away` as in `Chance.at`."""
+        return np.zeros(len(x)) if self.failures is None else self.failures.at(x, away)
 
     def value(self, x: Array, mean: Array) -> Array:
         """(point,) what counts at points whose scores have these means."""

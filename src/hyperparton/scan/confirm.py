@@ -64,8 +64,8 @@ def check_confirm(execution: Execution, executor: Executor) -> None:
 def _size(trials: FinishedTrials, count: int | None, replicas: range | None) -> tuple[int, list[tuple[int, ...]]]:
     """How many trials of a scan begin the race, and the blocks of replicas; none where there is nothing to race.
 
-    By default so many begin that the race takes no more fits than the scan itself. Fits of many replicas at once take
-    less time each, so it takes a smaller share of the time.
+    By default so many begin that the race takes no more fits than the scan itself, unless trials are replaced whose
+    fits fail. Fits of many replicas at once take less time each, so it takes a smaller share of the time.
     """
     best = trials.best()
     if best is None:
@@ -115,7 +115,7 @@ class Confirmation:
                 able = order[: count + len(refits) + 2]  # those that may have all blocks, and those that take part
                 return store.attach_first(f"{among}, round {number}", able)
 
-            race = Race(count, blocks, fits_of(count, len(blocks)), best_first)
+            race = Race(count, blocks, 2 * fits_of(count, len(blocks)), best_first)
             leases = Leases(store, None, self.execution.lease if store.shared else None)
             queue = RefitQueue(race, trials.get, store, leases, self.deadline, self.events)
             loop = Loop(

@@ -1,13 +1,14 @@
 """The race among the trials of a scan: who is fitted again next, and when it is over.
 
-It has rounds. In each some trials are fitted with their next block of replicas: those that are the best by what is
+It has rounds. In each some trials are fitted with their next block of replicas: those that may be the best by what is
 known then, the scan and the re-fits of all rounds before it. So a trial whose fits fail makes room for another, and so
 do those that are like it, for a scan's best trials are often much the same methodology. Each round takes half as many
 trials as the one before it, two at least, so that most of the computing goes where it tells most (successive halving:
 Jamieson, Talwalkar, arXiv:1502.07943). All trials have the same replicas in the same order, so two are compared by
 pairs (as in F-race: Birattari et al., GECCO 2002).
 
-The race is over when the two best have all blocks, or when its fits are spent. Who takes part in a round depends on
+The race is over when the two best have all blocks, or when its fits are spent: twice those that it takes if nobody is
+replaced. Who takes part in a round depends on
 finished rounds alone, so the race is the same however many fits run at once and however often it is stopped.
 """
 
@@ -43,7 +44,7 @@ def _next_width(count: int) -> int:
 
 
 def fits_of(count: int, blocks: int = len(_BLOCKS)) -> int:
-    """Fits of replicas in a race that `count` trials begin, if all that go on were in the round before."""
+    """Fits of replicas in a race that `count` trials begin, if all that go on were in the round before it."""
     fits = 0
     for size in _BLOCKS[:blocks]:
         fits, count = fits + size * count, _next_width(count)

@@ -1,13 +1,20 @@
-"""Which trials of a scan race: those that the engine gp predicts to be the best, from the scan and from its re-fits.
+"""Which trials of a scan race: those that may be the best, as the engine gp sees the scan and its re-fits.
 
-It takes each re-fit of a replica as one more trial with the same hyperparameters. So a failed fit tells of all trials
-that are alike. The trial with the lowest loss takes part from the beginning: everybody asks for it.
+A trial of which little is known goes before one that is known to be as good. The engine takes each re-fit of a replica
+as one more trial with the same hyperparameters. So a failed fit tells of all trials that are alike. What a replica adds
+to the loss of every methodology, by its split and its network, is taken out first: by the median, over the trials that
+were fitted with it, of their losses less those that they had in the scan. Otherwise all that were fitted again would
+look better or worse than the others.
+
+The trial with the lowest loss takes part from the beginning: everybody asks for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from hyperparton.engines.gp import GaussianProcessEngine
 from hyperparton.trials.refits import Refit
@@ -30,10 +37,28 @@ class Racers:
     def best_first(self, refits: Sequence[Refit], count: int) -> list[int]:
         """The trials, the best first by what is known; before any re-fit the lowest loss is among the first `count`."""
         losses = losses_of(refits)
-        order = GaussianProcessEngine().ranked(self._space, self._finished, losses, failing_limit(losses))
+        limit = failing_limit(losses)
+        alike = self._without_luck(losses, limit)
+        order = GaussianProcessEngine().promising(self._space, self._finished, alike, limit)
         order = [number for number in order if number in self._losses]
         lowest = min(order, key=lambda number: self._losses[number])
         if refits or lowest in order[:count]:
             return order
         order.remove(lowest)
         return [*order[: count - 1], lowest, *order[count - 1 :]]
+
+    def _without_luck(self, losses: Mapping[int, Mapping[int, float]], limit: float) -> dict[int, dict[int, float]]:
+        """The losses (trial -> replica -> loss) without what their replicas have in common.
+
+        Those above `limit` are as given, and no other is above it afterwards.
+        """
+        more: dict[int, list[float]] = {}
+        for trial, held in losses.items():
+            for replica, loss in held.items():
+                if loss <= limit:
+                    more.setdefault(replica, []).append(loss - self._losses[trial])
+        luck = {replica: float(np.median(each)) for replica, each in more.items()}
+        return {
+            trial: {r: loss if loss > limit else min(loss - luck[r], limit) for r, loss in held.items()}
+            for trial, held in losses.items()
+        }
