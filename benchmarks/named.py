@@ -153,8 +153,8 @@ def scan(arguments: argparse.Namespace) -> None:
         fits = len(trials) * SPACES[arguments.space].replicas + sum(len(refit.replicas) for refit in refits)
         file.write_text(json.dumps({
             "space": arguments.space, "engine": arguments.engine, "trials": arguments.trials,
-            "confirm": arguments.confirm, "prune": arguments.prune, "seed": seed, "seconds": spent, "fits": fits, "best loss": best.loss,
-            "named": number, "vals": dict(trials[number].vals), "repeats": repeats(trials),
+            "confirm": arguments.confirm, "prune": arguments.prune, "seed": seed, "seconds": spent, "fits": fits,
+            "best loss": best.loss, "named": number, "vals": dict(trials[number].vals), "repeats": repeats(trials),
         }))  # fmt: skip
         print(f"{file.name}: {spent:.0f} s, {fits} fits, best loss {best.loss:.4f}, named trial {number}", flush=True)
 
