@@ -68,6 +68,8 @@ class Engine(ABC):
     """trials at the beginning that it draws without a look at others"""
     predicts_improvement: bool = False
     """whether `expected_improvement` gives a number once there are enough trials"""
+    learns_from_refits: bool = False
+    """whether it is told of re-fits as of further trials at the same points"""
 
     @abstractmethod
     def suggest(

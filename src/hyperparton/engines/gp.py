@@ -100,6 +100,7 @@ class GaussianProcessEngine(Engine):
     name = "gp"
     start = 10
     predicts_improvement = True
+    learns_from_refits = True
 
     def __init__(self) -> None:
         self._trials = PerSpace(lambda space: SeenTrials(UnitCube(space)))

@@ -28,6 +28,7 @@ class QuasiRandomStart(Engine):
         self.name = f"{engine.name}+{sequence}"
         self.start = start
         self.predicts_improvement = engine.predicts_improvement
+        self.learns_from_refits = engine.learns_from_refits
         self._engine, self._sequence, self._scan_seed = engine, sequence, scan_seed
 
     def suggest(

@@ -23,6 +23,7 @@ from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.race import Race, blocks_after, candidates_within, fits_of
 from hyperparton.scan.racers import Racers
 from hyperparton.scan.refit_queue import RefitQueue
+from hyperparton.scan.scouts import FEW, Round, Scouts
 from hyperparton.scan.settings import Execution
 from hyperparton.trials.refits import Refit
 from hyperparton.trials.trial import Outcome, Trial
@@ -92,15 +93,31 @@ class Confirmation:
     parameters_of: Callable[[Trial], Mapping[str, Any] | None] = lambda trial: None
     """as in `Loop`"""
 
-    def run(self, trials: FinishedTrials) -> list[Verdict]:
-        """Fit the best trials again, those of an earlier start included; the verdicts, the best first."""
+    def scout(self, trials: FinishedTrials, scouts: Scouts, stage: int) -> None:
+        """Fit again what `scouts` want before trial `stage`, of the finished `trials` before it, and tell them."""
+        best = trials.best()
+        scouts.used = 1 if best is None or best.replicas is None else best.replicas
+        if scouts.used > FEW:
+            return
+        finished = trials.history()
+        with self.opened() as store:
+            wanted = scouts.round_before(stage, finished, store)
+            found = {(refit.trial, refit.replicas): refit for refit in self._fit(store, trials, wanted)}
+        scouts.add(stage, [found[pair] for pair in wanted.pairs], finished)
+
+    def run(self, trials: FinishedTrials, scouts: Sequence[Refit] = ()) -> list[Verdict]:
+        """Fit the best trials again, those of an earlier start included; the verdicts, the best first.
+
+        `scouts` are re-fits that were made while the scan searched.
+        """
         if self.execution.confirm == 0:
             return []
         if not self.executor.refits:
             self.events.skipped(f"the best trials are not fitted again: {LACKS_REFIT}")
             return []
         count, blocks = _size(trials, self.execution.confirm, self.replicas)
-        racers = Racers(self.space, trials.history() if blocks else [])  # without their results, which may be large
+        # the history: without the results, which may be large
+        racers = Racers(self.space, trials.history() if blocks else [], scouts)
         count = min(count, len(racers))
         if count < 2:
             asked = "" if self.execution.confirm else "; asked for K of them (--confirm K, confirm --top K) it is done"
@@ -116,15 +133,19 @@ class Confirmation:
                 return store.attach_first(f"{among}, round {number}", able)
 
             race = Race(count, blocks, 2 * fits_of(count, len(blocks)), best_first)
-            leases = Leases(store, None, self.execution.lease if store.shared else None)
-            queue = RefitQueue(race, trials.get, store, leases, self.deadline, self.events)
-            loop = Loop(
-                queue, self.executor, Thresholds(None, {}, 1, store), leases, History(store), None, Crashes(store),
-                self.deadline, FailureCount(None), self.events, self.parameters_of,
-            )  # fmt: skip
             self.events.race_begins(count, race.fits)
-            with leases:
-                loop.run()
-            found = verdicts(queue.refits())
+            found = verdicts(self._fit(store, trials, race))
         self.events.race_over(found)
         return found
+
+    def _fit(self, store: ExportedTrials, trials: FinishedTrials, race: Race | Round) -> list[Refit]:
+        """All re-fits in the store when those of `race` are finished."""
+        leases = Leases(store, None, self.execution.lease if store.shared else None)
+        queue = RefitQueue(race, trials.get, store, leases, self.deadline, self.events)
+        loop = Loop(
+            queue, self.executor, Thresholds(None, {}, 1, store), leases, History(store), None, Crashes(store),
+            self.deadline, FailureCount(None), self.events, self.parameters_of,
+        )  # fmt: skip
+        with leases:
+            loop.run()
+        return queue.refits()

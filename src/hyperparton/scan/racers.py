@@ -11,6 +11,7 @@ The trial with the lowest loss takes part from the beginning: everybody asks for
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,27 +26,46 @@ __all__ = ["Racers"]
 
 
 class Racers:
-    """The trials of a scan on `space` that succeeded; `finished` are all that are finished."""
+    """The trials of a scan on `space` that succeeded; `finished` are all that are finished.
 
-    def __init__(self, space: Mapping[str, Any], finished: Sequence[Outcome]) -> None:
-        self._space, self._finished = space, finished
+    `scouts` are re-fits that were made while the scan searched.
+    """
+
+    def __init__(self, space: Mapping[str, Any], finished: Sequence[Outcome], scouts: Sequence[Refit] = ()) -> None:
+        self._space, self._finished, self._scouts = space, finished, scouts
         self._losses = {each.number: each.loss for each in finished if each.status == "ok" and each.loss is not None}
 
     def __len__(self) -> int:
         return len(self._losses)
 
     def best_first(self, refits: Sequence[Refit], count: int) -> list[int]:
-        """The trials, the best first by what is known; before any re-fit the lowest loss is among the first `count`."""
-        losses = losses_of(refits)
+        """The trials, the best first by what is known; before any of `refits` the lowest loss is among `count`."""
+        losses = losses_of({(refit.trial, refit.replicas): refit for refit in (*self._scouts, *refits)}.values())
         limit = failing_limit(losses)
         alike = self._without_luck(losses, limit)
         order = GaussianProcessEngine().promising(self._space, self._finished, alike, limit)
         order = [number for number in order if number in self._losses]
+        if not order:
+            return []
         lowest = min(order, key=lambda number: self._losses[number])
         if refits or lowest in order[:count]:
             return order
         order.remove(lowest)
         return [*order[: count - 1], lowest, *order[count - 1 :]]
+
+    def as_trials(self) -> dict[tuple[int, tuple[int, ...]], list[Outcome]]:
+        """The scouts as trials: (trial, replicas) -> one for each replica."""
+        losses = losses_of(self._scouts)
+        limit = failing_limit(losses)
+        alike = self._without_luck(losses, limit)
+        vals = {outcome.number: outcome.vals for outcome in self._finished}
+        return {
+            (refit.trial, refit.replicas): [
+                _as_trial(refit.trial, vals[refit.trial], alike[refit.trial][replica], limit)
+                for replica in refit.replicas
+            ]
+            for refit in self._scouts
+        }
 
     def _without_luck(self, losses: Mapping[int, Mapping[int, float]], limit: float) -> dict[int, dict[int, float]]:
         """The losses (trial -> replica -> loss) without what their replicas have in common.
@@ -62,3 +82,7 @@ class Racers:
             trial: {r: loss if loss > limit else min(loss - luck[r], limit) for r, loss in held.items()}
             for trial, held in losses.items()
         }
+
+
+def _as_trial(number: int, vals: Mapping[str, Sequence[Any]], loss: float, limit: float) -> Outcome:
+    return Outcome(number, vals, "ok" if loss <= limit else "fail", loss if math.isfinite(loss) else None)

@@ -10,6 +10,7 @@ from hyperparton.scan.events import RefitEvents
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Deadline
 from hyperparton.scan.race import Race
+from hyperparton.scan.scouts import Round
 from hyperparton.trials.refits import Refit, refit_of, vals_of
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Trial
@@ -19,9 +20,9 @@ __all__ = ["RefitQueue"]
 
 @dataclass
 class RefitQueue:
-    """The re-fits of a race that are not begun yet."""
+    """The re-fits of a race, or of one round, that are not begun yet."""
 
-    race: Race
+    race: Race | Round
     trial: Callable[[int], Trial]
     """the trial of the scan with this number"""
     store: TrialStore

@@ -12,16 +12,17 @@ from typing import Any
 
 from hyperparton.engines import Engine, get_engine
 from hyperparton.errors import EngineError, ScanError
-from hyperparton.scan.confirm import Confirmation, check_confirm
+from hyperparton.scan.confirm import LACKS_REFIT, Confirmation, check_confirm
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress, RefitEvents
-from hyperparton.scan.executors import Job, executor_of
+from hyperparton.scan.executors import Executor, Job, executor_of
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount
 from hyperparton.scan.loop import Loop
 from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.scanner import HyperScanner
+from hyperparton.scan.scouts import Scouts, stages_below
 from hyperparton.scan.settings import Execution, ScanSettings, agreed_lag
 from hyperparton.scan.stores import closing, open_refits, open_trials, patience_with, try_joined_refits, try_own_refits
 from hyperparton.scan.suggest import Suggester
@@ -102,7 +103,8 @@ def run_scan(
         if notes:
             events.earlier_trials(len(earlier), notes)
         history = History(store)
-        suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier)
+        scouts = _scouts(store, engine, lag, refits_come, executor, scanner)
+        suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier, scouts)
         leases = Leases(store, trials, execution.lease if store.shared else None)
         early_stop, crashes = EarlyStop(execution.early_stopping, suggester, store, leases.owner), Crashes(store)
         queue = TrialQueue(
@@ -116,11 +118,31 @@ def run_scan(
             partial(open_refits, folder, execution, deadline),
         )  # fmt: skip
         with leases, at_work:  # what runs is ended, then released
+            if scouts is not None:
+                for stage in stages_below(trials):
+                    queue.go_on_to(stage)
+                    loop.run()
+                    if queue.stop_reason is not None:
+                        break
+                    confirmation.scout(store, scouts, stage)
+                queue.go_on_to(trials)
             loop.run()
             if queue.stop_reason is not None:
                 events.scan_ended(queue.stop_reason)
-            found = confirmation.run(store)
+            found = confirmation.run(store, scouts.refits if scouts is not None else ())
         return scanner.space_eval(store.get(found[0].trial) if found else _best(store))
+
+
+def _scouts(
+    store: TrialStore, engine: Engine, lag: int, refits_come: bool, executor: Executor, scanner: HyperScanner
+) -> Scouts | None:
+    """The re-fits while this scan searches; None if it makes none, as it was begun."""
+    useful = engine.learns_from_refits and lag == 1 and refits_come
+    # a scan that was begun by a version without them goes on without them
+    kept = store.attach_first("scouts", useful and store.next_number() == 0)
+    if kept and not executor.refits:
+        raise ScanError(f"the scan was begun with re-fits while it searches: {LACKS_REFIT}")
+    return Scouts(scanner.as_dict()) if kept else None
 
 
 def _check_request(trainer: Any, scanner: Any, trials: Any, execution: Execution) -> None:

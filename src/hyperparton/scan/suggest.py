@@ -8,6 +8,7 @@ from typing import Any
 
 from hyperparton.engines import Engine, trial_seed
 from hyperparton.scan.history import History, seen_by
+from hyperparton.scan.scouts import Scouts
 from hyperparton.trials.trial import Outcome
 
 __all__ = ["Suggester"]
@@ -24,6 +25,8 @@ class Suggester:
     history: History
     earlier: tuple[Outcome, ...] = ()
     """trials of earlier scans, before all others in what the engine sees"""
+    scouts: Scouts | None = None
+    """re-fits that the engine sees where they came, if the scan makes some while it searches"""
 
     def is_ready(self, number: int) -> bool:
         """Whether the trials are finished that trial `number` is suggested from."""
@@ -43,6 +46,8 @@ class Suggester:
     def _past(self, number: int) -> Sequence[Outcome]:
         outcomes, seen = self.history.outcomes, seen_by(number, self.lag)
         past = outcomes if len(outcomes) == seen else outcomes[:seen]
+        if self.scouts is not None and self.scouts.stages:
+            past = self.scouts.among(past)
         return [*self.earlier, *past] if self.earlier else past
 
     def _pending(self, number: int) -> list[Mapping[str, Sequence[Any]]]:

@@ -36,6 +36,10 @@ class TrialQueue:
     """why early stopping ended the scan, if it did"""
     _kept_back: Trial | None = None
 
+    def go_on_to(self, total: int) -> None:
+        """Give trials up to the number `total` from now on."""
+        self.total, self.over = total, False
+
     def next_batch(self) -> list[Trial]:
         """Trials to run together now; none if there is none just now.
 
