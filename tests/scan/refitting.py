@@ -1,7 +1,7 @@
 """A trainer that can fit again, without physics: the loss of a replica is a number of its own for each point.
 
 Run as a script it is a scan that is killed in its re-fit of this number, or not for -1:
-`python refitting.py FOLDER URL NUMBER`.
+`python refitting.py FOLDER URL NUMBER ENGINE`.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def recipe():
 
 
 if __name__ == "__main__":
-    FOLDER, URL, NUMBER = sys.argv[1:]
+    FOLDER, URL, NUMBER, ENGINE = sys.argv[1:]
     hyper_scan_wrapper(
         FOLDER,
         Trainer(int(NUMBER)),
         scanner(),
         TRIALS,
-        engine="random",
+        engine=ENGINE,
         store=URL or None,
         lag=1,
         lease=1.0,
