@@ -45,7 +45,9 @@ def test_the_named_methodology_is_the_best_of_those_that_do_not_fail(tmp_path):
     best = scan(tmp_path, confirm=6)
     lucky = min(read_tries(tmp_path / "tries.json"), key=lambda entry: entry["result"]["loss"])
     found = verdicts(refits(tmp_path))
-    assert [len(refit.replicas) for refit in refits(tmp_path)].count(5) == 6 + 3
+    first = refits(tmp_path)[:6]
+    assert {refit.replicas for refit in first} == {(2, 3, 4, 5, 6)}
+    assert len({refit.trial for refit in first}) == 6
     assert best["x"] >= 2
     assert lucky["misc"]["vals"]["x"][0] < 2
     named = read_trials(tmp_path / "tries.json")[found[0].trial]
@@ -84,10 +86,10 @@ def test_those_take_part_that_all_trials_tell_to_be_the_best_and_the_luckiest(tm
     assert max(away[number] for number in lucky) > 2.0
 
 
-def test_by_default_it_takes_no_more_fits_than_the_scan(tmp_path):
+def test_by_default_it_takes_at_most_twice_the_fits_of_the_scan(tmp_path):
     scan(tmp_path)
     fits = sum(len(refit.replicas) for refit in refits(tmp_path))
-    assert 10 <= fits <= refitting.TRIALS
+    assert 10 <= fits <= 2 * refitting.TRIALS
 
 
 @pytest.mark.parametrize("options", [{"confirm": 0}, {"trials": 5}])

@@ -86,6 +86,9 @@ _UNLIKELY = 2.0
 #: the predicted chance of a trial to fail counts as so many of its re-fits
 _AS_FITS = 5.0
 
+#: power of the correlation of two trials' scores by which the re-fits of one tell how likely the other fails
+_NEARLY = 6
+
 #: another trial is fitted again in the place of one whose re-fits went well only if its value is lower by this
 _BETTER = 0.5
 
@@ -155,7 +158,7 @@ class GaussianProcessEngine(Engine):
         refits: Mapping[int, Mapping[int, float]] = MappingProxyType({}),
         limit: float = math.inf,
     ) -> list[int]:
-        """The trials that may be the best, by the least value that each is likely to have; those that failed come last.
+        """The trials that may be the best first, by the least value that each is likely to have.
 
         `refits` are losses of trials that were fitted again: number -> replica -> loss; a fit has failed above `limit`.
         Each counts as one more trial. How likely a trial fails is what `gp_failures` says, at least; what the re-fits
@@ -175,13 +178,13 @@ class GaussianProcessEngine(Engine):
         models, x = trials.models(), trials.x[:count]
         process = models.scores
         # (trial, re-fit) how much each re-fit tells of each trial
-        alike = process.covariance(x, trials.x[count:]) / process.variance
-        failed = trials.failed[count:].astype(float)
+        alike = (process.covariance(x, trials.x[count:]) / process.variance) ** _NEARLY
+        failed = np.array([outcome.status == "fail" for outcome in again], float)
         chance = (_AS_FITS * models.risk(x, -_UNLIKELY) + alike @ failed) / (_AS_FITS + np.sum(alike, axis=1))
         mean, variance = process.predicted(x)
         well = np.array([number in refits and max(refits[number].values()) <= limit for number in numbers])
         value = mean - _UNLIKELY * np.sqrt(variance) + COST * chance - _BETTER * well
-        return [numbers[int(place)] for place in np.lexsort([value, trials.failed[:count]])]
+        return [numbers[int(place)] for place in np.argsort(value, kind="stable")]
 
 
 class _Search:
