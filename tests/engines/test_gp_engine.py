@@ -185,6 +185,22 @@ def test_the_best_trial_is_not_the_luckiest():
     assert engine.ranked(space, [Outcome(4, {"x": [0.5]}, "fail", None, "ValueError")]) == [4]
 
 
+def test_what_may_be_the_best_is_fitted_again_first():
+    """A line of the lowest losses at 0; the points near it fail in their re-fits, and those at 0.5 do not."""
+    space = {"x": hp_uniform("x", 0, 1)}
+    shares = np.linspace(0.0, 0.999, 40)
+    history = [Outcome(n, {"x": [float(x)]}, "ok", 1.0 + float(x)) for n, x in enumerate(shares)]
+    engine = get_engine("gp")
+    assert shares[engine.promising(space, history)[0]] < 0.1
+    well = {20: {2: 1.5, 3: 1.52, 4: 1.51}}
+    failed = {n: {2: 9.0, 3: 1.0 + shares[n], 4: 9.0} for n in range(0, 16, 3)}
+    order = engine.promising(space, history, {**well, **failed}, limit=3.0)
+    assert min(order[:10]) > 16
+    # neighbours of those that fail come later, though they were not fitted again
+    assert order.index(1) > order.index(20)
+    assert sorted(order) == list(range(40))
+
+
 @pytest.mark.parametrize("how", ["a loss far above", "status fail"])
 def test_regions_in_which_fits_fail_are_avoided(how):
     """The losses of fits that do not fail fall towards x = 1, but from 1/2 on every other fit fails, soon all do."""
