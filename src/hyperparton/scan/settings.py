@@ -86,7 +86,7 @@ class ScanSettings:
 
 @dataclass(frozen=True)
 class Execution:
-    """How a scan is run; none of this changes its trials.
+    """How a scan is run; none of this changes its trials, but a `confirm` of 0 when it is begun (see `scouts`).
 
     Raises ScanError for `workers` or `batch_trials` that are no whole numbers of at least 1, for a lease that is not
     above 0 or a `store_timeout` below 0, and StoreError for a `store` that is no URL of one.
@@ -107,7 +107,7 @@ class Execution:
     """how many trials the trainer computes together (see `BatchTrainer`); at most the lag"""
     confirm: int | None = None
     """how many of the best trials are fitted again at the end, with replicas that the scan has not used: at least 2, or
-    0 for none; by default so many that this takes no more fits than the scan itself"""
+    0 for none, while it searches too; by default so many that this takes no more fits than the scan itself"""
     limits: Limits = field(default_factory=Limits)
     """what trials and the scan may take"""
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
