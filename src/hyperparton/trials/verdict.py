@@ -31,6 +31,7 @@ __all__ = [
     "CONFIDENCE",
     "Verdict",
     "by_verdict",
+    "failing_limit",
     "losses_of",
     "mean_losses",
     "paired",
