@@ -108,10 +108,10 @@ def report(
     from hyperparton.report.write import write_report
     from hyperparton.trials.store_url import shown_command
 
-    folder = output if output is not None else _default_folder(directories)
     command = shlex.join(["hyperparton", *shown_command(sys.argv[1:])])
     with rare_collections():
         summary = _with_edges(summarise(read_scans(directories, store), chosen_options(**chosen)), directories[0])
+        folder = output if output is not None else _default_folder(directories)  # of scans that are there
         extra = _fits(summary, fits, theory, t0pdfset) if fits else []
         target = write_report(summary, folder, command=command, now=time.time(), extra=extra)
     for finding in summary.findings:
