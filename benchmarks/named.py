@@ -229,6 +229,11 @@ def beyond_known(space: str, judged: list[float]) -> float:
     return float(np.mean(np.subtract(judged, best[space]["judged"])[both])) if both.any() else float("nan")
 
 
+def _signed(function: Callable[[list[float]], Any], numbers: list[float]) -> str:
+    """Of those that are numbers; a dash where there is none, since no methodology of the space is known."""
+    return "-" if np.isnan(numbers).all() else f"{function(numbers):+.4f}"
+
+
 def show(arguments: argparse.Namespace) -> None:
     """A table: one line for each space, engine, number of trials and way to confirm."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -257,7 +262,7 @@ def show(arguments: argparse.Namespace) -> None:
         print(
             f"| {' | '.join(map(str, key))} | {len(runs)} | {median('best loss'):.4f} | "
             f"{', '.join(str(those.sum()) for those in failures)} | {np.nanmedian(means):.4f} | "
-            f"{np.nanmedian(beyond):+.4f} | {np.nanmax(beyond):+.4f} | {median('seconds'):.0f} | "
+            f"{_signed(np.nanmedian, beyond)} | {_signed(np.nanmax, beyond)} | {median('seconds'):.0f} | "
             f"{median('fits'):.0f} | {median('repeats'):.0f} |"
         )
 
