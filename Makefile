@@ -1,10 +1,11 @@
-# make install | scan | docs | test | test-theory | test-oracle | lint | clean
+# make install | scan | docs | test | test-theory | test-oracle | peers | lint | clean
 # CARD, TRIALS and OUT are those of make scan. Each kind of tests has an environment of its own:
 #   make test         .venv         everything but the tests that need yadism or n3fit
 #   make test-theory  .venv-theory  tests/theory, with yadism and eko
 #   make test-oracle  .venv-n3fit   tests/n3fit, with n3fit, validphys and evolven3fit (Python 3.12; 3 GB)
-# PYTHON names the interpreter that makes .venv and .venv-theory, N3FIT_PYTHON that of .venv-n3fit; without them PATH and
-# the versions of pyenv are searched. An environment that has n3fit already is used as it is:
+# So have the packages that benchmarks/public_tables.py compares with: make peers makes .venv-peers
+# PYTHON names the interpreter that makes .venv, .venv-theory and .venv-peers, N3FIT_PYTHON that of .venv-n3fit; without
+# them PATH and the versions of pyenv are searched. An environment that has n3fit already is used as it is:
 #   make test-oracle N3FIT_ENV=/path/to/environment
 
 CARD = examples/dis.yml
@@ -16,6 +17,7 @@ N3FIT_ENV = $(N3FIT_OWN)
 
 BIN = .venv/bin
 THEORY_BIN = .venv-theory/bin
+PEERS_BIN = .venv-peers/bin
 PIP_INSTALL = -m pip install --disable-pip-version-check --progress-bar off
 
 # pyenv's python3.12 on PATH fails unless that version is chosen, so its versions are tried themselves
@@ -34,7 +36,7 @@ define environment
 	echo "$(1) needs Python $(2) with venv; name one: make $(MAKECMDGOALS) $(4)=/path/to/python3" >&2; exit 1
 endef
 
-.PHONY: install scan docs test test-theory test-oracle lint clean
+.PHONY: install scan docs test test-theory test-oracle peers lint clean
 
 install: .venv/.installed
 
@@ -78,7 +80,14 @@ $(N3FIT_OWN)/.installed: pyproject.toml constraints-n3fit.txt
 	  -e '.[n3fit]' nnpdf lhapdf-management pdfflow pypandoc_binary pytest pytest-xdist
 	@touch $@
 
+peers: .venv-peers/.installed
+
+.venv-peers/.installed: benchmarks/peers.txt
+	$(call environment,.venv-peers,3.11 or newer, >= (3, 11),PYTHON)
+	$(PEERS_BIN)/python $(PIP_INSTALL) -r benchmarks/peers.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-theory $(N3FIT_OWN) build dist src/hyperparton.egg-info
+	rm -rf .venv .venv-theory .venv-peers $(N3FIT_OWN) build dist src/hyperparton.egg-info
 	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,20 +26,17 @@ import argparse
 import itertools
 import json
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from driven import driven, lowest, predicted_best
 
-from hyperparton.engines import get_engine, trial_seed
-from hyperparton.engines.base import counted_loss
-from hyperparton.engines.gp import GaussianProcessEngine
+from hyperparton.engines import get_engine
 from hyperparton.space.samplers import Choice, hp_choice, hp_loguniform, hp_quniform, hp_uniform
 from hyperparton.space.tree import evaluate, samplers_by_label
-from hyperparton.trials.trial import Outcome
 
 #: regret of a fit that fails, in units of the noise's standard deviation
 FAILING = 10.0
@@ -202,33 +199,22 @@ def scan(name: str, problem: Problem, seed: int, trials: int, lag: int) -> dict[
     """One scan: regrets of the named trials, what repeats, what lies at an end of its range, and the engine's cost."""
     engine, rng = get_engine(name, seed), np.random.default_rng(1000 + seed)
     samplers = samplers_by_label(problem.space)
-    history: list[Outcome] = []
     points: list[np.ndarray] = []
     regrets: dict[str, float] = {}
-    seconds, repeats, ends = 0.0, 0, []
-    for number in range(trials):
-        past = history[: max(number - lag + 1, 0)]
-        begun = time.process_time()
-        pending = [outcome.vals for outcome in history[len(past) :]]
-        vals = engine.suggest(problem.space, past, trial_seed(seed, number), number, pending)
-        seconds += time.process_time() - begun
+    spent, repeats, ends = 0.0, 0, []
+    for history, seconds in driven(engine, problem.space, seed, trials, lambda vals: problem.loss(vals, rng), lag):
+        count, vals = len(history), history[-1].vals
+        spent += seconds
         point = _shares(samplers, vals)
         repeats += bool(points) and bool(np.any(np.all(np.abs(np.array(points) - point) < _REPEATED, axis=1)))
         numbers = [samplers[k].share(v[0]) for k, v in vals.items() if v and not isinstance(samplers[k], Choice)]
         ends += [min(share, 1.0 - share) < _REPEATED for share in numbers]
         points.append(point)
-        history.append(Outcome(number, vals, "ok", problem.loss(vals, rng)))
-        if number + 1 in SHOWN or number + 1 == trials:
-            regrets[str(number + 1)] = problem.regret(_named(engine, problem.space, history).vals)
+        if count in SHOWN or count == trials:
+            named = predicted_best(problem.space, history) if name == "gp" and count > 1 else lowest(history)
+            regrets[str(count)] = problem.regret(named.vals)
     shares = {"repeats": repeats / trials, "ends": float(np.mean(ends))}
-    return {"regrets": regrets, **shares, "seconds": seconds / trials}
-
-
-def _named(engine: Any, space: Any, history: Sequence[Outcome]) -> Outcome:
-    """The trial that a scan would name."""
-    if isinstance(engine, GaussianProcessEngine) and len(history) > 1:
-        return history[engine.ranked(space, history)[0]]
-    return min(history, key=counted_loss)
+    return {"regrets": regrets, **shares, "seconds": spent / trials}
 
 
 def play(arguments: argparse.Namespace) -> None:

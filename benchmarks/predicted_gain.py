@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from driven import driven, predicted_best
 from noisy_functions import PROBLEMS, Problem
 
 from hyperparton.engines import get_engine, trial_seed
@@ -59,7 +60,7 @@ def trial_of(problem: Problem, outcome: Outcome) -> Trial:
 
 def value(problem: Problem, history: list[Outcome]) -> float:
     """The function at what would be named."""
-    best = history[GaussianProcessEngine().ranked(problem.space, history)[0]]
+    best = predicted_best(problem.space, history)
     return problem.value(best.vals if problem.of_vals else evaluate(problem.space, best.vals))
 
 
@@ -68,12 +69,10 @@ def scan(name: str, problem: Problem, seed: int) -> dict[str, Any]:
     engine, rng = get_engine(name, seed), np.random.default_rng(1000 + seed)
     history: list[Outcome] = []
     came = {}
-    for number in range(max(ASKED) + 1):
-        if number in ASKED:
-            longer = continued(problem, history, number // 4, seed)
-            came[str(number)] = value(problem, history) - value(problem, longer)
-        vals = engine.suggest(problem.space, history, trial_seed(seed, number), number)
-        history.append(Outcome(number, vals, "ok", problem.loss(vals, rng)))
+    for history, _ in driven(engine, problem.space, seed, max(ASKED) + 1, lambda vals: problem.loss(vals, rng)):
+        if (asked := len(history)) in ASKED:
+            longer = continued(problem, history, asked // 4, seed)
+            came[str(asked)] = value(problem, history) - value(problem, longer)
     return {"trials": [[outcome.vals, outcome.loss] for outcome in history], "came": came}
 
 
