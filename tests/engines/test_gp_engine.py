@@ -212,11 +212,15 @@ def test_regions_in_which_fits_fail_are_avoided(how):
             return ("fail", None) if how == "status fail" else ("ok", good + rng.uniform(0.8, 3.0))
         return "ok", good
 
-    history = play(space, loss, 60)
-    failures = [outcome.status != "ok" or outcome.loss > 1.5 for outcome in history]
-    assert sum(failures[:10]) >= 3
-    assert sum(failures[30:]) <= 15
-    assert 0.2 < history[get_engine("gp").ranked(space, history)[0]].vals["x"][0] < 0.5
+    named, early, late = [], 0, 0
+    for seed in range(5):
+        history = play(space, loss, 60, seed)
+        failures = [outcome.status != "ok" or outcome.loss > 1.5 for outcome in history]
+        early, late = early + sum(failures[:10]), late + sum(failures[30:])
+        named.append(history[get_engine("gp").ranked(space, history)[0]].vals["x"][0])
+    assert early >= 15
+    assert late <= 30  # of 150
+    assert 0.2 < np.median(named) < 0.45
 
 
 def test_noise_is_not_repeated():

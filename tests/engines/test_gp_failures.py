@@ -87,3 +87,35 @@ def test_only_what_the_space_samples_counts():
         for k in range(12)
     ])  # fmt: skip
     assert seen.models().risk(seen.x) == pytest.approx(np.zeros(12))
+
+
+def risk_where_fits_are_good(fails, count, searching):
+    """The mean chance to fail that is expected at rates in the lower half, after `count` random trials."""
+    found = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        cube, at = points(count, rng)
+        losses = np.where(
+            fails(at[:, cube.labels.index("r")], rng), rng.uniform(5, 9, count), rng.normal(1, 0.05, count)
+        )
+        seen = SeenTrials(cube)
+        seen.update([Outcome(k, cube.vals(point), "ok", float(losses[k])) for k, point in enumerate(at)])
+        rows = rng.random((200, len(cube.labels)))
+        rows[:, cube.labels.index("r")] *= 0.5
+        found.append(np.mean(seen.models(searching).risk(cube.coordinates(cube.settled(rows)[0]))))
+    return float(np.mean(found))
+
+
+def test_the_search_takes_a_few_bad_losses_for_a_bad_region():
+    """Large rates are bad, fits never fail by chance: after 12 trials the search expects it of few, naming is careful."""
+    search, naming = (risk_where_fits_are_good(lambda rate, rng: rate > 0.7, 12, each) for each in (True, False))
+    assert search < 0.05 < naming
+
+
+def test_many_trials_tell_how_many_fits_fail_by_chance():
+    """One in seven fails, wherever it is: after 90 trials naming expects this, and the search at least half of it."""
+    search, naming = (
+        risk_where_fits_are_good(lambda rate, rng: rng.random(len(rate)) < 1 / 7, 90, each) for each in (True, False)
+    )
+    assert naming == pytest.approx(1 / 7, rel=0.25)
+    assert 0.5 / 7 < search < 1.25 / 7

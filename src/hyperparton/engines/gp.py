@@ -191,7 +191,7 @@ class _Search:
     """The search for the next point: the process and the incumbent, which know of pending trials."""
 
     def __init__(self, trials: SeenTrials, seed: int, pending: Pending) -> None:
-        self.models: Models = trials.models()
+        self.models: Models = trials.models(searching=True)
         self.process: Process = self.models.scores
         self.incumbent = self.models.incumbent
         self._trials = trials

@@ -7,12 +7,16 @@ Failures. A trial failed if its status is fail, if it has no loss, or if its los
 B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 30 losses, and above the median of the
 first 10, which are random. Later ones would move the bulk to where the search is. Some fail where every trial would
 have a bad loss; that the scores tell. Others fail by chance among good ones. How likely that is follows from what all
-other trials predict for the trial: c is the probability that it lies in the bulk. Such a trial tells little about the
-fits there that do not fail, so its score has a noise variance of `_VAGUE` c besides. Where fits fail by chance is
-learned from c, apart from the scores: see `gp_failures`.
+other trials predict for the trial: c is the probability that it lies in the bulk. By Bayes's rule it then failed by
+chance with the probability q = ρ c / (ρ c + 1 - c), if a share ρ of the fits in the bulk fails. ρ is small until trials
+show that it is not (`_RARE`). Where little is known c is large, q is not: there a bad loss is first of all a bad loss.
+A trial that failed by chance tells little about the fits there that do not fail, so its score has a noise variance of
+`_VAGUE` q besides. Where fits fail by chance is learned apart from the scores: see `gp_failures`.
 
 Value. A methodology that fails now and then is none to name, however good its other fits are. So a point is judged by
-the mean of its score plus `COST` times its chance to fail.
+the mean of its score plus `COST` times its chance to fail. What is named has to be beyond doubt, so there this chance
+is learned from c. What is tried may turn out bad, so there it is learned from q: with c, few trials in, the search
+would keep away from much that is only unknown.
 
 Trials seen. The cost of a process grows with the third power, so it sees the latest trials, and those nearest to the
 best. Nearness does not depend on the draw of a trial's own loss: the best trials alone would all be lucky ones.
@@ -54,6 +58,12 @@ _DRAWN = 10
 
 #: noise variance of the score of a trial that failed by chance
 _VAGUE = 1.0
+
+#: what is taken for known of the share of fits that fail by chance: so many failures, of so many trials
+_RARE = (0.5, 20.0)
+
+#: steps in which that share is found
+_ROUNDS = 10
 
 #: what a chance to fail of 1 costs, in units of the score: that of 5 % as much as one standard deviation of all scores
 COST = 20.0
@@ -219,14 +229,14 @@ class SeenTrials:
     def _reach(self, column: int, near: float) -> float:
         return min(near, self._cells[column])
 
-    def models(self) -> Models:
-        """The processes of all trials."""
+    def models(self, searching: bool = False) -> Models:
+        """The processes of all trials: to say which of them are good, or to search for a better one."""
         fit, parameters = self._fit(), self.cube.parameters
         data = self._data(len(self.losses), fit.end)
-        by_chance = _by_chance(data, parameters, fit.theta)
+        in_bulk, by_chance = _by_chance(data, parameters, fit.theta)
         process = Process(data.x, parameters, data.y, _VAGUE * by_chance, fit.theta)
         mean = process.mean(data.x)
-        failures = self._failures(data, by_chance)
+        failures = self._failures(data, by_chance if searching else in_bulk)
         models = Models(process, failures, 0.0, 0.0, data.x, np.sort(data.losses), np.sort(data.y))
         value = models.value(data.x, mean)
         order = np.lexsort([value, data.failed])
@@ -235,11 +245,11 @@ class SeenTrials:
             by_value=self.points[data.seen][order],
         )  # fmt: skip
 
-    def _failures(self, data: _Data, by_chance: Array) -> Chance | None:
+    def _failures(self, data: _Data, failed: Array) -> Chance | None:
         below = {label: held[data.seen] for label, held in self._fails_below.items()}
-        if not by_chance.any() and not any(np.nanmax(each, initial=0.0) > 0.0 for each in below.values()):
+        if not failed.any() and not any(np.nanmax(each, initial=0.0) > 0.0 for each in below.values()):
             return None
-        return Chance(self.cube, self.points[data.seen], by_chance, below)
+        return Chance(self.cube, self.points[data.seen], failed, below)
 
     def _fit(self) -> _Fit:
         """What was fitted last, at a number of trials that the number of all determines."""
@@ -253,8 +263,8 @@ class SeenTrials:
             x, y = data.x[some], data.y[some]
             theta = Lengths(x, parameters, y, np.zeros(len(y))).most_probable()
             if data.failed[some].any():
-                by_chance = _by_chance(data, parameters, theta)[some]
-                theta = Lengths(x, parameters, y, _VAGUE * by_chance).most_probable()
+                by_chance = _by_chance(data, parameters, theta)[1]
+                theta = Lengths(x, parameters, y, _VAGUE * by_chance[some]).most_probable()
             self._last = _Fit(count, end, theta)
         return self._last
 
@@ -279,19 +289,23 @@ class SeenTrials:
         return _Data(seen, self.x[seen], scores - np.mean(scores), losses, far, failed)
 
 
-def _by_chance(data: _Data, parameters: Array, theta: Array) -> Array:
-    """(trial,) how likely each trial failed by chance: 0 if it did not.
-
-    One that fails where its neighbours tell of bad losses anyway says nothing of chance. So it is the probability that
-    the others' prediction for it lies in the bulk.
-    """
+def _by_chance(data: _Data, parameters: Array, theta: Array) -> tuple[Array, Array]:
+    """c and q (trial,): how likely each trial that failed would lie in the bulk, and failed by chance; 0 for others."""
     # here: scipy.special takes time to import
     from scipy.special import ndtr
 
     if data.far.all() or not data.failed.any():
-        return data.failed
+        return data.failed, data.failed
     mean, variance = Process(data.x, parameters, data.y, np.zeros(len(data.y)), theta).left_out()
-    return data.failed * ndtr((data.y[~data.far].max() - mean) / np.sqrt(variance))
+    below, latent = data.y[~data.far].max() - mean, np.maximum(variance - math.exp(theta[-1]), 1e-6)
+    in_bulk, good = data.failed * ndtr(below / np.sqrt(variance)), data.failed * ndtr(below / np.sqrt(latent))
+    failures, trials = _RARE
+    share, by_chance = failures / trials, good
+    for _ in range(_ROUNDS):
+        by_chance = share * good / (share * good + 1.0 - good)
+        count = float(np.sum(by_chance))
+        share = (failures + count) / (trials + count + float(np.sum(1.0 - data.failed)))
+    return in_bulk, by_chance
 
 
 def _far(losses: Array, end: float) -> Array:
