@@ -107,7 +107,7 @@ def risk_where_fits_are_good(fails, count, searching):
 
 
 def test_the_search_takes_a_few_bad_losses_for_a_bad_region():
-    """Large rates are bad, fits never fail by chance: after 12 trials the search expects it of few, naming is careful."""
+    """Large rates are bad and no fit fails by chance. After 12 trials the search expects few failures, naming more."""
     search, naming = (risk_where_fits_are_good(lambda rate, rng: rate > 0.7, 12, each) for each in (True, False))
     assert search < 0.05 < naming
 
