@@ -7,8 +7,8 @@ what the scan names is the winner (see `trials.verdict`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,12 +18,12 @@ from hyperparton.scan.executors import Executor
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount
-from hyperparton.scan.loop import Loop
+from hyperparton.scan.loop import Loop, Work
 from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.race import Race, blocks_after, candidates_within, fits_of
 from hyperparton.scan.racers import Racers
 from hyperparton.scan.refit_queue import RefitQueue
-from hyperparton.scan.scouts import FEW, Round, Scouts
+from hyperparton.scan.scouts import Scouts
 from hyperparton.scan.settings import Execution
 from hyperparton.trials.refits import Refit
 from hyperparton.trials.trial import Outcome, Trial
@@ -91,19 +91,14 @@ class Confirmation:
     replicas: range | None = None
     """the replicas of each trial of the scan; by default from 1 on as many as its best trial says"""
     parameters_of: Callable[[Trial], Mapping[str, Any] | None] = lambda trial: None
-    """as in `Loop`"""
+    """as in `Work`"""
 
-    def scout(self, trials: FinishedTrials, scouts: Scouts, stage: int) -> None:
-        """Fit again what `scouts` want before trial `stage`, of the finished `trials` before it, and tell them."""
-        best = trials.best()
-        scouts.used = 1 if best is None or best.replicas is None else best.replicas
-        if scouts.used > FEW:
-            return
-        finished = trials.history()
-        with self.opened() as store:
-            wanted = scouts.round_before(stage, finished, store)
-            found = {(refit.trial, refit.replicas): refit for refit in self._fit(store, trials, wanted)}
-        scouts.add(stage, [found[pair] for pair in wanted.pairs], finished)
+    def scouting(self, trials: FinishedTrials, scouts: Scouts, at_work: ExitStack) -> Work | None:
+        """What `scouts` want of these trials, as work beside them that `at_work` ends; None while they want nothing."""
+        if not scouts.wanted():
+            return None
+        store = at_work.enter_context(self.opened())
+        return at_work.enter_context(self._at_work(store, trials, scouts))[0]
 
     def run(self, trials: FinishedTrials, scouts: Sequence[Refit] = ()) -> list[Verdict]:
         """Fit the best trials again, those of an earlier start included; the verdicts, the best first.
@@ -134,18 +129,22 @@ class Confirmation:
 
             race = Race(count, blocks, 2 * fits_of(count, len(blocks)), best_first)
             self.events.race_begins(count, race.fits)
-            found = verdicts(self._fit(store, trials, race))
+            with self._at_work(store, trials, race) as (work, queue):
+                Loop([work], self.executor, self.deadline).run()
+            found = verdicts(queue.refits())
         self.events.race_over(found)
         return found
 
-    def _fit(self, store: ExportedTrials, trials: FinishedTrials, race: Race | Round) -> list[Refit]:
-        """All re-fits in the store when those of `race` are finished."""
+    @contextmanager
+    def _at_work(
+        self, store: ExportedTrials, trials: FinishedTrials, race: Race | Scouts
+    ) -> Iterator[tuple[Work, RefitQueue]]:
+        """The re-fits in `store` that `race` wants; those that are left at the end are released."""
         leases = Leases(store, None, self.execution.lease if store.shared else None)
-        queue = RefitQueue(race, trials.get, store, leases, self.deadline, self.events)
-        loop = Loop(
-            queue, self.executor, Thresholds(None, {}, 1, store), leases, History(store), None, Crashes(store),
-            self.deadline, FailureCount(None), self.events, self.parameters_of,
-        )  # fmt: skip
+        queue = RefitQueue(race, trials.get, store, leases, self.events)
         with leases:
-            loop.run()
-        return queue.refits()
+            work = Work(
+                queue, Thresholds(None, {}, 1, store), leases, History(store), None, Crashes(store),
+                FailureCount(None), self.events, self.parameters_of,
+            )  # fmt: skip
+            yield work, queue

@@ -35,6 +35,7 @@ from hyperparton.trials.refits import replicas_of
 from hyperparton.trials.trial import Trial
 
 __all__ = [
+    "Batch",
     "Executor",
     "InOtherProcess",
     "InThisProcess",
@@ -88,6 +89,22 @@ class Task:
         return {**given, "pruning": plain, "replicas": replicas_of(self.trial.vals)}
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Trials that run together, or a re-fit by itself."""
+
+    tasks: Sequence[Task]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Those of its tasks."""
+        return [task.trial for task in self.tasks]
+
+    def plain(self) -> list[dict[str, Any]]:
+        """Its tasks for another process, as plain data."""
+        return [task.plain() for task in self.tasks]
+
+
 class Executor(ABC):
     """Runs batches of trials. A scan enters `at_work`, and there calls `start` and `answers` by turns."""
 
@@ -110,11 +127,11 @@ class Executor(ABC):
         """How many batches were started and are not answered."""
 
     @abstractmethod
-    def start(self, tasks: Sequence[Task]) -> None:
-        """Take a batch of trials, to be run together; there must be a free slot."""
+    def start(self, batch: Batch) -> None:
+        """Take a batch; there must be a free slot."""
 
     @abstractmethod
-    def answers(self) -> list[tuple[list[Trial], Answer]]:
+    def answers(self) -> list[tuple[Batch, Answer]]:
         """Batches that are done, and what came of them (see `TrainerProcess.ask`); it may wait a while for one."""
 
 
@@ -122,22 +139,21 @@ class _OneByOne(Executor):
     """One batch after the other: `answers` runs the batch that was started."""
 
     def __init__(self) -> None:
-        self._tasks: Sequence[Task] = ()
+        self._started: list[Batch] = []
 
     @property
     def running(self) -> int:
-        return 1 if self._tasks else 0
+        return len(self._started)
 
-    def start(self, tasks: Sequence[Task]) -> None:
-        self._tasks = tasks
+    def start(self, batch: Batch) -> None:
+        self._started.append(batch)
 
-    def answers(self) -> list[tuple[list[Trial], Answer]]:
-        tasks, self._tasks = self._tasks, ()
-        trials = [task.trial for task in tasks]
-        return [(trials, self._run(tasks, trials))]
+    def answers(self) -> list[tuple[Batch, Answer]]:
+        batch = self._started.pop()
+        return [(batch, self._run(batch))]
 
     @abstractmethod
-    def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
+    def _run(self, batch: Batch) -> Answer:
         """What comes of the batch."""
 
 
@@ -158,7 +174,8 @@ class InThisProcess(_OneByOne):
         self._trainer.begin(job.scanner.hyper_keys, job.prune)
         yield
 
-    def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
+    def _run(self, batch: Batch) -> Answer:
+        tasks = batch.tasks
         limit, left = self._job.limits.trial_timeout, self._job.deadline.left()
         if left == math.inf or (limit is not None and left >= limit * len(tasks)):
             return {"results": self._results(tasks, limit)}
@@ -194,12 +211,12 @@ class InOtherProcess(_OneByOne):
             self.refits = bool(answer.get("refits"))
             yield
 
-    def _run(self, tasks: Sequence[Task], trials: Sequence[Trial]) -> Answer:
+    def _run(self, batch: Batch) -> Answer:
         return self._process.ask(
-            [task.plain() for task in tasks],
+            batch.plain(),
             seconds=self._job.limits.trial_timeout,
             memory=self._job.limits.worker_memory,
-            progress=self._job.events.of_trainer(trials),
+            progress=self._job.events.of_trainer(batch.trials),
             watch=self._job.deadline.check,
         )
 
@@ -213,7 +230,7 @@ class Parallel(Executor):
     def __init__(self, pool: futures.Executor, recipe: Recipe, slots: int, threads: int) -> None:
         self.slots = slots
         self._pool, self._recipe, self._threads = pool, recipe, threads
-        self._started: dict[futures.Future[Answer], list[Trial]] = {}
+        self._started: dict[futures.Future[Answer], Batch] = {}
 
     @property
     def running(self) -> int:
@@ -228,20 +245,20 @@ class Parallel(Executor):
 
     def _build(self, deadline: Deadline) -> None:
         """Build a trainer for each slot, all at once."""
-        tries = dict.fromkeys((self._submit([]) for _ in range(self.slots)), 1)
+        tries = dict.fromkeys((self._submit(Batch(())) for _ in range(self.slots)), 1)
         while tries:
             deadline.check()
             done, _ = futures.wait(tries, _LOOK, futures.FIRST_COMPLETED)
             for future in done:
                 answer, count = self._answer(future), tries.pop(future)
                 if "died" in answer and count < _STARTS:
-                    tries[self._submit([])] = count + 1
+                    tries[self._submit(Batch(()))] = count + 1
                 else:
                     _check_built(answer)
                     self.refits = bool(answer.get("refits"))
 
-    def _submit(self, tasks: Sequence[Task]) -> futures.Future[Answer]:
-        return self._pool.submit(*self._call, [task.plain() for task in tasks], *self._limits)
+    def _submit(self, batch: Batch) -> futures.Future[Answer]:
+        return self._pool.submit(*self._call, batch.plain(), *self._limits)
 
     @contextlib.contextmanager
     def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
@@ -252,10 +269,10 @@ class Parallel(Executor):
         with contextlib.closing(TrainerProcesses(text)) as processes:
             yield (processes.run,)
 
-    def start(self, tasks: Sequence[Task]) -> None:
-        self._started[self._submit(tasks)] = [task.trial for task in tasks]
+    def start(self, batch: Batch) -> None:
+        self._started[self._submit(batch)] = batch
 
-    def answers(self) -> list[tuple[list[Trial], Answer]]:
+    def answers(self) -> list[tuple[Batch, Answer]]:
         done, _ = futures.wait(self._started, _LOOK, futures.FIRST_COMPLETED)
         return [(self._started.pop(future), self._answer(future)) for future in done]
 

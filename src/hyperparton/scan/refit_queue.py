@@ -1,4 +1,4 @@
-"""Which re-fit runs next: one that was left unfinished, else the next that the race wants, until it is over."""
+"""Which re-fit runs next: one that was left unfinished, else the next that the race, or the scouts, want."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from hyperparton.errors import StoreError
 from hyperparton.scan.events import RefitEvents
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Deadline
 from hyperparton.scan.race import Race
-from hyperparton.scan.scouts import Round
+from hyperparton.scan.scouts import Scouts
 from hyperparton.trials.refits import Refit, refit_of, vals_of
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Trial
@@ -20,28 +19,25 @@ __all__ = ["RefitQueue"]
 
 @dataclass
 class RefitQueue:
-    """The re-fits of a race, or of one round, that are not begun yet."""
+    """The re-fits of a race, or of scouts, that are not begun yet."""
 
-    race: Race | Round
+    race: Race | Scouts
     trial: Callable[[int], Trial]
     """the trial of the scan with this number"""
     store: TrialStore
     leases: Leases
-    deadline: Deadline
     events: RefitEvents
-    over: bool = False
-    """whether nothing is left"""
     _finished: dict[int, Refit] = field(default_factory=dict)
     _trials: dict[int, Trial] = field(default_factory=dict)
 
-    def next_batch(self) -> list[Trial]:
-        """A re-fit to run now, by itself; none if there is none just now.
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left, and nothing is wanted at present."""
+        return not self.race.wanted(self._known())
 
-        Raises WalltimeError if nothing runs and the time that is left is too short for one.
-        """
-        if not self.deadline.leaves_time_for(self.leases.longest):
-            if not self.leases.running:
-                raise self.deadline.error()
+    def next_batch(self) -> list[Trial]:
+        """A re-fit to run now, by itself; none if there is none just now."""
+        if self.over:  # the store is not asked
             return []
         entry = self.leases.take_over() or self._new()
         if entry is None:
@@ -54,6 +50,10 @@ class RefitQueue:
         for entry in self.store.trials(self._below()):
             if entry.number not in self._finished:
                 self._finished[entry.number] = self._checked(entry)
+        return self._known()
+
+    def _known(self) -> list[Refit]:
+        """Those that this process knows to be finished."""
         return [self._finished[number] for number in sorted(self._finished)]
 
     def _below(self) -> int:
@@ -74,13 +74,10 @@ class RefitQueue:
         return refit
 
     def _new(self) -> Trial | None:
-        """The next that nobody has begun, if the round before it is finished."""
+        """The next that nobody has begun, if all is finished that it is chosen by."""
         while True:
-            number, refits = self.store.next_number(), self.refits()
-            wanted = self.race.wanted(refits)
-            if not wanted:
-                self.over = True
-                return None
+            number = self.store.next_number()
+            wanted = self.race.wanted(self.refits())
             at_work = {self._asked(each) for each in range(number) if each not in self._finished}
             free = [each for each in wanted if each not in at_work]
             if not free:

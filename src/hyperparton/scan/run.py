@@ -19,10 +19,10 @@ from hyperparton.scan.executors import Executor, Job, executor_of
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount
-from hyperparton.scan.loop import Loop
+from hyperparton.scan.loop import Loop, Work
 from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.scouts import Scouts, stages_below
+from hyperparton.scan.scouts import Scouts
 from hyperparton.scan.settings import Execution, ScanSettings, agreed_lag
 from hyperparton.scan.stores import closing, open_refits, open_trials, patience_with, try_joined_refits, try_own_refits
 from hyperparton.scan.suggest import Suggester
@@ -87,7 +87,7 @@ def run_scan(
     events, deadline = Events(progress, trials), Deadline(execution.limits.walltime)
     job = Job(scanner, settings.rule is not None, execution.limits, deadline, events)
     _refuse_early(folder, execution, settings, scanner)
-    stack, at_work = contextlib.ExitStack(), contextlib.ExitStack()
+    stack, at_work, refits_at_work = contextlib.ExitStack(), contextlib.ExitStack(), contextlib.ExitStack()
     with executor_of(trainer, execution) as executor, stack, at_work:
         # before the store is opened, so that a machine that cannot build a trainer touches no scan
         at_work.enter_context(executor.at_work(job))
@@ -103,46 +103,39 @@ def run_scan(
         if notes:
             events.earlier_trials(len(earlier), notes)
         history = History(store)
-        scouts = _scouts(store, engine, lag, refits_come, executor, scanner)
+        scouting = _is_scouting(store, engine, refits_come, executor)
+        scouts = Scouts(scanner.as_dict(), lag, trials, store, history) if scouting else None
         suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier, scouts)
         leases = Leases(store, trials, execution.lease if store.shared else None)
         early_stop, crashes = EarlyStop(execution.early_stopping, suggester, store, leases.owner), Crashes(store)
-        queue = TrialQueue(
-            scanner, store, trials, execution.batch_trials, leases, suggester, early_stop, deadline, crashes, events
-        )
+        batch = execution.batch_trials
+        queue = TrialQueue(scanner, store, trials, batch, leases, suggester, early_stop, crashes, events)
         thresholds = Thresholds(settings.rule, scanner.as_dict(), lag, store)
         failures = FailureCount(execution.limits.max_consecutive_failures)
-        loop = Loop(queue, executor, thresholds, leases, history, early_stop, crashes, deadline, failures, events)
+        work = Work(queue, thresholds, leases, history, early_stop, crashes, failures, events)
         confirmation = Confirmation(
             scanner.as_dict(), executor, execution, deadline, RefitEvents(progress),
             partial(open_refits, folder, execution, deadline),
         )  # fmt: skip
-        with leases, at_work:  # what runs is ended, then released
-            if scouts is not None:
-                for stage in stages_below(trials):
-                    queue.go_on_to(stage)
-                    loop.run()
-                    if queue.stop_reason is not None:
-                        break
-                    confirmation.scout(store, scouts, stage)
-                queue.go_on_to(trials)
-            loop.run()
+
+        joining = None if scouts is None else partial(confirmation.scouting, store, scouts, refits_at_work)
+        with leases, refits_at_work, at_work:  # what runs is ended, then released
+            Loop([work], executor, deadline, joining).run()
+            refits_at_work.close()
             if queue.stop_reason is not None:
                 events.scan_ended(queue.stop_reason)
             found = confirmation.run(store, scouts.refits if scouts is not None else ())
         return scanner.space_eval(store.get(found[0].trial) if found else _best(store))
 
 
-def _scouts(
-    store: TrialStore, engine: Engine, lag: int, refits_come: bool, executor: Executor, scanner: HyperScanner
-) -> Scouts | None:
-    """The re-fits while this scan searches; None if it makes none, as it was begun."""
-    useful = engine.learns_from_refits and lag == 1 and refits_come
+def _is_scouting(store: TrialStore, engine: Engine, refits_come: bool, executor: Executor) -> bool:
+    """Whether this scan makes re-fits while it searches, as it was begun."""
+    useful = engine.learns_from_refits and refits_come
     # a scan that was begun by a version without them goes on without them
     kept = store.attach_first("scouts", useful and store.next_number() == 0)
     if kept and not executor.refits:
         raise ScanError(f"the scan was begun with re-fits while it searches: {LACKS_REFIT}")
-    return Scouts(scanner.as_dict()) if kept else None
+    return bool(kept)
 
 
 def _check_request(trainer: Any, scanner: Any, trials: Any, execution: Execution) -> None:

@@ -26,11 +26,12 @@ class Suggester:
     earlier: tuple[Outcome, ...] = ()
     """trials of earlier scans, before all others in what the engine sees"""
     scouts: Scouts | None = None
-    """re-fits that the engine sees where they came, if the scan makes some while it searches"""
+    """re-fits that the engine sees where they stand, if the scan makes some while it searches"""
 
     def is_ready(self, number: int) -> bool:
-        """Whether the trials are finished that trial `number` is suggested from."""
-        return self.history.reaches(seen_by(number, self.lag))
+        """Whether the trials and re-fits are finished that trial `number` is suggested from."""
+        seen = seen_by(number, self.lag)
+        return self.history.reaches(seen) and (self.scouts is None or self.scouts.are_finished(seen))
 
     def vals(self, number: int) -> dict[str, list[Any]]:
         """The point of the space that trial `number` tries; `is_ready` has to be true."""
@@ -46,7 +47,7 @@ class Suggester:
     def _past(self, number: int) -> Sequence[Outcome]:
         outcomes, seen = self.history.outcomes, seen_by(number, self.lag)
         past = outcomes if len(outcomes) == seen else outcomes[:seen]
-        if self.scouts is not None and self.scouts.stages:
+        if self.scouts is not None:
             past = self.scouts.among(past)
         return [*self.earlier, *past] if self.earlier else past
 

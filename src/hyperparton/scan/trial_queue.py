@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Crashes, Deadline
+from hyperparton.scan.limits import Crashes
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.suggest import Suggester
 from hyperparton.trials.store import TrialStore
@@ -27,7 +27,6 @@ class TrialQueue:
     leases: Leases
     suggester: Suggester
     early_stop: EarlyStop
-    deadline: Deadline
     crashes: Crashes
     events: Events
     over: bool = False
@@ -36,15 +35,8 @@ class TrialQueue:
     """why early stopping ended the scan, if it did"""
     _kept_back: Trial | None = None
 
-    def go_on_to(self, total: int) -> None:
-        """Give trials up to the number `total` from now on."""
-        self.total, self.over = total, False
-
     def next_batch(self) -> list[Trial]:
-        """Trials to run together now; none if there is none just now.
-
-        Raises WalltimeError if nothing runs and the time that is left is too short for a trial.
-        """
+        """Trials to run together now; none if there is none just now."""
         batch: list[Trial] = []
         while len(batch) < self.batch_trials:
             trial, self._kept_back = self._kept_back or self._next_trial(), None
@@ -60,17 +52,13 @@ class TrialQueue:
         return batch
 
     def _next_trial(self) -> Trial | None:
-        if not self.deadline.leaves_time_for(self.leases.longest):
-            if not self.leases.running:
-                raise self.deadline.error()
-            return None
         trial = self.leases.take_over() or self._new_trial()
         if trial is not None:
             self.events.trial_started(trial)
         return trial
 
     def _new_trial(self) -> Trial | None:
-        """The next trial that nobody has begun, if the trials are finished that it is suggested from."""
+        """The next trial that nobody has begun, if all is finished that it is suggested from."""
         history = self.suggester.history
         while (number := self.store.next_number()) < self.total:
             if not self.suggester.is_ready(number):
