@@ -1,13 +1,14 @@
 """A trainer that can fit again, without physics: the loss of a replica is a number of its own for each point.
 
 Run as a script it is a scan that is killed in its re-fit of this number, or not for -1:
-`python refitting.py FOLDER URL NUMBER ENGINE`.
+`python refitting.py FOLDER URL NUMBER ENGINE LAG`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +58,55 @@ def make():
     return Trainer(), scanner()
 
 
-def recipe():
-    return Recipe("refitting:make", {}, (str(Path(__file__).parent),))
+def recipe(builder="make", **arguments):
+    return Recipe(f"refitting:{builder}", arguments, (str(Path(__file__).parent),))
+
+
+class Dying(Trainer):
+    """Its process dies once in each re-fit, or always in those of the first block; `folder` has a file for each."""
+
+    def __init__(self, folder, always):
+        super().__init__()
+        self.folder, self.always = Path(folder), always
+
+    def refit(self, params, replicas):
+        mark = self.folder / f"{params['x']!r} {replicas[0]}"
+        if (self.always and replicas[0] == 2) or not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), 9)
+        return super().refit(params, replicas)
+
+
+def make_dying(folder, always=False):
+    return Dying(folder, always), scanner()
+
+
+class Waiting(Trainer):
+    """Its first re-fits end when so many trials have begun, each of which leaves a file in `folder`."""
+
+    def __init__(self, folder, trials):
+        super().__init__()
+        self.folder, self.trials = Path(folder), trials
+
+    def hyperparametrizable(self, params):
+        (self.folder / repr(params["x"])).touch()
+        return super().hyperparametrizable(params)
+
+    def refit(self, params, replicas):
+        end = time.monotonic() + 120
+        while len(list(self.folder.iterdir())) < self.trials:
+            if time.monotonic() > end:
+                raise TimeoutError("trials wait for this re-fit")
+            time.sleep(0.02)
+        return super().refit(params, replicas)
+
+
+def make_waiting(folder, trials):
+    return Waiting(folder, trials), scanner()
 
 
 if __name__ == "__main__":
-    FOLDER, URL, NUMBER, ENGINE = sys.argv[1:]
+    FOLDER, URL, NUMBER, ENGINE, LAG = sys.argv[1:]
     hyper_scan_wrapper(
         FOLDER,
         Trainer(int(NUMBER)),
@@ -70,7 +114,7 @@ if __name__ == "__main__":
         TRIALS,
         engine=ENGINE,
         store=URL or None,
-        lag=1,
+        lag=int(LAG),
         lease=1.0,
         confirm=4,
     )

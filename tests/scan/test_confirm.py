@@ -118,7 +118,7 @@ def test_a_scan_that_is_killed_while_it_confirms_goes_on_where_it_was(tmp_path, 
     before = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}
     out = tmp_path / "killed"
     for number in (3, 0, 2, -1):
-        command = [sys.executable, str(SCRIPT), str(out), url, str(number), "random"]
+        command = [sys.executable, str(SCRIPT), str(out), url, str(number), "random", "1"]
         done = subprocess.run(command, env=before, capture_output=True, text=True, timeout=60)
         assert done.returncode == (0 if number == -1 else -signal.SIGKILL), done.stderr
     scan(tmp_path / "whole", confirm=4)

@@ -41,11 +41,6 @@ class Leases:
         self._stopped = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True) if seconds else None
 
-    @property
-    def running(self) -> int:
-        """How many trials this process runs."""
-        return len(self._running)
-
     def __enter__(self) -> Leases:
         if self._heart is not None:
             self._heart.start()

@@ -1,7 +1,7 @@
 """Re-fits while a scan searches: the engine learns which methodologies fail before it has spent its trials on them.
 
 All trials of a scan are fitted with the same replica. It may be one with which a methodology never fails, though it
-fails with others; then a scan ends among methodologies that fail. So before some trials, those of `STAGES`, the two
+fails with others; then a scan ends among methodologies that fail. So before some trials, `stages_below`, the two
 trials that may be the best are fitted with new replicas, and the engine sees these re-fits as trials from then on.
 
 They stand in the history of the scan before the trial of their stage. As trial n is suggested from the history up to
@@ -11,7 +11,7 @@ runs then, and trial b sees them; with a larger one nobody waits for them before
 the scan's trials and its lag alone: it does not matter who is faster, a scan that was killed and continued equals one
 that was not, and so does one that is asked for more trials later.
 
-A scan does it whose trials have few replicas (`FEW`), with an engine that takes the same point again
+A scan does it whose trials have few replicas (`_FEW`), with an engine that takes the same point again
 (`Engine.learns_from_refits`) and a trainer that can fit again.
 """
 
