@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from hyperparton.host import seconds_since_start
+from hyperparton.trials.refits import read_refits
+from hyperparton.trials.tries_read import read_trials
 
 MODULE = """
 import time
@@ -26,16 +28,22 @@ class Trainer:
         if self.fails:
             raise ValueError("told to fail")
         return {"status": "ok", "loss": (params["x"] - 2) ** 2}
+
+
+class Refitting(Trainer):
+    def refit(self, params, replicas):
+        losses = [9.0 if params["x"] < 2 and not r % 3 else (params["x"] - 2) ** 2 + 0.01 * r for r in replicas]
+        return {"status": "ok", "loss": sum(losses) / len(losses), "replica_losses": losses}
 """
 
 
 @pytest.fixture
 def card(tmp_path):
-    def write(sleep=0.0, fails=False):
+    def write(sleep=0.0, fails=False, trainer="Trainer"):
         (tmp_path / "sleepy.py").write_text(MODULE)
         path = tmp_path / "card.yml"
         path.write_text(
-            f"trainer: sleepy:Trainer\nsleep: {sleep}\nfails: {str(fails).lower()}\nparameters: {{x: 0}}\n"
+            f"trainer: sleepy:{trainer}\nsleep: {sleep}\nfails: {str(fails).lower()}\nparameters: {{x: 0}}\n"
             "hyperscan_config: {space: {x: {min: -5, max: 5}}}\n"
         )
         return path
@@ -66,6 +74,26 @@ def test_workers_and_stores_give_the_same_trials(hyperparton, card, tmp_path):
     code, _, err = hyperparton("scan", card(), "--trials", 23, "-o", tmp_path / "late", *ways["joined"])
     assert code == 0, err
     assert tries_of(tmp_path / "late") == tries_of(tmp_path / "serial")
+
+
+def refits_of(folder):
+    """The re-fits of a scan: trial, replicas, losses."""
+    tries = folder / "nnfit" / "replica_1" / "tries.json"
+    return read_refits(tries, read_trials(tries))
+
+
+def test_trials_learn_from_the_same_re_fits_however_many_run_at_once(hyperparton, card, tmp_path):
+    ways = {"serial": ["--lag", 3], "workers": ["--workers", 3], "batches": ["--batch-trials", 3], "without": []}
+    for name, options in ways.items():
+        options = options or ["--lag", 3, "--no-confirm"]
+        command = ("scan", card(trainer="Refitting"), "--trials", 20, "-o", tmp_path / name, *options)
+        code, _, err = hyperparton(*command)
+        assert code == 0, err
+    for name in ("workers", "batches"):
+        assert tries_of(tmp_path / name) == tries_of(tmp_path / "serial")
+        assert sorted(map(repr, refits_of(tmp_path / name))) == sorted(map(repr, refits_of(tmp_path / "serial")))
+    assert tries_of(tmp_path / "serial")[:16] == tries_of(tmp_path / "without")[:16]
+    assert tries_of(tmp_path / "serial")[16] != tries_of(tmp_path / "without")[16]
 
 
 def test_exit_codes_of_limits(hyperparton, card, tmp_path):
