@@ -15,7 +15,8 @@ from cheap import recipe, scanner
 
 from hyperparton import Execution, run_scan
 from hyperparton.errors import ScanError
-from hyperparton.scan.worker_process import TrainerProcess, TrainerProcesses, close_processes, run_task
+from hyperparton.scan.cluster import close_processes, run_task
+from hyperparton.scan.worker_process import TrainerProcess, TrainerProcesses
 
 TRIAL = {"vals": {"n": [1], "x": [-1.0]}, "pruning": None}
 
@@ -137,14 +138,25 @@ def test_memory_of_what_a_trainer_starts_counts(tmp_path):
 
 
 def test_a_task_that_comes_late_to_a_worker_of_a_cluster_starts_nothing(left):
+    from distributed import Client
+
     text = recipe().text()
-    assert run_task("scan", text, [TRIAL], None, None)["results"][0]["status"] == "ok"
-    assert len(left()) == 1
-    close_processes("scan", text)
-    assert left() == set()
-    assert run_task("scan", text, [TRIAL], None, None) == {"died": "the scan ended before it began"}
-    close_processes("never began", text)
-    assert run_task("never began", text, [TRIAL], None, None) == {"died": "the scan ended before it began"}
+    late = {"died": "the scan ended before it began"}
+    with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+        (worker,) = client.nthreads()
+
+        def run(scan):
+            answer = client.submit(run_task, scan, text, [TRIAL], None, None, pure=False).result()
+            assert answer.pop("worker") == worker
+            return answer
+
+        assert run("scan")["results"][0]["status"] == "ok"
+        assert len(left()) == 1
+        client.run(close_processes, "scan", text)
+        assert left() == set()
+        assert run("scan") == late
+        client.run(close_processes, "never began", text)
+        assert run("never began") == late
     assert left() == set()
 
 

@@ -16,7 +16,8 @@ from typing import Any
 from hyperparton.errors import ScanError, StoreError
 from hyperparton.scan.confirm import LACKS_REFIT, Confirmation
 from hyperparton.scan.events import Progress, RefitEvents
-from hyperparton.scan.executors import Job, executor_of
+from hyperparton.scan.executor_choice import executor_of
+from hyperparton.scan.executors import Job
 from hyperparton.scan.limits import Deadline
 from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.settings import Execution, agree_on_fits

@@ -1,20 +1,14 @@
-"""Who runs the trials: this process, one process beside it, several beside it, or the workers of a Dask cluster.
+"""Who runs the trials: this process, one process beside it, or several beside it; `cluster` has that of Dask's workers.
 
 Each takes batches of trials, of one trial unless the scan computes several together.
-
-On a Dask cluster each worker starts processes of its own for the trials (see `worker_process`), so that a trial can be
-ended. What goes over Dask's connections is text, plain dictionaries and the name of one function; Dask itself packs
-them with pickle, as it does with everything.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
-import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
@@ -27,32 +21,29 @@ from hyperparton.scan.events import Events
 from hyperparton.scan.limits import Deadline, Limits, alarm, build_error
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.settings import Execution
 from hyperparton.scan.trainer import Trainer, adapted
-from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, TrainerProcesses, close_processes, run_task
+from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcess, TrainerProcesses
 from hyperparton.space.tree import fingerprint
 from hyperparton.trials.refits import replicas_of
 from hyperparton.trials.trial import Trial
 
 __all__ = [
+    "STARTS",
     "Batch",
     "Executor",
     "InOtherProcess",
     "InThisProcess",
     "Job",
-    "OnCluster",
     "Parallel",
     "Task",
-    "executor_of",
     "local_workers",
-    "remote_cluster",
 ]
 
 #: how long, in seconds, to wait for what runs before the next look for a trial that others left
 _LOOK = 0.5
 
 #: how often a process may die while the first trainer is built until this machine is said to be at fault
-_STARTS = 3
+STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -204,7 +195,7 @@ class InOtherProcess(_OneByOne):
     def at_work(self, job: Job) -> Iterator[None]:
         self._job = job
         with contextlib.closing(TrainerProcess(job.recipe_text(self._recipe))) as self._process:
-            for _ in range(_STARTS):
+            for _ in range(STARTS):
                 if "results" in (answer := self._process.ask([], watch=job.deadline.check)):
                     break
             _check_built(answer)
@@ -248,17 +239,18 @@ class Parallel(Executor):
         tries = dict.fromkeys((self._submit(Batch(())) for _ in range(self.slots)), 1)
         while tries:
             deadline.check()
-            done, _ = futures.wait(tries, _LOOK, futures.FIRST_COMPLETED)
-            for future in done:
+            for future in self._wait(tries):
                 answer, count = self._answer(future), tries.pop(future)
-                if "died" in answer and count < _STARTS:
+                if answer is None:
+                    tries[self._submit(Batch(()))] = count
+                elif "died" in answer and count < STARTS:
                     tries[self._submit(Batch(()))] = count + 1
                 else:
                     _check_built(answer)
                     self.refits = bool(answer.get("refits"))
 
-    def _submit(self, batch: Batch) -> futures.Future[Answer]:
-        return self._pool.submit(*self._call, batch.plain(), *self._limits)
+    def _submit(self, batch: Batch, **where: Any) -> futures.Future[Answer]:
+        return self._pool.submit(*self._call, batch.plain(), *self._limits, **where)
 
     @contextlib.contextmanager
     def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
@@ -273,10 +265,29 @@ class Parallel(Executor):
         self._started[self._submit(batch)] = batch
 
     def answers(self) -> list[tuple[Batch, Answer]]:
-        done, _ = futures.wait(self._started, _LOOK, futures.FIRST_COMPLETED)
-        return [(self._started.pop(future), self._answer(future)) for future in done]
+        answered, fault = [], None
+        for future in self._wait(self._started):
+            batch = self._started[future]
+            try:
+                answer = self._answer(future)
+                if answer is None:
+                    self.start(batch)
+            except ScanError as raised:  # it is so too when it is asked again: first the others' answers are taken
+                fault = raised
+                continue
+            del self._started[future]
+            if answer is not None:
+                answered.append((batch, answer))
+        if fault is not None and not answered:
+            raise fault
+        return answered
 
-    def _answer(self, future: futures.Future[Answer]) -> Answer:
+    def _wait(self, running: Iterable[futures.Future[Answer]]) -> set[futures.Future[Answer]]:
+        """Those that can be asked for their answer; it may wait a while for one."""
+        return futures.wait(running, _LOOK, futures.FIRST_COMPLETED).done
+
+    def _answer(self, future: futures.Future[Answer]) -> Answer | None:
+        """What came of it; None if its tasks have to be started again."""
         try:
             return future.result()
         except Exception as fault:
@@ -285,32 +296,6 @@ class Parallel(Executor):
     def _failed(self, fault: Exception) -> Answer:
         """What came of trials that a thread of the pool could not run, if it is not the end of the scan."""
         raise ScanError(f"the workers cannot run trials: {type(fault).__name__}: {fault}") from fault
-
-
-class OnCluster(Parallel):
-    """The trials run on the Dask cluster of `client`."""
-
-    def __init__(self, client: Any, recipe: Recipe, slots: int) -> None:
-        super().__init__(client.get_executor(pure=False, retries=0), recipe, slots, threads=1)
-        self._client = client
-
-    @contextlib.contextmanager
-    def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
-        scan = secrets.token_hex(8)
-        try:
-            yield run_task, scan, text
-        finally:
-            with contextlib.suppress(Exception):  # workers that are gone have ended theirs
-                self._client.run(close_processes, scan, text)
-
-    def _failed(self, fault: Exception) -> Answer:
-        from distributed.scheduler import KilledWorker
-
-        if isinstance(fault, futures.CancelledError):
-            raise ScanError("the Dask cluster gave up a trial: is its scheduler gone?") from None
-        if isinstance(fault, KilledWorker):
-            return {"died": f"with its Dask worker {fault.last_worker.address if fault.last_worker else ''}"}
-        return super()._failed(fault)
 
 
 def _check_built(answer: Answer) -> None:
@@ -323,39 +308,3 @@ def local_workers(recipe: Recipe, workers: int) -> Iterator[Parallel]:
     """`workers` processes on this machine, which share its cores; NPROC says how many these are, if it is set."""
     with futures.ThreadPoolExecutor(workers) as pool:
         yield Parallel(pool, recipe, workers, max(1, host.threads() // workers))
-
-
-@contextlib.contextmanager
-def remote_cluster(recipe: Recipe, address: str, workers: int | None = None) -> Iterator[OnCluster]:
-    """The Dask cluster whose scheduler listens at `address`; `workers` trials at once, by default one per thread."""
-    from distributed import Client
-
-    client: Any = None
-    reason = ""
-    try:
-        client = Client(address, timeout=30)
-    except (OSError, ValueError) as fault:
-        reason = f"no Dask scheduler at {address}: {fault}"
-    if client is None:
-        gc.collect()  # half a client is left: were it collected while another is made, both would wait for ever
-        raise ScanError(reason)
-    with client:
-        slots = workers or sum(client.nthreads().values())
-        if slots < 1:
-            raise ScanError(f"the Dask cluster at {address} has no workers yet; start them, or say --workers W")
-        yield OnCluster(client, recipe, slots)
-
-
-@contextlib.contextmanager
-def executor_of(trainer: Trainer | Recipe, execution: Execution) -> Iterator[Executor]:
-    """Who runs the trials as `execution` asks: in this process those of a trainer, elsewhere those of a recipe."""
-    if not isinstance(trainer, Recipe):
-        yield InThisProcess(trainer)
-    elif execution.scheduler is not None:
-        with remote_cluster(trainer, execution.scheduler, execution.workers) as executor:
-            yield executor
-    elif execution.workers is not None:
-        with local_workers(trainer, execution.workers) as executor:
-            yield executor
-    else:
-        yield InOtherProcess(trainer)

@@ -15,7 +15,8 @@ from hyperparton.errors import EngineError, ScanError
 from hyperparton.scan.confirm import LACKS_REFIT, Confirmation, check_confirm
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events, Progress, RefitEvents
-from hyperparton.scan.executors import Executor, Job, executor_of
+from hyperparton.scan.executor_choice import executor_of
+from hyperparton.scan.executors import Executor, Job
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
 from hyperparton.scan.limits import Crashes, Deadline, FailureCount

@@ -24,7 +24,7 @@ from hyperparton.scan.limits import failure_result
 from hyperparton.streams import open_standard_streams
 from hyperparton.trials.strict_json import decode_answer, encode, encode_bytes
 
-__all__ = ["Answer", "Recipe", "TrainerProcess", "TrainerProcesses", "close_processes", "run_task"]
+__all__ = ["Answer", "Recipe", "TrainerProcess", "TrainerProcesses"]
 
 #: how often, in seconds, a process at work is looked at
 _LOOK = 0.2
@@ -37,9 +37,6 @@ _PATIENCE = 10.0
 
 #: bytes of an answer read at once
 _PIECE = 1 << 20
-
-#: how long, in seconds, a process on a Dask cluster waits for work of a scan that may be gone
-_IDLE = 600.0
 
 #: why a trial died that was to run when its scan had ended
 _SCAN_ENDED = "the scan ended before it began"
@@ -326,24 +323,3 @@ class TrainerProcesses:
                 process.close()
             self._free = [(process, since) for process, since in self._free if since > limit]
             self._set_timer()
-
-
-#: the processes that a worker of a Dask cluster has, by the scan they are for; those of one that has ended stay closed
-_OF_CLUSTER: dict[str, TrainerProcesses] = {}
-
-
-def run_task(
-    scan: str, text: str, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None
-) -> Answer:
-    """Run trials together on the machine of a Dask worker, for the scan of that name."""
-    answer = _of_cluster(scan, text).run(trials, seconds, memory)
-    return {**answer, "broken": f"on {socket.gethostname()}: {answer['broken']}"} if "broken" in answer else answer
-
-
-def close_processes(scan: str, text: str) -> None:
-    """End the processes that this Dask worker has for a scan; a task of it that comes late starts none."""
-    _of_cluster(scan, text).close()
-
-
-def _of_cluster(scan: str, text: str) -> TrainerProcesses:
-    return _OF_CLUSTER.setdefault(scan, TrainerProcesses(text, _IDLE))
