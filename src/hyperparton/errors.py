@@ -35,8 +35,10 @@ __all__ = [
     "TrialPrunedError",
     "WalltimeError",
     "WeightsError",
+    "class_of",
     "is_of_node",
     "nearest",
+    "printable",
     "shortened",
     "summary_of",
     "unknown",
@@ -86,7 +88,7 @@ class Fault:
             text += f", given {shortened(self.given, _LONGEST)}"
         if self.accepted is not None:
             text += f", accepted: {shortened(self.accepted, _LONGEST)}"
-        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+        return printable(text)
 
 
 class RuncardError(HyperpartonError, ValueError):
@@ -209,12 +211,27 @@ def words_of(fault: BaseException) -> str:
     try:
         return str(fault)
     except BaseException as second:
-        return f"(what it says is not known: its __str__ raised {type(second).__name__})"
+        return f"(what it says is not known: its __str__ raised {class_of(second)})"
+
+
+def class_of(fault: BaseException) -> str:
+    """The name of an exception's class, whatever a metaclass of a library says of it."""
+    return type.__dict__["__name__"].__get__(type(fault))
 
 
 def summary_of(fault: BaseException) -> str:
     """An exception in a line: its class and what it says, if anything."""
-    return ": ".join(filter(None, (type(fault).__name__, words_of(fault))))
+    return ": ".join(filter(None, (class_of(fault), words_of(fault))))
+
+
+def printable(text: str, keep: str = "") -> str:
+    """`text` as a terminal may be given it: what does not print, or would steer the terminal, is written as an escape.
+
+    The letters of `keep` stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in keep else repr(each)[1:-1] for each in text)
 
 
 def shortened(text: str, length: int = _SHOWN) -> str:

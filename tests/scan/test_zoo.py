@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -50,6 +51,7 @@ def expedition(tmp_path):
             command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
         )
         assert done.returncode == 0, done.stdout
+        assert not re.search(r"[\x1b\x07\x9b]", done.stdout)  # what would steer a terminal
         assert not any(mark in " ".join(running.info["cmdline"] or ()) for running in psutil.process_iter(["cmdline"]))
         return tmp_path / "out" / "nnfit" / "replica_1" / "tries.json"
 

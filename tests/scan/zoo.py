@@ -206,6 +206,27 @@ def closes(trainer):
     os.closerange(0, 3)
 
 
+def closes_all(trainer):
+    """As what makes itself a daemon does."""
+    os.closerange(3, 4096)
+
+
+def long_double(trainer):
+    import numpy as np
+
+    return {"long": np.longdouble(0.5)}
+
+
+class _Veiled(type):
+    @property
+    def __name__(cls):
+        raise SystemExit
+
+
+class VeiledError(Exception, metaclass=_Veiled):
+    """A class that tells nothing of itself."""
+
+
 def falls_through(trainer):
     if os.fork() == 0:
         return {"child": True}
@@ -259,13 +280,17 @@ BEASTS = {
     "own_failure": (returns(status="fail", loss=None, failure={"type": 300 * "\udcff\0"}), 300 * "\udcff\0", ""),
     "prints": (prints, None, ""),
     "closes": (closes, None, ""),
+    "closes_all": (closes_all, "ProcessDied", "died 3 times; the last time it ended with exit code 1"),
+    "long_double": (long_double, None, ""),
+    "veiled": (raises(VeiledError("no name")), "VeiledError", "no name"),
+    "steers": (raises(ValueError("\x1b[2J\x07\r\n\x9b31mred")), "ValueError", "\x1b[2J\x07\r\n\x9b31mred"),
     "falls_through": (falls_through, None, ""),
     "exits_in_child": (exits_in_child, None, ""),
     "large": (lambda trainer: {"large": [x / 7 for x in range(400_000)]}, None, ""),
 }
 
 #: what ends the process: each is three processes
-DEADLY = ("os_exit", "killed", "crashes")
+DEADLY = ("os_exit", "killed", "crashes", "closes_all")
 
 #: what cannot be mended where a trainer runs in the scan's own process
 NOT_HERE = (*DEADLY, "ended_by_sigterm", "left_behind", "daemon", "terminated", "interrupts", "closes", "thread")

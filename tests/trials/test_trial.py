@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -81,6 +82,8 @@ def test_results_become_strict_json():
         "scalar": np.float64(0.1),
         "count": np.int64(3),
         "flag": np.bool_(True),
+        "long": np.longdouble(1.5),
+        "longs": np.array([1, np.nan], dtype=np.longdouble),
         "tuple": (1, float("-inf")),
         4: "key",
     }
@@ -89,6 +92,8 @@ def test_results_become_strict_json():
         "scalar": 0.1,
         "count": 3,
         "flag": True,
+        "long": 1.5,
+        "longs": [1.0, None],
         "tuple": [1, None],
         "4": "key",
     }
@@ -96,7 +101,7 @@ def test_results_become_strict_json():
     assert json.loads(encode(strict(given))) == expected
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", lambda: 0])
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", lambda: 0, 1j, np.clongdouble(1j), Decimal(1)])
 def test_what_json_cannot_hold_is_named(value):
     with pytest.raises(TypeError, match=r"result\['a'\]\[1\]"):
         strict({"a": [0, value]})

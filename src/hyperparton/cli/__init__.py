@@ -15,7 +15,15 @@ from importlib import import_module
 import click
 
 from hyperparton.cli.streams import exit_code
-from hyperparton.errors import HyperpartonError, NodeError, OutputError, ScanError, TooManyFailuresError, WalltimeError
+from hyperparton.errors import (
+    HyperpartonError,
+    NodeError,
+    OutputError,
+    ScanError,
+    TooManyFailuresError,
+    WalltimeError,
+    printable,
+)
 from hyperparton.streams import guard_streams
 
 __all__ = ["main"]
@@ -94,6 +102,6 @@ def _run() -> int:
         return 1
     except HyperpartonError as error:
         # lines that begin with file:line:column stay so, for editors
-        click.echo(str(error) if error.faults else f"error: {error}", err=True)
+        click.echo(printable(str(error) if error.faults else f"error: {error}", keep="\n\t"), err=True)
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperparton.errors import printable
 from hyperparton.space.samplers import LogUniform, Uniform, is_extreme
 from hyperparton.trials.parameters import differ, is_width, varied
 from hyperparton.trials.result import is_number
@@ -104,7 +105,7 @@ def describe_values(trial: Trial, names: Sequence[str] | None = None) -> str:
         chosen = [*(n for n in chosen if n not in ("number_of_layers", "nodes_per_layer")), "nodes_per_layer"]
     said = [name for name in chosen if trial.values.get(name) is not None]
     more = f" and {len(said) - _SAID:,} more" if len(said) > _SAID else ""
-    return ", ".join(f"{name} {shown(trial.values[name])}" for name in said[:_SAID]) + more
+    return printable(", ".join(f"{name} {shown(trial.values[name])}" for name in said[:_SAID]) + more)
 
 
 def table_names(trials: Sequence[Trial]) -> list[str]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from hyperparton.errors import TrialPrunedError, summary_of, words_of
+from hyperparton.errors import TrialPrunedError, class_of, summary_of, words_of
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.limits import TrialTimeoutError, alarm, failure_result
 from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
@@ -126,7 +126,7 @@ def _evaluated(call: Callable[[], Any], seconds: float | None = None) -> dict[st
         return _failure("TrialTimeout", fault, _short_traceback(fault))
     except BaseException as fault:
         _let_pass(fault, handlers)
-        return _failure(type(fault).__name__, fault, _short_traceback(fault))
+        return _failure(class_of(fault), fault, _short_traceback(fault))
     try:
         return _checked(returned)
     except BaseException as fault:  # an object of the trainer's own raises what it likes when it is looked at

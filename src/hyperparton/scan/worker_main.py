@@ -186,5 +186,9 @@ class _Streams:
 
     def restore(self) -> None:
         """Open again what a trainer has closed or led elsewhere, so that the next one does not notice."""
-        for stream, kept in enumerate(self._kept):
-            os.dup2(kept, stream)
+        try:
+            for stream, kept in enumerate(self._kept):
+                os.dup2(kept, stream)
+        except OSError:  # the channel is closed too, then
+            print("a trainer has closed descriptors that are not its own", file=sys.stderr, flush=True)
+            os._exit(1)

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import msgspec
@@ -150,8 +151,8 @@ def _strict(value: Any, deep: int) -> Any:
         return [_strict(entry, deep - 1) for entry in value]
     if kind is dict and deep:
         return {key if type(key) is str else str(key): _strict(entry, deep - 1) for key, entry in value.items()}
-    if deep and callable(tolist := getattr(value, "tolist", None)):
-        return _strict(tolist(), deep - 1)
+    if deep and type(plain := _listed(value)) is not kind:
+        return _strict(plain, deep - 1)
     return _named_strict(value, "", deep)
 
 
@@ -170,6 +171,14 @@ def _named_strict(value: Any, path: str, deep: int) -> Any:
         return {str(key): _named_strict(entry, f"{path}[{key!r}]", deep - 1) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_named_strict(entry, f"{path}[{i}]", deep - 1) for i, entry in enumerate(value)]
-    if callable(getattr(value, "tolist", None)):
-        return _named_strict(value.tolist(), path, deep - 1)
+    if type(plain := _listed(value)) is not type(value):
+        return _named_strict(plain, path, deep - 1)
     raise TypeError(f"{path} is of type {type(value).__name__}, which JSON cannot hold")
+
+
+def _listed(value: Any) -> Any:
+    """What `tolist` of a value gives, or the value; numpy's long doubles give themselves."""
+    if not callable(tolist := getattr(value, "tolist", None)):
+        return value
+    plain = tolist()
+    return float(plain) if type(plain) is type(value) and isinstance(plain, Real) else plain

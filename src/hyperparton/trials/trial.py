@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from hyperparton.errors import printable
 from hyperparton.trials.parameters import as_runcard, derived_values, stated_values
 from hyperparton.trials.result import fails_below, failure_type, number_of
 
@@ -132,14 +133,14 @@ class Trial:
 
     @property
     def reason(self) -> str | None:
-        """Why it failed, or was pruned, in a line."""
-        return self._why_failed[1] if self.status == "fail" else None
+        """Why it failed, or was pruned, in a line that a terminal may be given."""
+        return printable(" ".join(self._why_failed[1].split())) if self.status == "fail" else None
 
     @property
     def traceback(self) -> str | None:
         """The last calls of the trainer before it raised."""
         told = self._part("failure").get("traceback")
-        return told if isinstance(told, str) and told else None
+        return printable(told, keep="\n\t") if isinstance(told, str) and told else None
 
     @property
     def _why_failed(self) -> tuple[str, str]:
