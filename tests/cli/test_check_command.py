@@ -239,3 +239,29 @@ def test_a_trainer_that_is_not_there(hyperparton, tmp_path):
         code, _, err = hyperparton("check", card)
         assert code == (0 if message is None else 1)
         assert message is None or (err.startswith(f"{card}:1:10: trainer: ") and message in err)
+
+
+@pytest.mark.parametrize("given", ["nowhere", "/etc/passwd", "other"])
+def test_earlier_scans_that_teach_nothing(check, hyperparton, tmp_path, given):
+    """What `scan` refuses when it begins; one that was begun has kept their trials."""
+    tries = tmp_path / "other" / "nnfit" / "replica_1" / "tries.json"
+    tries.parent.mkdir(parents=True)
+    tries.write_text("[]")
+    told = {
+        "nowhere": f"{tmp_path}/nowhere: holds no trials",
+        "/etc/passwd": "/etc/passwd: not JSON",
+        "other": f"no trial of the earlier scans lies in this space: {tries}: 0 of 0",
+    }[given]
+    place = given if given.startswith("/") else f"{tmp_path}/{given}"
+    change = ("hyperscan_config:\n", f"hyperscan_config:\n  use_tries_from: {place}\n")
+    code, _, (line,) = check(change)
+    assert code == 1
+    assert line.startswith(f"21:19: hyperscan_config.use_tries_from: {told}")
+    assert check(change, options=("--no-theory",))[0] == 0
+    (tmp_path / "own.py").write_text("def make(card): ...\n")
+    card = tmp_path / "own.yml"
+    config = f"{{use_tries_from: {place}, space: {{a: {{min: 1, max: 2}}}}}}"
+    card.write_text(f"trainer: own:make\nparameters: {{a: 1}}\nhyperscan_config: {config}\n")
+    code, _, err = hyperparton("check", card)
+    assert code == 1
+    assert err.startswith(f"{card}:3:36: hyperscan_config.use_tries_from: {told}")

@@ -95,7 +95,7 @@ DAMAGE = [
     ("min_epochs: 1e3", "min_epoch: 1e3", "hyperscan_config.stopping.min_epoch: unknown key 'min_epoch' (did you mean"),
     ("  architecture:", "  arquitecture:", "hyperscan_config.arquitecture: unknown key 'arquitecture' (did you mean"),
     ("epochs: 2500", "epochs: many", "parameters.epochs: must be a number, given 'many'"),
-    ("epochs: 2500", "epochs: 0", "parameters.epochs: is out of range, given 0, accepted: a whole number of at least 1"),
+    ("epochs: 2500", "epochs: 0", "parameters.epochs: is out of range, given 0, accepted: a whole number of at least 1, below 2^31"),
     ("epochs: 2500", "epochs: 1.5", "parameters.epochs: must be a whole number, given 1.5"),
     ("epochs: 2500", "epochs: .nan", "parameters.epochs: must be a finite number"),
     ("epochs: 2500", "epochs: true", "parameters.epochs: must be a number, given true"),

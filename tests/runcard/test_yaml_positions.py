@@ -155,5 +155,7 @@ def test_files(tmp_path):
         load_document(binary)
     huge = tmp_path / "huge.yml"
     huge.write_text("a: 1\n" * 300_000)
+    with pytest.raises(RuncardError, match=r"/dev/zero: .* given more than 1 MB, accepted: at most 1 MB"):
+        load_document("/dev/zero")
     with pytest.raises(RuncardError, match=r"given 1.5 MB, accepted: at most 1 MB"):
         load_document(huge)

@@ -152,8 +152,10 @@ NonNegative = Annotated[float, *_within(number, "a number of at least 0", minimu
 Share = Annotated[float, *_within(number, "a number from 0 to 1", minimum=0, maximum=1)]
 Fraction = Annotated[float, *_within(number, "a number above 0, at most 1", exclusiveMinimum=0, maximum=1)]
 LessThanOne = Annotated[float, *_within(number, "a number of at least 0, below 1", minimum=0, exclusiveMaximum=1)]
-Count = Annotated[int, *_within(_whole, "a whole number of at least 0", minimum=0, exclusiveMaximum=2**31)]
-WholePositive = Annotated[int, *_within(_whole, "a whole number of at least 1", minimum=1, exclusiveMaximum=2**31)]
+Count = Annotated[int, *_within(_whole, "a whole number of at least 0, below 2^31", minimum=0, exclusiveMaximum=2**31)]
+WholePositive = Annotated[
+    int, *_within(_whole, "a whole number of at least 1, below 2^31", minimum=1, exclusiveMaximum=2**31)
+]
 #: widths beyond this are a slip of the pen: NNPDF's networks have 10 to 100 nodes a layer
 Width = Annotated[int, *_within(_whole, "a whole number of nodes from 1 to 4096", minimum=1, maximum=4096)]
 #: the same for layers

@@ -79,10 +79,12 @@ def load_document(path: str | Path) -> Document:
     """Read a file; raises RuncardError if it is not there, too large, not text or not YAML with keys at its root."""
     path = Path(path)
     try:
-        if path.is_file() and path.stat().st_size > _LARGEST:
-            size = f"{path.stat().st_size / 1e6:.1f} MB"
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)  # a device may have no end
+        if len(content) > _LARGEST:
+            size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "more than 1 MB"
             raise RuncardError([Fault("this is no runcard", given=size, accepted="at most 1 MB of YAML", file=path)])
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except OSError as fault:
         raise RuncardError([Fault(f"cannot be read: {fault.strerror}", file=path)]) from fault
     except UnicodeDecodeError as fault:

@@ -74,6 +74,8 @@ def check_card(
     if scan:
         scanner = _scanner(card, faults, inputs)
         faults += _scan_faults(card, scanner, data, replicas)
+        if use is None and inputs:  # a scan sees, unless it was begun and has kept their trials
+            faults += _earlier_faults(card, scanner)
     elif not faults and (inputs or card.trial_specs is None):
         chosen = _chosen(card, faults, replicas, source, top)
     faults += _fit_faults(card, data, chosen, range(1, replicas + 1), scan)
@@ -110,6 +112,7 @@ def _with_trainer(
         from hyperparton.workflow.feasible import factory_faults
 
         faults += factory_faults(card)
+        faults += _earlier_faults(card, scanner)
     if faults:
         raise RuncardError(in_order(faults))
     return CheckedCard(card, scanner, None, None, ())
@@ -140,6 +143,18 @@ def _scan_faults(card: Runcard, scanner: HyperScanner | None, data: FitData | No
     yield from loss_faults(card, replicas)
     if scanner is not None:
         yield from space_faults(card, scanner, data)
+
+
+def _earlier_faults(card: Runcard | TrainerRuncard, scanner: HyperScanner | None) -> Iterator[Fault]:
+    """Earlier scans from which a new one of this card could not learn."""
+    from hyperparton.scan.warm_start import read_prior
+
+    if scanner is None or not scanner.use_tries_from:
+        return
+    try:
+        read_prior(scanner.use_tries_from, scanner.as_dict())
+    except (StoreError, ScanError) as error:
+        yield card.fault(("hyperscan_config", "use_tries_from"), " ".join(str(error).splitlines()))
 
 
 def _chosen(
