@@ -100,3 +100,20 @@ def test_a_name_that_the_system_refuses_is_told(hyperparton, here, command):
     assert err.startswith("error: nnn")
     assert ("File name too long" if command == "scan" else "holds no trials") in err
     assert names_in(here) == []
+
+
+def test_other_names_that_the_system_refuses_are_told(hyperparton, here):
+    name, card = "n" * 300, here.parent / "card.yml"
+    scan = ("scan", card, "--engine", "random", "--trials", 1, "-o", here / "out")
+    code, out, err = hyperparton(*scan, "--store", f"sqlite:///{name}.db")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: sqlite:////")
+    assert err.endswith("unable to open database file\n")
+    assert names_in(here) == []
+    assert hyperparton(*scan)[0] == 0
+    code, _, err = hyperparton("best", here / "out", "--widen", "-o", name)
+    assert (code, err) == (0, "trial 0: no range needs to be wider\n")
+    card.write_text(CARD.replace("parabola:make", f"{name}:make"))
+    code, out, err = hyperparton("check", card)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"{card}:1:10: trainer: there is no module 'nnn")

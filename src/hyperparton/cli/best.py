@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import textwrap
 from collections.abc import Sequence
@@ -143,11 +144,11 @@ def _widen(directory: Path, runcard: Path | None, output: Path | None) -> None:
 
     folder, trials, _, order = _ranked(directory)
     path = runcard or folder.runcard
-    if runcard is None and not path.is_file():
+    if runcard is None and not os.path.isfile(path):
         raise StoreError(
             f"{directory}: wider ranges need the scan's card: looked for {path}, --runcard FILE names another"
         )
-    if output is not None and output.exists():
+    if output is not None and os.path.exists(output):
         raise StoreError(f"{output}: is there already, and nothing is written over it; choose another file")
     document = load_document(path)
     scanned = scanned_ranges(document)

@@ -56,6 +56,6 @@ def _space(directory: Path) -> Mapping[str, Any]:
     from hyperparton.workflow.ranges import scanned_ranges
 
     path = ScanFolder(directory).runcard
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise StoreError(f"{directory}: export needs the folder of a scan with its card; looked for {path}")
     return scanned_ranges(load_document(path)).space

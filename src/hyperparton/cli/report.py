@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -142,4 +143,4 @@ def _fits(summary: Any, count: int, theory: Path | None, t0pdfset: str | None) -
 
 def _default_folder(directories: tuple[Path, ...]) -> Path:
     first = directories[0]
-    return (first if first.is_dir() else first.parent) / "report"
+    return (first if os.path.isdir(first) else first.parent) / "report"

@@ -79,9 +79,11 @@ class SqlStore(LeasedStore):
         url = StoreURL("sqlite", Path(os.path.abspath(place))) if isinstance(place, Path) else StoreURL.parse(place)
         self.name = name or (str(place) if isinstance(place, Path) else url.name)
         self._hide = url.hide
-        if (file := url.file) is not None and not file.is_file() and (file.exists() or not create):
-            raise StoreError(f"{self.name}: {'is no file' if file.exists() else 'there is no such file'}")
-        if file is not None and file.is_file() and not examined:
+        # os.path has an answer for a name that is too long, too
+        there = (file := url.file) is not None and os.path.exists(file)
+        if file is not None and not os.path.isfile(file) and (there or not create):
+            raise StoreError(f"{self.name}: {'is no file' if there else 'there is no such file'}")
+        if file is not None and there and not examined:
             with snapshot(file) as copy:
                 examine(copy, self.name)
         #: of a file: whether it is in its place, and what binds its checksums to this scan

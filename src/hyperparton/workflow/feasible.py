@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -188,10 +189,10 @@ def factory_faults(card: TrainerRuncard) -> Iterator[Fault]:
     if card.trainer == N3FIT or card.path is None:
         return
     beside = Path(card.path).resolve().parent.joinpath(*module.split("."))
-    files = [each for each in (beside.with_suffix(".py"), beside / "__init__.py") if each.is_file()]
+    files = [each for each in (beside.with_suffix(".py"), beside / "__init__.py") if os.path.isfile(each)]
     if not files:
         top = module.partition(".")[0]
-        if not (beside.parents[module.count(".")] / top).is_dir() and find_spec(top) is None:
+        if not os.path.isdir(beside.parents[module.count(".")] / top) and find_spec(top) is None:
             yield card.fault(("trainer",), f"there is no module {top!r} beside the card or installed", card.trainer)
         return
     try:

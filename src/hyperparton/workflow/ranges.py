@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,7 +48,7 @@ def found_edges(
     there is nothing to say; what is wrong with one is said, for the trials can be shown all the same.
     """
     path = runcard or folder.runcard
-    if runcard is None and not path.is_file():
+    if runcard is None and not os.path.isfile(path):
         return [], ""
     if len(named.vals) > _MOST:
         command = f"`hyperparton best {shlex.quote(str(directory))} --widen`"
