@@ -98,6 +98,8 @@ def test_a_holder_that_wrote_no_name(tmp_path, holder):
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
+    with pytest.raises(StoreError, match="cannot be written: File name too long"):
+        FolderLock(tmp_path / ("n" * 300))
     with pytest.raises(StoreError, match=r"tries\.lock: cannot be written: No such file"):
         FolderLock(tmp_path / "absent" / "tries.lock")
     (tmp_path / "tries.lock").mkdir()

@@ -149,7 +149,7 @@ class FolderLock:
     def __init__(self, path: Path, notes: Mapping[str, object] | None = None, *, work: str = "scan") -> None:
         self._path = path
         self._mine = {"pid": os.getpid(), "host": socket.gethostname()}
-        self._made = not path.exists()
+        self._made = not os.path.exists(path)  # False too where it may not be looked at
         self._descriptor = _locked(path, work)
         _HELD.add(self)
         try:

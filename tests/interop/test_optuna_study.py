@@ -139,6 +139,26 @@ def test_a_storage_that_cannot_be_opened(scan, other):
     assert other in str(fault.value)
 
 
+@pytest.mark.parametrize(
+    ("storage", "shown"),
+    [
+        ("postgresql+psycopg://me:SEC/RET@127.0.0.1:1/db", "postgresql+psycopg://127.0.0.1:1/db"),
+        ("postgresql+psycopg://me:SEC%2FRET@127.0.0.1:1/db?sslpassword=RET9", "postgresql+psycopg://127.0.0.1:1/db"),
+        ("mysql://me:SEC@RET@127.0.0.1:1/db", "mysql://…"),
+        ("mysql://me:SEC?RET@127.0.0.1:1/db", "mysql://…"),
+        ("nosuch://127.0.0.1/db?password=SEC@RET", "nosuch://…"),
+        ("redis://:SECRET@127.0.0.1:1", "redis://127.0.0.1:1"),
+    ],
+)
+def test_no_message_shows_a_password(scan, storage, shown):
+    with pytest.raises(StoreError, match="Optuna cannot open") as fault:
+        export_study(scan[1], SPACE, storage, "mine")
+    assert repr(shown) in str(fault.value)
+    assert "SEC" not in str(fault.value)
+    assert "RET" not in str(fault.value)
+    assert fault.value.__suppress_context__
+
+
 def test_trials_of_another_space_are_refused(scan, url):
     space = {key: value for key, value in SPACE.items() if key != "epochs"}
     with pytest.raises(StoreError, match="has the label 'epochs', accepted: "):

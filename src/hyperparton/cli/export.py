@@ -34,14 +34,14 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
     Run again, it adds the trials that were finished since.
     """
     from hyperparton.interop.optuna_study import export_study
+    from hyperparton.interop.storage_url import storage_name
     from hyperparton.trials.tries_read import read_trials
 
     target = storage or (directory / "optuna.db").resolve()
     done = export_study(read_trials(directory), _space(directory), target, study or _name(directory))
     present = f", {done.present} were there" if done.present else ""
     left = f", {done.unfinished} unfinished ones left out" if done.unfinished else ""
-    url = f"sqlite:///{target}" if isinstance(target, Path) else target
-    click.echo(f"{url}: study {done.name}: {done.added} trials added{present}{left}")
+    click.echo(f"{storage_name(target)}: study {done.name}: {done.added} trials added{present}{left}")
 
 
 def _name(directory: Path) -> str:

@@ -23,6 +23,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hyperparton.errors import StoreError
+from hyperparton.interop.storage_url import storage_name
 from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler
 from hyperparton.space.tree import fingerprint, readable, samplers_by_label
 from hyperparton.trials.trial import Trial
@@ -79,14 +80,15 @@ def _study(storage: str | Path, name: str, space: str) -> optuna.Study:
             storage=_opened(storage), study_name=name, direction="minimize", load_if_exists=True
         )
     except Exception as fault:  # Optuna passes on what its databases' drivers raise, each a family of its own
+        shown = storage_name(storage)
         raise StoreError(
-            f"Optuna cannot open {str(storage)!r}, accepted: sqlite:///FILE or another URL: {fault}"
-        ) from fault
+            f"Optuna cannot open {shown.name!r}, accepted: sqlite:///FILE or another URL: {shown.told(fault)}"
+        ) from None  # a driver may quote the URL
     held = study.user_attrs.get(_SPACE)
     if held is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(_SPACE, space)
     elif held != space:
-        raise StoreError(f"{storage}: holds another study {name!r}: choose another name with --study")
+        raise StoreError(f"{storage_name(storage)}: holds another study {name!r}: choose another name with --study")
     return study
 
 
