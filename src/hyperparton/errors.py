@@ -7,7 +7,7 @@ knows nothing of hyperparton can catch it.  The message says the rule, the value
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,6 +36,7 @@ __all__ = [
     "WalltimeError",
     "WeightsError",
     "class_of",
+    "is_of_disk",
     "is_of_node",
     "nearest",
     "printable",
@@ -50,6 +51,11 @@ _OF_NODE = frozenset(
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "ENODEV", "ENXIO", "ENOMEM", "EMFILE", "ENFILE")
     if hasattr(errno, name)
+)
+
+#: the same of a disk or a network file system alone
+_OF_DISK = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE") if hasattr(errno, name)
 )
 
 #: of SQLite: read-only, input or output failed, full
@@ -193,17 +199,30 @@ class TrainingError(HyperpartonError, RuntimeError):
     """A fit that cannot be set up or whose numbers are not usable."""
 
 
-def is_of_node(fault: BaseException | None) -> bool:
+def is_of_node(fault: BaseException) -> bool:
     """Whether it, or what caused it, is what a system says of itself: no room on the disk, no memory left.
 
     SQLite says so in its own way.
     """
+    return any(isinstance(each, MemoryError) or _says(each, _OF_NODE) for each in _with_causes(fault))
+
+
+def is_of_disk(fault: BaseException) -> bool:
+    """Whether it, or what caused it, is a disk that is full, read-only or gone: a trial in which that is said may
+    succeed on another machine. How much memory a trial takes is its own doing.
+    """
+    return any(_says(each, _OF_DISK) for each in _with_causes(fault))
+
+
+def _says(fault: BaseException, codes: frozenset[int]) -> bool:
+    code = fault.errno if isinstance(fault, OSError) else None
+    return code in codes or getattr(fault, "sqlite_errorcode", -1) & 0xFF in _FULL
+
+
+def _with_causes(fault: BaseException | None) -> Iterator[BaseException]:
     while fault is not None:
-        code = fault.errno if isinstance(fault, OSError) else None
-        if isinstance(fault, MemoryError) or code in _OF_NODE or getattr(fault, "sqlite_errorcode", -1) & 0xFF in _FULL:
-            return True
+        yield fault
         fault = fault.__cause__
-    return False
 
 
 def words_of(fault: BaseException) -> str:

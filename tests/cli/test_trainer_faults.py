@@ -165,6 +165,24 @@ def test_a_machine_that_changes_ends_the_job_and_fails_no_trial(hyperparton, car
     assert {result["status"] for _, result in results(tmp_path / "out").values()} == {"ok"}
 
 
+@pytest.mark.parametrize(
+    ("way", "code"), [([], "ENOSPC"), ([], "EROFS"), (["--workers", "2"], "EDQUOT"), (["--store"], "ESTALE")]
+)
+def test_a_disk_that_fails_a_trainer_ends_the_job_and_fails_no_trial(hyperparton, card, tmp_path, way, code):
+    """As it would each trial, those of other machines too."""
+    act = f"import errno; open(here + '/gone', 'w').close(); raise RuntimeError from OSError(errno.{code}, 'the disk')"
+    store = [f"sqlite:///{tmp_path}/trials.sqlite"] if way == ["--store"] else []
+    begin = (*RANDOM, 6, "-o", tmp_path / "out", *way, *store)
+    done, _, err = hyperparton("scan", card(act), *begin)
+    assert done == 6
+    (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert "so it is left to run again: RuntimeError: " in line
+    card("pass")
+    (tmp_path / "gone").unlink()
+    assert hyperparton("scan", tmp_path / "card.yml", *begin)[0] == 0
+    assert {result["status"] for _, result in results(tmp_path / "out").values()} == {"ok"}
+
+
 def test_one_without_room_at_the_start(hyperparton, card, tmp_path):
     (tmp_path / "gone").touch()
     code, _, err = hyperparton("scan", card("pass"), *RANDOM, 6, "-o", tmp_path / "out")

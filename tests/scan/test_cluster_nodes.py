@@ -44,6 +44,8 @@ class OnNode:
         here.touch()
         if self.fault == "full_later" and os.environ["NODE"] == "bad":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "full_in_trial" and os.environ["NODE"] == "bad":
+            raise OSError(28, "No space left on device")
         if self.fault == "good_restarts" and os.environ["NODE"] == "good" and first:
             keeper = psutil.Process().parent()
             keeper.parent().kill()
@@ -83,6 +85,7 @@ FAULTS = {
     "dies": dies,
     "lacks": lacks,
     "full_later": full_later,
+    "full_in_trial": lambda folder: None,
     "good_restarts": lacks,
 }
 EVERYWHERE = {"card": card, "all_full": all_full, "all_lack": lacks}
@@ -91,6 +94,7 @@ WORDS = {
     "dies": "dies before it has a trainer: it was ended by signal 4",
     "lacks": "No module named 'torch'",
     "full_later": "No space left on device",
+    "full_in_trial": "OSError: [Errno 28] No space left on device",
     "good_restarts": "No module named 'torch'",
     "without_us": "hyperparton",
 }
@@ -180,10 +184,11 @@ def test_without_a_good_node_nothing_is_booked(tmp_path, caplog, fault, kind, wo
     assert not [record for record in caplog.records if record.name.startswith("hyperparton")]
 
 
-def test_the_last_good_node_goes_bad(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fault", ["full_later", "full_in_trial"])
+def test_the_last_good_node_goes_bad(tmp_path, monkeypatch, fault):
     monkeypatch.setattr(cluster, "_RESTART", 1.0)
     with nodes("bad") as made, pytest.raises(NodeError, match="No space left on device"):
-        scan(tmp_path, made, "full_later")
+        scan(tmp_path, made, fault)
     # what ran there was given back
     with FileTrials(tmp_path / "out") as store:
         assert store.next_number() > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -147,7 +148,7 @@ def test_a_task_that_comes_late_to_a_worker_of_a_cluster_starts_nothing(left):
 
         def run(scan):
             answer = client.submit(run_task, scan, text, [TRIAL], None, None, pure=False).result()
-            assert answer.pop("worker") == worker
+            assert (answer.pop("worker"), answer.pop("host")) == (worker, socket.gethostname())
             return answer
 
         assert run("scan")["results"][0]["status"] == "ok"

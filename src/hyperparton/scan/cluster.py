@@ -24,7 +24,7 @@ from typing import Any
 
 from hyperparton.errors import NodeError, ScanError, summary_of
 from hyperparton.scan.executors import STARTS, Batch, Parallel
-from hyperparton.scan.limits import build_error
+from hyperparton.scan.limits import build_error, disk_fault
 from hyperparton.scan.worker_process import Answer, Recipe, TrainerProcesses
 
 __all__ = ["OnCluster", "close_processes", "remote_cluster", "run_task"]
@@ -46,7 +46,7 @@ def run_task(
 ) -> Answer:
     """Run trials together on the machine of a Dask worker, for the scan of that name.
 
-    The answer of `TrainerProcess.ask` has `worker` beside it, this worker's address.
+    The answer of `TrainerProcess.ask` has `worker` beside it, this worker's address, and `host`, its machine's name.
     """
     from distributed import get_worker
 
@@ -55,7 +55,7 @@ def run_task(
         answer = {**answer, "broken": f"on {host}: {answer['broken']}"}
     elif answer.get("starting"):
         answer = {**answer, "died": f"{answer['died']} on {host}"}
-    return {**answer, "worker": get_worker().address}
+    return {**answer, "worker": get_worker().address, "host": host}
 
 
 def close_processes(scan: str, text: str) -> None:
@@ -173,7 +173,8 @@ class _Workers:
             return self._leave_out(worker, answer["broken"])
         if not answer.get("starting"):
             self._note_that_one_works(worker)
-            return False
+            full = next(filter(None, map(disk_fault, answer.get("results", ()))), None)
+            return full is not None and self._leave_out(worker, f"on {answer['host']}: {full}")
         self._deaths[worker] += 1
         if self._deaths[worker] < STARTS:
             return True

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from hyperparton.errors import TrialPrunedError, class_of, summary_of, words_of
+from hyperparton.errors import TrialPrunedError, class_of, is_of_disk, summary_of, words_of
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.limits import TrialTimeoutError, alarm, failure_result
 from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
@@ -135,7 +135,7 @@ def _evaluated(call: Callable[[], Any], seconds: float | None = None) -> dict[st
 
 
 def _failure(kind: str, fault: BaseException, trace: str | None = None) -> dict[str, Any]:
-    return failure_result(kind, words_of(fault)[:_MESSAGE], trace)
+    return failure_result(kind, words_of(fault)[:_MESSAGE], trace, is_of_disk(fault))
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ __all__ = [
     "TrialTimeoutError",
     "alarm",
     "build_error",
+    "disk_fault",
     "failure_result",
 ]
 
@@ -43,6 +44,9 @@ _DEATHS = 3
 
 #: the store keeps the deaths of a trial's process under this, its number and a word of its own
 _DEATH = "death of trial "
+
+#: in the failure of a trial: whether a disk of its machine is at fault
+_OF_DISK = "disk"
 
 #: how many processes in a row may die before they have a trainer
 _FALSE_STARTS = 10
@@ -171,9 +175,18 @@ def build_error(answer: Mapping[str, Any]) -> HyperpartonError:
     return RuncardError(faults) if faults else ScanError(str(answer["broken"]))
 
 
-def failure_result(kind: str, message: str, trace: str | None = None) -> dict[str, Any]:
-    """The result of a trial that failed."""
-    return {"status": "fail", "loss": None, "failure": {"type": kind, "message": message, "traceback": trace}}
+def failure_result(kind: str, message: str, trace: str | None = None, disk: bool = False) -> dict[str, Any]:
+    """The result of a trial that failed; with `disk` because of a disk of its machine, as far as one can tell."""
+    failure = {"type": kind, "message": message, "traceback": trace, **({_OF_DISK: True} if disk else {})}
+    return {"status": "fail", "loss": None, "failure": failure}
+
+
+def disk_fault(result: Mapping[str, Any]) -> str | None:
+    """What a disk of the machine did to the trial with this result, if anything."""
+    failure = result.get("failure") if result.get("status") == "fail" else None
+    if not isinstance(failure, Mapping) or failure.get(_OF_DISK) is not True:
+        return None
+    return f"{failure.get('type')}: {failure.get('message')}"
 
 
 @contextmanager

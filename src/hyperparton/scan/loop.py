@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hyperparton.errors import HyperpartonError, StoreError
+from hyperparton.errors import HyperpartonError, NodeError, StoreError
 from hyperparton.scan.early_stop import EarlyStop
 from hyperparton.scan.events import Events
 from hyperparton.scan.executors import Batch, Executor, Task
 from hyperparton.scan.history import History
 from hyperparton.scan.leases import Leases
-from hyperparton.scan.limits import Crashes, Deadline, FailureCount, build_error, failure_result
+from hyperparton.scan.limits import Crashes, Deadline, FailureCount, build_error, disk_fault, failure_result
 from hyperparton.scan.pruning import Thresholds
 from hyperparton.scan.refit_queue import RefitQueue
 from hyperparton.scan.trial_queue import TrialQueue
@@ -62,8 +62,9 @@ class Work:
             raise build_error({**answer, "node": True})
         if "results" in answer:
             self.crashes.reset()
-            for trial, result in zip(trials, answer["results"], strict=True):
-                self._finish(trial, result)
+            faults = [self._take(trial, result) for trial, result in zip(trials, answer["results"], strict=True)]
+            if (fault := next(filter(None, faults), None)) is not None:
+                raise NodeError(fault)
             return
         fault = None
         if answer.get("starting"):
@@ -80,9 +81,17 @@ class Work:
     def keep(self, trials: Sequence[Trial], answer: Mapping[str, Any]) -> None:
         """Keep what came of trials of which no result is kept yet, as far as the store can; nothing is reported."""
         for trial, result in zip(trials, answer.get("results", ()), strict=False):
-            if self.leases.holds(trial.number):
+            if self.leases.holds(trial.number) and disk_fault(result) is None:
                 with contextlib.suppress(StoreError):
                     self.leases.finish(trial.number, result)
+
+    def _take(self, trial: Trial, result: dict[str, Any]) -> str | None:
+        """Keep a result; what happened if a disk of this machine made the trial fail, which is then left to others."""
+        if (fault := disk_fault(result)) is None:
+            self._finish(trial, result)
+            return None
+        self.leases.release(trial.number)
+        return f"a disk of the machine that ran trial {trial.number} made it fail, so it is left to run again: {fault}"
 
     def _finish(self, trial: Trial, result: dict[str, Any]) -> None:
         """Keep a result and report it, unless its lease was lost: then another process runs the trial."""
@@ -115,7 +124,7 @@ class Loop:
         """Run trials until there is none left.
 
         Raises WalltimeError when the time is over, or too short for what is left, TooManyFailuresError when the limit
-        on failures is reached, and NodeError where no trainer can be built any more.
+        on failures is reached, and NodeError where no trainer can be built any more or a disk is full.
         """
         try:
             self._run()
