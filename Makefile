@@ -46,8 +46,7 @@ install: .venv/.installed
 	@touch $@
 
 scan: install
-	$(BIN)/hyperparton scan $(CARD) --trials $(TRIALS) --output $(OUT)
-	$(BIN)/hyperparton report $(OUT)
+	$(BIN)/hyperparton scan $(CARD) --trials $(TRIALS) --output $(OUT) --report
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -33,6 +33,7 @@ _EXIT_CODES = ((TooManyFailuresError, 5), (NodeError, 6), (ScanError, 3))
 
 #: command -> (module, its line in the help)
 _COMMANDS = {
+    "init": ("init", "Write a card and a README to start from."),
     "scan": ("scan", "Scan the hyperparameters of a runcard; run again, it continues."),
     "confirm": ("confirm", "Fit the best trials of a scan again, and name the best of them."),
     "check": ("check", "Show every fault of a runcard at once."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hyperparton.report.summary import Summary
     from hyperparton.trials.store_url import StoreURL
 
-__all__ = ["chosen_options", "report", "selection_options"]
+__all__ = ["chosen_options", "report", "selection_options", "usual_report"]
 
 
 #: what a reader chooses, shared by `report` and `dashboard`
@@ -118,6 +118,19 @@ def report(
     for finding in summary.findings:
         click.echo(f"{finding.question}\n    {finding.answer}")
     click.echo(f"report: {target}")
+
+
+def usual_report(directory: Path) -> Path:
+    """The page that `hyperparton report DIRECTORY` writes, without other options; gives its path."""
+    from hyperparton.host import rare_collections
+    from hyperparton.report.scans import read_scans
+    from hyperparton.report.summary import summarise
+    from hyperparton.report.write import write_report
+
+    command = shlex.join(["hyperparton", "report", str(directory)])
+    with rare_collections():
+        summary = _with_edges(summarise(read_scans([directory]), Options()), directory)
+        return write_report(summary, _default_folder((directory,)), command=command, now=time.time())
 
 
 def _with_edges(summary: Summary, directory: Path) -> Summary:

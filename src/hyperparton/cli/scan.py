@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,9 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str | N
     "the scan.",
 )
 @click.option("--no-confirm", is_flag=True, help="Fit none of the trials again.")
+@click.option(
+    "--report", "with_report", is_flag=True, help="Write the report at the end, as `hyperparton report DIR` does."
+)
 @click.option("--walltime", type=DURATION, help="End in time, with exit code 4, and release the running trials.")
 @theory_options
 def scan(
@@ -148,6 +152,7 @@ def scan(
     t0pdfset: str | None,
     trainer: str | None,
     no_confirm: bool,
+    with_report: bool,
     **options: Any,
 ) -> None:
     """Scan the hyperparameters of RUNCARD. Run again on the same output, it continues to N trials in total."""
@@ -191,6 +196,7 @@ def scan(
             trainer=trainer,
         )
     conclude(folder, best)
+    _go_on(folder, with_report)
     if log.fault is not None:
         raise StoreError(f"{log.fault}: events are missing from this log; the scan itself is whole")
 
@@ -206,6 +212,18 @@ def faults_of_node() -> Iterator[None]:
             node.faults = fault.faults
             raise node from fault
         raise
+
+
+def _go_on(directory: Path, with_report: bool) -> None:
+    """Write the report if it is asked for, and say what comes next."""
+    if with_report:
+        from hyperparton.cli.report import usual_report
+
+        click.echo(f"report: {usual_report(directory)}")
+        return
+    place = shlex.quote(str(directory))
+    click.echo("\nnext: a page on this scan, its figures and tables")
+    click.echo(f"  hyperparton report {place}")
 
 
 def conclude(directory: Path, best: dict[str, Any], runcard: Path | None = None) -> None:

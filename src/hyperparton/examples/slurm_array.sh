@@ -1,5 +1,5 @@
 #!/bin/sh
-# Jobs that join one scan: sbatch --array=1-50 examples/slurm_array.sh CARD --trials 2000 --lag 100 --store URL
+# Jobs that join one scan: sbatch --array=1-50 slurm_array.sh CARD --trials 2000 --lag 100 --store URL
 #
 # Each job works until the scan has all its trials or its time is nearly over; then it releases the trials that it
 # runs and goes into the queue again. If a job is killed or loses its node, the others take over its trials.

@@ -1,6 +1,6 @@
 """A scan on the workers of a Dask cluster whose jobs SLURM runs; needs `pip install 'hyperparton[cluster]'`.
 
-    python examples/slurm_dask.py CARD --jobs 50 --trials 2000 --lag 100 [options of hyperparton scan]
+    python slurm_dask.py CARD --jobs 50 --trials 2000 --lag 100 [options of hyperparton scan]
 
 Runs on a machine that may submit jobs, for as long as the scan takes. `--htcondor` submits to HTCondor instead.
 """
