@@ -13,7 +13,10 @@ import pytest
 NEEDED = {"theory": ("yadism", "make test-theory"), "n3fit": ("n3fit", "make test-oracle")}
 
 #: tests that `--no-skips` lets be skipped, and why
-MAY_BE_SKIPPED = {"test_a_genuine_mongod_takes_part": "mongod is in neither the package index nor Debian"}
+MAY_BE_SKIPPED = {
+    "test_a_genuine_mongod_takes_part": "mongod is in neither the package index nor Debian",
+    "test_torch": "PyTorch takes gigabytes",
+}
 
 # Matrices of the tests are small: threads of OpenBLAS wait for each other for longer than they compute. It reads this
 # as numpy is imported, which is later than this file; processes that the tests start inherit it.

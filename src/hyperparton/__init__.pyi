@@ -40,6 +40,8 @@ from .trials.trial import Trial as Trial
 from .trials.tries_read import read_trials as read_trials
 from .trials.tries_read import read_tries as read_tries
 from .workflow.confirm import confirm_scan as confirm_scan
+from .workflow.minimise import Minimum as Minimum
+from .workflow.minimise import minimise as minimise
 from .workflow.scan import scan_runcard as scan_runcard
 
 __version__: str

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from hyperparton.errors import ScanError, nearest
 from hyperparton.interop.n3fit_isolation import as_recipe, as_trainer
 from hyperparton.interop.n3fit_space import as_scanner
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.settings import Execution, ScanSettings, taken_from
+from hyperparton.scan.settings import settings_of
 from hyperparton.scan.trainer import Trainer
 from hyperparton.scan.worker_process import Recipe
 
@@ -35,12 +33,7 @@ def hyper_scan_wrapper(
     names, `engine="gp", workers=4`; without `prune`, trials are not pruned. The rest is as in `run_scan`: the folder,
     here `replica_path_set`, the events for `progress` and what is raised. Raises ScanError for an unknown option.
     """
-    chosen = {"engine": "hyperopt", "prune": False, **options}
-    settings, execution = taken_from(chosen, ScanSettings), taken_from(chosen, Execution)
-    if chosen:
-        name = min(chosen)
-        known = [field.name for each in (ScanSettings, Execution) for field in fields(each)]
-        raise ScanError(f"unknown option {name!r}{nearest(name, known)}, accepted: {', '.join(known)}")
+    settings, execution = settings_of({"engine": "hyperopt", "prune": False, **options})
     scanner = as_scanner(hyperscanner)
     trainer = as_recipe(model_trainer) if isinstance(model_trainer, Recipe) else as_trainer(model_trainer)
     return run_scan(

@@ -91,11 +91,16 @@ class HyperScanner:
         samplers_by_label(self.parameters)
 
     @classmethod
-    def of_space(cls, space: Mapping[str, Any], keys: Iterable[str]) -> HyperScanner:
-        """The scanner of a space that is there already: samplers in a dictionary, `keys` those of the scanned ones."""
+    def of_space(cls, space: Mapping[str, Any], keys: Iterable[str] | None = None) -> HyperScanner:
+        """The scanner of a space that is there already: a dictionary with samplers at any depth.
+
+        They may be in dictionaries, in lists and in the options of choices. `keys` are those of the scanned entries, by
+        default of all that hold a sampler.
+        """
         made = cls({}, {})
         made.parameters = dict(space)
-        made.hyper_keys = set(keys)
+        held = (key for key, entry in made.parameters.items() if samplers_by_label(entry))
+        made.hyper_keys = set(held if keys is None else keys)
         samplers_by_label(made.parameters)
         return made
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hyperparton.engines import check_engine
-from hyperparton.errors import ScanError, StoreError
+from hyperparton.errors import ScanError, StoreError, unknown
 from hyperparton.scan.early_stop import EarlyStopping
 from hyperparton.scan.limits import Limits
 from hyperparton.scan.pruning import Rule
@@ -24,7 +24,7 @@ from hyperparton.trials.strict_json import strict
 
 Settings = TypeVar("Settings", bound="ScanSettings | Execution | Limits | EarlyStopping")
 
-__all__ = ["Execution", "ScanSettings", "agree_on_fits", "agreed_lag", "taken_from", "word_of"]
+__all__ = ["Execution", "ScanSettings", "agree_on_fits", "agreed_lag", "settings_of", "taken_from", "word_of"]
 
 #: the store keeps what the scan is under this, with notes that are shown and not compared: a comment in the card's text
 #: changes no trial
@@ -131,6 +131,16 @@ def taken_from(options: dict[str, Any], settings: type[Settings]) -> Settings:
     """`settings` of the options that are fields of it, which are taken out of `options`."""
     names = [each.name for each in fields(settings) if each.name in options]
     return settings(**{name: options.pop(name) for name in names})
+
+
+def settings_of(options: Mapping[str, Any]) -> tuple[ScanSettings, Execution]:
+    """Both from the fields of either by their names; raises ScanError for a name that is none of these."""
+    rest = dict(options)
+    settings, execution = taken_from(rest, ScanSettings), taken_from(rest, Execution)
+    if rest:
+        accepted = [each.name for kind in (ScanSettings, Execution) for each in fields(kind)]
+        raise ScanError(unknown("option", min(rest), accepted))
+    return settings, execution
 
 
 def _whole(name: str, value: Any, least: int = 1) -> None:
