@@ -23,7 +23,11 @@ SPACE = {
         "optimizer",
         [
             {"optimizer_name": "Adam", "lr": hp_loguniform("Adam.lr", 1e-4, 1e-1)},
-            {"optimizer_name": "SGD", "lr": hp_loguniform("SGD.lr", 1e-3, 1), "momentum": hp_uniform("momentum", 0, 0.95)},
+            {
+                "optimizer_name": "SGD",
+                "lr": hp_loguniform("SGD.lr", 1e-3, 1.0),
+                "momentum": hp_uniform("momentum", 0.0, 0.95),
+            },
         ],
     ),
     "epochs": 200,
