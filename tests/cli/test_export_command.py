@@ -16,7 +16,7 @@ def test_a_scan_is_exported_and_followed(hyperparton, tmp_path):
     assert (code, out) == (0, f"{url}: study mine: 2 trials added\n")
     assert hyperparton(*scan, 3)[0] == 0
     code, out, _ = hyperparton("export", folder, "--to", "optuna")
-    assert (code, out) == (0, f"{url}: study mine: 1 trials added, 2 were there\n")
+    assert (code, out) == (0, f"{url}: study mine: 1 trial added, 2 were there\n")
     study = optuna.load_study(study_name="mine", storage=url)
     assert [trial.number for trial in study.trials] == [0, 1, 2]
     assert study.trials[0].distributions["nodes"] == optuna.distributions.IntDistribution(5, 50)

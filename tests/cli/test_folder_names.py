@@ -61,13 +61,13 @@ def test_every_command_takes_the_folder_that_is_named(hyperparton, here, name):
     before = names_in(here / name / "nnfit" / "replica_1")
     code, out, err = hyperparton("status", "--", name)
     assert (code, err) == (0, "")
-    assert "1 of 1 trials done, 0 failed; all done" in out
+    assert "1 of 1 trial done, 0 failed; all done" in out
     code, out, _ = hyperparton("best", "--format", "json", "--", name)
     assert code == 0
     assert out.startswith("[")
     code, out, err = hyperparton("export", "--", name)
     assert code == 0, err
-    assert "1 trials added" in out
+    assert "1 trial added" in out
     with sqlite3.connect(here / name / "optuna.db") as study:
         assert study.execute("SELECT count(*) FROM trials").fetchone() == (1,)
     study.close()
@@ -87,7 +87,7 @@ def test_a_store_has_the_name_that_is_given(hyperparton, here, name):
     assert names_in(here) == [name]
     code, out, _ = hyperparton("status", here.parent / "out", "--store", f"sqlite:///{name}")
     assert code == 0
-    assert "1 of 1 trials done, 0 failed; all done" in out
+    assert "1 of 1 trial done, 0 failed; all done" in out
     assert names_in(here) == [name]
 
 

@@ -87,22 +87,24 @@ def main() -> None:
 def _run() -> int:
     """The exit code of the command that the arguments ask for; errors are told."""
     try:
-        group.main(standalone_mode=False)
+        return group.main(standalone_mode=False) or 0  # the code of click's Exit; commands give nothing
     except click.exceptions.Abort:  # what click makes of a KeyboardInterrupt
         click.echo("interrupted; the same command continues a scan", err=True)
         return 130
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
     except WalltimeError as error:  # no fault: the scan goes on another time
         click.echo(str(error), err=True)
         return 4
     except OutputError:  # `exit_code` tells it
         return 1
     except HyperpartonError as error:
-        # lines that begin with file:line:column stay so, for editors
-        click.echo(printable(str(error) if error.faults else f"error: {error}", keep="\n\t"), err=True)
+        if error.faults:  # lines that begin with file:line:column, for editors
+            from hyperparton.cli.faults import fault_lines
+
+            text = "\n".join(fault_lines(error.faults))
+        else:
+            text = f"error: {error}"
+        click.echo(printable(text, keep="\n\t"), err=True)
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
-    return 0

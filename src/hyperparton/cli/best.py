@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperparton.cli.streams import terminal_width
 from hyperparton.errors import StoreError
 
 if TYPE_CHECKING:  # the trials are read when the options are known
@@ -123,9 +124,10 @@ def _best(directory: Path, top: int, form: str | None, runcard: Path | None) -> 
             }
             for trial in order[:top]
         ])  # fmt: skip
-    table = best_text(trials, top)
+    width = terminal_width()
+    table = best_text(trials, top, width)
     if found:
-        table = f"{table}\n\n{verdict_text(found)}\n"
+        table = f"{table}\n\n{verdict_text(found, width)}\n"
     if at_ends:
         table = f"{table.rstrip()}\n\n{at_ends}\n"
     if form:
@@ -174,6 +176,7 @@ def _tell(lines: Sequence[str]) -> None:
 
 def _failed(directory: Path, top: int, form: str | None) -> str:
     """The failed trials, the last ones first, with their reasons and tracebacks."""
+    from hyperparton.report.text import counted
     from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.trials.trial import has_failed
     from hyperparton.trials.tries_read import read_trials
@@ -190,7 +193,7 @@ def _failed(directory: Path, top: int, form: str | None) -> str:
             for trial in failed[:top]
         ])  # fmt: skip
     more = f"; the last {top}" if len(failed) > top else ""
-    lines = [f"{len(failed)} of {len(trials)} trials failed{more}"]
+    lines = [f"{len(failed)} of {counted(len(trials), 'trial')} failed{more}"]
     for trial in failed[:top]:
         lines.append(f"\ntrial {trial.number}: {trial.reason}")
         if trial.traceback is not None:
@@ -214,7 +217,7 @@ def _importances(directory: Path, form: str | None) -> str:
     if not table.rows:
         finished = sum(trial.finished for trial in trials)
         return f"{finished} finished trials: too few, or no hyperparameter that differs"
-    return table.text()
+    return table.text(terminal_width())
 
 
 def _json(document: Any) -> str:

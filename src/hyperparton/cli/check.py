@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hyperparton.cli.options import replicas_option, theory_options
-from hyperparton.errors import shortened
+from hyperparton.errors import HyperpartonError, shortened
 from hyperparton.runcard.card import N3FIT, Runcard
 from hyperparton.workflow.cards import CheckedCard, check_card, data_summary, notices
 
@@ -19,6 +19,7 @@ __all__ = ["check"]
 @click.argument("runcard", required=False, type=click.Path(path_type=Path))
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a runcard, for editors, and check nothing.")
 @click.option("--no-theory", is_flag=True, help="Check the card alone: no theory, data, PDF set or other scan is read.")
+@click.option("--all", "every", is_flag=True, help="Show every fault whole, also of many that are alike.")
 @replicas_option
 @click.option("--trainer", type=click.Choice([N3FIT]), help="Whose fits, in place of the card's own `trainer`.")
 @theory_options
@@ -26,6 +27,7 @@ def check(
     runcard: Path | None,
     schema: bool,
     no_theory: bool,
+    every: bool,
     replicas: int,
     trainer: str | None,
     theory: Path | None,
@@ -33,6 +35,7 @@ def check(
 ) -> None:
     """Tell every fault of RUNCARD at once: file:line:column: path: what is wrong.
 
+    Of many faults that are alike the first five are shown, and how many there are; with --all, each of them.
     A card without faults is one that `scan`, or `fit` where it describes no scan, begins with, given the same options.
     Keys that change nothing are named.
     """
@@ -45,9 +48,15 @@ def check(
         raise click.UsageError("Missing argument 'RUNCARD'.")
     if no_theory and (theory is not None or t0pdfset is not None):
         raise click.UsageError("--no-theory does not go with --theory or --t0pdfset")
-    checked = check_card(
-        runcard, trainer=trainer, replicas=replicas, theory=theory, t0pdfset=t0pdfset, inputs=not no_theory
-    )
+    try:
+        checked = check_card(
+            runcard, trainer=trainer, replicas=replicas, theory=theory, t0pdfset=t0pdfset, inputs=not no_theory
+        )
+    except HyperpartonError as error:
+        if not (every and error.faults):
+            raise
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from error
     for line in summary(checked):
         click.echo(line)
 

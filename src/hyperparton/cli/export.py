@@ -35,13 +35,15 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
     """
     from hyperparton.interop.optuna_study import export_study
     from hyperparton.interop.storage_url import storage_name
+    from hyperparton.report.text import counted
     from hyperparton.trials.tries_read import read_trials
 
     target = storage or (directory / "optuna.db").resolve()
     done = export_study(read_trials(directory), _space(directory), target, study or _name(directory))
     present = f", {done.present} were there" if done.present else ""
     left = f", {done.unfinished} unfinished ones left out" if done.unfinished else ""
-    click.echo(f"{storage_name(target)}: study {done.name}: {done.added} trials added{present}{left}")
+    added = counted(done.added, "trial")
+    click.echo(f"{storage_name(target)}: study {done.name}: {added} added{present}{left}")
 
 
 def _name(directory: Path) -> str:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import click
 
 from hyperparton.errors import StoreError
+from hyperparton.report.text import counted
 
 __all__ = ["Display", "EventLog", "brief", "duration", "make_display", "show_warnings"]
 
@@ -77,14 +78,15 @@ class Display(contextlib.AbstractContextManager):
     def _confirm(self, event: dict[str, Any]) -> None:
         """An event of the re-fits."""
         if event["event"] == "confirm_started":
-            self.say(f"the best trials are fitted again, at first {event['trials']}: {event['fits']} fits at most")
+            fits = counted(event["fits"], "fit")
+            self.say(f"the best trials are fitted again, at first {event['trials']}: {fits} at most")
             return
         self._current = f"trial {event['tid']} again"
         if event["event"] == "refit_finished":
             losses = [math.inf if loss is None else loss for loss in event["losses"]]
             shown = f"median {brief(statistics.median(losses))}, worst {brief(max(losses))}"
             told = shown if event["status"] == "ok" else f"failed: {event['reason']}"
-            self.say(f"{self._current}, {len(losses)} replicas: {told}, {event['seconds']:.1f} s")
+            self.say(f"{self._current}, {counted(len(losses), 'replica')}: {told}, {event['seconds']:.1f} s")
         elif "epochs" in event:
             self.epochs(event)
 
@@ -109,24 +111,28 @@ class Display(contextlib.AbstractContextManager):
         reason = f"failed: {event['reason']}" if failed else event["reason"] or ""
         result = ", ".join(part for part in (shown, reason) if part)
         best = "none yet" if event["best"] is None else f"{brief(event['best'])} (trial {event['best_tid']})"
-        return f"trial {number}: {result}, {event['seconds']:.1f} s; best {best}; left {self._left(event)}"
+        return f"trial {number}: {result}, {event['seconds']:.1f} s; best {best}{self._left(event)}"
 
     def _left(self, event: dict[str, Any]) -> str:
+        """How much is left, at the end of the line of a trial."""
         rest = event["total"] - event["done"]
-        seconds = rest * (time.monotonic() - self._begun) / max(self._finished, 1)
-        return f"{rest} trials, {duration(seconds)}"
+        return f"; left {counted(rest, 'trial')}, {duration(self._time_left(event))}" if rest else ""
+
+    def _time_left(self, event: dict[str, Any]) -> float:
+        """Seconds, by the mean time of the trials of this start."""
+        return (event["total"] - event["done"]) * (time.monotonic() - self._begun) / max(self._finished, 1)
 
 
 class _Bars(Display):
-    """The same lines above two bars: trials of the scan, epochs of the fit that is running."""
+    """The same lines above two bars: trials of the scan with the time that is left, epochs of the running fit."""
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
         from rich.console import Console
-        from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import MofNCompleteColumn, Progress
 
         text, bar, *_ = Progress.get_default_columns()
-        columns = (text, bar, MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (text, bar, MofNCompleteColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._trials: Any = None
         self._epochs: Any = None
@@ -141,6 +147,9 @@ class _Bars(Display):
     def say(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False)
 
+    def _left(self, event: dict[str, Any]) -> str:
+        return ""  # it stands at the bar
+
     def _started(self, event: dict[str, Any]) -> None:
         if self._trials is None:
             self._trials = self._progress.add_task("trials", total=event["total"])
@@ -150,7 +159,8 @@ class _Bars(Display):
     def _ended(self, event: dict[str, Any]) -> None:
         if self._trials is not None:
             best = "" if event["best"] is None else f", best {brief(event['best'])}"
-            self._progress.update(self._trials, completed=event["done"], description=f"trials{best}")
+            left = f", left {duration(self._time_left(event))}" if event["done"] < event["total"] else ""
+            self._progress.update(self._trials, completed=event["done"], description=f"trials{best}{left}")
 
     def epochs(self, event: dict[str, Any]) -> None:
         if self._epochs is None:
@@ -245,10 +255,8 @@ def show_warnings(display: Display, verbose: bool = False) -> None:
 
 
 def brief(loss: float | None) -> str:
-    """A loss as a line shows it: with four digits after the point, or as many in all if that says little or much."""
-    if loss is None:
-        return "none"
-    return f"{loss:.4f}" if loss == 0.0 or 1e-3 <= abs(loss) < 1e7 else f"{loss:.4g}"
+    """A loss as a line shows it, with four significant digits."""
+    return "none" if loss is None else f"{loss:.4g}"
 
 
 def duration(seconds: float) -> str:

@@ -86,7 +86,9 @@ def _fitted(setup: FitSetup, trial: Trial, display: Display) -> FittedTrial:
         x=x,
         flavours=_SHOWN,
         xf=np.asarray(fit.xf(x))[:, :, [EVOLUTION_BASIS.index(name) for name in _SHOWN]],
+        q0=setup.data.datasets[0].observable.tables[0].q0,
         sets=_sets(setup, fit),
+        noise=setup.card.genrep,
     )
 
 

@@ -22,6 +22,7 @@ from hyperparton.cli.options import (
     theory_options,
 )
 from hyperparton.cli.progress import EventLog, make_display, show_warnings
+from hyperparton.cli.streams import terminal_width
 from hyperparton.errors import HyperpartonError, NodeError, PDFSetError, StoreError, TheoryError, is_of_node
 from hyperparton.host import end_on_signals
 from hyperparton.runcard.card import N3FIT
@@ -239,12 +240,13 @@ def conclude(directory: Path, best: dict[str, Any], runcard: Path | None = None)
     from hyperparton.trials.verdict import by_verdict, verdicts
     from hyperparton.workflow.ranges import found_edges
 
+    width = terminal_width()
     place = ScanFolder.find_all(directory)[0]
     trials = read_trials(place.tries, keep=lambda trial: trial.without_arrays())
     found = verdicts(read_refits(place.tries, trials))
-    click.echo(best_text(trials, top=1))
+    click.echo(best_text(trials, top=1, width=width))
     if found:
-        click.echo(f"\n{verdict_text(found)}\n")
+        click.echo(f"\n{verdict_text(found, width)}\n")
     _, at_ends = found_edges(place, trials, by_verdict(trials, found)[0], directory, runcard=runcard)
     if at_ends:
         click.echo(f"{'' if found else chr(10)}{at_ends}\n")

@@ -13,6 +13,7 @@ import click
 from hyperparton.cli.options import store_option
 from hyperparton.cli.progress import brief, duration
 from hyperparton.cli.streams import check_output
+from hyperparton.report.text import counted
 
 if TYPE_CHECKING:
     from hyperparton.report.status import Status
@@ -45,13 +46,13 @@ def status_lines(at: Status, now: float) -> list[str]:
     """The status in a few lines."""
     from hyperparton.report.hyperparameters import describe_values
 
-    of = f" of {at.total}" if at.total is not None else ""
+    done = counted(at.finished, "trial") if at.total is None else f"{at.finished} of {counted(at.total, 'trial')}"
     unsure = f", as far as can be seen from here ({at.last_at_work})" if at.last_at_work else ""
     place = f"at work: {at.at_work}" if at.at_work else f"nobody is at work on it{unsure}"
     if at.complete:  # the scan may still be ending
         place = "all done"
     stopped = f", {at.pruned} pruned" if at.pruned else ""
-    lines = [f"{at.name}: {at.finished}{of} trials done, {at.failed} failed{stopped}; {place}"]
+    lines = [f"{at.name}: {done} done, {at.failed} failed{stopped}; {place}"]
     if at.running:
         running = (
             f"trial {trial.number} for {duration(max(now - (trial.begin or now), 0.0))}" for trial in at.running[:6]

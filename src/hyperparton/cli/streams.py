@@ -1,8 +1,12 @@
-"""Output that was dropped, as a disk is full or a stream is closed: a command goes on, and its exit code tells."""
+"""The streams of a command: how wide a terminal is, and output that was dropped.
+
+If a disk is full or a stream is closed, a command goes on, and its exit code tells.
+"""
 
 from __future__ import annotations
 
 import errno
+import shutil
 import sys
 
 import click
@@ -10,7 +14,12 @@ import click
 from hyperparton.errors import OutputError
 from hyperparton.streams import fault_of
 
-__all__ = ["check_output", "exit_code"]
+__all__ = ["check_output", "exit_code", "terminal_width"]
+
+
+def terminal_width() -> int | None:
+    """Letters of a line of the terminal that standard output is; None if it is a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 def check_output() -> None:

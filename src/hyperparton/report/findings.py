@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from hyperparton.report.expected_gain import Gain
 from hyperparton.report.hyperparameters import Column, describe_values
 from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, Importance
 from hyperparton.report.losses import Loss, median_of, relative, replica_error
+from hyperparton.report.text import counted
 from hyperparton.report.verdicts import margin_sentence, verdict_sentence
 from hyperparton.trials.trial import Trial, ranked
 from hyperparton.trials.verdict import Verdict
@@ -22,6 +24,9 @@ _TOLERANCE = 0.01
 #: names that a sentence lists at most
 _LISTED = 12
 
+#: where a sentence ends
+_SENTENCE = re.compile(r"(?<=[.?!]) (?=[A-Z0-9χ])")
+
 #: categories with few trials that are said of a hyperparameter at most
 _PARTS = 4
 
@@ -33,6 +38,18 @@ class Finding:
     key: str
     question: str
     answer: str
+    section: str = ""
+    """the part of the page that has more on it"""
+
+    @property
+    def lead(self) -> str:
+        """The first sentence of the answer."""
+        return _SENTENCE.split(self.answer, maxsplit=1)[0]
+
+    @property
+    def rest(self) -> str:
+        """What follows the first sentence."""
+        return self.answer[len(self.lead) :].strip()
 
 
 def findings(
@@ -52,11 +69,11 @@ def findings(
     `verdicts` are on the trials that were fitted again, the best first.
     """
     return [
-        Finding("best", "Which methodology is best?", _best(trials, columns, loss, verdicts)),
-        Finding("margin", "By how much?", _margin(trials, loss, verdicts)),
-        Finding("converged", "Is the scan converged?", _converged(convergence, gain)),
-        Finding("matters", "Which hyperparameters matter?", _matters(entries, columns)),
-        Finding("failed", "What failed, and why?", _failed(trials, causes)),
+        Finding("best", "Which methodology is best?", _best(trials, columns, loss, verdicts), "best"),
+        Finding("margin", "By how much?", _margin(trials, loss, verdicts), "again" if verdicts else "trials"),
+        Finding("converged", "Is the scan converged?", _converged(convergence, gain), "convergence"),
+        Finding("matters", "Which hyperparameters matter?", _matters(entries, columns), "importances"),
+        Finding("failed", "What failed, and why?", _failed(trials, causes), "failures"),
     ]
 
 
@@ -182,12 +199,12 @@ def _failed(trials: Sequence[Trial], causes: Sequence[Failure]) -> str:
     restarted = [trial for trial in trials if trial.attempts > 1]
     if causes:
         total = sum(len(failure.trials) for failure in causes)
-        sentences = [f"{total} of {finished} trials failed."]
+        sentences = [f"{total} of {counted(finished, 'trial')} failed."]
         sentences += [
             f"{_count(len(f.trials), 'trial', 'trials')}: {f.cause} (for example {_short(f.example)})." for f in causes
         ]
     else:
-        sentences = [f"None of {finished} trials failed."]
+        sentences = [f"None of {counted(finished, 'trial')} failed."]
     pruned = [trial for trial in trials if trial.pruned]
     if pruned:
         saved = sum(trial.epochs_saved or 0 for trial in pruned)
@@ -209,7 +226,7 @@ def _short(text: str) -> str:
 
 
 def _count(number: int, one: str, more: str) -> str:
-    return f"{number or 'no'} {one if number == 1 else more}"
+    return counted(number, one, more) if number else f"no {more}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ The fits themselves are made elsewhere, with the training backend; here they are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import numpy as np
 from hyperparton.report.panels import Panel, Section
 from hyperparton.report.plots.fits import plot_chi2_by_set, plot_data, plot_learning, plot_pdfs
 from hyperparton.report.tables import Table
+from hyperparton.report.text import counted
 from hyperparton.trials.result import number_of
 
 __all__ = ["FittedSet", "FittedTrial", "fit_sections"]
@@ -53,13 +55,17 @@ class FittedTrial:
     flavours: tuple[str, ...]
     xf: np.ndarray
     """(rep, x, flav) at the initial scale"""
+    q0: float
+    """the initial scale in GeV"""
     sets: tuple[FittedSet, ...]
+    noise: bool
+    """whether each replica is fitted to a Monte Carlo replica of the data, not to the measured values (`genrep`)"""
 
 
 def fit_sections(fits: Sequence[FittedTrial]) -> list[Section]:
     """The sections of these fits, best trial first."""
     replicas = fits[0].xf.shape[0]
-    note = f"{replicas} replica{'' if replicas == 1 else 's'} of all data with the parameters of each trial."
+    note = f"{counted(replicas, 'replica')} of all data with the parameters of each trial."
     curves = [_learning(fit) for fit in fits]
     comparison = [_data(fit) for fit in fits]
     return [
@@ -72,7 +78,7 @@ def fit_sections(fits: Sequence[FittedTrial]) -> list[Section]:
 _CURVES = (
     "Lines are training χ² (solid) and validation χ² (dashed) of each replica, kept every 100 epochs and drawn from "
     "the 100th on; dots are the epochs whose parameters were kept. Where the validation rises while the training "
-    "falls, the fit learns noise; where both still fall at the end, it ended early."
+    "falls, the network learns the fluctuations of the training data; where both still fall at the end, it ended early."
 )
 
 
@@ -107,12 +113,33 @@ def _pdfs(fits: Sequence[FittedTrial]) -> Panel:
     ]
     return Panel(
         "pdfs",
-        "x f(x) at the initial scale",
-        "Lines are means over replicas, bands their standard deviation; each trial has its colour and its line. Where "
-        "bands of different methodologies do not overlap, the methodology matters more than the data's noise.",
+        f"x f(x) at Q0 = {fits[0].q0:.4g} GeV",
+        f"Each trial has its colour and its line. {_bands(fits[0])}",
         Table.of(("trial", "flavour", "x", "x f", "standard deviation"), body),
         lambda: plot_pdfs(fits[0].flavours, bands),
     )
+
+
+def _bands(fit: FittedTrial) -> str:
+    """What lines and bands of a figure are, how well the bands are known and what they hold."""
+    replicas = fit.xf.shape[0]
+    if replicas == 1:
+        return "The fits have one replica, so there are no bands; a scan with `--replicas` of 2 or more has some."
+    # of a standard deviation from n Gaussian numbers, 1 / sqrt(2 (n - 1))
+    part = 100 / math.sqrt(2 * (replicas - 1))
+    known = f"Lines are means over {replicas} replicas, bands their standard deviation, which so few replicas tell to "
+    known = known if replicas < 20 else known.replace("which so few replicas tell", "known")
+    if fit.noise:
+        holds = (
+            "Each replica is fitted to a Monte Carlo replica of the data, so bands hold the uncertainties of the data. "
+            "Where those of different methodologies do not overlap, the methodology matters more than these."
+        )
+    else:
+        holds = (
+            "All replicas are fitted to the measured values (`genrep` is off), so bands hold what first weights and "
+            "splits of the data change, and none of the uncertainties of the data."
+        )
+    return f"{known}{part:.0f} %. {holds}"
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
@@ -150,8 +177,8 @@ def _data(fit: FittedTrial) -> Panel:
         f"data_{fit.name}",
         f"Data over prediction, trial {fit.name}",
         "A panel per data set, its points in order: measured over predicted values with their uncertainties, the band "
-        "is the replicas' spread. Points scatter around 1 by as much as their bars where the fit is good; the bars "
-        "leave out that uncertainties are correlated.",
+        f"is the spread of {counted(fit.xf.shape[0], 'replica')}. Points scatter around 1 by as much as their bars "
+        "where the fit is good; the bars leave out that uncertainties are correlated.",
         Table.of(("data set", "point", "measured", "uncertainty", "predicted", "spread of replicas"), body),
         lambda: plot_data(shown),
     )

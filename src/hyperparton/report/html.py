@@ -12,12 +12,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from hyperparton.report.about import about
 from hyperparton.report.hyperparameters import shown
 from hyperparton.report.panels import Panel, Section
 from hyperparton.report.plots.style import svg_element, svg_text
 from hyperparton.report.scans import Scan
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, parameters_block, trial_table
+from hyperparton.report.text import counted
 from hyperparton.trials.result import is_number
 
 __all__ = ["inline_figure", "page"]
@@ -60,15 +62,18 @@ def page(
         version=version("hyperparton"),
         counts=_counts(summary),
         findings=summary.findings,
+        notes=summary.notes,
+        about=about,
         best="" if best is None else _table(best_setup(best, options.loss, omitted)),
         block=parameters_block(best.parameters) if best is not None and best.parameters else "",
         sections=sections,
+        linkable={"trials", *(["best"] if best is not None else []), *(part.key for part in sections)},
         svgs={name: Markup(svg) for name, svg in svgs.items()},
         table=_table,
         trials=_table(trial_table(summary.trials, options.loss, options.include_failures, omitted), states=True),
         omitted=f"{len(omitted):,}" if omitted else "",
         filters=options.filters,
-        removed=[f"{r.combination} ({r.trials} trials, {shown(r.median)})" for r in summary.removed],
+        removed=[f"{r.combination} ({counted(r.trials, 'trial')}, {shown(r.median)})" for r in summary.removed],
         scans=summary.scans,
         settings=lambda scan: _table(Table.of(("setting", "value"), scan.settings.items())),
         repeat=_command,
@@ -92,7 +97,7 @@ def _counts(summary: Summary) -> str:
     if left_out:
         parts.append(f"{left_out} left out by filters")
     total = sum(scan.total or len(scan.trials) for scan in summary.scans)
-    return f"{total} trials: {', '.join(parts)}"
+    return f"{counted(total, 'trial')}: {', '.join(parts)}"
 
 
 def _command(scan: Scan) -> str:

@@ -152,11 +152,8 @@ def _convergence(summary: Summary) -> Panel:
 def _importances(summary: Summary) -> Iterator[Panel]:
     entries = summary.importances
     drawn = entries[:MOST_FIGURES]
-    more = (
-        f" The {len(drawn)} first of {len(entries):,} are drawn, all stand in the CSV."
-        if len(drawn) < len(entries)
-        else ""
-    )
+    few = len(drawn) == len(entries)
+    more = "" if few else f" The {len(drawn)} first of {len(entries):,} are drawn, all stand in the CSV."
     if entries:
         yield Panel(
             "importances",
@@ -164,12 +161,12 @@ def _importances(summary: Summary) -> Iterator[Panel]:
             "A full bar means that good trials prefer some values of the hyperparameter, by more than chance gives in "
             "5 of 100 cases among all hyperparameters together. A hatched bar is a hint: it is longer than its black "
             "mark, which chance alone reaches in 5 of 100 cases for each. An empty bar means that the hyperparameter "
-            "made no difference in this scan, a dotted one that it was sampled too little to tell. The table says "
-            "where two "
-            "thirds of the best quarter lie, beside all trials; for categories "
-            f"it has their shares.{more}",
+            "made no difference in this scan, a dotted one that it was sampled too little to tell. The table "
+            f"{'below' if few else 'in the CSV'} says where two thirds of the best quarter lie, beside all trials; for "
+            f"categories it has their shares.{more}",
             importance_table(entries),
             lambda: parameters.plot_importances(drawn),
+            listed=few,
         )
 
 

@@ -16,7 +16,7 @@ from os.path import isfile
 from pathlib import Path
 from typing import Any
 
-from hyperparton.errors import StoreError
+from hyperparton.errors import HyperpartonError, StoreError
 from hyperparton.files import lock_holder
 from hyperparton.trials.agreement import entries_in, scan_word
 from hyperparton.trials.look import looked_at
@@ -28,7 +28,7 @@ from hyperparton.trials.tries_entry import from_tries, to_tries
 from hyperparton.trials.tries_read import read_trials
 from hyperparton.trials.verdict import Verdict, verdicts
 
-__all__ = ["Scan", "combined", "read_scan", "read_scans"]
+__all__ = ["Scan", "card_content", "combined", "read_scan", "read_scans"]
 
 #: how far, in seconds, this machine's clock may be ahead of a database's before trials at work seem to be left
 _CLOCKS = 60.0
@@ -76,6 +76,26 @@ def read_scans(paths: Sequence[str | Path], store: str | StoreURL | None = None)
 def combined(scans: Sequence[Scan]) -> list[Trial]:
     """The trials of all scans, in the order of the scans and of the trials' numbers."""
     return [trial for scan in scans for trial in scan.trials]
+
+
+def card_content(scan: Scan) -> Mapping[str, Any] | None:
+    """What the card of a scan holds, `kfold` with its defaults; None without one, or where it is no YAML."""
+    if scan.runcard is None:
+        return None
+    # a report of one scan needs neither
+    from hyperparton.runcard.card import KFold
+    from hyperparton.runcard.yaml_positions import parse_document
+
+    try:
+        content = parse_document(scan.runcard, None).content
+    except HyperpartonError:
+        return None
+    if not isinstance(folds := content.get("kfold"), Mapping):
+        return content
+    usual = {key: entry.default for key, entry in KFold.model_fields.items() if not entry.is_required()}
+    if folds.get("target") is not None:  # the older name
+        usual["fold_statistic"] = folds["target"]
+    return {**content, "kfold": {**usual, **folds}}
 
 
 def _named(scan: Scan, name: str) -> Scan:
@@ -197,6 +217,8 @@ def _settings(kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a repetition needs to know, from what the scan kept; the runcard's own sections are in the runcard."""
     settings = {key: value for key, value in dict(kept.get("settings", {})).items() if key != "space"}
     metadata = dict(kept.get("metadata", {}))
-    versions = dict(metadata.pop("notes", {})).get("versions", {})
+    notes = dict(metadata.pop("notes", {}))
+    versions = notes.get("versions", {})
+    settings |= {"points": notes["points"]} if "points" in notes else {}
     settings |= {key: value for key, value in metadata.items() if not key.startswith("runcard: ")}
     return settings | {f"version of {name}": version for name, version in versions.items()}

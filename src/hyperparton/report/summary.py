@@ -8,6 +8,7 @@ from functools import cached_property
 
 from hyperparton.errors import ReportError
 from hyperparton.report.autofilter import Removed, autofilter
+from hyperparton.report.comparable import check_comparable
 from hyperparton.report.convergence import ENOUGH, Convergence, Failure, convergence, failures
 from hyperparton.report.expected_gain import Gain, expected_gain
 from hyperparton.report.filters import apply_filters, parse_filter
@@ -42,6 +43,8 @@ class Summary:
     importances: tuple[Importance, ...]
     failures: tuple[Failure, ...]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    """what a reader should know of the scans beside each other"""
 
     @property
     def finished(self) -> list[Trial]:
@@ -74,7 +77,7 @@ class Summary:
 
     def with_edges(self, text: str) -> Summary:
         """With what there is to say of the ends of ranges, after what is best."""
-        said = Finding("edges", "Are its ranges wide enough?", text)
+        said = Finding("edges", "Are its ranges wide enough?", text, "scatter")
         return replace(self, findings=(self.findings[0], said, *self.findings[1:]))
 
     def count(self, state: str) -> int:
@@ -95,9 +98,13 @@ def _named(ranked: Sequence[tuple[Trial, float]], verdicts: Sequence[Verdict]) -
 
 
 def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
-    """The numbers of these scans, combined; raises ReportError if a filter is not understood or leaves nothing."""
+    """The numbers of these scans, combined.
+
+    Raises ReportError if a filter is not understood or leaves nothing, and for scans that cannot be compared.
+    """
     chosen = options or Options()
     trials = combined(scans)
+    notes = check_comparable(scans)
     if not trials:
         raise ReportError(f"{', '.join(str(scan.path) for scan in scans)}: holds no trials yet")
     kept = apply_filters(trials, [parse_filter(text) for text in chosen.filters])
@@ -124,6 +131,7 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
         importances=tuple(important),
         failures=tuple(causes),
         findings=tuple(findings(kept, differing, chosen.loss, progress, important, causes, _verdicts(scans), gain)),
+        notes=tuple(notes),
     )
 
 

@@ -18,7 +18,7 @@ from hyperparton.report.filters import value_of
 from hyperparton.report.hyperparameters import table_names
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss
-from hyperparton.report.text import literal
+from hyperparton.report.text import counted, literal
 from hyperparton.trials.parameters import PARAMETER, is_width, varied
 from hyperparton.trials.trial import Trial, ranked
 
@@ -54,13 +54,34 @@ class Table:
         # which is not quoted, though a reader takes it for the end of a line
         return "".join(_csv([row], csv.QUOTE_ALL if "\r" in _csv([row]) else csv.QUOTE_MINIMAL) for row in rows)
 
-    def text(self) -> str:
-        """The table for a terminal: columns as wide as they have to be, numbers with four digits."""
+    def text(self, width: int | None = None) -> str:
+        """The table for a terminal: columns as wide as they have to be, numbers with four digits.
+
+        Where it is wider than `width` letters, each row becomes a column: as many beside each other as have room, the
+        others below.
+        """
         lines = [[literal(name, _LETTERS) for name in self.columns], *([_short(v) for v in row] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
-        )
+        if width is None or _width(widths) <= width or not self.rows:
+            return _aligned(lines, widths)
+        names, *rest = lines
+        blocks = []
+        while rest:
+            widths = [max(map(len, names)), *(max(map(len, row)) for row in rest)]
+            count = max(1, sum(_width(widths[: n + 2]) <= width for n in range(len(rest))))
+            turned = list(zip(names, *rest[:count], strict=True))
+            blocks.append(_aligned(turned, widths[: count + 1]))
+            rest = rest[count:]
+        return "\n\n".join(blocks)
+
+
+def _width(widths: Sequence[int]) -> int:
+    """Letters of a line with columns of these widths."""
+    return sum(widths) + len(_BETWEEN) * (len(widths) - 1)
+
+
+def _aligned(lines: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
+    return "\n".join(_BETWEEN.join(map(str.rjust, line, widths)) for line in lines)
 
 
 def _csv(rows: Iterable[Sequence[Any]], quoting: Any = csv.QUOTE_MINIMAL) -> str:
@@ -80,6 +101,9 @@ def _short(value: Any) -> str:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else literal(str(_cell(value)), _LETTERS)
 
+
+#: what stands between two columns on a terminal
+_BETWEEN = "  "
 
 #: letters of a cell on a terminal at most
 _LETTERS = 60
@@ -118,8 +142,11 @@ def beside(name: str, taken: Container[str]) -> str:
     return f"{PARAMETER}{name}" if name in taken else name
 
 
-def best_text(trials: Sequence[Trial], top: int) -> str:
-    """The best `top` trials for a terminal, with what differs between all trials, under a line on all of them."""
+def best_text(trials: Sequence[Trial], top: int, width: int | None = None) -> str:
+    """The best `top` trials for a terminal, with what differs between all trials, under a line on all of them.
+
+    `width` is that of the terminal, None where it does not matter.
+    """
     best = [trial for trial, _ in ranked(trials)]
     results = [name for name in _RESULTS if any(value_of(trial, name) is not None for trial in best)]
     names = varied(trial.stated for trial in trials)
@@ -131,7 +158,7 @@ def best_text(trials: Sequence[Trial], top: int) -> str:
         [trial.number, *(value_of(trial, name) for name in results), *(trial.stated.get(name) for name in names)]
         for trial in best[:top]
     ]
-    return f"{_counts(trials)}\n{Table.of(head, body).text()}"
+    return f"{_counts(trials)}\n{Table.of(head, body).text(width)}"
 
 
 def _counts(trials: Sequence[Trial]) -> str:
@@ -139,7 +166,7 @@ def _counts(trials: Sequence[Trial]) -> str:
     failed = sum(trial.status == "fail" for trial in trials) - pruned
     unfinished = sum(not trial.finished for trial in trials)
     more = [f"{count} {word}" for count, word in ((pruned, "pruned"), (unfinished, "unfinished")) if count]
-    return ", ".join([f"{len(trials)} trials", f"{failed} failed", *more])
+    return ", ".join([counted(len(trials), "trial"), f"{failed} failed", *more])
 
 
 def _metrics(trials: Sequence[Trial], statistic: str) -> dict[str, Any]:

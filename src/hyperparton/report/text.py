@@ -1,10 +1,15 @@
-"""Text of others, names and values, as figures and terminals can show it."""
+"""Text as figures, pages and terminals can show it: names and values of others, numbers with their nouns."""
 
 from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["literal"]
+__all__ = ["counted", "literal"]
+
+
+def counted(number: int, one: str, more: str | None = None) -> str:
+    """A number with its noun: `1 trial`, `2 trials`; `more` is the plural where it takes more than an s."""
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def literal(text: str, most: int | None = None) -> str:

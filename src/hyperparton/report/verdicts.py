@@ -50,7 +50,7 @@ def verdict_sentence(verdicts: Sequence[Verdict]) -> str:
     which = "is the best" if best.replicas == most else "is the best that may be stable"
     return (
         f"{before}Fitted again with {best.replicas} other replicas, trial {best.trial} {which}: mean loss "
-        f"{best.mean:.4f} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed (in truth at most "
+        f"{best.mean:.4g} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed (in truth at most "
         f"{best.share_limit:.0%} of its fits fail, with {CONFIDENCE:.0%} confidence)."
         f"{_why(best.choice)}"
     )
@@ -134,9 +134,9 @@ def _trials(numbers: Sequence[int]) -> str:
 
 
 def _error(error: float) -> str:
-    return f"{error:.4f}" if math.isfinite(error) else "unknown"
+    return f"{error:.2g}" if math.isfinite(error) else "unknown"
 
 
-def verdict_text(verdicts: Sequence[Verdict]) -> str:
-    """The sentences, and the table for a terminal."""
-    return f"{verdict_sentence(verdicts)}\n{margin_sentence(verdicts)}\n{verdict_table(verdicts).text()}"
+def verdict_text(verdicts: Sequence[Verdict], width: int | None = None) -> str:
+    """The sentences, and the table for a terminal that has `width` letters in a line."""
+    return f"{verdict_sentence(verdicts)}\n{margin_sentence(verdicts)}\n{verdict_table(verdicts).text(width)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperparton.files import write_text
+from hyperparton.report.text import counted
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
@@ -68,7 +69,7 @@ def scan_runcard(
     output = output_folder(card, None if output is None else Path(output))
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
     identity = identity_of(request, checked.data, report)
-    settings = replace(settings, metadata={**identity, "notes": _notes(card), **settings.metadata})
+    settings = replace(settings, metadata={**identity, "notes": _notes(card, checked.data), **settings.metadata})
     folder, begins = ScanFolder(output), True
 
     def listen(event: dict[str, Any]) -> None:
@@ -99,7 +100,8 @@ def identity_of(request: TrainerRequest, data: FitData | None, report: Progress)
 
         assert card.kfold is not None
         assert data is not None
-        folds = f"{len(card.kfold.partitions)} folds x {request.replicas} replicas per trial"
+        folds = counted(len(card.kfold.partitions), "fold")
+        folds += f" x {counted(request.replicas, 'replica')} per trial"
         for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
@@ -114,7 +116,8 @@ def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:
     return {f"runcard: {key}": readable(value) for key, value in card.raw.items() if key not in left_out}
 
 
-def _notes(card: Runcard | TrainerRuncard) -> dict[str, Any]:
-    """What is kept of the card beside that: its text, and the versions of packages."""
+def _notes(card: Runcard | TrainerRuncard, data: FitData | None) -> dict[str, Any]:
+    """What is kept beside that: the card's text, the number of data points after cuts, the versions of packages."""
     more = ("nnpdf",) if isinstance(card, TrainerRuncard) and card.trainer == N3FIT else ()
-    return {"runcard": card.text, "versions": {name: version(name) for name in (*_PACKAGES, *more)}}
+    points = {} if data is None else {"points": int(data.ndata)}
+    return {"runcard": card.text, **points, "versions": {name: version(name) for name in (*_PACKAGES, *more)}}

@@ -29,6 +29,12 @@ __all__ = ["plot_chi2_by_set", "plot_data", "plot_learning", "plot_pdfs"]
 
 _LINES = ("-", "--", "-.", ":")
 
+#: elements of the evolution basis, as a reader knows them
+_FLAVOURS = {
+    "g": "gluon  x g", "sigma": "singlet  x Σ", "v": "valence  x V", "v3": "valence  x V₃", "v8": "valence  x V₈",
+    "t3": "triplet  x T₃", "t8": "octet  x T₈", "t15": "x T₁₅",
+}  # fmt: skip
+
 
 @styled()
 def plot_learning(
@@ -73,7 +79,7 @@ def plot_pdfs(flavours: Sequence[str], trials: Sequence[tuple[str, np.ndarray, n
             axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
             axes.plot(x, mean[:, k], color=color, linestyle=_LINES[i % len(_LINES)], label=f"trial {named(name)}")
         log_axis(axes.xaxis)
-        axes.set_title(f"x {flavour}", fontsize=9)
+        axes.set_title(_FLAVOURS.get(flavour, f"x {flavour}"), fontsize=9)
     for axes in panels[-4:]:
         axes.set_xlabel("x")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
