@@ -20,6 +20,7 @@ ORDER = (
     ("hyperparton", "index.md"),
     ("A first scan in five minutes", "first-scan.md"),
     ("Looking at a scan", "report.md"),
+    ("A figure for a paper", "paper.md"),
     ("From an n3fit scan to this one", "from-n3fit.md"),
     ("The runcard", "runcard.md"),
     ("The best methodology", "confirm.md"),

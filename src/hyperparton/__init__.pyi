@@ -11,6 +11,7 @@ from .hyperloss.trainer import ModelTrainer as ModelTrainer
 from .interop.hyper_scan import hyper_scan_wrapper as hyper_scan_wrapper
 from .nn.initializers import MetaLayer as MetaLayer
 from .nn.optimizers import MetaModel as MetaModel
+from .report.frame import trials_frame as trials_frame
 from .runcard.card import Runcard as Runcard
 from .runcard.check import read_runcard as read_runcard
 from .scan.early_stop import EarlyStopping as EarlyStopping

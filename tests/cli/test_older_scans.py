@@ -85,7 +85,7 @@ def test_it_is_shown_and_exported(hyperparton, older, name, tmp_path):
     assert (f", {pruned} pruned" in out) == (name == "pruned")
     # the trial that was killed
     assert "waiting to run again: 1" in out
-    assert f"best: loss {best['result']['loss']:.4f}, trial {best['tid']}:" in out
+    assert f"best: loss {best['result']['loss']:.4g}, trial {best['tid']}:" in out
     code, out, _ = hyperparton("best", folder, "--top", "1")
     assert code == 0
     assert out.startswith(f"{len(trials)} trials, {failed} failed")

@@ -22,7 +22,7 @@ from hyperparton.report.verdicts import verdict_table
 from hyperparton.trials.result import number_of
 from hyperparton.trials.trial import Trial
 
-__all__ = ["Panel", "Section", "sections", "with_file_names"]
+__all__ = ["Panel", "Section", "panels", "sections", "with_file_names"]
 
 #: letters of the name of a file at most; each may be four bytes
 _FILE_NAME = 48
@@ -33,15 +33,18 @@ _CLIPPED = "Grey triangles at the upper edge are trials whose loss is above it."
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One figure of a report; `draw` makes it when it is wanted."""
+    """One figure of a report, with its numbers."""
 
     name: str
     """of its files"""
     title: str
+    """what stands at its head"""
     reading: str
     """how to read it"""
     table: Table
+    """its numbers; `table.csv()` is their text"""
     draw: Callable[[], Figure] | None = None
+    """makes the figure of matplotlib, anew at each call; None for a panel that is a table"""
     small: bool = False
     """whether several stand side by side"""
     listed: bool = False
@@ -59,6 +62,11 @@ class Section:
     note: str = ""
     details: tuple[tuple[str, str], ...] = ()
     """texts that a reader unfolds, each with a title"""
+
+
+def panels(summary: Summary) -> dict[str, Panel]:
+    """The panels of a summary by the names of their files: `panels(summary)["convergence"].draw()` is its figure."""
+    return {panel.name: panel for section in with_file_names(sections(summary)) for panel in section.panels}
 
 
 def sections(summary: Summary, now: float | None = None) -> list[Section]:

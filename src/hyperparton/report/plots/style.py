@@ -11,17 +11,20 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from matplotlib import rc_context, rcParams, rcParamsDefault
+from matplotlib import RcParams, rc_context, rcParams, rcParamsDefault
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from hyperparton.errors import ReportError
 from hyperparton.report.plots.fonts import FOR_PAGES, families
 from hyperparton.report.text import literal
 
@@ -36,11 +39,13 @@ __all__ = [
     "RED",
     "SKY",
     "Figure",
+    "look",
     "mark_best",
     "marks",
     "named",
     "new_figure",
     "save_pdf",
+    "save_svg",
     "styled",
     "svg_element",
     "svg_text",
@@ -80,10 +85,32 @@ _STYLE: Any = {
 }
 
 
+#: what a reader has chosen, beside or in place of `_STYLE`
+_chosen: ContextVar[Mapping[str, Any]] = ContextVar("_chosen", default=MappingProxyType({}))
+
+
+@contextmanager
+def look(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Within it figures are drawn and saved with these settings of matplotlib, such as `font.size` or `font.family`.
+
+    Settings of matplotlib outside of it, as a `matplotlibrc`, do not reach the figures. Raises ReportError for a
+    setting that matplotlib does not have, or a value that it does not take.
+    """
+    try:
+        RcParams(settings)
+    except (KeyError, ValueError) as fault:
+        raise ReportError(f"look: {fault.args[0] if fault.args else fault}") from fault
+    token = _chosen.set({**_chosen.get(), **settings})
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """Within it, or in a function that it decorates, figures look as ours; every function that draws needs it."""
-    wanted = {**_STYLE, "font.family": list(families())}
+    wanted = {**_STYLE, "font.family": list(families()), **_chosen.get()}
     # to set one takes long, for matplotlib checks it
     with rc_context({key: value for key, value in wanted.items() if rcParams[key] != value}):
         yield
@@ -112,10 +139,15 @@ def mark_best(axes: Any, at: float, loss: float, **options: Any) -> None:
     axes.plot(at, loss, "*", color=ORANGE, markeredgecolor=BLACK, markersize=11, **options)
 
 
-def save_pdf(figure: Figure, path: Path) -> None:
+def save_pdf(figure: Figure, path: str | Path) -> None:
     """Write a figure as PDF, the same bytes for the same figure."""
     with _laid_out(figure):
         FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+
+
+def save_svg(figure: Figure, path: str | Path) -> None:
+    """Write a figure as SVG, the same text for the same figure; its letters stay text."""
+    Path(path).write_text(svg_text(figure), encoding="utf-8", errors="backslashreplace")
 
 
 def svg_text(figure: Figure) -> str:
