@@ -132,6 +132,11 @@ class Browser:
     def write(self, selector, text):
         self.call("POST", f"/element/{self.element(selector)}/value", {"text": text})
 
+    def narrow(self, width):
+        """Show pages as a screen of so many pixels does."""
+        sizes = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        self.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": sizes})
+
     def requests(self):
         """The addresses that pages asked for since the last call, but for the browser's own and data inside a page."""
         log = self.call("POST", "/se/log", {"type": "performance"})

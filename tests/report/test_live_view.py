@@ -199,8 +199,18 @@ def test_dashboard_follows_the_scan_in_a_browser(background, card, tmp_path, bro
             return sum(int(n) for n in re.findall(r"(\d+) (?:succeeded|failed)", told))
 
         wait_for(lambda: finished() == 2 and "1 running" in browser.run("return document.body.innerText"))
+        # what a reader has chosen stays, for the page is not loaded again
+        browser.run("window.mine = 1")
+        browser.write("#filter", "loss>0")
+        browser.click("#trials thead th:nth-child(1) button")
+        assert browser.run("const bar = document.querySelector('progress'); return [bar.value, bar.max]") == [2, 12]
+        assert "2 of 12 trials done" in browser.text(".status")
         (tmp_path / "gate").touch()
         wait_for(lambda: finished() == 12, seconds=300)
+        assert browser.run("return window.mine") == 1
+        assert browser.run("return document.getElementById('filter').value") == "loss>0"
+        assert browser.run("return document.querySelector('#trials th[aria-sort]').textContent") == "trial"
+        assert browser.run("return document.querySelector('progress').value") == 12
         assert all(address.startswith(url) for address in browser.requests() if not address.endswith("favicon.ico"))
         assert [line for line in browser.complaints() if "favicon" not in line] == []
     server.send_signal(signal.SIGINT)

@@ -1,5 +1,6 @@
 """The page in a real browser, with scripts and without, and as a file."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -96,6 +97,44 @@ def test_sorting_and_filtering_the_table(report, browse):
         assert all("SGD" in line for line in shown)
         assert browser.text("#shown") == f"{len(shown)} of 36 trials."
         assert len(shown) == 6  # trials 1, 4, 7, 10, 13, 16 have learning rates from 0.008 to 0.013
+
+
+#: filters that the command line takes for these trials, and the page
+FILTERS = [
+    "optimizer=SGD", "optimizer=SGD|Adam", "optimizer!=Adam", "optimizer_name=Adam", "lr<=0.01", "learning_rate<0.01",
+    "loss<2.1", "loss>=1.04", "tl<2", "nl=1", "number_of_layers!=1", "trial=3|4|5", "nodes=10-8|5-7-8", "epochs>120",
+    "'epochs'=101|'104'", '"optimizer"="SGD"', "trial>=30", "iteration<4",
+]  # fmt: skip
+
+
+@pytest.fixture
+def with_all_filters(report, browse):
+    with browse() as browser:
+        browser.open(report.as_uri())
+        yield browser
+
+
+def test_the_page_and_the_command_line_have_one_language_of_filters(with_all_filters, scan_folder):
+    scans = read_scans([scan_folder()])
+    for text in FILTERS:
+        expected = [trial.number for trial, _ in summarise(scans, Options(filters=(text,))).ranked]
+        script = "const box = document.getElementById('filter'); box.value = %s; box.dispatchEvent(new Event('input'));"
+        script += "return [...document.querySelectorAll('#trials tbody tr:not([hidden])')].map(row => "
+        script += "Number(row.cells[0].textContent));"
+        assert with_all_filters.run(script % json.dumps(text)) == expected, text
+        assert with_all_filters.text("#shown") == f"{len(expected)} of 36 trials."
+    # what follows from the table, the width of one layer, is a key of the command line alone
+    assert with_all_filters.run(script % '"layer_2=6"') == []
+    assert with_all_filters.text("#shown") == "0 of 36 trials. The table has no column layer_2."
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_no_page_is_scrolled_sideways(report, browse, width):
+    with browse() as browser:
+        browser.narrow(width)
+        browser.open(report.as_uri())
+        assert browser.run("return window.innerWidth") == width
+        assert browser.run("return document.documentElement.scrollWidth") <= width
 
 
 def test_printed_on_paper(report, browse):

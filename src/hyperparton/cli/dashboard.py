@@ -15,9 +15,11 @@ import click
 
 from hyperparton.cli.options import store_option
 from hyperparton.cli.report import chosen_options, selection_options
+from hyperparton.cli.status import status_lines
 from hyperparton.errors import HyperpartonError, ReportError
 
 if TYPE_CHECKING:
+    from hyperparton.report.html import Progress
     from hyperparton.report.options import Options
     from hyperparton.trials.store_url import StoreURL
 
@@ -81,7 +83,8 @@ class LivePage:
         begun = time.monotonic()
         try:
             summary = summarise(read_scans(self._directories, self._store), self._options)
-            self._text, self._shown = render(summary, now=time.time(), live=state), state
+            status = [self._progress(directory) for directory in self._directories]
+            self._text, self._shown = render(summary, now=time.time(), live=state, status=status), state
         except HyperpartonError as fault:
             if self._made == 0.0:
                 self._text = _waiting(str(fault))
@@ -89,6 +92,14 @@ class LivePage:
             # the last page that could be made stays: a scan may be moving its files
         self._tried, self._made = state, time.monotonic()
         self._cost = self._made - begun
+
+    def _progress(self, directory: Path) -> Progress:
+        """What `hyperparton status` says."""
+        from hyperparton.report.html import Progress
+        from hyperparton.report.status import status_of
+
+        at = status_of(directory, time.time(), store=self._store)
+        return Progress(status_lines(at, time.time()), at.finished, at.total)
 
 
 def _waiting(reason: str) -> str:

@@ -23,7 +23,7 @@ from hyperparton.trials.parameters import OWN_NAMES, PARAMETER
 from hyperparton.trials.result import is_number
 from hyperparton.trials.trial import Trial
 
-__all__ = ["Filter", "apply_filters", "keys_of", "parse_filter", "resolve_key", "value_of"]
+__all__ = ["ALIASES", "Filter", "apply_filters", "keys_of", "parse_filter", "resolve_key", "value_of"]
 
 _PATTERN = re.compile(r"""\s*('[^']*'|"[^"]*"|[^\s'"=<>!|][^'"=<>!|]*?)\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*""", re.DOTALL)
 
@@ -36,7 +36,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 #: what validphys calls them, and what comes easily to mind
-_ALIASES = {
+ALIASES = {
     "id": "trial",
     "iteration": "trial",
     "lr": "learning_rate",
@@ -98,7 +98,7 @@ def keys_of(trials: Iterable[Trial]) -> list[str]:
 
 def resolve_key(key: str, known: Sequence[str], what: str) -> str:
     """The full name of a key; raises ReportError for one that no trial has."""
-    for name in (key, _ALIASES.get(key, key)):
+    for name in (key, ALIASES.get(key, key)):
         if name in known:
             return name
     ends = [name for name in known if name.rpartition(".")[2] == key]

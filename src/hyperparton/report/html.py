@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from hyperparton.report.about import about
+from hyperparton.report.filters import ALIASES
 from hyperparton.report.hyperparameters import shown
 from hyperparton.report.panels import Panel, Section
 from hyperparton.report.plots.style import svg_element, svg_text
@@ -22,7 +24,17 @@ from hyperparton.report.tables import Table, best_setup, parameters_block, trial
 from hyperparton.report.text import counted
 from hyperparton.trials.result import is_number
 
-__all__ = ["inline_figure", "page"]
+__all__ = ["Progress", "inline_figure", "page"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a scan is, for the head of a live page."""
+
+    lines: Sequence[str]
+    finished: int
+    total: int | None
+
 
 _PARTS = files("hyperparton.report") / "templates"
 
@@ -45,11 +57,12 @@ def page(
     now: datetime | None = None,
     linked: bool = True,
     live: str | None = None,
+    status: Sequence[Progress] = (),
 ) -> str:
     """The page of a summary.
 
     `svgs` holds the figure of each panel by its name (`inline_figure`). With `linked` the page links the files beside
-    it; with `live`, what names the page, it asks its server for changes.
+    it; with `live`, what names the page, it asks its server for changes, and `status` says how far each scan is.
     """
     best = summary.best
     options = summary.options
@@ -80,6 +93,8 @@ def page(
         command=command,
         files=linked,
         live=live,
+        status=status,
+        aliases=ALIASES,
         style=Markup((_PARTS / "report.css").read_text(encoding="utf-8")),
         script=Markup((_PARTS / "report.js").read_text(encoding="utf-8")),
     )

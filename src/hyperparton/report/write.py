@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hyperparton.errors import ReportError
-from hyperparton.report.html import inline_figure, page
+from hyperparton.report.html import Progress, inline_figure, page
 from hyperparton.report.panels import Section, sections, with_file_names
 from hyperparton.report.plots.style import save_pdf, svg_element, svg_text
 from hyperparton.report.summary import Summary
@@ -26,11 +26,13 @@ _NO_FITS = (
 )
 
 
-def render(summary: Summary, *, now: float | None = None, live: str | None = None) -> str:
-    """The page alone, without files beside it."""
+def render(
+    summary: Summary, *, now: float | None = None, live: str | None = None, status: Sequence[Progress] = ()
+) -> str:
+    """The page alone, without files beside it; `live` and `status` as in `page`."""
     parts = with_file_names(sections(summary, now))
     svgs = {panel.name: inline_figure(panel) for section in parts for panel in section.panels}
-    return page(summary, parts, svgs, linked=False, live=live)
+    return page(summary, parts, svgs, linked=False, live=live, status=status)
 
 
 def write_report(
