@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 import click
 
 from hyperparton.errors import StoreError
-from hyperparton.report.text import counted
+from hyperparton.report.text import counted, duration
 
-__all__ = ["Display", "EventLog", "brief", "duration", "make_display", "show_warnings"]
+__all__ = ["Display", "EventLog", "brief", "make_display", "show_warnings"]
 
 #: a line about a running fit in a log at most this often, in seconds
 _EVERY = 30.0
@@ -257,11 +257,3 @@ def show_warnings(display: Display, verbose: bool = False) -> None:
 def brief(loss: float | None) -> str:
     """A loss as a line shows it, with four significant digits."""
     return "none" if loss is None else f"{loss:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """A time as a person reads it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

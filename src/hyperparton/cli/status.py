@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperparton.cli.options import store_option
-from hyperparton.cli.progress import brief, duration
+from hyperparton.cli.progress import brief
 from hyperparton.cli.streams import check_output
-from hyperparton.report.text import counted
+from hyperparton.report.text import counted, duration
 
 if TYPE_CHECKING:
     from hyperparton.report.status import Status

@@ -23,6 +23,10 @@ __all__ = [
     "workers",
 ]
 
+#: a time in which no trial ran is a pause if it is longer than so many seconds, and than so many trials: in shorter
+#: ones an engine may have thought, or re-fits run
+_PAUSE, _TRIALS = 600.0, 20.0
+
 #: below this number of successful trials nothing is said of convergence
 ENOUGH = 20
 
@@ -37,7 +41,9 @@ class Convergence:
     best: np.ndarray
     """NaN until one succeeded"""
     seconds: np.ndarray
-    """since the first trial of its scan began; NaN where times are unknown"""
+    """since the first trial of its scan began, without pauses; NaN where times are unknown"""
+    pauses: tuple[float, ...] = ()
+    """how many seconds each pause took, between two starts of a scan, in which no trial ran"""
 
     @property
     def last_improvement(self) -> int | None:
@@ -60,7 +66,33 @@ def convergence(trials: Sequence[Trial], loss: Loss) -> Convergence:
     losses = loss.of_all(finished)
     best = np.fmin.accumulate(losses) if len(losses) else losses
     seconds = np.array([_since(trial.end, trial, starts) if in_time else np.nan for trial in finished], dtype=float)
-    return Convergence(tuple(finished), losses, best, seconds)
+    paused: list[float] = []
+    if in_time:
+        for name in starts:
+            gaps = _pauses([trial for trial in trials if trial.scan == name])
+            paused += [end - begin for begin, end in gaps]
+            for i, trial in enumerate(finished):
+                if trial.scan == name and trial.end is not None:
+                    seconds[i] -= sum(end - begin for begin, end in gaps if end <= trial.end)
+        if paused and len(starts) > 1:  # side by side from their starts, they finish in another order now
+            order = np.argsort(seconds, kind="stable")
+            finished, losses, seconds = [finished[i] for i in order], losses[order], seconds[order]
+            best = np.fmin.accumulate(losses)
+    return Convergence(tuple(finished), losses, best, seconds, tuple(paused))
+
+
+def _pauses(trials: Sequence[Trial]) -> list[tuple[float, float]]:
+    """When no trial of a scan ran, from when to when, for much longer than trials take."""
+    spans = sorted((t.begin, t.end) for t in trials if t.begin is not None and t.end is not None)
+    if not spans:
+        return []
+    longest = max(_PAUSE, _TRIALS * float(np.median([end - begin for begin, end in spans])))
+    gaps, reached = [], spans[0][1]
+    for begin, end in spans[1:]:
+        if begin - reached > longest:
+            gaps.append((reached, begin))
+        reached = max(reached, end)
+    return gaps
 
 
 def _scan_starts(trials: Sequence[Trial]) -> dict[str, float]:

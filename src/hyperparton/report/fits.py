@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperparton.report.panels import Panel, Section
+from hyperparton.report.panel import Panel, Section
 from hyperparton.report.plots.fits import plot_chi2_by_set, plot_data, plot_learning, plot_pdfs
 from hyperparton.report.tables import Table
 from hyperparton.report.text import counted

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from hyperparton.report.about import about
 from hyperparton.report.filters import ALIASES
 from hyperparton.report.hyperparameters import shown
-from hyperparton.report.panels import Panel, Section
+from hyperparton.report.panel import Panel, Section
 from hyperparton.report.plots.style import svg_element, svg_text
 from hyperparton.report.scans import Scan
 from hyperparton.report.summary import Summary

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
 
 import numpy as np
 
@@ -13,55 +10,21 @@ from hyperparton.report.convergence import folds_saved, running_average, workers
 from hyperparton.report.dependence import Dependence, dependences
 from hyperparton.report.hyperparameters import Column
 from hyperparton.report.losses import Loss
+from hyperparton.report.panel import Panel, Section, with_file_names
 from hyperparton.report.plots import convergence, parameters
 from hyperparton.report.plots.axes import NumberAxis
 from hyperparton.report.plots.style import Figure
 from hyperparton.report.summary import MOST_FIGURES, Summary
 from hyperparton.report.tables import Table, beside, fold_table, importance_table
+from hyperparton.report.text import counted, duration
 from hyperparton.report.verdicts import verdict_table
 from hyperparton.trials.result import number_of
 from hyperparton.trials.trial import Trial
 
-__all__ = ["Panel", "Section", "panels", "sections", "with_file_names"]
-
-#: letters of the name of a file at most; each may be four bytes
-_FILE_NAME = 48
+__all__ = ["panels", "sections"]
 
 _STAR = "The star is the best trial."
 _CLIPPED = "Grey triangles at the upper edge are trials whose loss is above it."
-
-
-@dataclass(frozen=True, eq=False)
-class Panel:
-    """One figure of a report, with its numbers."""
-
-    name: str
-    """of its files"""
-    title: str
-    """what stands at its head"""
-    reading: str
-    """how to read it"""
-    table: Table
-    """its numbers; `table.csv()` is their text"""
-    draw: Callable[[], Figure] | None = None
-    """makes the figure of matplotlib, anew at each call; None for a panel that is a table"""
-    small: bool = False
-    """whether several stand side by side"""
-    listed: bool = False
-    """whether the page shows the table too"""
-
-
-@dataclass(frozen=True, eq=False)
-class Section:
-    """Panels under one heading; `note` says what is missing where there are none."""
-
-    key: str
-    title: str
-    panels: tuple[Panel, ...]
-    reading: str = ""
-    note: str = ""
-    details: tuple[tuple[str, str], ...] = ()
-    """texts that a reader unfolds, each with a title"""
 
 
 def panels(summary: Summary) -> dict[str, Panel]:
@@ -86,6 +49,7 @@ def sections(summary: Summary, now: float | None = None) -> list[Section]:
         Section(
             "parallel", "All hyperparameters at once", tuple(_parallel(summary)), note="No hyperparameter differs."
         ),
+        *_planes(summary),
         Section("folds", "Losses by fold and replica", tuple(_folds(summary)), note="These trials have no folds."),
         Section("averages", "Running averages", tuple(_averages(summary)), note="No successful trial."),
         Section(
@@ -113,20 +77,6 @@ def _fitted_again(summary: Summary) -> list[Section]:
     return [Section("again", "Fitted again", (panel,), reading)]
 
 
-def with_file_names(parts: Sequence[Section]) -> list[Section]:
-    """The sections with names of panels that files can have, no two of them the same in capitals or small letters."""
-    taken: set[str] = set()
-
-    def renamed(panel: Panel) -> Panel:
-        base = re.sub(r"[^\w.-]+", "_", panel.name)[:_FILE_NAME]
-        names = (base if k == 1 else f"{base}-{k}" for k in count(1))
-        name = next(name for name in names if name.casefold() not in taken)
-        taken.add(name.casefold())
-        return replace(panel, name=name)
-
-    return [replace(part, panels=tuple(renamed(panel) for panel in part.panels)) for part in parts]
-
-
 def _few(summary: Summary) -> str:
     """What is said where figures are of some hyperparameters only."""
     if len(summary.figured) == len(summary.columns):
@@ -146,12 +96,14 @@ def _convergence(summary: Summary) -> Panel:
         (i + 1, trial.name, trial.status, *map(number_of, each))
         for i, (trial, each) in enumerate(zip(scan.trials, numbers, strict=True))
     ]
+    gone = f"{counted(len(scan.pauses), 'pause')} in which no trial ran, {duration(sum(scan.pauses))} in all"
+    paused = f" Cut out of the time: {gone}." if scan.pauses else ""
     return Panel(
         "convergence",
         "Best loss against trials and time",
         "The blue line is the best loss so far: that of the luckiest trial, so it may fall by chance alone. What more "
         "trials would gain is answered at the head of the page. Dots are trials, "
-        f"crosses at the lower edge failed ones. {_STAR} {_CLIPPED}",
+        f"crosses at the lower edge failed ones. {_STAR} {_CLIPPED}{paused}",
         Table.of(("finished", "trial", "status", "seconds", label, "best so far"), body),
         lambda: convergence.plot_convergence(scan, label),
     )
@@ -289,12 +241,36 @@ def _parallel(summary: Summary) -> Iterator[Panel]:
         yield Panel(
             "parallel_coordinates",
             "Each trial as a line",
-            "A line crosses each axis at its trial's value; the best tenth (at most 30) is blue, the best trial "
-            "orange. Where blue lines bundle, good trials agree. A line at n/a is a trial to which the hyperparameter "
+            "A line crosses each axis at its trial's value and ends at its loss, which its colour says too: dark is "
+            "good. The best trial is orange; the best tenth (at most 30) is drawn on top. Where dark lines bundle, "
+            "good trials agree. A line at n/a is a trial to which the hyperparameter "
             f"does not apply. The best 300 trials are drawn.{_few(summary)}",
             _losses_table(trials, losses, label, [column.name for column in summary.columns]),
             lambda: parameters.plot_parallel(shown, losses, label),
         )
+
+
+def _planes(summary: Summary) -> list[Section]:
+    """The loss beside what it is to stand for: χ² and phi2 of the data that no fit has seen."""
+    loss, statistic = summary.options.loss, summary.options.loss.statistic
+    measures = {"hidden χ²": Loss("chi2", statistic), "hidden 1/phi2": Loss("phi2", statistic)}
+    rows = [(trial, value, *(measure(trial) for measure in measures.values())) for trial, value in summary.ranked]
+    known = [(trial, *map(float, rest)) for trial, *rest in rows if None not in rest]
+    if not known:
+        return []
+    names = (loss.label, *(f"{name} ({statistic} over folds)" for name in measures))
+    numbers = [np.array(column) for column in list(zip(*known, strict=True))[1:]]
+    panel = Panel(
+        "planes",
+        "Loss, hidden χ² and hidden 1/phi2",
+        "Each point is a trial that succeeded, its colour the loss: dark is good. A good methodology describes data "
+        "that its fits have not seen, so its χ² is small, and its replicas spread where data are missing, so 1/phi2 is "
+        "small too (arXiv:2410.16248): it stands at the lower left of the right panel. "
+        f"{_STAR} Points at an edge of a panel lie beyond it. Of the folds, the {statistic} is drawn.",
+        Table.of(("trial", *names), [(trial.name, *rest) for trial, *rest in known]),
+        lambda: parameters.plot_planes((loss.label, *measures), numbers),
+    )
+    return [Section("planes", "Loss, χ² and phi2 of hidden data", (panel,))]
 
 
 _PER_REPLICA = (("validation", "validation χ²"), ("experimental", "χ² of the hidden fold"))

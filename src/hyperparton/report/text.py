@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["counted", "literal"]
+__all__ = ["counted", "duration", "literal"]
 
 
 def counted(number: int, one: str, more: str | None = None) -> str:
     """A number with its noun: `1 trial`, `2 trials`; `more` is the plural where it takes more than an s."""
     return f"{number} {one if number == 1 else more or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person reads it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def literal(text: str, most: int | None = None) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hyperparton.errors import ReportError
 from hyperparton.report.html import Progress, inline_figure, page
-from hyperparton.report.panels import Section, sections, with_file_names
+from hyperparton.report.panel import Section, with_file_names
+from hyperparton.report.panels import sections
 from hyperparton.report.plots.style import save_pdf, svg_element, svg_text
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table

@@ -63,11 +63,10 @@ def plot_running_averages(
     figure, drawn = new_figure(2.6 * len(series) + 0.4, 2.7, len(series))
     for k, (axes, (name, values, averages)) in enumerate(zip(np.atleast_1d(drawn), series, strict=True)):
         at = np.arange(1, len(values) + 1)
-        axis = NumberAxis.of(values)
-        axes.plot(at, axis.place(values), "o", color=style.GREY, markersize=2.5, alpha=0.5, label="trial")
+        axis = LossAxis.of(np.concatenate([values, averages])) if len(values) else LossAxis.of([0.0])
+        axis.draw(axes, at, values, marker="o", color=style.GREY, markersize=2.5, alpha=0.5, label="trial")
         axes.plot(at, axis.place(averages), color=style.PALETTE[k], linewidth=1.8, label="running average")
-        axis.label(axes.yaxis)
-        axes.set_ylabel(name)
+        axis.apply(axes, name)
         axes.set_xlabel("trials counted")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if not len(values):

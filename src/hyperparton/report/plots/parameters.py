@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from hyperparton.report.dependence import Dependence
@@ -18,7 +19,7 @@ from hyperparton.report.plots import style
 from hyperparton.report.plots.axes import LossAxis, NumberAxis, log_axis
 from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled
 
-__all__ = ["plot_dependence", "plot_importances", "plot_parallel", "plot_scatter", "plot_violins"]
+__all__ = ["plot_dependence", "plot_importances", "plot_parallel", "plot_planes", "plot_scatter", "plot_violins"]
 
 _SMALL = (3.3, 2.5)
 
@@ -114,6 +115,10 @@ def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
             middle = axis.place([median_of(members.tolist())])[0]
             if middle < axis.limits[1]:
                 axes.plot([k - 0.25, k + 0.25], [middle, middle], color=style.BLACK, linewidth=1.6)
+            else:  # above the axis
+                edge = axis.limits[1]
+                axes.plot([k - 0.25, k + 0.25], [edge, edge], color=style.BLACK, linewidth=1.6, clip_on=False)
+                axes.plot([k], [edge], "^", color=style.BLACK, markersize=6, clip_on=False, zorder=6)
         at, size = k + _spread(len(members)), 2.5 if len(losses) < 300 else 1.5
         axis.draw(axes, at, members, marker="o", color=style.GREY, markersize=size, alpha=0.7)
     _mark_best(axes, numbers, losses, axis)
@@ -177,8 +182,10 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
 
 @styled()
 def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, most: int = 300) -> Figure:
-    """Each trial a line through its hyperparameters, the best tenth dark and on top; losses (trial,), NaN left out."""
-    figure, axes = new_figure(max(6.8, 0.75 * len(columns) + 1.0), 3.6)
+    """Each trial a line through its hyperparameters to its loss, its colour; losses (trial,), NaN left out."""
+    figure, axes = new_figure(max(6.8, 0.75 * len(columns) + 1.6), 3.6)
+    axis, last = LossAxis.of(losses), len(columns)
+    shades = _shades(losses, axis)
     order = [i for i in np.argsort(losses) if np.isfinite(losses[i])]
     scaled = np.array(
         [column.scaled if column.numeric else column.numbers / max(len(column.categories) - 1, 1) for column in columns]
@@ -186,27 +193,69 @@ def plot_parallel(columns: Sequence[Column], losses: np.ndarray, label: str, mos
     best = min(max(len(order) // 10, 1), 30)
     for rank, i in reversed(list(enumerate(order[:most]))):
         good = rank < best
-        color, width, alpha = (style.BLUE, 1.3, 0.8) if good else (style.GREY, 0.5, 0.3)
+        color, width, alpha = shades[i], *((1.3, 0.9) if good else (0.6, 0.45))
         if rank == 0:
             color, width, alpha = style.ORANGE, 2.4, 1.0
-        points = np.where(np.isnan(scaled[:, i]), -0.12, scaled[:, i])
-        axes.plot(range(len(columns)), points, color=color, linewidth=width, alpha=alpha, zorder=3 if good else 2)
+        points = [*np.where(np.isnan(scaled[:, i]), -0.12, scaled[:, i]), _height(float(losses[i]), axis)]
+        axes.plot(range(last + 1), points, color=color, linewidth=width, alpha=alpha, zorder=3 if good else 2)
     axes.plot([], [], color=style.ORANGE, linewidth=2.4, label=f"best {label}")
-    axes.plot([], [], color=style.BLUE, linewidth=1.3, label="best tenth")
-    axes.plot([], [], color=style.GREY, linewidth=0.7, label="others")
+    axes.plot([], [], color=_SHADES(0.0), linewidth=1.3, label="good")
+    axes.plot([], [], color=_SHADES(1.0), linewidth=1.3, label="bad")
+    axes.axvline(last, color=style.BLACK, linewidth=1.0, zorder=1)
+    ends = (axis.numbers.range.lower, axis.ceiling)
+    for height, value in zip((_height(ends[0], axis), 1.0), ends, strict=True):
+        more = "≥ " if height == 1.0 and axis.above else ""
+        axes.text(last + 0.04, height, f"{more}{value:.4g}", fontsize=6.5, va="center", zorder=6, bbox=_PLATE)
     for k, column in enumerate(columns):
         axes.axvline(k, color="#AAAAAA", linewidth=0.8, zorder=1)
         for height, text in _axis_labels(column):
             axes.text(k + 0.04, height, text, fontsize=6.5, va="center", zorder=6, bbox=_PLATE)
     if any(not column.applies.all() for column in columns):
         axes.text(-0.45, -0.12, "n/a", fontsize=6.5, va="center", color=style.GREY)
-    axes.set_xticks(range(len(columns)), [named(column.name) for column in columns], rotation=30, ha="right")
+    names = [*(named(column.name) for column in columns), label]
+    axes.set_xticks(range(last + 1), names, rotation=30, ha="right")
     axes.set_yticks([])
     axes.set_ylim(-0.18, 1.06)
-    axes.set_xlim(-0.5, len(columns) - 0.3)
+    axes.set_xlim(-0.5, last + 0.7)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.grid(visible=False)
     figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+#: from good to bad; as grey it goes from dark to light
+_SHADES = LinearSegmentedColormap.from_list("losses", ["#08306B", "#2171B5", "#6BAED6", "#C6DBEF"])
+
+
+def _height(loss: float, axis: LossAxis) -> float:
+    """Where a loss lies on an upright axis from 0 to 1, at 1 if it is above the ceiling."""
+    low, high = axis.limits
+    return float(np.clip((axis.place([loss])[0] - low) / (high - low), 0.0, 1.0))
+
+
+def _shades(losses: np.ndarray, axis: LossAxis) -> list[Any]:
+    """The colour of each loss."""
+    return [_SHADES(_height(loss, axis)) if np.isfinite(loss) else style.GREY for loss in losses.tolist()]
+
+
+@styled()
+def plot_planes(names: Sequence[str], numbers: Sequence[np.ndarray]) -> Figure:
+    """Of trials, best first, loss against χ² and 1/phi2 of the hidden data, and these against each other.
+
+    `names` and `numbers`, (trial,) each, are of the loss, of χ² and of 1/phi2.
+    """
+    figure, drawn = new_figure(7.2, 2.9, 3)
+    axis = LossAxis.of(numbers[0])
+    shades, scales = _shades(numbers[0], axis), [LossAxis.of(values) for values in numbers]
+    for axes, (across, up) in zip(drawn, ((1, 0), (2, 0), (2, 1)), strict=True):
+        at, above = scales[across], scales[up]
+        x = np.fmin(at.place(numbers[across]), at.limits[1])
+        y = np.fmin(above.place(numbers[up]), above.limits[1])
+        axes.scatter(x[::-1], y[::-1], c=shades[::-1], s=12, edgecolors="none", clip_on=False, zorder=3)
+        mark_best(axes, x[0], y[0], zorder=5)
+        axes.set(xlim=at.limits, ylim=above.limits, xlabel=names[across], ylabel=names[up])
+        at.numbers.label(axes.xaxis)
+        above.numbers.label(axes.yaxis)
     return figure
 
 
