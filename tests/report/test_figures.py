@@ -11,6 +11,7 @@ from hyperparton.report.plots.convergence import plot_running_averages
 from hyperparton.report.plots.parameters import plot_parallel, plot_violins
 from hyperparton.report.scans import read_scans
 from hyperparton.report.summary import summarise
+from hyperparton.report.write import write_report
 
 
 def grey(colour):
@@ -107,3 +108,24 @@ def test_a_median_above_the_axis_is_marked(rows):
     place = column.categories.index("bad")
     marked = [line for line in axes.lines if line.get_marker() == "^" and line.get_color() == "#222222"]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in marked] == [(place, top)]
+
+
+def test_very_many_points_are_one_picture(rows, browse, tmp_path, entry):
+    """The page of 2,500 trials stays small, shows the points, says what is left out of the table, and complains not."""
+    import json
+
+    random = np.random.default_rng(1)
+    entries = [
+        entry(i, 1.0 + 1e-3 * i, x=float(random.uniform()), kind="ab"[i % 2], begin=0.1 * i, seconds=0.1)
+        for i in range(2500)
+    ]
+    (tmp_path / "tries.json").write_text(json.dumps(entries))
+    page = write_report(summarise(read_scans([tmp_path])), tmp_path / "out")
+    assert page.stat().st_size < 2_500_000
+    assert (tmp_path / "out" / "figures" / "scatter_x.svg").read_text().count("<image") == 1
+    assert len((tmp_path / "out" / "tables" / "trials.csv").read_text().splitlines()) == 2501
+    with browse() as browser:
+        browser.open(page.as_uri())
+        assert browser.complaints() == []
+        assert browser.run("return document.querySelectorAll('#trials tbody tr').length") == 2000
+        assert "Best first; 500 more stand in the CSV." in browser.text("#trials .reading")

@@ -38,6 +38,9 @@ class Progress:
 
 _PARTS = files("hyperparton.report") / "templates"
 
+#: trials in the table of a page at most
+_ROWS = 2000
+
 #: settings that a scan has by options of the same name
 _REPEATED = ("engine", "seed", "lag", "replicas", "t0pdfset")
 
@@ -67,6 +70,8 @@ def page(
     best = summary.best
     options = summary.options
     omitted = {column.name for column in summary.columns} - {column.name for column in summary.figured}
+    listed = trial_table(summary.trials, options.loss, options.include_failures, omitted)
+    shown_trials = Table(listed.columns, listed.rows[:_ROWS])
     return _template().render(
         title=summary.title,
         author=options.author,
@@ -83,7 +88,8 @@ def page(
         linkable={"trials", *(["best"] if best is not None else []), *(part.key for part in sections)},
         svgs={name: Markup(svg) for name, svg in svgs.items()},
         table=_table,
-        trials=_table(trial_table(summary.trials, options.loss, options.include_failures, omitted), states=True),
+        trials=_table(shown_trials, states=True),
+        rest=f"{left:,}" if (left := len(listed.rows) - len(shown_trials.rows)) else "",
         omitted=f"{len(omitted):,}" if omitted else "",
         filters=options.filters,
         removed=[f"{r.combination} ({counted(r.trials, 'trial')}, {shown(r.median)})" for r in summary.removed],

@@ -14,12 +14,15 @@ from hyperparton.report.losses import good_range
 from hyperparton.report.plots.style import GREY
 from hyperparton.space.samplers import LogUniform, Uniform, is_extreme
 
-__all__ = ["LossAxis", "NumberAxis", "log_axis"]
+__all__ = ["LossAxis", "NumberAxis", "as_picture", "log_axis"]
 
 Array = np.ndarray
 
 #: numbers that agree in more digits than this are told apart by their shares of the range
 _CLOSE = 1e-12
+
+#: points that are shapes of their own at most, and dots per inch of the picture that more of them are
+_POINTS, _DPI = 600, 200
 
 #: where such an axis has its labels
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -105,10 +108,22 @@ class LossAxis:
     def draw(self, axes: Any, at: Array, losses: Array, **marks: Any) -> None:
         """Points within the axis, triangles at its edge for those above."""
         inside, above = losses <= self.ceiling, losses > self.ceiling
-        axes.plot(at[inside], self.place(losses[inside]), linestyle="none", **marks)
+        dense = as_picture(axes, len(losses))
+        axes.plot(at[inside], self.place(losses[inside]), linestyle="none", rasterized=dense, **marks)
         if above.any():  # an empty line that is not clipped has no place, and the layout fails on it
             edge = np.full(int(above.sum()), self.limits[1])
-            axes.plot(at[above], edge, "^", markersize=4, color=GREY, alpha=0.7, clip_on=False)
+            axes.plot(at[above], edge, "^", markersize=4, color=GREY, alpha=0.7, clip_on=False, rasterized=dense)
+
+
+def as_picture(axes: Any, count: int) -> bool:
+    """Whether so many points are one picture in a file, whose text and axes stay text and lines.
+
+    As shapes of their own they would take megabytes, and a browser long to show them.
+    """
+    if count <= _POINTS:
+        return False
+    axes.figure.set_dpi(_DPI)
+    return True
 
 
 def log_axis(axis: Any) -> None:

@@ -16,7 +16,7 @@ from hyperparton.report.hyperparameters import Column
 from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, Importance
 from hyperparton.report.losses import median_of
 from hyperparton.report.plots import style
-from hyperparton.report.plots.axes import LossAxis, NumberAxis, log_axis
+from hyperparton.report.plots.axes import LossAxis, NumberAxis, as_picture, log_axis
 from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled
 
 __all__ = ["plot_dependence", "plot_importances", "plot_parallel", "plot_planes", "plot_scatter", "plot_violins"]
@@ -251,7 +251,8 @@ def plot_planes(names: Sequence[str], numbers: Sequence[np.ndarray]) -> Figure:
         at, above = scales[across], scales[up]
         x = np.fmin(at.place(numbers[across]), at.limits[1])
         y = np.fmin(above.place(numbers[up]), above.limits[1])
-        axes.scatter(x[::-1], y[::-1], c=shades[::-1], s=12, edgecolors="none", clip_on=False, zorder=3)
+        looks = {"s": 12, "edgecolors": "none", "clip_on": False, "zorder": 3, "rasterized": as_picture(axes, len(x))}
+        axes.scatter(x[::-1], y[::-1], c=shades[::-1], **looks)
         mark_best(axes, x[0], y[0], zorder=5)
         axes.set(xlim=at.limits, ylim=above.limits, xlabel=names[across], ylabel=names[up])
         at.numbers.label(axes.xaxis)
