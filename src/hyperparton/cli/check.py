@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hyperparton.cli.options import replicas_option, theory_options
-from hyperparton.errors import HyperpartonError, shortened
+from hyperparton.errors import HyperpartonError, printable, shortened
 from hyperparton.runcard.card import N3FIT, Runcard
 from hyperparton.workflow.cards import CheckedCard, check_card, data_summary, notices
 
@@ -55,7 +55,7 @@ def check(
     except HyperpartonError as error:
         if not (every and error.faults):
             raise
-        click.echo(str(error), err=True)
+        click.echo(printable(str(error), keep="\n\t"), err=True)
         raise click.exceptions.Exit(1) from error
     for line in summary(checked):
         click.echo(line)

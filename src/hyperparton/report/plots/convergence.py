@@ -43,7 +43,7 @@ def plot_convergence(scan: Convergence, label: str) -> Figure:
             mark_best(axes, at[where], axis.place([scan.losses[where]])[0], label="best")
         axes.set_xlabel(name)
     axis.apply(panels[0], label)
-    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=4)
     return figure
@@ -114,7 +114,7 @@ def plot_failures(causes: Sequence[Failure]) -> Figure:
         axes.annotate(str(count), (count, k), xytext=(4, 0), textcoords="offset points", va="center")
     axes.set_xlabel("failed trials")
     axes.set_xlim(0, max(counts) * 1.12)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.grid(axis="y", visible=False)
     return figure
 
