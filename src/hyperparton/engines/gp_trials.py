@@ -1,7 +1,6 @@
 """What the engine `gp` makes of a history: which trials it sees, what counts as a failure, and what it fits to them.
 
-Scores. Losses have any scale, and span decades, so a process is fitted to normal scores of their ranks. A trial without
-a loss counts as worse than every loss.
+Scores. A process is fitted to scores of the losses: see `gp_scores`. A trial without a loss counts as a bad one.
 
 Failures. A trial failed if its status is fail, if it has no loss, or if its loss lies far above the bulk: above
 B + 4 (B - b), where b and B are the 10 % and the 30 % quantile of the first 30 losses, and above the median of the
@@ -35,10 +34,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hyperparton.engines.base import History, HistoryTracker, counted_loss, scores_of_ranks
+from hyperparton.engines.base import History, HistoryTracker, counted_loss
 from hyperparton.engines.coordinates import UnitCube
 from hyperparton.engines.gp_failures import Chance
 from hyperparton.engines.gp_model import Lengths, Process
+from hyperparton.engines.gp_scores import scores_of
 from hyperparton.space.samplers import Choice
 from hyperparton.trials.trial import Outcome
 
@@ -282,7 +282,7 @@ class SeenTrials:
         seen = self._seen(count)
         losses = self.losses[seen]
         far = _far(losses, end)
-        scores = scores_of_ranks(losses.tolist())
+        scores = scores_of(losses)
         known = np.isfinite(losses)
         losses = np.where(known, losses, np.max(losses[known]) if known.any() else 0.0)
         failed = (far | self._unusable[seen]).astype(float)
