@@ -186,10 +186,11 @@ def test_the_best_trial_is_not_the_luckiest():
 
 
 def test_what_may_be_the_best_is_fitted_again_first():
-    """A line of the lowest losses at 0; the points near it fail in their re-fits, and those at 0.5 do not."""
+    """A wave on a line, lowest at 0; the points near it fail in their re-fits, and those at 0.5 do not."""
     space = {"x": hp_uniform("x", 0, 1)}
     shares = np.linspace(0.0, 0.999, 40)
-    history = [Outcome(n, {"x": [float(x)]}, "ok", 1.0 + float(x)) for n, x in enumerate(shares)]
+    losses = 1.0 + shares + 0.1 * np.sin(15.0 * shares)
+    history = [Outcome(n, {"x": [float(x)]}, "ok", float(losses[n])) for n, x in enumerate(shares)]
     engine = get_engine("gp")
     assert shares[engine.promising(space, history)[0]] < 0.1
     well = {20: {2: 1.5, 3: 1.52, 4: 1.51}}
@@ -219,7 +220,7 @@ def test_regions_in_which_fits_fail_are_avoided(how):
         early, late = early + sum(failures[:10]), late + sum(failures[30:])
         named.append(history[get_engine("gp").ranked(space, history)[0]].vals["x"][0])
     assert early >= 15
-    assert late <= 30  # of 150
+    assert late <= 40  # of 150
     assert 0.2 < np.median(named) < 0.45
 
 
