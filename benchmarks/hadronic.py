@@ -1,12 +1,17 @@
-"""What hadronic observables cost: the bilinear convolution with and without its redundant channels.
+"""What hadronic observables cost: the bilinear convolution, as written down and as fits do it.
 
-    python benchmarks/hadronic.py [--models 1 10 40] [--scale 1.0] [--json FILE]
+    python benchmarks/hadronic.py [--models 1 2 4 10 40] [--scale 1.0] [--json FILE]
 
 Made-up tables with the shapes of a global fit's: 1,500 of about 4,600 points are hadronic (the others are linear and
 are compressed, see `fit.chi2`), in sets of 15 to 100 points, with 20 to 40 x and the channels of Drell-Yan, jets and
 top pairs: pairs of flavours in both orders, some of them empty, with values where x1 x2 is large enough.  Prints the
-size of the tables and the time of predictions and their gradient for a batch of models, in single precision, for the
-tables as they are and for those that a fit uses, one after the other in one run.
+size of the tables and the time of predictions and their gradient for a batch of models, in single precision, one kind
+after the other in one run:
+
+    as they are     table by table
+    folded          both orders of a pair of flavours are one channel, and empty channels are left out
+    with two rows   the same; one model is computed as two, since a product with one row takes a slow routine
+    merged          the same, and tables are joined where that is cheaper: this is what a fit does
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import argparse
 import json
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +29,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.data.types import FKTable
-from hyperparton.fit.observables import Bilinear, _positions, _prepare, bilinear_prediction
+from hyperparton.fit.hadronic import Bilinear, bilinear_prediction, merged
+from hyperparton.fit.observables import prepare_table
 from hyperparton.pdf.bases import working_to_evolution
 
 #: sets: (number of sets, points of each, x of a table, flavours that interact, least x1 x2)
@@ -53,7 +60,16 @@ def made_up(scale: float) -> list[FKTable]:
 def as_they_are(table: FKTable) -> Bilinear:
     basis = working_to_evolution()
     left, right = basis[table.channels[:, 0]], basis[table.channels[:, 1]]
-    return Bilinear(_positions(table, GRID), left, right, table.values.reshape(len(table.values), -1))
+    places = np.searchsorted(GRID, table.xgrid)
+    return Bilinear(places, left, right, table.values.reshape(len(table.values), -1))
+
+
+def written_down(table: Bilinear, xf: Any) -> Any:
+    """The predictions of `bilinear_prediction` by a product with as many rows as there are models."""
+    on_table = xf[:, :, table.x]
+    left = jnp.einsum("mwx,cw->mcx", on_table, table.left)
+    right = jnp.einsum("mwx,cw->mcx", on_table, table.right)
+    return jnp.reshape(left[:, :, :, None] * right[:, :, None, :], (len(xf), -1)) @ table.values.T
 
 
 def single(tables: list[Bilinear]) -> list[Bilinear]:
@@ -64,13 +80,13 @@ def single(tables: list[Bilinear]) -> list[Bilinear]:
     return [jax.tree.map(convert, table) for table in tables]
 
 
-def seconds(tables: list[Bilinear], models: int) -> tuple[float, np.ndarray]:
+def seconds(tables: list[Bilinear], models: int, predict: Callable[..., Any]) -> tuple[float, np.ndarray]:
     """Least time of predictions with gradient for so many models, and the predictions of all points."""
 
     @jax.jit
     def step(tables: list[Bilinear], xf: Any) -> Any:
         def total(xf: Any) -> Any:
-            predictions = jnp.concatenate([bilinear_prediction(table, xf) for table in tables], axis=1)
+            predictions = jnp.concatenate([predict(table, xf) for table in tables], axis=1)
             return jnp.sum(predictions**2), predictions
 
         return jax.value_and_grad(total, has_aux=True)(xf)
@@ -85,25 +101,40 @@ def seconds(tables: list[Bilinear], models: int) -> tuple[float, np.ndarray]:
     return best, np.asarray(predictions)
 
 
+def _rows(tables: list[Bilinear]) -> list[np.ndarray]:
+    """The places of each table's rows among those of all."""
+    counts = [len(table.values) for table in tables]
+    return np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=int, nargs="+", default=[1, 10, 40])
+    parser.add_argument("--models", type=int, nargs="+", default=[1, 2, 4, 10, 40])
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of sets")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     tables = made_up(arguments.scale)
     points = sum(len(table.values) for table in tables)
     rows: list[dict[str, Any]] = []
-    kinds = {"as they are": [as_they_are(t) for t in tables], "folded": [_prepare(t, GRID) for t in tables]}
-    del tables
+    folded = [prepare_table(table, GRID) for table in tables]
+    together = merged(folded)
+    order = np.concatenate([_rows(folded)[number] for _, members in together for number in members])
+    kinds = {
+        "as they are": (single([as_they_are(table) for table in tables]), written_down),
+        "folded": (single(folded), written_down),
+        "with two rows": (single(folded), bilinear_prediction),
+        "merged": (single([table for table, _ in together]), bilinear_prediction),
+    }
+    del tables, folded, together
     seen: dict[int, np.ndarray] = {}
-    for name, made in kinds.items():
-        device = single(made)
+    for name, (device, predict) in kinds.items():
         size = sum(table.values.nbytes for table in device)
         print(f"{name}: {points} points in {len(device)} tables, {size / 1e6:.0f} MB in single precision")
         for models in arguments.models:
-            time_of, predictions = seconds(device, models)
-            # outputs of both are sums of the same products in another order
+            time_of, predictions = seconds(device, models, predict)
+            if name == "merged":
+                predictions = predictions[:, np.argsort(order)]
+            # outputs of all are sums of the same products in another order
             same = seen.setdefault(models, predictions)
             spread = float(np.max(np.abs(predictions - same)) / np.abs(same).max())
             each = f"{time_of / models * 1e3:.2f} a model"

@@ -18,7 +18,6 @@ diagonals, products with fixed random vectors and the chi2 of all data and of ea
 from __future__ import annotations
 
 import argparse
-import os
 import runpy
 import subprocess
 import sys

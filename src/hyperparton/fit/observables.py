@@ -11,30 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.data.operations import find_operation, operate
 from hyperparton.data.types import FKTable, Observable
 from hyperparton.errors import TrainingError
 from hyperparton.fit.chi2 import cholesky, whitened
+from hyperparton.fit.hadronic import Bilinear, bilinear_prediction, prepare_bilinear
 from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
 
 __all__ = [
-    "Bilinear",
     "Convolution",
     "Nonlinear",
     "PreparedTable",
-    "bilinear_prediction",
     "build_convolution",
     "linear_matrix",
+    "prepare_table",
     "union_grid",
 ]
 
-Array = Any
 #: numbers of features are rounded up to a multiple of this
 _FEATURE_STEP = 8
 #: and those of a program's features, the others with them, to a multiple of this
@@ -64,20 +60,6 @@ def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:
     return matrix
 
 
-@dataclass(frozen=True, eq=False)
-class Bilinear:
-    """A hadronic table: luminosities of channel pairs, contracted with its values."""
-
-    x: np.ndarray
-    """(x,) places of its nodes on the grid of the fit"""
-    left: np.ndarray
-    """(chan, working) the flavour of each channel's first proton"""
-    right: np.ndarray
-    """(chan, working) that of the second"""
-    values: Array
-    """(dat, chan*x*x)"""
-
-
 #: a table of an observable that is not linear: a matrix (dat, x*working), or a hadronic table
 PreparedTable = np.ndarray | Bilinear
 
@@ -96,10 +78,6 @@ class Nonlinear:
         return operate(self.operation, [_contract(table, xf) for table in self.tables])
 
 
-# it travels through compiled programs as an argument, so that its table is data and not a constant
-jax.tree_util.register_dataclass(Bilinear, data_fields=["x", "left", "right", "values"], meta_fields=[])
-
-
 def _contract(table: PreparedTable, xf: np.ndarray) -> np.ndarray:
     """(model, dat) of one table for `xf` (model, x, working)."""
     if not isinstance(table, Bilinear):
@@ -108,46 +86,11 @@ def _contract(table: PreparedTable, xf: np.ndarray) -> np.ndarray:
     return bilinear_prediction(table, np.swapaxes(xf, 1, 2), np)
 
 
-def bilinear_prediction(table: Bilinear, xf: Array, xp: Any = jnp) -> Array:
-    """Predictions (model, dat) of a hadronic table for `xf` (model, working, x) on the grid of the fit.
-
-    `xp` is the module of the arrays, numpy or jax.numpy.
-    """
-    values = xp.asarray(table.values, xf.dtype)
-    on_table = xf[:, :, table.x]
-    left = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.left, xf.dtype))
-    right = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.right, xf.dtype))
-    luminosity = left[:, :, :, None] * right[:, :, None, :]
-    return xp.reshape(luminosity, (xf.shape[0], -1)) @ values.T
-
-
-def _prepare(table: FKTable, grid: np.ndarray) -> PreparedTable:
+def prepare_table(table: FKTable, grid: np.ndarray) -> PreparedTable:
+    """A table on `grid` (x,) in the form that predictions of one that is not linear need."""
     if not table.hadronic:
         return linear_matrix(table, grid).reshape(table.values.shape[0], -1)
-    basis = working_to_evolution()
-    channels, values = _folded(table.channels, table.values, np.any(basis != 0, axis=1))
-    # x at which no channel has anything, for neither proton, are left out
-    used = np.abs(values).max(axis=(0, 1)) > 0
-    used = used.any(axis=0) | used.any(axis=1)
-    values = values[:, :, used][:, :, :, used].reshape(len(values), -1)
-    return Bilinear(_positions(table, grid)[used], basis[channels[:, 0]], basis[channels[:, 1]], values)
-
-
-def _folded(channels: np.ndarray, values: np.ndarray, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Channels (chan, 2) and values (dat, chan, x, x) without those that add nothing.
-
-    Both protons have the same PDF, so the channel b, a is that of a, b with the protons exchanged and is added to it.
-    A channel with a flavour that is not `alive` (evol,), zero at Q0 as the photon is, or without values, is left out.
-    """
-    kept: dict[tuple[int, int], np.ndarray] = {}
-    for (a, b), value in zip(channels.tolist(), np.swapaxes(values, 0, 1), strict=True):
-        if not (alive[a] and alive[b] and value.any()):
-            continue
-        pair, ordered = ((a, b), value) if a <= b else ((b, a), np.swapaxes(value, 1, 2))
-        kept[pair] = kept[pair] + ordered if pair in kept else ordered
-    if not kept:  # a table of zeros keeps its shape
-        return channels[:1], values[:, :1]
-    return np.array(list(kept)), np.stack(list(kept.values()), axis=1)
+    return prepare_bilinear(table.channels, table.values, _positions(table, grid))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +165,7 @@ def build_convolution(observables: Sequence[Observable], grid: np.ndarray | None
     grid = union_grid(observables) if grid is None else grid
     size = len(grid) * len(WORKING_BASIS)
     nonlinear = tuple(
-        Nonlinear(o.name, o.operation, tuple(_prepare(t, grid) for t in o.tables), o.ndata)
+        Nonlinear(o.name, o.operation, tuple(prepare_table(t, grid) for t in o.tables), o.ndata)
         for o in observables
         if not _is_linear(o)
     )

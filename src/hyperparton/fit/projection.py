@@ -7,6 +7,7 @@ of many small ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.data.operations import operate
-from hyperparton.fit.observables import Bilinear, Convolution, Nonlinear, PreparedTable, bilinear_prediction
+from hyperparton.fit.hadronic import Bilinear, bilinear_prediction, merged
+from hyperparton.fit.observables import Convolution, Nonlinear, PreparedTable
 from hyperparton.fit.positivity import ConstraintSets
 
 __all__ = ["Outputs", "Predictions", "Projection", "build_projection", "to_device"]
@@ -24,17 +26,17 @@ __all__ = ["Outputs", "Predictions", "Projection", "build_projection", "to_devic
 Array = jax.Array | np.ndarray
 
 
-#: columns `start` to `stop` of the product, or the index of a bilinear table
-_Table = tuple[int, int] | int
+#: columns `start` to `stop` of everything: the rows of the hadronic tables, then the product with the matrix
+_Columns = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class _Group:
-    """The columns of one convolution: those of its linear part, and the tables of each non-linear observable."""
+    """The columns of one convolution: those of its linear part, and of the tables of each non-linear observable."""
 
     start: int
     stop: int
-    observables: tuple[tuple[str, tuple[_Table, ...]], ...]
+    observables: tuple[tuple[str, tuple[_Columns, ...]], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,7 @@ class Projection:
     transposed: Array
     """(feature + dat, working*x)"""
     bilinear: tuple[Bilinear, ...]
+    """the hadronic tables, several merged into one (`fit.hadronic`)"""
     spread: tuple[Array, ...]
     """per group (dat, dat) where its non-linear predictions go among all of it; empty for the data"""
     groups: tuple[_Group, ...]
@@ -65,17 +68,19 @@ class Projection:
         return self._all(first, xf), self._all(second, fixed)
 
     def _all(self, product: Array, xf: Array) -> list[Outputs]:
-        return [self._outputs(group, product, xf) for group in self.groups]
+        columns = [bilinear_prediction(table, xf) for table in self.bilinear]
+        if product.shape[1] or not columns:  # XLA aborts where an array without columns is joined to others
+            columns.append(product)
+        everything = columns[0] if len(columns) == 1 else jnp.concatenate(columns, axis=1)
+        return [self._outputs(group, everything) for group in self.groups]
 
-    def _outputs(self, group: _Group, product: Array, xf: Array) -> Outputs:
-        def table(t: _Table) -> Array:
-            if isinstance(t, int):
-                return bilinear_prediction(self.bilinear[t], xf)
-            return product[:, t[0] : t[1]]
-
-        predictions = [operate(operation, [table(t) for t in tables]) for operation, tables in group.observables]
+    def _outputs(self, group: _Group, everything: Array) -> Outputs:
+        predictions = [
+            operate(operation, [everything[:, start:stop] for start, stop in tables])
+            for operation, tables in group.observables
+        ]
         nonlinear = jnp.concatenate(predictions, axis=1) if predictions else None
-        return Outputs(product[:, group.start : group.stop], nonlinear)
+        return Outputs(everything[:, group.start : group.stop], nonlinear)
 
     def predictions(self, outputs: Outputs, group: int) -> Array:
         """(model, dat) of a convolution whose linear part is its predictions."""
@@ -124,7 +129,7 @@ def build_projection(data: Convolution, linear: int, *constraints: Convolution) 
     Of the linear features the first `linear` are kept.
     """
     assert data.basis is not None
-    builder = _Builder(len(data.grid))
+    builder = _Builder(len(data.grid), [each.nonlinear for each in (data, *constraints)])
     groups = [builder.group(data.basis[:, :linear], data.nonlinear)]
     spread = [np.zeros((0, 0))]
     for convolution in constraints:
@@ -135,7 +140,7 @@ def build_projection(data: Convolution, linear: int, *constraints: Convolution) 
     return Projection(
         matrix,
         np.ascontiguousarray(matrix.T),
-        tuple(builder.bilinear),
+        builder.bilinear,
         tuple(s.astype(np.float32) for s in spread),
         tuple(groups),
     )
@@ -144,25 +149,32 @@ def build_projection(data: Convolution, linear: int, *constraints: Convolution) 
 class _Builder:
     """Collects blocks of columns (working*x, dat), which are given as (x*working, dat)."""
 
-    def __init__(self, grid: int):
-        """`grid` is the number of x."""
+    def __init__(self, grid: int, nonlinear: Sequence[Sequence[Nonlinear]]):
+        """`grid` is the number of x, `nonlinear` are the observables that are not linear of each convolution."""
         self.grid = grid
         self.blocks: list[np.ndarray] = []
-        self.bilinear: list[Bilinear] = []
         self.columns = 0
+        tables = [table for observables in nonlinear for each in observables for table in each.tables]
+        hadronic = [table for table in tables if isinstance(table, Bilinear)]
+        made = merged(hadronic)
+        self.bilinear = tuple(table for table, _ in made)
+        #: by the identity of each hadronic table
+        self.rows: dict[int, _Columns] = {}
+        for number in (number for _, members in made for number in members):
+            start, self.columns = self.columns, self.columns + len(hadronic[number].values)
+            self.rows[id(hadronic[number])] = start, self.columns
 
     def group(self, linear: np.ndarray, nonlinear: tuple[Nonlinear, ...]) -> _Group:
         start, stop = self.block(linear)
         observables = tuple((o.operation, tuple(self.table(t) for t in o.tables)) for o in nonlinear)
         return _Group(start, stop, observables)
 
-    def table(self, table: PreparedTable) -> _Table:
+    def table(self, table: PreparedTable) -> _Columns:
         if isinstance(table, Bilinear):
-            self.bilinear.append(table)
-            return len(self.bilinear) - 1
+            return self.rows[id(table)]
         return self.block(table.T)
 
-    def block(self, columns: np.ndarray) -> tuple[int, int]:
+    def block(self, columns: np.ndarray) -> _Columns:
         by_x = columns.reshape(self.grid, len(columns) // self.grid, columns.shape[1])  # there may be no columns
         self.blocks.append(np.swapaxes(by_x, 0, 1).reshape(columns.shape))
         start, self.columns = self.columns, self.columns + columns.shape[1]
