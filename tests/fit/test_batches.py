@@ -115,6 +115,17 @@ def test_training_and_validation_from_one_matrix(setup, same):
         np.testing.assert_allclose(gradient[r], slope, atol=2e-5 * np.abs(slope).max())
 
 
+def test_a_split_holds_one_matrix_for_both_parts(setup):
+    """Training and validation of all replicas: a matrix for each replica, and one for what they are parts of."""
+    fold = setup.full_fit
+    held = [array for chi2 in (*fold.training, *fold.validation) for array in (chi2.part, chi2.whole)]
+    matrices = {id(array) for array in held if array is not None}
+    assert len(matrices) == len(fold.training) + 1
+    (whole,) = [chi2.whole for chi2 in (fold.training[0], fold.validation[0]) if chi2.whole is not None]
+    for training, validation in zip(fold.training, fold.validation, strict=True):
+        np.testing.assert_allclose(training.hessian + validation.hessian, whole, atol=1e-12 * np.abs(whole).max())
+
+
 def test_points_that_are_split_share_no_matrix(setup, data):
     """With a covariance between them, training and validation points of two replicas do not add up to the same."""
     matrix, rng = setup.compressed.matrix, np.random.default_rng(6)

@@ -32,8 +32,8 @@ class BatchData:
         Where the matrices H of training and validation add up to the same in all replicas of a fold (eigenmodes are
         split), `summed` is that sum (fold, feature, feature), and the validation comes without H; else it is None.
         """
-        validation, summed = stack(self.validation, self.kept), self._summed()
-        own = validation if summed is None else (None, *validation[1:])
+        summed = self._summed()
+        own = stack(self.validation, self.kept, matrices=summed is None)
         return Chi2Arrays(stack(self.training, self.kept), own, summed)
 
     def _summed(self) -> np.ndarray | None:

@@ -27,8 +27,8 @@ __all__ = ["ModeRows", "ReducedChi2", "cholesky", "reduce_points", "reduce_rows"
 class ReducedChi2:
     """chi2(phi) = e H e - 2 g e + c with e = phi - origin, for `ndata` points; double precision."""
 
-    hessian: np.ndarray
-    """(feature, feature) H, symmetric"""
+    part: np.ndarray
+    """(feature, feature) H, or where there is a `whole` what is to be taken from that"""
     pull: np.ndarray
     """(feature,) g"""
     constant: float
@@ -36,6 +36,13 @@ class ReducedChi2:
     origin: np.ndarray
     """(feature,)"""
     ndata: int
+    whole: np.ndarray | None = None
+    """(feature, feature) shared by many, so that of a chi2 and what it leaves one matrix is held"""
+
+    @property
+    def hessian(self) -> np.ndarray:
+        """(feature, feature) H, symmetric; where there is a `whole` it is made at each call."""
+        return self.part if self.whole is None else self.whole - self.part
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """chi2 (model,) of features (model, feature)."""
@@ -45,11 +52,12 @@ class ReducedChi2:
     def without(self, other: ReducedChi2) -> ReducedChi2:
         """What is left of this chi2 when the independent part `other`, with the same origin, is taken out."""
         return ReducedChi2(
-            self.hessian - other.hessian,
+            other.hessian,
             self.pull - other.pull,
             self.constant - other.constant,
             self.origin,
             self.ndata - other.ndata,
+            self.hessian,
         )
 
 
@@ -148,20 +156,31 @@ class ModeRows:
         return pairs
 
 
-def stack(reduced: Sequence[ReducedChi2], kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def stack(
+    reduced: Sequence[ReducedChi2], kept: np.ndarray, matrices: bool = True
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """H (fit, feature, feature), g (fit, feature) and c (fit,) of several fits in single precision.
 
     They act on the features `kept`, booleans (feature,); the others are taken to be zero, and their terms go into g
-    and c.
+    and c.  Without `matrices` None stands for H.
     """
-    hessians, pulls, constants = zip(*(_restricted(each, kept) for each in reduced), strict=True)
-    return np.stack(hessians), np.stack(pulls), np.array(constants, np.float32)
+    hessians = None
+    if matrices:
+        size = int(kept.sum())
+        hessians = np.empty((len(reduced), size, size), np.float32)
+    pulls, constants = [], []
+    for place, each in enumerate(reduced):
+        hessian, pull, constant = _restricted(each, kept)
+        if hessians is not None:
+            hessians[place] = hessian[np.ix_(kept, kept)]
+        pulls.append(pull)
+        constants.append(constant)
+    return hessians, np.stack(pulls), np.array(constants, np.float32)
 
 
 def _restricted(chi2: ReducedChi2, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """H, g and c of one fit for the features `kept` (feature,)."""
-    e = -chi2.origin[~kept]
-    coupling = chi2.hessian[np.ix_(kept, ~kept)] @ e
-    constant = chi2.constant + e @ chi2.hessian[np.ix_(~kept, ~kept)] @ e - 2.0 * chi2.pull[~kept] @ e
-    hessian = chi2.hessian[np.ix_(kept, kept)].astype(np.float32)
+    """H of all features, and g and c of one fit for the features `kept` (feature,)."""
+    hessian, e = chi2.hessian, -chi2.origin[~kept]
+    coupling = hessian[np.ix_(kept, ~kept)] @ e
+    constant = chi2.constant + e @ hessian[np.ix_(~kept, ~kept)] @ e - 2.0 * chi2.pull[~kept] @ e
     return hessian, (chi2.pull[kept] - coupling).astype(np.float32), float(constant)

@@ -128,7 +128,7 @@ class Maker:
         for members in lower:
             for member in members:
                 if member in new:  # each row 1 to begin with
-                    self._multiply(member, 1 / self._predicted(request, member))
+                    self._multiply(member, _inverse(self._predicted(request, member)))
         below = np.ones(len(target))
         if lower:
             below = np.zeros(len(target))
@@ -140,7 +140,7 @@ class Maker:
         for members in upper:
             for member in members:
                 if member in new:
-                    self._multiply(member, 1 / self._predicted(request, member))
+                    self._multiply(member, _inverse(self._predicted(request, member)))
             places, values = self._operand(request, members)
             above += _spread(places, values, len(target))
             if not set(members) & new:
@@ -165,6 +165,11 @@ class Maker:
     def _multiply(self, member: str, factor: np.ndarray) -> None:
         self.made[member].scale(factor)
         self.predictions[member] = self.predictions[member] * factor
+
+
+def _inverse(values: np.ndarray) -> np.ndarray:
+    """1 / values; 1 where a row predicts nothing, as one at x = 1 does: it stays as it is."""
+    return 1 / np.where(values == 0, 1.0, values)
 
 
 def _spread(places: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
