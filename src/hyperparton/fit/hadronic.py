@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -99,7 +100,7 @@ def _folded(channels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.array(list(kept)), np.stack(list(kept.values()), axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Part:
     """Tables that are to be one, and what the one needs."""
 
@@ -108,7 +109,7 @@ class _Part:
     pairs: frozenset[tuple[int, int]]
     x: frozenset[int]
 
-    @property
+    @cached_property
     def cost(self) -> int:
         """Of its product and its luminosity, in numbers multiplied."""
         return (self.rows + _LUMINOSITY_ROWS) * len(self.pairs) * len(self.x) ** 2
@@ -127,21 +128,24 @@ def merged(tables: Sequence[Bilinear]) -> list[tuple[Bilinear, tuple[int, ...]]]
         _Part((number,), len(table.values), frozenset(_pairs(table)), frozenset(np.asarray(table.x).tolist()))
         for number, table in enumerate(tables)
     ]
-    while (found := _best(parts)) is not None:
+    saved: dict[tuple[_Part, _Part], int] = {}
+    while (found := _best(parts, saved)) is not None:
         one, two = found
         rest = [part for place, part in enumerate(parts) if place not in found]
         parts = [*rest, parts[one].joined(parts[two])]
     return [(_together([tables[number] for number in part.members]), part.members) for part in parts]
 
 
-def _best(parts: Sequence[_Part]) -> tuple[int, int] | None:
-    """The two whose union saves most, None where none saves anything."""
+def _best(parts: Sequence[_Part], saved: dict[tuple[_Part, _Part], int]) -> tuple[int, int] | None:
+    """The two whose union saves most, None where none saves anything; `saved` keeps what unions save."""
     best, found = 0, None
     for two, second in enumerate(parts):
         for one, first in enumerate(parts[:two]):
-            saved = first.cost + second.cost - first.joined(second).cost
-            if saved > best:
-                best, found = saved, (one, two)
+            pair = first, second
+            if pair not in saved:
+                saved[pair] = first.cost + second.cost - first.joined(second).cost
+            if saved[pair] > best:
+                best, found = saved[pair], (one, two)
     return found
 
 
