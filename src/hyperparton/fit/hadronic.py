@@ -1,7 +1,7 @@
 """FK tables of two protons: luminosities of pairs of flavours, contracted with the table's values.
 
-With T a table, its predictions are sum over pairs of flavours (a, b) and nodes (x, y) of T_abxy f_a(x) f_b(y).  Both
-protons have the same PDF, so the pair (b, a) is that of (a, b) with the protons exchanged and is added to it.
+With T a table, its predictions are the sum over pairs of flavours a, b and of nodes x, y of T_abxy f_a(x) f_b(y).  Both
+protons have the same PDF, so the pair b, a is that of a, b with the protons exchanged and is added to it.
 
 A product of one luminosity with the values of many rows is fast; making the luminosity is slow.  `merged` therefore
 puts the rows of several tables under each other, with zeros where a table has no values.
