@@ -1,14 +1,16 @@
 """Pages of the manual that are generated, and the order of all pages.
 
-The runcard reference comes from the JSON Schema, `house.md` from CONTRIBUTING.md. A page that is not in the order below
-is an error, by mkdocs' own check of `nav`.
+The runcard reference comes from the JSON Schema and `runcard-examples.yml`, `house.md` from CONTRIBUTING.md. A page
+that is not in the order below is an error, by mkdocs' own check of `nav`.
 """
 
 import json
 import sys
 from pathlib import Path
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "src"))
@@ -22,6 +24,7 @@ ORDER = (
     ("Looking at a scan", "report.md"),
     ("A figure for a paper", "paper.md"),
     ("From an n3fit scan to this one", "from-n3fit.md"),
+    ("Glossary", "glossary.md"),
     ("The runcard", "runcard.md"),
     ("The best methodology", "confirm.md"),
     ("Shorter scans", "shorter-scans.md"),
@@ -98,7 +101,10 @@ def on_files(files, config):
 
 
 def runcard_page(schema):
-    """The reference: a table for each section."""
+    """The reference: a table for each section, and an example of each of its keys."""
+    examples = runcard_examples()
+    if without := keys_without_example(schema, examples):
+        raise PluginError(f"docs/runcard-examples.yml has no example of {', '.join(without)}")
     sections = {"Runcard": schema, **schema["$defs"]}
     # sections that were added since stand at the end, by their own names
     titles = dict(SECTIONS) | {name: name for name in sections if name not in dict(SECTIONS)}
@@ -110,8 +116,46 @@ def runcard_page(schema):
             needed = key in section.get("required", ())
             default = "needed" if needed else _default(entry)
             rows.append(f"| `{key}` | {_accepted(entry, titles)} | {default} | {entry['description']} |")
-        parts.append(f"## {title}\n\n" + "\n".join(rows) + "\n")
+        blocks = "".join(f"\n```yaml\n{text}```\n" for text in examples[name])
+        parts.append(f"## {title}\n\n" + "\n".join(rows) + f"\n{blocks}")
     return "\n".join(parts)
+
+
+def runcard_examples():
+    """Section of the schema -> pieces of cards, as text, that show its keys."""
+    return YAML(typ="safe", pure=True).load((ROOT / "docs" / "runcard-examples.yml").read_text(encoding="utf-8"))
+
+
+def keys_without_example(schema, examples):
+    """The keys of the schema, each as `Section.key`, that no example of their section has."""
+    missing = []
+    for name, section in {"Runcard": schema, **schema["$defs"]}.items():
+        shown = {key for text in examples.get(name, ()) for part in parts_of(schema, name, text) for key in part}
+        missing += [f"{name}.{key}" for key in section["properties"] if key not in shown]
+    return missing
+
+
+def parts_of(schema, name, text):
+    """What a piece of a card, as text, holds where the schema has the section of this name."""
+    content = YAML(typ="safe", pure=True).load(text)
+    return [content] if name == "Runcard" else list(_found(schema, name, schema, content))
+
+
+def _found(schema, name, entry, value):
+    if "$ref" in entry:
+        owner = entry["$ref"].rpartition("/")[2]
+        if owner == name and isinstance(value, dict):
+            yield value
+        entry = schema["$defs"][owner]
+    for option in entry.get("anyOf", ()):
+        yield from _found(schema, name, option, value)
+    if isinstance(value, dict):
+        others = entry.get("additionalProperties")
+        for key, inner in value.items():
+            known = entry.get("properties", {}).get(key, others if isinstance(others, dict) else {})
+            yield from _found(schema, name, known, inner)
+    for inner in value if isinstance(value, list) else ():
+        yield from _found(schema, name, entry.get("items") or {}, inner)
 
 
 def _default(entry):
