@@ -22,6 +22,7 @@ from hyperparton.report.scans import Scan
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, parameters_block, trial_table
 from hyperparton.report.text import counted
+from hyperparton.report.tooltips import ROWS, Tooltips, row_id
 from hyperparton.trials.result import is_number
 
 __all__ = ["Progress", "inline_figure", "page"]
@@ -37,9 +38,6 @@ class Progress:
 
 
 _PARTS = files("hyperparton.report") / "templates"
-
-#: trials in the table of a page at most
-_ROWS = 2000
 
 #: settings that a scan has by options of the same name
 _REPEATED = ("engine", "seed", "lag", "replicas", "t0pdfset")
@@ -71,7 +69,7 @@ def page(
     options = summary.options
     omitted = {column.name for column in summary.columns} - {column.name for column in summary.figured}
     listed = trial_table(summary.trials, options.loss, options.include_failures, omitted)
-    shown_trials = Table(listed.columns, listed.rows[:_ROWS])
+    shown_trials = Table(listed.columns, listed.rows[:ROWS])
     return _template().render(
         title=summary.title,
         author=options.author,
@@ -88,7 +86,7 @@ def page(
         linkable={"trials", *(["best"] if best is not None else []), *(part.key for part in sections)},
         svgs={name: Markup(svg) for name, svg in svgs.items()},
         table=_table,
-        trials=_table(shown_trials, states=True),
+        trials=_table(shown_trials, [scan.name for scan in summary.scans]),
         rest=f"{left:,}" if (left := len(listed.rows) - len(shown_trials.rows)) else "",
         omitted=f"{len(omitted):,}" if omitted else "",
         filters=options.filters,
@@ -106,9 +104,13 @@ def page(
     )
 
 
-def inline_figure(panel: Panel) -> str:
-    """The panel's figure as an element of a page; empty if it has none."""
-    return svg_element(svg_text(panel.draw()), panel.name, panel.title) if panel.draw else ""
+def inline_figure(panel: Panel, tips: Tooltips) -> str:
+    """The panel's figure as an element of a page, its points with their tooltips; empty if it has none."""
+    if panel.draw is None:
+        return ""
+    figure = panel.draw()
+    svg = svg_text(figure)  # places its parts
+    return svg_element(svg, panel.name, panel.title, tips.over(panel, figure))
 
 
 def _counts(summary: Summary) -> str:
@@ -129,18 +131,26 @@ def _command(scan: Scan) -> str:
     return " ".join(["hyperparton scan RUNCARD --trials", str(scan.total or len(scan.trials)), *parts])
 
 
-def _table(table: Table, states: bool = False) -> Markup:
-    """A table as HTML; numbers carry their full value for sorting, and with `states` failed trials their class."""
+def _table(table: Table, scans: Sequence[str] = ()) -> Markup:
+    """A table as HTML; numbers carry their full value for sorting, and with the names of `scans` rows are trials."""
     text = [any(isinstance(row[i], str | list) for row in table.rows) for i in range(len(table.columns))]
     kinds = [' class="text"' if is_text else "" for is_text in text]
     head = "".join(f'<th scope="col"{css}>{escape(name)}</th>' for name, css in zip(table.columns, kinds, strict=True))
-    at = table.columns.index("status") if states and "status" in table.columns else None
+    at = table.columns.index("status") if scans and "status" in table.columns else None
     lines = []
     for row in table.rows:
         cells = "".join(_cell(value, is_text) for value, is_text in zip(row, text, strict=True))
         failed = at is not None and row[at] == "fail"
-        lines.append(f'<tr class="fail">{cells}</tr>' if failed else f"<tr>{cells}</tr>")
+        css = ' class="fail"' if failed else ""
+        lines.append(f"<tr{_id(table.columns, row, scans)}{css}>{cells}</tr>")
     return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>")
+
+
+def _id(columns: Sequence[str], row: Sequence[Any], scans: Sequence[str]) -> str:
+    if not scans:
+        return ""
+    scan = scans.index(row[0]) if columns[0] == "scan" else 0
+    return f' id="{row_id(row[columns.index("trial")], scan)}"'
 
 
 def _cell(value: Any, is_text: bool) -> str:

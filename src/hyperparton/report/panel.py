@@ -9,6 +9,7 @@ from itertools import count
 
 from hyperparton.report.plots.style import Figure
 from hyperparton.report.tables import Table
+from hyperparton.trials.trial import Trial
 
 __all__ = ["Panel", "Section", "with_file_names"]
 
@@ -32,6 +33,8 @@ class Panel:
     """makes the figure of matplotlib, anew at each call; None for a panel that is a table"""
     small: bool = False
     """whether several stand side by side"""
+    trials: tuple[Trial, ...] = ()
+    """those of the points of its figure, in the order of `style.touch`"""
     listed: bool = False
     """whether the page shows the table too"""
 

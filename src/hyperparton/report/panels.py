@@ -106,6 +106,7 @@ def _convergence(summary: Summary) -> Panel:
         f"crosses at the lower edge failed ones. {_STAR} {_CLIPPED}{paused}",
         Table.of(("finished", "trial", "status", "seconds", label, "best so far"), body),
         lambda: convergence.plot_convergence(scan, label),
+        trials=scan.trials,
     )
 
 
@@ -158,9 +159,9 @@ def _dependence(entry: Dependence, label: str, axis: NumberAxis) -> Panel:
     return _small("dependence", entry.column, table, lambda: parameters.plot_dependence(entry, label, axis))
 
 
-def _small(kind: str, column: Column, table: Table, draw: Callable[[], Figure]) -> Panel:
+def _small(kind: str, column: Column, table: Table, draw: Callable[[], Figure], trials: Sequence[Trial] = ()) -> Panel:
     """The panel of one hyperparameter, one of several that stand side by side."""
-    return Panel(f"{kind}_{column.name}", column.name, "", table, draw, small=True)
+    return Panel(f"{kind}_{column.name}", column.name, "", table, draw, small=True, trials=tuple(trials))
 
 
 def _judged(summary: Summary) -> tuple[list[Trial], np.ndarray]:
@@ -218,6 +219,7 @@ def _numbers(summary: Summary) -> Section:
             column,
             _losses_table(trials, losses, label, [column.name, *group], column.name),
             lambda column=column: parameters.plot_scatter(column, losses, label, optimizer),
+            trials,
         )
         for column in summary.figured
         if column.numeric
@@ -269,6 +271,7 @@ def _planes(summary: Summary) -> list[Section]:
         f"{_STAR} Points at an edge of a panel lie beyond it. Of the folds, the {statistic} is drawn.",
         Table.of(("trial", *names), [(trial.name, *rest) for trial, *rest in known]),
         lambda: parameters.plot_planes((loss.label, *measures), numbers),
+        trials=tuple(trial for trial, *_ in known),
     )
     return [Section("planes", "Loss, χ² and phi2 of hidden data", (panel,))]
 

@@ -12,6 +12,7 @@ from hyperparton.report.panels import sections
 from hyperparton.report.plots.style import save_pdf, svg_element, svg_text
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
+from hyperparton.report.tooltips import Tooltips
 
 __all__ = ["render", "write_report"]
 
@@ -32,7 +33,8 @@ def render(
 ) -> str:
     """The page alone, without files beside it; `live` and `status` as in `page`."""
     parts = with_file_names(sections(summary, now))
-    svgs = {panel.name: inline_figure(panel) for section in parts for panel in section.panels}
+    tips = Tooltips(summary)
+    svgs = {panel.name: inline_figure(panel, tips) for section in parts for panel in section.panels}
     return page(summary, parts, svgs, linked=False, live=live, status=status)
 
 
@@ -55,7 +57,7 @@ def write_report(
     try:
         for name in ("figures", "tables"):
             (out / name).mkdir(parents=True, exist_ok=True)
-        svgs = _write_panels(out, parts)
+        svgs = _write_panels(out, parts, Tooltips(summary))
         _write_tables(out, summary)
         target = out / "index.html"
         _write_text(target, page(summary, parts, svgs, command=command))
@@ -69,7 +71,7 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def _write_panels(out: Path, parts: Sequence[Section]) -> dict[str, str]:
+def _write_panels(out: Path, parts: Sequence[Section], tips: Tooltips) -> dict[str, str]:
     svgs = {}
     for panel in (panel for section in parts for panel in section.panels):
         _write_text(out / "tables" / f"{panel.name}.csv", panel.table.csv())
@@ -79,7 +81,7 @@ def _write_panels(out: Path, parts: Sequence[Section]) -> dict[str, str]:
         svg = svg_text(figure)
         _write_text(out / "figures" / f"{panel.name}.svg", svg)
         save_pdf(figure, out / "figures" / f"{panel.name}.pdf")
-        svgs[panel.name] = svg_element(svg, panel.name, panel.title)
+        svgs[panel.name] = svg_element(svg, panel.name, panel.title, tips.over(panel, figure))
     return svgs
 
 

@@ -14,7 +14,7 @@ from hyperparton.report.losses import good_range
 from hyperparton.report.plots.style import GREY
 from hyperparton.space.samplers import LogUniform, Uniform, is_extreme
 
-__all__ = ["LossAxis", "NumberAxis", "as_picture", "log_axis"]
+__all__ = ["MOST_POINTS", "LossAxis", "NumberAxis", "as_picture", "log_axis"]
 
 Array = np.ndarray
 
@@ -22,7 +22,7 @@ Array = np.ndarray
 _CLOSE = 1e-12
 
 #: points that are shapes of their own at most, and dots per inch of the picture that more of them are
-_POINTS, _DPI = 600, 200
+MOST_POINTS, _DPI = 600, 200
 
 #: where such an axis has its labels
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -105,10 +105,10 @@ class LossAxis:
             word = "trial" if self.above == 1 else "trials"
             axes.set_title(f"▲ {self.above} {word} above the axis", fontsize=7.5, color=GREY, loc="right", pad=3)
 
-    def draw(self, axes: Any, at: Array, losses: Array, **marks: Any) -> None:
-        """Points within the axis, triangles at its edge for those above."""
+    def draw(self, axes: Any, at: Array, losses: Array, of: int = 0, **marks: Any) -> None:
+        """Points within the axis, triangles at its edge for those above; `of` so many in the whole figure."""
         inside, above = losses <= self.ceiling, losses > self.ceiling
-        dense = as_picture(axes, len(losses))
+        dense = as_picture(axes, max(of, len(losses)))
         axes.plot(at[inside], self.place(losses[inside]), linestyle="none", rasterized=dense, **marks)
         if above.any():  # an empty line that is not clipped has no place, and the layout fails on it
             edge = np.full(int(above.sum()), self.limits[1])
@@ -120,7 +120,7 @@ def as_picture(axes: Any, count: int) -> bool:
 
     As shapes of their own they would take megabytes, and a browser long to show them.
     """
-    if count <= _POINTS:
+    if count <= MOST_POINTS:
         return False
     axes.figure.set_dpi(_DPI)
     return True

@@ -12,7 +12,7 @@ from hyperparton.report.convergence import Convergence, Failure, Worker
 from hyperparton.report.losses import mean_of
 from hyperparton.report.plots import style
 from hyperparton.report.plots.axes import LossAxis, NumberAxis
-from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled
+from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled, touch
 from hyperparton.trials.trial import Trial
 
 __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
@@ -41,6 +41,7 @@ def plot_convergence(scan: Convergence, label: str) -> Figure:
         where = scan.last_improvement
         if where is not None:
             mark_best(axes, at[where], axis.place([scan.losses[where]])[0], label="best")
+        touch(axes, at, np.where(ok, np.fmin(axis.place(scan.losses), axis.limits[1]), axis.limits[0]))
         axes.set_xlabel(name)
     axis.apply(panels[0], label)
     panels[0].xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

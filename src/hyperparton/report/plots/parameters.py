@@ -16,8 +16,8 @@ from hyperparton.report.hyperparameters import Column
 from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, Importance
 from hyperparton.report.losses import median_of
 from hyperparton.report.plots import style
-from hyperparton.report.plots.axes import LossAxis, NumberAxis, as_picture, log_axis
-from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled
+from hyperparton.report.plots.axes import MOST_POINTS, LossAxis, NumberAxis, as_picture, log_axis
+from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled, touch
 
 __all__ = ["plot_dependence", "plot_importances", "plot_parallel", "plot_planes", "plot_scatter", "plot_violins"]
 
@@ -120,7 +120,7 @@ def plot_violins(column: Column, losses: np.ndarray, label: str) -> Figure:
                 axes.plot([k - 0.25, k + 0.25], [edge, edge], color=style.BLACK, linewidth=1.6, clip_on=False)
                 axes.plot([k], [edge], "^", color=style.BLACK, markersize=6, clip_on=False, zorder=6)
         at, size = k + _spread(len(members)), 2.5 if len(losses) < 300 else 1.5
-        axis.draw(axes, at, members, marker="o", color=style.GREY, markersize=size, alpha=0.7)
+        axis.draw(axes, at, members, len(losses), marker="o", color=style.GREY, markersize=size, alpha=0.7)
     _mark_best(axes, numbers, losses, axis)
     counts = [int(np.sum((numbers == k) & np.isfinite(losses))) for k in range(len(column.categories))]
     _category_ticks(axes, column.categories, [f"\n({count})" for count in counts])
@@ -170,11 +170,14 @@ def plot_scatter(column: Column, losses: np.ndarray, label: str, groups: Column 
             continue
         drawn += 1
         size = 3.5 if len(losses) < 300 else 2.0
-        axis.draw(axes, numbers[members], losses[members], markersize=size, alpha=0.75, label=named(name), **marks(k))
+        looks = {"markersize": size, "alpha": 0.75, "label": named(name), **marks(k)}
+        axis.draw(axes, numbers[members], losses[members], len(losses), **looks)
     _number_axis(axes, column)
     _mark_best(axes, numbers, losses, axis)
     axes.set_xlabel(named(column.name))
     axis.apply(axes, label)
+    if len(losses) <= MOST_POINTS:
+        touch(axes, numbers, np.where(usable, np.fmin(axis.place(losses), axis.limits[1]), np.nan))
     if groups is not None and drawn > 1:
         figure.legend(loc="outside upper center", ncols=3, fontsize=7.5, handletextpad=0.2, columnspacing=0.9)
     return figure
@@ -254,6 +257,7 @@ def plot_planes(names: Sequence[str], numbers: Sequence[np.ndarray]) -> Figure:
         looks = {"s": 12, "edgecolors": "none", "clip_on": False, "zorder": 3, "rasterized": as_picture(axes, len(x))}
         axes.scatter(x[::-1], y[::-1], c=shades[::-1], **looks)
         mark_best(axes, x[0], y[0], zorder=5)
+        touch(axes, x, y)
         axes.set(xlim=at.limits, ylim=above.limits, xlabel=names[across], ylabel=names[up])
         at.numbers.label(axes.xaxis)
         above.numbers.label(axes.yaxis)

@@ -19,10 +19,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from matplotlib import RcParams, rc_context, rcParams, rcParamsDefault
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as AnyFigure
 
 from hyperparton.errors import ReportError
 from hyperparton.report.plots.fonts import FOR_PAGES, families
@@ -44,17 +45,28 @@ __all__ = [
     "marks",
     "named",
     "new_figure",
+    "places_of",
     "save_pdf",
     "save_svg",
     "styled",
     "svg_element",
     "svg_text",
+    "touch",
 ]
 
 BLUE, RED, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7"
 BLACK, GREY, SKY = "#222222", "#7A7A7A", "#56B4E9"
 PALETTE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+class Figure(AnyFigure):
+    """A figure of matplotlib that knows where trials are drawn in it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.touched: list[tuple[Any, np.ndarray]] = []
+
 
 #: settings of the process and not of a figure
 _OF_PROCESS = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "timezone"})
@@ -122,6 +134,21 @@ def new_figure(width: float = 6.4, height: float = 3.2, columns: int = 1, **opti
     return figure, figure.subplots(1, columns, **options)
 
 
+def touch(axes: Any, x: np.ndarray, y: np.ndarray) -> None:
+    """Say where the axes show the trials of the figure's panel: (trial,) each, NaN for one that is not there."""
+    axes.figure.touched.append((axes, np.column_stack([x, y]).astype(float)))
+
+
+def places_of(figure: Figure) -> list[np.ndarray]:
+    """Where trials are in the figure's SVG, (trial, 2) for each of its axes; once it has been written as a file."""
+    height = 72.0 * float(figure.get_size_inches()[1])
+    found = []
+    for axes, at in figure.touched:
+        places = 72.0 / figure.dpi * axes.transData.transform(at)
+        found.append(np.column_stack([places[:, 0], height - places[:, 1]]))
+    return found
+
+
 def named(name: str, most: int = _LETTERS) -> str:
     """A name of others as a figure shows it."""
     text = literal(name, most)
@@ -177,10 +204,15 @@ def _laid_out(figure: Figure) -> Iterator[None]:
         yield
 
 
-def svg_element(svg: str, prefix: str, label: str) -> str:
-    """An SVG file's text as an element of a page: its ids begin with `prefix`; screen readers read `label`."""
+def svg_element(svg: str, prefix: str, label: str, over: str = "") -> str:
+    """An SVG file's text as an element of a page: its ids begin with `prefix`; screen readers read `label`.
+
+    `over` is SVG that is laid over it as it is.
+    """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # in tags alone: a name may be "url(#"
     svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", tag[0]), svg)
+    head, _, tail = svg.rpartition("</svg>")
+    svg = f"{head}{over}</svg>{tail}"
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)

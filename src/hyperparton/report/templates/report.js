@@ -129,6 +129,16 @@
     });
   }
 
+  // a point of a figure leads to its row, whatever the filter has hidden
+  window.addEventListener("hashchange", function () {
+    var row = document.getElementById(location.hash.slice(1)), input = document.getElementById("filter");
+    if (row && row.hidden && input) {
+      input.value = "";
+      input.dispatchEvent(new Event("input"));
+      row.scrollIntoView();
+    }
+  });
+
   begin();
   if (document.getElementById("live")) {
     var ask = function () {
