@@ -2,8 +2,8 @@
 
 Losses have any scale, and the worst of a scan lie decades above its best. Among good trials the differences count; how
 bad a bad trial is does not. So a score is linear in the loss up to as far above the median as the least loss lies below
-it; what is worse, or has no loss, has the same score as a loss there. A least loss that lies far below all others may be
-nothing but luck, or a fault of the trainer: see `_LOWEST`.
+it; what is worse, or has no loss, has the same score as a loss there. A least loss far below all others may be luck, or
+a fault of the trainer: see `_LOWEST`.
 
 =======  ===============  ==================================================  =========================================
 symbol   in the code      meaning                                             formula
