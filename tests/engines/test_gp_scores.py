@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hyperparton.engines.gp_scores import scores_of
@@ -42,6 +42,8 @@ def test_where_nothing_differs(losses):
     assert scores_of(np.array(losses)).tolist() == [0.0] * len(losses)
 
 
+@example([-1.0, -1.0, -5.286267993963186e-220])
+@example([0.0, 0.0, 5e-324, 1e308])
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=40))
 def test_any_losses(losses):
     """Finite scores in the order of the losses."""

@@ -123,5 +123,6 @@ def test_the_head_of_the_page(scan_folder, tmp_path, browse):
         targets = browser.run("return [...document.querySelectorAll('#answers a')].map(a => a.getAttribute('href'))")
         assert len(targets) == len(summary.findings)
         assert browser.run(
-            "return [...document.querySelectorAll('a[href^=\"#\"]')].every(a => document.querySelector(a.hash))"
+            "return [...document.querySelectorAll('a[href^=\"#\"]')]"
+            ".every(a => document.querySelector(a.getAttribute('href')))"
         )

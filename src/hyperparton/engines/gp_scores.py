@@ -43,9 +43,8 @@ def scores_of(losses: Array) -> Array:
         median = larger[0]
     # a loss may be as large as a float can be, a difference of two of them may not
     unit = max(abs(finite[0]), abs(median), np.finfo(float).tiny)
-    with np.errstate(over="ignore"):
-        scaled = np.minimum(losses / unit, _FAR)
     least, lower, middle = finite[0] / unit, finite[int(_LOWER * len(finite))] / unit, median / unit
     lowest = max(least, lower - _LOWEST * (middle - lower))
-    place = np.clip((scaled - middle) / (middle - lowest or 1.0), -1.0, 1.0)
+    with np.errstate(over="ignore"):  # what is beyond all floats is cut off as well
+        place = np.clip((np.minimum(losses / unit, _FAR) - middle) / (middle - lowest or 1.0), -1.0, 1.0)
     return place / (np.std(place) or 1.0)

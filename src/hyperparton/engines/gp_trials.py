@@ -29,7 +29,7 @@ R: Rasmussen, Williams, Gaussian Processes for Machine Learning, 2006.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -149,10 +149,13 @@ class Models:
 
 
 class SeenTrials:
-    """The trials of a history as points and losses; only those that were added are read."""
+    """The trials of a history as points and losses; only those that were added are read.
 
-    def __init__(self, cube: UnitCube) -> None:
-        self.cube = cube
+    `scores` makes scores (trial,) of losses (trial,).
+    """
+
+    def __init__(self, cube: UnitCube, scores: Callable[[Array], Array] = scores_of) -> None:
+        self.cube, self._scores = cube, scores
         self._tracker = HistoryTracker()
         self.points = np.zeros((0, len(cube.labels)))
         """(trial, label) in the unit cube"""
@@ -282,7 +285,7 @@ class SeenTrials:
         seen = self._seen(count)
         losses = self.losses[seen]
         far = _far(losses, end)
-        scores = scores_of(losses)
+        scores = self._scores(losses)
         known = np.isfinite(losses)
         losses = np.where(known, losses, np.max(losses[known]) if known.any() else 0.0)
         failed = (far | self._unusable[seen]).astype(float)

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyperparton.engines.base import scores_of_ranks
 from hyperparton.engines.coordinates import UnitCube
 from hyperparton.engines.gp_trials import SeenTrials
 from hyperparton.report.hyperparameters import Column
@@ -95,7 +96,8 @@ def expected_gain(
     if not used or len(known) < 2:
         return None
     unit = unit_of(known)
-    seen = SeenTrials(UnitCube({column.name: _sampler(column) for column in used}))
+    # ranks: one lucky draw, however far below all others, moves them least
+    seen = SeenTrials(UnitCube({column.name: _sampler(column) for column in used}), scores_of_ranks)
     seen.update(_history(used, losses * unit))
     count = max(len(finished) // 4, 1) if more is None else more
     best, gains = _Model(seen, used).gains(count, np.random.default_rng(_SEED))
