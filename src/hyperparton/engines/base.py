@@ -147,7 +147,7 @@ def best_and_latest(history: History, best: int, latest: int) -> list[int]:
     return sorted({*ranked, *range(max(0, len(history) - latest), len(history))})
 
 
-def scores_of_ranks(values: Sequence[float]) -> np.ndarray:
+def scores_of_ranks(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """(value,) quantiles of the normal distribution at the values' ranks; equal values have equal ones."""
     # here: scipy.special takes time to import; scipy.stats, which has ranks, takes half a second
     from scipy.special import ndtri
