@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 
 import numpy as np
@@ -20,9 +21,11 @@ from hyperparton import (
     read_trials,
     run_scan,
 )
-from hyperparton.errors import ScanError, SpaceError, StoreError
+from hyperparton.errors import NodeError, ScanError, SpaceError, StoreError
 from hyperparton.report.scans import read_scan
 from hyperparton.report.status import status_of
+from hyperparton.trials.refits import read_refits
+from hyperparton.trials.scan_folder import ScanFolder
 
 LINE = {"x": hp_uniform("x", -5, 5)}
 
@@ -142,6 +145,25 @@ def test_seeds_tell_luck_from_merit(tmp_path):
     assert found.parameters == {"kind": "solid"}
     assert min(seeds) == 1
     assert len(seeds) > 3
+
+
+def test_a_full_disk_in_a_refit_is_no_failure_of_the_parameters(tmp_path):
+    """The scan ends, and goes on as if nothing had been when there is room again."""
+    room = False
+
+    def loss(params, seed):
+        if seed > 4 and not room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return params["x"] ** 2 + 1e-3 * seed
+
+    with pytest.raises(NodeError, match="No space left on device"):
+        minimise(loss, LINE, trials=12, output=tmp_path, engine="random")
+    room = True
+    best = minimise(loss, LINE, trials=12, output=tmp_path, engine="random")
+    tries = ScanFolder(tmp_path).tries
+    refits = read_refits(tries, read_trials(tries))
+    assert best.trial in {refit.trial for refit in refits}
+    assert all(loss is not None for refit in refits for loss in refit.losses)
 
 
 def test_a_refit_that_raises_is_a_failed_one(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from hyperparton.errors import ScanError, SpaceError, summary_of
+from hyperparton.errors import ScanError, SpaceError, is_of_disk, summary_of
 from hyperparton.scan.events import Progress
 from hyperparton.scan.limits import TrialTimeoutError
 from hyperparton.scan.run import run_scan
@@ -180,7 +180,10 @@ class _Seeded(_Function):
         return self._result(params, seed=_SEED)
 
     def refit(self, params: dict[str, Any], replicas: Sequence[int]) -> dict[str, Any]:
-        """The losses with other seeds; one with which the function raises an exception has none."""
+        """The losses with other seeds; one with which the function raises an exception has none.
+
+        A disk that is full, read-only or gone is no fault of the parameters: that exception is raised here too.
+        """
         losses: list[float | None] = []
         fault = None
         for seed in replicas:
@@ -188,7 +191,9 @@ class _Seeded(_Function):
                 losses.append(self._result(params, seed=seed)["loss"])
             except TrialTimeoutError:
                 raise
-            except Exception as raised:  # as in a trial: this fit failed
+            except Exception as raised:
+                if is_of_disk(raised):  # of this machine: as in a trial, no fit has failed
+                    raise
                 fault = raised
                 losses.append(None)
         known = [loss for loss in losses if loss is not None]
