@@ -213,7 +213,7 @@ def test_a_card_whose_space_does_not_hold_the_trials_is_refused(theirs, place, v
     before = sorted(theirs.rglob("*"))
     message = refused(theirs)
     assert f"{theirs / TRIES}: " in message
-    assert "of its 9 finished trials do not lie in the search space of the card" in message
+    assert "of its 9 finished trials, so it is not that of this scan" in message
     assert told in message
     assert sorted(theirs.rglob("*")) == before
 

@@ -192,7 +192,7 @@ def test_too_few_trials_are_told(folder):
 def test_trials_that_do_not_lie_in_the_cards_space_are_told(folder, trials, told):
     message = folder.write(*trials).refused("--top", 2)
     assert message.startswith(
-        f"{folder.replica / 'tries.json'}: 1 of its 2 finished trials do not lie in the search space of the card"
+        f"{folder.replica / 'tries.json'}: the search space of the card does not hold 1 of its 2 finished trials"
     )
     assert told in message
 
@@ -201,8 +201,8 @@ def test_trials_that_do_not_lie_in_the_cards_space_are_told(folder, trials, told
     ("trials", "told", "error"),
     [
         ([entry(3, 0.5), entry(3, 0.25)], "holds two trials with the number 3", StoreError),
-        ([entry(0, 0.5, status="fail")], "none of its 1 finished trials succeeded", ScanError),
-        ([], "none of its 0 finished trials succeeded", ScanError),
+        ([entry(0, 0.5, status="fail")], "of its 1 finished trial none succeeded", ScanError),
+        ([], "of its 0 finished trials none succeeded", ScanError),
     ],
 )
 def test_trials_that_cannot_be_confirmed_are_told(folder, trials, told, error):

@@ -87,7 +87,7 @@ def test_a_scan_of_an_example_learns_from_its_own_scan(hyperparton, tmp_path, mo
     assert one[0] in (0, 3), one[2]
     two = hyperparton("scan", card, "--trials", 1, "--output", "two", "--no-confirm", "--from", "one")
     assert two[0] in (0, 3), two[2]
-    assert "1 of 1 trials are taken as history\n" in two[2]
+    assert "1 of 1 trial taken as history\n" in two[2]
 
 
 def test_the_report_of_a_scan_is_that_of_the_command(hyperparton, tmp_path, monkeypatch):

@@ -129,7 +129,7 @@ def test_no_trial_succeeds(hyperparton, small_card, tmp_path):
     )
     code, _, err = hyperparton("scan", card, "--trials", 1, "--output", tmp_path / "out")
     assert code == 3
-    assert "none of 1 trials succeeded" in err
+    assert "of 1 trial none succeeded" in err
     assert "is above the threshold 0.001" in err
 
 

@@ -98,9 +98,7 @@ def test_a_scan_goes_on_from_another(hyperparton, write_card, tmp_path):
         "scan", write_card(low=0, name="new"), "--trials", 3, "--from", earlier, "--output", tmp_path / "new"
     )
     assert code == 0, err
-    assert (
-        f"{25 - outside} of 25 trials are taken as history; {outside} are outside of this space: {outside} in x" in err
-    )
+    assert f"{25 - outside} of 25 trials taken as history; outside of this space {outside}: {outside} in x" in err
     assert "accepted: 0 to 5" in err
     # the card may name it, by a path beside it, and processes of their own know of it
     named = write_card("use_tries_from: earlier", low=0, name="named")

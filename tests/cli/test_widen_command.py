@@ -120,7 +120,7 @@ def test_a_card_of_fits_is_widened_and_scanned(hyperparton, tmp_path, monkeypatc
     assert hyperparton("check", "wider.yml")[0] == 0
     code, _, err = hyperparton("scan", "wider.yml", "--trials", 1, "--no-confirm", "--from", "first")
     assert code == 0, err
-    assert "1 of 1 trials are taken as history" in err
+    assert "1 of 1 trial taken as history" in err
 
 
 def test_trials_of_n3fit_need_their_card(hyperparton, tmp_path):

@@ -320,7 +320,7 @@ def test_factors_that_are_no_numbers(tmp_path):
 def test_factors_for_another_number_of_points(theory):
     theory.add("A", random(2, 1, 3), [(T3,)])
     write_cfactor(theory.cfactor("MAS", "A"), [1.0])
-    with pytest.raises(DataError, match=r"CF_MAS_A\.dat has 1 factors for an FK table of 2 points"):
+    with pytest.raises(DataError, match=r"CF_MAS_A\.dat has 1 factor for an FK table of 2 points"):
         load_observable("SET", operands(("A",)), theory, ["MAS"])
 
 

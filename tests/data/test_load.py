@@ -62,7 +62,7 @@ def test_a_set_of_which_no_point_passes_the_cuts():
             DataError,
             r"(?s)dataset_inputs\[0\].*\n.*dataset_inputs\[1\]",
         ),
-        ({"dataset_inputs": [NO_TABLES]}, TheoryError, "lacks FK tables or C-factors of 1 data sets"),
+        ({"dataset_inputs": [NO_TABLES]}, TheoryError, "lacks FK tables or C-factors of 1 data set;"),
         ({"theory": {"theoryid": 12345}}, TheoryError, "theory 12345 is not there; searched: "),
         ({"datacuts": {"t0pdfset": "NO_SUCH_SET"}}, PDFSetError, "'NO_SUCH_SET' is not installed"),
         (

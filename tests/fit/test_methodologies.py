@@ -154,7 +154,7 @@ def test_feature_scaling_with_its_points_as_1e1(make_card, data, leaves):
         ({"optimizer": {"optimizer_name": "Adamm"}}, "optimizer_name: unknown optimizer .did you mean 'Adam'"),
         ({"initializer": None}, "initializer: unknown initializer, given nothing"),
         ({"regularizer_args": {"l1": 1}}, "regularizer_args are given, but no regularizer"),
-        ({"activation_per_layer": ["tanh"]}, "must have the same length, given 3 and 1 layers"),
+        ({"activation_per_layer": ["tanh"]}, "must have the same length, given 3 and 1 layer"),
     ],
 )
 def test_what_is_wrong_with_the_parameters_of_a_trial_is_told_at_once(parameters, changed, told):

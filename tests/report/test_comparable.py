@@ -66,7 +66,7 @@ def test_alike(pair):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda card: card["dataset_inputs"].pop(), r"dataset_inputs \(2 entries, 1 entries\)"),
+        (lambda card: card["dataset_inputs"].pop(), r"dataset_inputs \(2 entries, 1 entry\)"),
         (lambda card: card["datacuts"].update(q2min=10), r"datacuts\.q2min \(3\.49, 10\)"),
         (lambda card: card["theory"].update(theoryid=40000000), r"theory\.theoryid \(708, 40000000\)"),
         (lambda card: card["kfold"]["partitions"][0].update(datasets=["ONE", "TWO"]), r"kfold\.partitions"),

@@ -63,7 +63,7 @@ def test_all_filters_must_hold(trials):
         ("loss=<2", "unknown operator '=<', accepted: = == != < <= > >="),
         ("loss<two", "< compares numbers, given 'two'"),
         ("loss<nan", "< compares numbers, given 'nan'"),
-        ("loss<1|2", "< takes one number, given 2 values"),
+        ("loss<1|2", "< takes one number, given 2"),
         ("__import__('os').system('true')=1", "not understood"),
     ],
 )

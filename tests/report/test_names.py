@@ -17,8 +17,8 @@ from hyperparton.report.options import Options
 from hyperparton.report.scans import read_scans
 from hyperparton.report.summary import summarise
 from hyperparton.report.tables import best_setup, best_text, parameters_block, trial_table
-from hyperparton.report.text import literal
 from hyperparton.report.write import write_report
+from hyperparton.text import literal
 from hyperparton.trials.parameters import OWN_NAMES
 from hyperparton.trials.trial import DONE, Trial
 

@@ -118,7 +118,7 @@ def test_the_answers(scan_folder):
 def test_what_cannot_be_reported(scan_folder, tmp_path):
     with pytest.raises(StoreError, match="holds no trials"):
         read_scans([tmp_path])
-    with pytest.raises(ReportError, match="none of 40 trials passes the filters loss<0"):
+    with pytest.raises(ReportError, match="of 40 trials none passes the filters loss<0"):
         summarise(read_scans([scan_folder()]), Options(filters=("loss<0",)))
 
 

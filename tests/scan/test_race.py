@@ -142,7 +142,7 @@ def test_a_few_fits_without_a_failure_do_not_show_that_one_is_stable():
     found = verdicts([outcome(1, 40, 2), outcome(2, 40, 8), outcome(3, 5, 0)])
     assert (found[0].trial, found[0].stable) == (1, False)
     text = verdict_sentence(found)
-    assert text.startswith("No methodology is known to be stable: of 3 trials that were fitted again, trial 1")
+    assert text.startswith("No methodology is known to be stable: of 3 trials fitted again, trial 1")
     assert "It failed in 2 of 40 fits" in text
     assert "trial 3, without a failed fit in at most 5" in text
     assert named(found) == "trial 1, whose fits fail now and then"

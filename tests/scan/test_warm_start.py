@@ -65,7 +65,7 @@ def test_the_engine_knows_the_earlier_trials(tmp_path, earlier):
     assert told[0] == {
         "event": "prior",
         "trials": 30,
-        "notes": [f"{earlier / 'tries.json'}: 30 of 30 trials are taken as history"],
+        "notes": [f"{earlier / 'tries.json'}: 30 of 30 trials taken as history"],
     }
 
 
@@ -93,7 +93,7 @@ def test_what_is_outside_of_a_changed_space_is_named(earlier):
     assert [outcome.vals for outcome in found] == [{"kind": [0], "x": e["misc"]["vals"]["x"]} for e in inside]
     assert [outcome.number for outcome in found] == list(range(-len(inside), 0))
     assert [outcome.loss for outcome in found] == [e["result"]["loss"] for e in inside]
-    assert f"{len(inside)} of 30 trials are taken as history; {30 - len(inside)} are outside of this space" in note
+    assert f"{len(inside)} of 30 trials taken as history; outside of this space {30 - len(inside)}:" in note
     value = low[0]["misc"]["space_vals"]["x"]
     assert f"{len(low)} in x ({value:.6g} in trial {low[0]['tid']}, accepted: -1 to 5)" in note
     assert f"{len(other)} in kind (a in trial {other[0]['tid']}, accepted: b or c)" in note

@@ -247,7 +247,7 @@ def test_a_step_that_nearly_divides_the_range_does_not_pass_its_end():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: hp_quniform("x", -1e308, 1e308, steps=1), "1 steps from -1e.308 to 1e.308 have a length"),
+        (lambda: hp_quniform("x", -1e308, 1e308, steps=1), "1 step from -1e.308 to 1e.308 have a length"),
         (lambda: hp_quniform("x", 0, 5e-324, steps=3), "3 steps from 0 to 4.94066e-324 have a length"),
         (lambda: hp_quniform("x", 0, 1e308, step_size=1e-10), "too many steps of 1e-10"),
         (lambda: hp_quniform("x", 0, 1, steps=10**400), "steps must be a whole number from 1 to"),

@@ -165,14 +165,14 @@ def test_known_sets_are_known_to_nnpdf_data():
 def test_command_list(folder):
     shown = CliRunner().invoke(theory, ["list", "--tables", str(folder.parent)])
     assert shown.exit_code == 0
-    assert "theory 40000000: 1 tables, 0.1 MB" in shown.output or "theory 40000000: 1 tables, 0.0 MB" in shown.output
+    assert "theory 40000000: 1 table, 0.1 MB" in shown.output or "theory 40000000: 1 table, 0.0 MB" in shown.output
     assert f"{SLAC}: {TABLE}" in shown.output
 
 
 def test_command_check(folder):
     shown = CliRunner().invoke(theory, ["check", str(folder.parent), "--datasets", SLAC])
     assert shown.exit_code == 0, shown.output
-    assert "1 tables, 0 faults" in shown.output
+    assert "1 table, 0 faults" in shown.output
     _file(folder).write_bytes(b"nothing")
     shown = CliRunner().invoke(theory, ["check", str(folder.parent), "--datasets", SLAC])
     assert shown.exit_code == 1

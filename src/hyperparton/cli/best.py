@@ -14,6 +14,7 @@ import click
 
 from hyperparton.cli.streams import terminal_width
 from hyperparton.errors import StoreError
+from hyperparton.text import counted
 
 if TYPE_CHECKING:  # the trials are read when the options are known
     from hyperparton.trials.scan_folder import ScanFolder
@@ -96,7 +97,7 @@ def _ranked(directory: Path) -> tuple[ScanFolder, list[Trial], list[Verdict], li
     found = verdicts(read_refits(path, trials))
     order = by_verdict(trials, found)
     if not order:
-        raise StoreError(f"{path}: none of its {len(trials)} trials succeeded")
+        raise StoreError(f"{path}: of its {counted(len(trials), 'trial')} none succeeded")
     if not order[0].space_vals:
         raise StoreError(f"{path}: trial {order[0].number} does not say its parameters (space_vals)")
     return folder, trials, found, order
@@ -176,7 +177,6 @@ def _tell(lines: Sequence[str]) -> None:
 
 def _failed(directory: Path, top: int, form: str | None) -> str:
     """The failed trials, the last ones first, with their reasons and tracebacks."""
-    from hyperparton.report.text import counted
     from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.trials.trial import has_failed
     from hyperparton.trials.tries_read import read_trials
@@ -216,7 +216,7 @@ def _importances(directory: Path, form: str | None) -> str:
         return _json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
     if not table.rows:
         finished = sum(trial.finished for trial in trials)
-        return f"{finished} finished trials: too few, or no hyperparameter that differs"
+        return f"{counted(finished, 'finished trial')}: too few, or no hyperparameter that differs"
     return table.text(terminal_width())
 
 

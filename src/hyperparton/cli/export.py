@@ -35,7 +35,7 @@ def export(directory: Path, program: str, storage: str | None, study: str | None
     """
     from hyperparton.interop.optuna_study import export_study
     from hyperparton.interop.storage_url import storage_name
-    from hyperparton.report.text import counted
+    from hyperparton.text import counted
     from hyperparton.trials.tries_read import read_trials
 
     target = storage or (directory / "optuna.db").resolve()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hyperparton.errors import Fault, shortened
+from hyperparton.text import counted
 
 __all__ = ["fault_lines"]
 
@@ -34,8 +35,8 @@ def fault_lines(faults: Sequence[Fault]) -> list[str]:
             lines.append(shortened(str(fault), _LETTERS))
         elif shown[kind] == counts[kind]:
             lines.append(
-                f"{fault.file or 'the card'}: {counts[kind] - _FIRST} more such faults, {counts[kind]} in all; "
-                "`hyperparton check --all` lists them whole"
+                f"{fault.file or 'the card'}: {counted(counts[kind] - _FIRST, 'more such fault')}, {counts[kind]} in "
+                "all; `hyperparton check --all` lists them whole"
             )
     return lines
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import click
 
 from hyperparton.errors import StoreError
-from hyperparton.report.text import counted, duration
+from hyperparton.text import counted, duration
 
 __all__ = ["Display", "EventLog", "brief", "make_display", "show_warnings"]
 
@@ -165,7 +165,7 @@ class _Bars(Display):
     def epochs(self, event: dict[str, Any]) -> None:
         if self._epochs is None:
             self._epochs = self._progress.add_task("epochs", total=event["epochs"])
-        text = f"epochs, {event['running']} models running"
+        text = f"epochs, {counted(event['running'], 'model')} running"
         self._progress.update(self._epochs, completed=event["epoch"], total=event["epochs"], description=text)
 
 

@@ -13,7 +13,7 @@ import click
 from hyperparton.cli.options import store_option
 from hyperparton.cli.progress import brief
 from hyperparton.cli.streams import check_output
-from hyperparton.report.text import counted, duration
+from hyperparton.text import counted, duration
 
 if TYPE_CHECKING:
     from hyperparton.report.status import Status

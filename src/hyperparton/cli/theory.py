@@ -9,6 +9,7 @@ import click
 
 from hyperparton.catalogue import Q2MIN, W2MIN
 from hyperparton.host import cores, end_on_signals
+from hyperparton.text import counted
 
 __all__ = ["theory"]
 
@@ -36,7 +37,9 @@ def list_command(folders: tuple[Path, ...], show_tables: bool) -> None:
     from hyperparton.theory.listing import datasets_of_tables, list_theories
 
     for each in list_theories(folders):
-        click.echo(f"theory {each.theoryid}: {len(each.tables)} tables, {each.size / 1e6:.1f} MB, {each.origin}")
+        click.echo(
+            f"theory {each.theoryid}: {counted(len(each.tables), 'table')}, {each.size / 1e6:.1f} MB, {each.origin}"
+        )
         click.echo(f"  folder: {each.path}")
         click.echo(f"  made by: {each.made_by}")
         click.echo(f"  data sets: {len(each.datasets)} of the {len(datasets_of_tables())} known to hyperparton")
@@ -85,7 +88,7 @@ def build_command(
     workers = jobs or cores()
     checked = [read_card(card) for card in cards]  # so that a fault in the last card shows before the first is built
     for card in checked:
-        click.echo(f"theory {card.theoryid}: {card.raw['FNS']}, {workers} processes")
+        click.echo(f"theory {card.theoryid}: {card.raw['FNS']}, {counted(workers, 'process', 'processes')}")
         folder = build(
             card.path,
             wanted,
@@ -149,14 +152,16 @@ def _show(report) -> None:
         click.echo(note)
     for table in report.tables:
         if not table.faults:
-            click.echo(f"{table.name}: {table.rows} rows, {table.computed} computed")
+            click.echo(f"{table.name}: {counted(table.rows, 'row')}, {table.computed} computed")
     if report.chi2:
         click.echo("χ² per point of the PDF set that ships (t0 and experimental covariance matrix):")
         for each in report.chi2:
-            click.echo(f"  {each.dataset}: {each.points} points, {each.chi2:.3f}, {each.chi2_experimental:.3f}")
+            click.echo(
+                f"  {each.dataset}: {counted(each.points, 'point')}, {each.chi2:.3f}, {each.chi2_experimental:.3f}"
+            )
     for fault in report.faults:
         click.echo(f"fault: {fault}")
-    click.echo(f"{report.path}: {len(report.tables)} tables, {len(report.faults)} faults")
+    click.echo(f"{report.path}: {counted(len(report.tables), 'table')}, {counted(len(report.faults), 'fault')}")
 
 
 def _show_direct(path: Path, datasets: tuple[str, ...], each: int, pieces: Path, jobs: int | None) -> bool:

@@ -25,6 +25,7 @@ from nnpdf_data.validphys_compatibility import legacy_to_new_mapping, new_to_leg
 from hyperparton.data.blockyaml import NotSimpleError, read_block, read_table, top_level
 from hyperparton.data.types import Uncertainties
 from hyperparton.errors import DataError, HyperpartonError, nearest, shortened
+from hyperparton.text import counted
 
 __all__ = [
     "CFACTORS",
@@ -248,7 +249,9 @@ def operands_of(metadata: Metadata) -> FKOperands:
 def _expect(expected: tuple[int, ...], received: tuple[int, ...], metadata: Metadata, what: str) -> None:
     if expected != received:
         given = "x".join(map(str, received)) or "no list of"
-        raise DataError(f"data set {metadata.name} has {expected[0]} points by its metadata but {given} {what}")
+        raise DataError(
+            f"data set {metadata.name} has {counted(expected[0], 'point')} by its metadata but {given} {what}"
+        )
 
 
 def _sections(path: Path) -> dict[str, Any]:

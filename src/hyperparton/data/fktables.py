@@ -23,6 +23,7 @@ from hyperparton.data.theory_folder import TheoryFolder
 from hyperparton.data.trial_reading import expect_readable
 from hyperparton.data.types import EVOLUTION_BASIS, FKTable, Observable
 from hyperparton.errors import DataError, TheoryError
+from hyperparton.text import counted
 
 __all__ = ["load_observable", "read_cfactor", "read_fktable"]
 
@@ -215,7 +216,9 @@ def _joined(name: str, parts: Sequence[FKTable]) -> FKTable:
 def _cfactor(path: Path, ndata: int) -> np.ndarray:
     values = read_cfactor(path)
     if len(values) != ndata:
-        raise DataError(f"{path.name} has {len(values)} factors for an FK table of {ndata} points")
+        raise DataError(
+            f"{path.name} has {counted(len(values), 'factor')} for an FK table of {counted(ndata, 'point')}"
+        )
     return values
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.errors import PDFSetError
+from hyperparton.text import counted
 
 __all__ = ["Grid", "read_grids"]
 
@@ -115,10 +116,12 @@ class _Block:
     def _check_rows(self, expected: int, columns: int) -> None:
         rows = [line.split() for line in self._lines[3:]]
         if len(rows) != expected:
-            raise self._fault(len(self._lines), f"the grid has {len(rows)} rows, its knots ask for {expected}")
+            raise self._fault(
+                len(self._lines), f"the grid has {counted(len(rows), 'row')}, its knots ask for {expected}"
+            )
         short = next((at for at, row in enumerate(rows) if len(row) != columns), None)
         if short is not None:
-            raise self._fault(3 + short, f"{len(rows[short])} numbers for {columns} flavours")
+            raise self._fault(3 + short, f"{counted(len(rows[short]), 'number')} for {counted(columns, 'flavour')}")
         if not _are_numbers(list(chain.from_iterable(rows))):
             bad = next(at for at, row in enumerate(rows) if not _are_numbers(row))
             self._numbers(3 + bad, rows[bad])

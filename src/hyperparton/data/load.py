@@ -32,6 +32,7 @@ from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
 from hyperparton.runcard.check import in_order
 from hyperparton.runcard.datacuts import DataCuts
 from hyperparton.runcard.yaml_positions import KeyPath
+from hyperparton.text import counted
 
 __all__ = ["DatasetLoader", "InputFaults", "central_predictions", "examine_fit_data", "examine_names", "load_fit_data"]
 
@@ -265,9 +266,9 @@ def _expect_tables(
     if absent:
         folders = ", ".join(str(path / "fastkernel") for path in theory.searched)
         message = (
-            f"{name} lacks FK tables or C-factors of {absent} data sets; searched: {folders}. Give a folder that has "
-            f"them with --theory or {ENVIRONMENT} (NNPDF's own theory folders can be used as they are), build them, or "
-            "take these sets out of the runcard"
+            f"{name} lacks FK tables or C-factors of {counted(absent, 'data set')}; searched: {folders}. Give a "
+            f"folder that has them with --theory or {ENVIRONMENT} (NNPDF's own theory folders can be used as "
+            "they are), build them, or take these sets out of the runcard"
         )
         faults.add(("theory", "theoryid"), TheoryError(message))
     elif theory.manifest is None:  # all tables at once, since a process is started for them

@@ -19,6 +19,7 @@ from scipy import linalg
 
 from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
+from hyperparton.text import counted
 
 __all__ = ["ModeRows", "ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "stack", "whitened"]
 
@@ -73,8 +74,8 @@ def cholesky(covmat: np.ndarray, what: str) -> np.ndarray:
         return linalg.cholesky(covmat, lower=True)
     except linalg.LinAlgError:
         raise DataError(
-            f"the covariance matrix of {what} is not positive definite: its {len(covmat)} points have uncertainties "
-            "that are zero or fully correlated"
+            f"the covariance matrix of {what} is not positive definite: uncertainties of its "
+            f"{counted(len(covmat), 'point')} are zero or fully correlated"
         ) from None
 
 

@@ -121,7 +121,7 @@ def build_folds(
     masks = kfold_masks(data, [partition.datasets for partition in partitions])
     for partition, kept in zip(partitions, masks, strict=True):
         if not kept.any():
-            raise DataError(f"the partition {list(partition.datasets)} hides all {data.ndata} points: nothing to fit")
+            raise DataError(f"the partition {list(partition.datasets)} hides all points ({data.ndata}): nothing to fit")
         hidden = everything if kept.all() else ~kept
         trained = everything if partition.overfit else kept
         folds.append(_fold(source, pseudodata, seeds, trained, hidden, kept, partition.weight))

@@ -26,6 +26,7 @@ from hyperparton.errors import StoreError
 from hyperparton.interop.storage_url import storage_name
 from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler
 from hyperparton.space.tree import fingerprint, readable, samplers_by_label
+from hyperparton.text import counted
 from hyperparton.trials.trial import Trial
 
 __all__ = ["ExportedStudy", "export_study"]
@@ -191,7 +192,7 @@ def _option(label: str, option: Any) -> Any:
     if isinstance(option, Mapping) and "optimizer_name" in option:
         return str(option["optimizer_name"])
     if label == "nodes_per_layer" and isinstance(option, list | tuple):
-        return f"{len(option) - 1} layers"
+        return counted(len(option) - 1, "layer")
     if isinstance(option, Mapping | list | tuple):
         text = json.dumps(readable(option), ensure_ascii=False)
         return text if len(text) <= _NAME else text[: _NAME - 3] + "..."

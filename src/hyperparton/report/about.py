@@ -9,7 +9,7 @@ from typing import Any
 
 from hyperparton.errors import shortened
 from hyperparton.report.scans import Scan, card_content
-from hyperparton.report.text import counted
+from hyperparton.text import counted
 from hyperparton.trials.result import number_of
 from hyperparton.trials.trial import Trial
 
@@ -112,7 +112,7 @@ def _data(card: Mapping[str, Any] | None, scan: Scan) -> Iterator[About]:
         return
     parts = [counted(len(sets), "data set")]
     if isinstance(points := scan.settings.get("points"), int):
-        parts[0] += f" with {points:,} points after cuts"
+        parts[0] += f" with {counted(points, 'point')} after cuts"
     theory, cuts = card.get("theory"), card.get("datacuts")
     if isinstance(theory, Mapping) and "theoryid" in theory:
         parts.append(f"theory {theory['theoryid']}")

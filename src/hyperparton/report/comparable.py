@@ -8,6 +8,7 @@ from typing import Any
 
 from hyperparton.errors import ReportError, shortened
 from hyperparton.report.scans import Scan, card_content
+from hyperparton.text import counted
 
 __all__ = ["check_comparable"]
 
@@ -110,5 +111,5 @@ def _short(value: Any) -> str:
     if value is _ABSENT:
         return "not given"
     if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
-        return f"{len(value)} entries"
+        return counted(len(value), "entry", "entries")
     return shortened(str(value))

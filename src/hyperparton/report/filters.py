@@ -81,7 +81,7 @@ def parse_filter(text: str) -> Filter:
         raise ReportError(f"filter {text!r}: unknown operator {(sign + first)!r}, accepted: = == != < <= > >=")
     if sign in _ORDER:
         if len(values) > 1:
-            raise ReportError(f"filter {text!r}: {sign} takes one number, given {len(values)} values")
+            raise ReportError(f"filter {text!r}: {sign} takes one number, given {len(values)}")
         if _as_number(values[0]) is None:
             raise ReportError(f"filter {text!r}: {sign} compares numbers, given {values[0]!r}")
     return Filter(text, _unquoted(key), sign, tuple(values))

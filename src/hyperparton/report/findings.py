@@ -11,8 +11,8 @@ from hyperparton.report.expected_gain import Gain
 from hyperparton.report.hyperparameters import Column, describe_values
 from hyperparton.report.importance import HINT, MATTERS, NO_DIFFERENCE, TOO_FEW, Importance
 from hyperparton.report.losses import Loss, median_of, relative, replica_error
-from hyperparton.report.text import counted
 from hyperparton.report.verdicts import margin_sentence, verdict_sentence
+from hyperparton.text import counted
 from hyperparton.trials.trial import Trial, ranked
 from hyperparton.trials.verdict import Verdict
 
@@ -103,7 +103,7 @@ def _margin(trials: Sequence[Trial], loss: Loss, verdicts: Sequence[Verdict]) ->
     middle = median_of([number for _, number in order])
     sentences = [
         f"The next one, trial {second.name}, has {next_value:.4g}{_percent(value, next_value)}; the median of "
-        f"{len(order)} successful trials is {middle:.4g}."
+        f"{counted(len(order), 'successful trial')} is {middle:.4g}."
     ]
     if loss.measure in ("scan", "validation", "experimental"):
         sentences.append(_distinguished(order, "validation" if loss.measure == "scan" else loss.measure))
@@ -165,7 +165,7 @@ def _matters(entries: Sequence[Importance], columns: Sequence[Column]) -> str:
     elif entries:
         sentences.append(
             "None for sure: the best quarter of the trials differs from all trials by no more than chance can give "
-            f"among {len(entries)} hyperparameters."
+            f"among {counted(len(entries), 'hyperparameter')}."
         )
     if by_answer[HINT]:
         sentences.append(f"There are hints of {_listed([entry.name for entry in by_answer[HINT]])}.")
@@ -208,7 +208,7 @@ def _failed(trials: Sequence[Trial], causes: Sequence[Failure]) -> str:
     pruned = [trial for trial in trials if trial.pruned]
     if pruned:
         saved = sum(trial.epochs_saved or 0 for trial in pruned)
-        spared = f", which saved at most {saved:,} epochs" if saved else ""
+        spared = f", which saved at most {counted(saved, 'epoch')}" if saved else ""
         sentences.append(f"{_count(len(pruned), 'trial was', 'trials were')} stopped before the end{spared}.")
     if restarted:
         sentences.append(
@@ -216,7 +216,9 @@ def _failed(trials: Sequence[Trial], causes: Sequence[Failure]) -> str:
         )
     saved, fitted = folds_saved(trials)
     if saved:
-        sentences.append(f"Stopping at the first fold over the threshold saved {saved} of {saved + fitted} folds.")
+        sentences.append(
+            f"Stopping at the first fold over the threshold saved {saved} of {counted(saved + fitted, 'fold')}."
+        )
     return " ".join(sentences)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from hyperparton.report.panel import Panel, Section
 from hyperparton.report.plots.fits import plot_chi2_by_set, plot_data, plot_learning, plot_pdfs
 from hyperparton.report.tables import Table
-from hyperparton.report.text import counted
+from hyperparton.text import counted
 from hyperparton.trials.result import number_of
 
 __all__ = ["FittedSet", "FittedTrial", "fit_sections"]
@@ -127,7 +127,8 @@ def _bands(fit: FittedTrial) -> str:
         return "The fits have one replica, so there are no bands; a scan with `--replicas` of 2 or more has some."
     # of a standard deviation from n Gaussian numbers, 1 / sqrt(2 (n - 1))
     part = 100 / math.sqrt(2 * (replicas - 1))
-    known = f"Lines are means over {replicas} replicas, bands their standard deviation, which so few replicas tell to "
+    means = f"Lines are means over {counted(replicas, 'replica')}, bands their standard deviation,"
+    known = f"{means} which so few replicas tell to "
     known = known if replicas < 20 else known.replace("which so few replicas tell", "known")
     if fit.noise:
         holds = (

@@ -21,8 +21,8 @@ from hyperparton.report.plots.style import svg_element, svg_text
 from hyperparton.report.scans import Scan
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, parameters_block, trial_table
-from hyperparton.report.text import counted
 from hyperparton.report.tooltips import ROWS, Tooltips, row_id
+from hyperparton.text import counted
 from hyperparton.trials.result import is_number
 
 __all__ = ["Progress", "inline_figure", "page"]

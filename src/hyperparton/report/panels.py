@@ -16,8 +16,8 @@ from hyperparton.report.plots.axes import NumberAxis
 from hyperparton.report.plots.style import Figure
 from hyperparton.report.summary import MOST_FIGURES, Summary
 from hyperparton.report.tables import Table, beside, fold_table, importance_table
-from hyperparton.report.text import counted, duration
 from hyperparton.report.verdicts import verdict_table
+from hyperparton.text import counted, duration
 from hyperparton.trials.result import number_of
 from hyperparton.trials.trial import Trial
 
@@ -84,8 +84,8 @@ def _few(summary: Summary) -> str:
     which = "that matter most" if summary.importances else "that come first"
     more = len(summary.columns) - len(summary.figured)
     return (
-        f" Of {len(summary.columns):,} hyperparameters, the {len(summary.figured)} {which} are shown; {more:,} have no "
-        "figure, and their numbers stand in the report's trials.csv."
+        f" Of {counted(len(summary.columns), 'hyperparameter')}, the {len(summary.figured)} {which} are shown; "
+        f"{more:,} have no figure, and their numbers stand in the report's trials.csv."
     )
 
 
@@ -285,7 +285,7 @@ def _folds(summary: Summary) -> Iterator[Panel]:
     if measures:
         yield Panel(
             "folds",
-            f"The best {len(best)} trials by fold and replica",
+            f"The best {counted(len(best), 'trial') if len(best) > 1 else 'trial'} by fold and replica",
             "A marker per fold, small ones its replicas, the large one their mean. A trial that is good on every fold "
             "is better founded than one that owes its place to a single fold; a fold that is high for all trials is "
             "the hard one.",
@@ -329,7 +329,11 @@ def _averages(summary: Summary) -> Iterator[Panel]:
 def _failures(summary: Summary) -> Iterator[Panel]:
     causes = summary.failures
     saved, fitted = folds_saved(summary.trials)
-    extra = f" Later folds of such trials were not fitted: {saved} of {saved + fitted} folds saved." if saved else ""
+    extra = (
+        f" Later folds of such trials were not fitted: {saved} of {counted(saved + fitted, 'fold')} saved."
+        if saved
+        else ""
+    )
     if causes:
         yield Panel(
             "failures",

@@ -18,6 +18,7 @@ from typing import Any
 
 from hyperparton.errors import HyperpartonError, StoreError
 from hyperparton.files import lock_holder
+from hyperparton.text import counted
 from hyperparton.trials.agreement import entries_in, scan_word
 from hyperparton.trials.look import looked_at
 from hyperparton.trials.refits import read_refits
@@ -187,8 +188,8 @@ def _from_store(
             known = {trial.number: trial for trial in store.trials()}
             if named > len(known):
                 notes.append(
-                    f"{folder.tries.name} names {named} finished trials, the store has {len(known)}: they do not "
-                    "belong together, or one is damaged; shown is the former"
+                    f"{folder.tries.name} names {counted(named, 'finished trial')}, the store has {len(known)}: they "
+                    "do not belong together, or one is damaged; shown is the former"
                 )
                 return None, store.metadata()
             for number in range(store.next_number()):

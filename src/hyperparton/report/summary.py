@@ -18,6 +18,7 @@ from hyperparton.report.importance import Importance, importances
 from hyperparton.report.losses import Loss
 from hyperparton.report.options import Options
 from hyperparton.report.scans import Scan, combined
+from hyperparton.text import counted
 from hyperparton.trials.trial import Trial, ranked
 from hyperparton.trials.verdict import Verdict
 
@@ -110,7 +111,7 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
     kept = apply_filters(trials, [parse_filter(text) for text in chosen.filters])
     kept, removed = autofilter(kept, chosen.autofilter, chosen.loss)
     if not kept:
-        raise ReportError(f"none of {len(trials)} trials passes the filters {', '.join(chosen.filters)}")
+        raise ReportError(f"of {counted(len(trials), 'trial')} none passes the filters {', '.join(chosen.filters)}")
     order = ranked(kept, chosen.loss)
     if chosen.loss.measure != "scan" and not order and any(trial.ok for trial in kept):
         raise ReportError(f"no trial has what --loss {chosen.loss.measure} needs; accepted for these trials: scan")

@@ -18,7 +18,7 @@ from hyperparton.report.filters import value_of
 from hyperparton.report.hyperparameters import table_names
 from hyperparton.report.importance import Importance
 from hyperparton.report.losses import Loss
-from hyperparton.report.text import counted, literal
+from hyperparton.text import counted, literal
 from hyperparton.trials.parameters import PARAMETER, is_width, varied
 from hyperparton.trials.trial import Trial, ranked
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from hyperparton.report.tables import Table
+from hyperparton.text import counted
 from hyperparton.trials.second_choice import Compared, SecondChoice
 from hyperparton.trials.verdict import ALLOWED, CONFIDENCE, Verdict
 
@@ -46,12 +47,12 @@ def verdict_sentence(verdicts: Sequence[Verdict]) -> str:
     before = ""
     if best.replicas < most:
         failed = ", ".join(f"trial {v.trial} failed in {v.failed}" for v in verdicts if v.replicas == most)
-        before = f"None of those with {most} replicas is stable: {failed}. "
+        before = f"None of those with {counted(most, 'replica')} is stable: {failed}. "
     which = "is the best" if best.replicas == most else "is the best that may be stable"
     return (
-        f"{before}Fitted again with {best.replicas} other replicas, trial {best.trial} {which}: mean loss "
-        f"{best.mean:.4g} ± {_error(best.error)}, {best.failed} of {best.replicas} fits failed (in truth at most "
-        f"{best.share_limit:.0%} of its fits fail, with {CONFIDENCE:.0%} confidence)."
+        f"{before}Fitted again with {counted(best.replicas, 'other replica')}, trial {best.trial} {which}: mean loss "
+        f"{best.mean:.4g} ± {_error(best.error)}, {best.failed} of {counted(best.replicas, 'fit')} failed (in truth at "
+        f"most {best.share_limit:.0%} of its fits fail, with {CONFIDENCE:.0%} confidence)."
         f"{_why(best.choice)}"
     )
 
@@ -93,9 +94,9 @@ def margin_sentence(verdicts: Sequence[Verdict]) -> str:
     unstable = [v.trial for v in others if not v.stable]
     sentences = [
         _beyond(best, others[0]),
-        f"Not told from trial {best.trial} are {len(alike)} of the {len(others)} others: {_trials(alike)}."
+        f"Not told from trial {best.trial} are {len(alike)} of {counted(len(others), 'other')}: {_trials(alike)}."
         if alike
-        else f"None of the {len(others)} others is both stable and not told from trial {best.trial}.",
+        else f"Of {counted(len(others), 'other')} none is both stable and not told from trial {best.trial}.",
     ]
     if unstable:
         sentences.append(f"Not stable: {_trials(unstable)}.")
@@ -110,7 +111,7 @@ def _beyond(best: Verdict, other: Verdict) -> str:
     replicas = min(best.replicas, other.replicas)
     return (
         f"The mean loss of the next one, trial {other.trial}, is {more} by {abs(other.difference):.2g} ± "
-        f"{other.difference_error:.2g} on the {replicas} replicas that both have: "
+        f"{other.difference_error:.2g} on the {counted(replicas, 'replica')} that both have: "
         f"{'more than chance' if other.told else 'no more than chance can give'}."
     )
 
@@ -123,9 +124,9 @@ def _none_stable(best: Verdict, others: Sequence[Verdict]) -> str:
         f"{max(v.replicas for v in few)}." if few else ""
     )  # fmt: skip
     return (
-        f"No methodology is known to be stable: of {len(others) + 1} trials that were fitted again, trial {best.trial} "
-        f"is expected to fail least. It failed in {best.failed} of {best.replicas} fits ({best.share:.0%}; "
-        f"{ALLOWED:.1%} is allowed).{too_few}"
+        f"No methodology is known to be stable: of {counted(len(others) + 1, 'trial')} fitted again, trial "
+        f"{best.trial} is expected to fail least. It failed in {best.failed} of {counted(best.replicas, 'fit')} "
+        f"({best.share:.0%}; {ALLOWED:.1%} is allowed).{too_few}"
     )
 
 

@@ -8,6 +8,7 @@ from hyperparton.errors import Fault
 from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import KeyPath
+from hyperparton.text import counted
 
 __all__ = ["dead_keys"]
 
@@ -39,7 +40,7 @@ def _data(card: Runcard) -> _Found:
 
 
 def _and_more(count: int) -> str:
-    return "" if count == 1 else f" (so in {count} data sets)"
+    return "" if count == 1 else f" (so in {counted(count, 'data set')})"
 
 
 def _kfold(card: Runcard) -> _Found:

@@ -42,6 +42,7 @@ from hyperparton.runcard.field_types import (
     one_of,
     refuse,
 )
+from hyperparton.text import counted
 
 __all__ = [
     "Activation",
@@ -176,7 +177,7 @@ class Parameters(OtherParameters, TrialParameters):
         if len(nodes) != len(activations):
             raise conflict(
                 "nodes_per_layer and activation_per_layer must have the same length",
-                given=f"{len(nodes)} and {len(activations)} layers",
+                given=f"{len(nodes)} and {counted(len(activations), 'layer')}",
             )
         return self
 

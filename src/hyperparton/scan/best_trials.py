@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import StoreError, shortened
+from hyperparton.text import counted
 from hyperparton.trials.parameters import as_runcard
 from hyperparton.trials.trial import Trial
 from hyperparton.trials.verdict import Verdict, by_verdict
@@ -35,7 +36,8 @@ def best_trials(
     if len(order) < count:
         after = f" after the first {skip}" if skip else ""
         raise StoreError(
-            f"{source}: {len(order)} of its {len(trials)} trials{after} succeeded, asked for the best {count}"
+            f"{source}: {len(order)} of its {counted(len(trials), 'trial')}{after} succeeded, asked for the "
+            f"best {count}"
         )
     best = order[:count]
     for trial in best:

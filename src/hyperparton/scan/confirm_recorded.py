@@ -26,6 +26,7 @@ from hyperparton.scan.trainer import Trainer
 from hyperparton.scan.warm_start import located, outside
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.locate import Misfit
+from hyperparton.text import counted
 from hyperparton.trials.trial import Outcome, Trial, ranked
 from hyperparton.trials.verdict import Verdict
 
@@ -66,11 +67,13 @@ class RecordedTrials:
                 outcomes.append(replace(trial, vals=vals).outcome)
         if others:
             raise StoreError(
-                f"{path}: {len(others)} of its {len(known)} finished trials do not lie in the search space of the "
-                f"card, so it is not that of this scan: {outside(others)}"
+                f"{path}: the search space of the card does not hold {len(others)} of its "
+                f"{counted(len(known), 'finished trial')}, so it is not that of this scan: {outside(others)}"
             )
         if not ranked(known.values()):
-            raise ScanError(f"{path}: none of its {len(known)} finished trials succeeded, so there is no best one")
+            raise ScanError(
+                f"{path}: of its {counted(len(known), 'finished trial')} none succeeded, so there is no best one"
+            )
         return cls(path, space, known, outcomes)
 
     def finished_numbers(self) -> list[int]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hyperparton.errors import ScanError
 from hyperparton.scan.history import Incumbent, seen_by
 from hyperparton.scan.suggest import Suggester
+from hyperparton.text import counted
 from hyperparton.trials.store import TrialStore
 
 __all__ = ["EarlyStop", "EarlyStopping"]
@@ -53,7 +54,7 @@ class EarlyStopping:
             return f"{best}, at most {self.target_loss:g} was asked for"
         waited = incumbent.count - 1 - incumbent.number
         if self.patience is not None and waited >= self.patience:
-            return f"{best}, {waited} trials brought nothing better"
+            return f"{best}, {counted(waited, 'trial')} brought nothing better"
         return None
 
 

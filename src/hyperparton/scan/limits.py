@@ -21,6 +21,7 @@ from hyperparton.errors import (
     TooManyFailuresError,
     WalltimeError,
 )
+from hyperparton.text import counted
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Trial
 
@@ -121,7 +122,7 @@ class FailureCount:
         """One more finished trial."""
         self._count = 0 if trial.status == "ok" or trial.pruned else self._count + 1
         if self._count == self._most and self._fault is None:
-            text = f"{self._count} trials failed one after the other, the last with {trial.reason}"
+            text = f"{counted(self._count, 'trial')} failed one after the other, the last with {trial.reason}"
             self._fault = TooManyFailuresError(text)
 
     def check(self) -> None:

@@ -32,6 +32,7 @@ from hyperparton.scan.trial_queue import TrialQueue
 from hyperparton.scan.warm_start import kept_prior, prior_of, read_prior
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.space.tree import samplers_by_label
+from hyperparton.text import counted
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Outcome, Trial
@@ -204,5 +205,7 @@ def _best(store: TrialStore) -> Trial:
     if best is None:
         reasons = Counter(trial.reason or "unknown" for trial in store.trials())
         listed = "\n".join(f"  {count} x {reason}" for reason, count in reasons.most_common(5))
-        raise ScanError(f"none of {reasons.total()} trials succeeded, so there is no best one; the reasons:\n{listed}")
+        raise ScanError(
+            f"of {counted(reasons.total(), 'trial')} none succeeded, so there is no best one; the reasons:\n{listed}"
+        )
     return best

@@ -16,6 +16,7 @@ from typing import Any
 from hyperparton.errors import ScanError
 from hyperparton.space.locate import Misfit, locate
 from hyperparton.space.tree import fill, samplers_by_label
+from hyperparton.text import counted
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.trial import Outcome, ranked
@@ -71,7 +72,9 @@ def read_prior(sources: Sequence[str | Path], space: Mapping[str, Any]) -> tuple
                 others.append((trial.number, misfits))
             else:
                 taken.append(replace(trial, vals=vals).outcome)
-        notes.append(f"{path}: {len(taken) - before} of {len(trials)} trials are taken as history{_described(others)}")
+        notes.append(
+            f"{path}: {len(taken) - before} of {counted(len(trials), 'trial')} taken as history{_described(others)}"
+        )
     if not taken:
         raise ScanError("no trial of the earlier scans lies in this space:\n" + "\n".join(notes))
     return [replace(outcome, number=i - len(taken)) for i, outcome in enumerate(taken)], notes
@@ -89,7 +92,7 @@ def located(space: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[dict[str
 
 
 def _described(others: Sequence[tuple[int, list[Misfit]]]) -> str:
-    return f"; {len(others)} are outside of this space: {outside(others)}" if others else ""
+    return f"; outside of this space {len(others)}: {outside(others)}" if others else ""
 
 
 def outside(others: Sequence[tuple[int, list[Misfit]]]) -> str:

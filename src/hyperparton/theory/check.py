@@ -24,6 +24,7 @@ from hyperparton.data.predictions import chi2_by_dataset, predict
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
 from hyperparton.runcard.card import DatasetInput
+from hyperparton.text import counted
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
 from hyperparton.theory.direct import DirectTheory, direct_jobs
@@ -148,7 +149,8 @@ def _check_table(
 def _compare_rows(path: Path, planned: PlannedTable, filled: np.ndarray) -> list[str]:
     """What is wrong with a table's rows, compared with the data set's kinematics."""
     if len(filled) != len(planned.computed):
-        return [f"{path} has {len(filled)} rows, data set {planned.dataset} {len(planned.computed)} points"]
+        points = counted(len(planned.computed), "point")
+        return [f"{path} has {counted(len(filled), 'row')}, data set {planned.dataset} {points}"]
     faults = []
     empty = np.flatnonzero(planned.computed & ~filled)
     if len(empty):

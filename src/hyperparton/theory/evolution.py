@@ -167,7 +167,7 @@ def coupling(card: TheoryCard, nf: int, q2: float) -> float:
     """a_s = alpha_s/(4 pi) with `nf` flavours at `q2` (GeV²)."""
     value = float(_couplings(card).a_s(q2, nf_to=nf))
     if not 0 < value < 1:
-        raise TheoryError(f"the strong coupling at {q2:g} GeV² with {nf} flavours comes out as {value:g}")
+        raise TheoryError(f"the strong coupling at {q2:g} GeV² with nf = {nf} comes out as {value:g}")
     return value
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from hyperparton.catalogue import Q2MIN, W2MIN
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of, read_kinematics
 from hyperparton.errors import DataError, TheoryError, nearest
+from hyperparton.text import counted
 from hyperparton.theory.coefficients import Point
 from hyperparton.theory.grids import Q2_MAX, x_grid
 from hyperparton.theory.jobs import Row
@@ -108,7 +109,8 @@ def kinematics_of(
             shares.append((name, {key: values[at : at + number] for key, values in kinematics.items()}))
             at += number
         if at != total:
-            raise DataError(f"data set {dataset}: the tables {', '.join(operand)} have {at} rows for {total} points")
+            rows, points = counted(at, "row"), counted(total, "point")
+            raise DataError(f"data set {dataset}: the tables {', '.join(operand)} have {rows} for {points}")
     return shares
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.files import checksum
+from hyperparton.text import counted
 from hyperparton.trials.agreement import Count
 from hyperparton.trials.foreign import refuse_foreign
 from hyperparton.trials.record import trial_of_record
@@ -119,7 +120,7 @@ def _examine_trials(connection: sqlite3.Connection, texts: Mapping[str, str], na
         booked, last = booked + 1, row["number"]
         finished += row["state"] == DONE
     if booked != last + 1:
-        raise _damaged(name, f"{booked} trials, but the last has number {last}")
+        raise _damaged(name, f"{counted(booked, 'trial')}, but the last has number {last}")
     return Count(word, booked, finished)
 
 

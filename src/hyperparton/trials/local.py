@@ -17,6 +17,7 @@ from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.files import FolderLock, part_of
+from hyperparton.text import counted
 from hyperparton.trials.agreement import Count, refuse_losses
 from hyperparton.trials.examine import examine
 from hyperparton.trials.scan_folder import ScanFolder
@@ -143,7 +144,7 @@ def _refuse_another_count(folder: ScanFolder, count: Count, held: Count) -> None
         )
     if count.finished > held.finished or count.booked > held.booked:
         raise StoreError(
-            f"{store}: holds {held.finished} finished trials of {held.booked}, but had {count.finished} of "
+            f"{store}: holds {counted(held.finished, 'finished trial')} of {held.booked}, but had {count.finished} of "
             f"{count.booked} by {lock.name}: it is an older copy, or its log {folder.store_log.name} is gone or "
             f"damaged. Put back what belongs together; or remove {lock.name} to go on with what the store has, or "
             "start in a new folder with the trials of this one (scan --from)"
@@ -168,8 +169,8 @@ def _refuse_to_start_over(folder: ScanFolder, count: Count | None) -> None:
         )
     if count is not None and count.booked:
         raise StoreError(
-            f"{folder.store}: is gone, and held {count.booked} trials by {folder.lock.name}: restore it, remove "
-            f"{folder.lock.name}, or choose another folder"
+            f"{folder.store}: is gone, and held {counted(count.booked, 'trial')} by {folder.lock.name}: restore it, "
+            f"remove {folder.lock.name}, or choose another folder"
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from hyperparton.errors import FolderInUseError, NoScanError, StoreError
 from hyperparton.files import FolderLock, lock_holder
+from hyperparton.text import counted
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.store import TrialStore
 from hyperparton.trials.store_url import StoreURL
@@ -70,8 +71,8 @@ def _refuse_folder(folder: ScanFolder, store: str, known: int) -> None:
     there = len(read_tries(folder.tries, keep=lambda entry: None)) if os.path.exists(folder.tries) else 0
     if there > known:
         raise StoreError(
-            f"{folder.tries}: holds {there} trials, the store {store} {known}: choose another folder, or restore the "
-            "store"
+            f"{folder.tries}: holds {counted(there, 'trial')}, the store {store} {known}: choose another folder, or "
+            "restore the store"
         )
     holder = lock_holder(folder.lock)
     if holder.held and holder.notes.get("store", store) != store:

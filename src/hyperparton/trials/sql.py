@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
+from hyperparton.text import counted
 from hyperparton.trials.examine import SCHEMA_VERSION, SEAL, WORD, examine, seal_of_text, seal_of_trial
 from hyperparton.trials.foreign import refuse_foreign
 from hyperparton.trials.record import data_of_text, trial_of_record
@@ -142,7 +143,7 @@ class SqlStore(LeasedStore):
             whole = sa.func.count().filter(TRIALS.c.state.in_((NEW, RUNNING, DONE)))
             count, last = connection.execute(sa.select(whole, sa.func.max(TRIALS.c.number))).one()
             if count != (0 if last is None else last + 1):
-                raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
+                raise StoreError(f"{self.name}: damaged: {counted(count, 'trial')}, but the last has number {last}")
             self._word = connection.scalar(sa.select(META.c.value).where(META.c.key == WORD)) or ""
 
     def _has_later(self, connection: sa.Connection) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hyperparton.errors import StoreError
+from hyperparton.text import counted
 from hyperparton.trials.examine import WORD, examine
 from hyperparton.trials.sqlite_file import sqlite_logs
 
@@ -96,7 +97,7 @@ class FileWatch:
             except (StoreError, sqlite3.Error) as fault:
                 return str(fault).partition(";")[0]
         if held.scan != self._word or held.booked <= self._last:
-            return f"it holds {held.booked} trials, and had {self._last + 1}"
+            return f"it holds {counted(held.booked, 'trial')}, and had {self._last + 1}"
         return None
 
     @contextlib.contextmanager

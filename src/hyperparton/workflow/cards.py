@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError, shortened
-from hyperparton.report.text import counted
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import examine, in_order, parse_runcard
 from hyperparton.runcard.dead_keys import dead_keys
 from hyperparton.runcard.parameters import Parameters
+from hyperparton.text import counted
 
 if TYPE_CHECKING:  # a card with a trainer of its own needs no data of PDF fits
     from hyperparton.data.types import FitData
@@ -220,7 +220,8 @@ def data_summary(data: FitData) -> list[str]:
     """Lines on the data of a PDF fit."""
     return [
         f"theory {data.theory.theoryid}: {data.theory.origin}, {data.theory.path}",
-        f"{data.ndata} points in {counted(len(data.datasets), 'data set')}, t0 set {data.t0pdfset or 'none'}",
+        f"{counted(data.ndata, 'point')} in {counted(len(data.datasets), 'data set')}, "
+        f"t0 set {data.t0pdfset or 'none'}",
     ]
 
 

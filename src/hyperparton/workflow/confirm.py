@@ -11,6 +11,7 @@ from hyperparton.report.scans import Scan, read_scan
 from hyperparton.scan.events import Progress
 from hyperparton.scan.pruning import Rule
 from hyperparton.scan.settings import Execution, ScanSettings
+from hyperparton.text import counted
 from hyperparton.workflow.confirm_recorded import confirm_recorded_scan
 from hyperparton.workflow.scan import scan_runcard
 
@@ -63,8 +64,8 @@ def _total(scan: Scan) -> int:
     finished = sum(trial.finished for trial in scan.trials)
     if scan.total is not None and finished < scan.total:
         raise StoreError(
-            f"{scan.path}: {finished} of {scan.total} trials are finished: run the scan to its end first, or ask it "
-            "for fewer trials"
+            f"{scan.path}: {finished} of {counted(scan.total, 'trial')} finished: run the scan to its end first, or "
+            "ask it for fewer trials"
         )
     return max(finished, 1)
 

@@ -23,6 +23,7 @@ from hyperparton.runcard.cross_checks import parameter_faults
 from hyperparton.runcard.parameters import Parameters, trial_parameters
 from hyperparton.space.samplers import Choice, Sampler
 from hyperparton.space.tree import Condition, choose, conditions, evaluate, samplers_by_label
+from hyperparton.text import counted
 
 if TYPE_CHECKING:
     from hyperparton.data.types import FitData
@@ -52,13 +53,15 @@ def loss_faults(card: Runcard, replicas: int) -> Iterator[Fault]:
 
 
 def _fold_faults(card: Runcard, kfold: KFold) -> Iterator[Fault]:
-    counted = sum(partition.weight > 0 for partition in kfold.partitions)
-    if counted == 0:
+    in_loss = sum(partition.weight > 0 for partition in kfold.partitions)
+    if in_loss == 0:
         yield card.fault(("kfold", "partitions"), "no fold counts: the weight of each is 0")
-    elif counted == 1 and kfold.fold_statistic == "std":
+    elif in_loss == 1 and kfold.fold_statistic == "std":
         key = "fold_statistic" if "fold_statistic" in card.raw["kfold"] else "target"
         fault = "std is the spread of the losses of folds, so there must be two that count at least"
-        yield card.fault(("kfold", key), fault, f"{len(kfold.partitions)} folds, {counted} of weight above 0")
+        yield card.fault(
+            ("kfold", key), fault, f"{counted(len(kfold.partitions), 'fold')}, {in_loss} of weight above 0"
+        )
 
 
 def data_faults(card: Runcard, data: FitData, replicas: Sequence[int], scan: bool) -> Iterator[Fault]:
@@ -104,7 +107,7 @@ def methodology_faults(
         for entry in sets:
             if not _is_float32(options.initial, options.multiplier, entry.maxlambda, parameters.epochs):
                 message = f"the multiplier of {entry.dataset} does not fit into a number of 32 bits"
-                given = f"{parameters.epochs} epochs, maxlambda {entry.maxlambda:g}"
+                given = f"{counted(parameters.epochs, 'epoch')}, maxlambda {entry.maxlambda:g}"
                 yield card.fault((*path, key), message, given)
                 break
     points = parameters.feature_scaling_points

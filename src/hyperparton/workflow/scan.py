@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperparton.files import write_text
-from hyperparton.report.text import counted
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
 from hyperparton.scan.settings import Execution, ScanSettings, word_of
 from hyperparton.space.tree import readable
+from hyperparton.text import counted
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.workflow.cards import check_card, data_summary, notices, output_folder
 from hyperparton.workflow.recipe import TrainerRequest

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure as AnyFigure
 
 from hyperparton.errors import ReportError
 from hyperparton.report.plots.fonts import FOR_PAGES, families
-from hyperparton.report.text import literal
+from hyperparton.text import literal
 
 __all__ = [
     "BLACK",

@@ -33,6 +33,7 @@ from pymongo.errors import (
 from pymongo.uri_parser import parse_uri
 
 from hyperparton.errors import NoScanError, StoreAwayError, StoreError
+from hyperparton.text import counted
 from hyperparton.trials.foreign import refuse_foreign
 from hyperparton.trials.record import data_of_text, state_of_record, trial_of_record
 from hyperparton.trials.store import LeasedStore, lease_end
@@ -116,7 +117,7 @@ class MongoStore(LeasedStore):
             # one of no known state is none
             count = self._trials.count_documents({"number": {"$lte": last}, "state": {"$in": [NEW, RUNNING, DONE]}})
             if not isinstance(last, int) or count != last + 1:
-                raise StoreError(f"{self.name}: damaged: {count} trials, but the last has number {last}")
+                raise StoreError(f"{self.name}: damaged: {counted(count, 'trial')}, but the last has number {last}")
             self._known = last
 
     def _refuse_foreign(self) -> None:

@@ -9,7 +9,7 @@ __all__ = ["counted", "duration", "literal"]
 
 def counted(number: int, one: str, more: str | None = None) -> str:
     """A number with its noun: `1 trial`, `2 trials`; `more` is the plural where it takes more than an s."""
-    return f"{number} {one if number == 1 else more or one + 's'}"
+    return f"{number if abs(number) < 10_000 else f'{number:,}'} {one if number == 1 else more or one + 's'}"
 
 
 def duration(seconds: float) -> str:
