@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from commands import run_command
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures
 
@@ -105,16 +106,15 @@ def show(file: Path) -> None:
 
 def main() -> None:
     """The script."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-    for function in (make, show):
-        command = commands.add_parser(function.__name__)
-        command.set_defaults(run=function)
+
+    def of_table(command: argparse.ArgumentParser) -> None:
         command.add_argument("file", type=Path)
-        if function is make:
-            command.add_argument("--points", type=int, default=100)
-    arguments = vars(parser.parse_args())
-    arguments.pop("run")(**arguments)
+
+    def of_points(command: argparse.ArgumentParser) -> None:
+        of_table(command)
+        command.add_argument("--points", type=int, default=100)
+
+    run_command(__doc__, {make: of_points, show: of_table})
 
 
 if __name__ == "__main__":

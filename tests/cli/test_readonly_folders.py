@@ -163,10 +163,11 @@ def test_what_may_not_even_be_read_is_told(public):
     closed["file"].tries.chmod(0)
     closed["folder"].replica.chmod(0)
     commands = [(command, scan.path) for scan in closed.values() for command in ("best", "export")]
+    commands.append(("status", closed["folder"].path))
     _, err = as_nobody(public / "other", [(command, public / "warm") for command, _ in commands[:2]], commands)
     assert err.count("tries.json: cannot be read: Permission denied") == 2
-    assert err.count("holds no trials") == 2
-    assert len(err.splitlines()) == 4
+    assert err.count("nnfit/replica_1/tries.json: cannot be looked at: Permission denied") == 3
+    assert len(err.splitlines()) == 5
 
 
 def test_a_folder_that_names_other_stores(hyperparton, tmp_path, monkeypatch):

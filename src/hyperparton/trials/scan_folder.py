@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from os.path import isdir, isfile  # Path's own raise where a folder may not be looked into, or a name is too long
+from os.path import (  # Path's own raise where a folder may not be looked into, or a name is too long
+    exists,
+    isdir,
+    isfile,
+)
 from pathlib import Path
 
 from hyperparton.errors import StoreError
@@ -67,6 +71,10 @@ class ScanFolder:
         for candidate in (path, *candidates):
             if isfile(candidate):
                 return cls.of_tries(candidate)
+        for candidate in (path, *candidates):
+            _expect_no_obstacle(candidate)
+        if not exists(path):
+            raise StoreError(f"{path}: holds no trials; there is no such file or folder")
         looked = ", ".join(str(candidate) for candidate in candidates)
         raise StoreError(f"{path}: holds no trials; looked for {looked}")
 
@@ -136,3 +144,13 @@ class ScanFolder:
         except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
+
+
+def _expect_no_obstacle(path: Path) -> None:
+    """Raise StoreError where the system does not say whether a file is there: it may be, and hold trials."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as fault:
+        raise StoreError(f"{path}: cannot be looked at: {fault.strerror}") from fault

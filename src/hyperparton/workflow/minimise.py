@@ -14,12 +14,13 @@ from hyperparton.scan.events import Progress
 from hyperparton.scan.limits import TrialTimeoutError
 from hyperparton.scan.run import run_scan
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.scan.settings import settings_of, word_of
+from hyperparton.scan.settings import settings_of
 from hyperparton.scan.worker_process import Recipe
 from hyperparton.trials.refits import read_refits
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.tries_read import read_trials
 from hyperparton.trials.verdict import by_verdict, verdicts
+from hyperparton.workflow.begun import keeps_what_it_asks_for
 
 __all__ = ["Minimum", "build", "minimise"]
 
@@ -75,16 +76,8 @@ def minimise(
     trainer, scanner = _trainer_of(called), _scanner_of(scanned)
     name = getattr(called, "__qualname__", type(called).__qualname__)
     settings = replace(settings, metadata={"function": name, **settings.metadata})
-    folder, begins = ScanFolder(Path(output)), True
-
-    def listen(event: dict[str, Any]) -> None:
-        nonlocal begins
-        if begins:
-            folder.write_progress(trials, execution.store, word_of(scanner, settings))
-            begins = False
-        if progress is not None:
-            progress(event)
-
+    folder = ScanFolder(Path(output))
+    listen = keeps_what_it_asks_for(folder, trials, scanner, settings, execution, progress)
     run_by: _Function | Recipe = trainer
     if isinstance(function, str) and isinstance(space, str):
         names = {"function": function, "space": space}

@@ -8,14 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hyperparton.files import write_text
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
-from hyperparton.scan.settings import Execution, ScanSettings, word_of
+from hyperparton.scan.settings import Execution, ScanSettings
 from hyperparton.space.tree import readable
 from hyperparton.text import counted
 from hyperparton.trials.scan_folder import ScanFolder
+from hyperparton.workflow.begun import keeps_what_it_asks_for
 from hyperparton.workflow.cards import check_card, data_summary, notices, output_folder
 from hyperparton.workflow.recipe import TrainerRequest
 
@@ -70,17 +70,8 @@ def scan_runcard(
     request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
     identity = identity_of(request, checked.data, report)
     settings = replace(settings, metadata={**identity, "notes": _notes(card, checked.data), **settings.metadata})
-    folder, begins = ScanFolder(output), True
-
-    def listen(event: dict[str, Any]) -> None:
-        # the folder is this scan's once its first event comes: until then nothing in it is touched
-        nonlocal begins
-        if begins:
-            write_text(folder.runcard, card.text)
-            folder.write_progress(trials, execution.store, word_of(scanner, settings))
-            begins = False
-        report(event)
-
+    folder = ScanFolder(output)
+    listen = keeps_what_it_asks_for(folder, trials, scanner, settings, execution, report, card.text)
     return run_scan(
         folder.replica,
         request.recipe(),
