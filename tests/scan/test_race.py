@@ -194,7 +194,7 @@ def test_by_how_much_the_best_is_better_is_said_in_pairs():
     assert found[1].difference_error == pytest.approx(pairs.std(ddof=1) / math.sqrt(40))
     text = margin_sentence(found)
     assert f"trial {second}, is larger by {pairs.mean():.2g} ± {found[1].difference_error:.2g} on the 40" in text
-    assert f"Not told from trial {best} are 1 of the 3 others: trial {second}." in text
+    assert f"Not told from trial {best} are 1 of 3 others: trial {second}." in text
     assert "Not stable: trial 3." in text
 
 

@@ -24,7 +24,7 @@ from hyperparton.errors import SpaceError
 from hyperparton.report.hyperparameters import shown
 from hyperparton.report.slopes import Losses
 from hyperparton.runcard.ranges import CardRange
-from hyperparton.space.locate import Misfit, locate
+from hyperparton.space.locate import Locator
 from hyperparton.space.samplers import QUniform, Range
 from hyperparton.space.tree import samplers_by_label
 from hyperparton.trials.trial import Outcome, Trial
@@ -117,7 +117,8 @@ def edges(
     numbers = {label: each for label, each in samplers_by_label(scanned.space).items() if isinstance(each, Range)}
     if not numbers:
         return []
-    at, misfits = _located(scanned.space, named)
+    locator = Locator(scanned.space)
+    at, misfits = locator.locate(as_asked(named.space_vals, scanned.space))
     if at is None:
         first = misfits[0]
         raise SpaceError(
@@ -135,7 +136,7 @@ def edges(
     ends = [[{**at, label: [place]} for place in pair] for (label, *_), pair in zip(found, pairs, strict=True)]
     made = []
     with np.errstate(all="ignore"):  # losses may be as large as a float can be
-        losses = Losses(scanned.space, _history(scanned.space, trials, loss), [at])
+        losses = Losses(scanned.space, _history(locator, scanned.space, trials, loss), [at])
         falls = [losses.fall(inside, last) for last, inside in ends]
     for (label, sampler, upper), told in zip(found, falls, strict=True):
         if told is not None and not all(map(math.isfinite, told)):
@@ -168,19 +169,14 @@ def plain_edge(edge: Edge) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _located(space: Mapping[str, Any], trial: Trial) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
-    """The vals of a trial by its readable parameters, whoever wrote them."""
-    return locate(space, as_asked(trial.space_vals, space))
-
-
 def _history(
-    space: Mapping[str, Any], trials: Sequence[Trial], loss: Callable[[Trial], float | None] | None
+    locator: Locator, space: Mapping[str, Any], trials: Sequence[Trial], loss: Callable[[Trial], float | None] | None
 ) -> list[Outcome]:
-    """The finished trials of the space as an engine sees them."""
+    """The finished trials of the space as an engine sees them: their vals by their parameters, whoever wrote them."""
     return [
         Outcome(trial.number, vals, trial.status, trial.loss if loss is None else loss(trial), trial.failure)
         for trial in trials
-        if trial.finished and (vals := _located(space, trial)[0]) is not None
+        if trial.finished and (vals := locator.locate(as_asked(trial.space_vals, space))[0]) is not None
     ]
 
 

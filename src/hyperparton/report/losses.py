@@ -41,10 +41,21 @@ MEASURES = {
     "experimental": "χ² of the hidden fold per replica, mean over replicas",
 }
 
-STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
-    "average": lambda values: float(values.mean()),
-    "best_worst": lambda values: float(values.max()),
-    "std": lambda values: float(values.std()),
+
+def _average(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    middle = _average(values)
+    return math.sqrt(_average([(value - middle) ** 2 for value in values]))
+
+
+#: of the values of a few folds; numpy takes longer for so few
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
+    "average": _average,
+    "best_worst": max,
+    "std": _deviation,
 }
 
 
@@ -74,14 +85,12 @@ class Loss:
         """The number of a trial; None where it cannot be computed."""
         if self.measure == "scan":
             return trial.loss
-        import numpy as np
-
-        values = fold_values(trial, self.measure)
-        if not values or any(value is None for value in values):
+        folds = fold_values(trial, self.measure)
+        values = [value for value in folds if value is not None]
+        if not values or len(values) < len(folds):
             return None
-        array = np.asarray(values, dtype=float)
-        unit = unit_of(array)
-        number = STATISTICS[self.statistic](array * unit) / unit
+        unit = unit_of(values)
+        number = STATISTICS[self.statistic]([value * unit for value in values]) / unit
         if self.measure == "phi2":
             number = 1.0 / number if number else math.inf
         return number if math.isfinite(number) else None
@@ -131,7 +140,8 @@ def relative(change: float, of: float) -> float | None:
 
 def unit_of(numbers: Iterable[float] | np.ndarray) -> float:
     """A power of two by which sums of the squares of many of the numbers stay finite; it changes no digit."""
-    greatest = max((abs(float(number)) for number in numbers if math.isfinite(number)), default=1.0)
+    finite = filter(math.isfinite, numbers.ravel().tolist() if hasattr(numbers, "ravel") else numbers)
+    greatest = max(map(abs, finite), default=1.0)
     return math.ldexp(1.0, -min(max(math.frexp(greatest)[1], -900), 900))
 
 

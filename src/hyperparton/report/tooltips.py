@@ -25,7 +25,7 @@ def row_id(number: Any, scan: int = 0) -> str:
 
 
 class Tooltips:
-    """The tooltips of the trials of a summary."""
+    """The tooltips of the trials of a summary; of very many trials those in the page's table have some."""
 
     def __init__(self, summary: Summary) -> None:
         scans = {scan.name: k for k, scan in enumerate(summary.scans)} if len(summary.scans) > 1 else {}
@@ -39,7 +39,10 @@ class Tooltips:
         if not drawn:
             return ""
         parts = []
+        few = len(panel.trials) <= ROWS
         for i, trial in enumerate(panel.trials):
+            if not few and trial.name not in self._rows:
+                continue
             marks = "".join(f"M{at[i, 0]:.0f} {at[i, 1]:.0f}h.1" for at in drawn if np.isfinite(at[i]).all())
             if marks:
                 parts.append(self._point(trial, marks))

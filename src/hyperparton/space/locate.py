@@ -14,7 +14,7 @@ from typing import Any
 from hyperparton.space.samplers import Choice, LogUniform, QUniform, Range
 from hyperparton.space.tree import fill, readable, samplers_by_label
 
-__all__ = ["Misfit", "locate"]
+__all__ = ["Locator", "Misfit", "locate"]
 
 #: numbers that went through text are equal within this
 _EQUAL = 1e-9
@@ -41,53 +41,70 @@ def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[An
     step as the end: hyperopt's grids are multiples of the step, whatever the range. Parameters that the space holds
     fixed must have that value, if the record has them; parameters that the space does not know must not be set.
     """
-    chosen: dict[str, Any] = {}
-    misfits = _match(space, parameters, (), chosen)
-    return (None, misfits) if misfits else (fill(samplers_by_label(space), chosen), [])
+    return Locator(space).locate(parameters)
 
 
-def _match(node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
-    if isinstance(node, Choice):
-        return _match_choice(node, value, path, chosen)
-    if isinstance(node, Range):
-        return _match_number(node, value, path, chosen)
-    if value is _ABSENT:
-        return [_misfit(path, value, "a value")] if samplers_by_label(node) else []
-    if isinstance(node, Mapping):
-        return _match_mapping(node, value, path, chosen)
-    if isinstance(node, list | tuple) and samplers_by_label(node):
-        if not isinstance(value, list | tuple) or len(value) != len(node):
-            return [_misfit(path, value, f"a list of {len(node)}")]
-        pairs = zip(node, value, strict=True)
-        return [misfit for i, pair in enumerate(pairs) for misfit in _match(*pair, (*path, str(i)), chosen)]
-    return [] if _same(node, value) else [_misfit(path, value, _shown(readable(node)))]
+class Locator:
+    """`locate` in one space, for many trials."""
 
+    def __init__(self, space: Any) -> None:
+        self._space, self._labels = space, samplers_by_label(space)
+        self._sampled: dict[int, bool] = {}
+        """the id of a part of the space -> whether it holds samplers"""
 
-def _match_mapping(node: Mapping[str, Any], value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
-    if not isinstance(value, Mapping):
-        return [_misfit(path, value, f"keys {', '.join(node)}")]
-    misfits: list[Misfit] = []
-    for key, one in node.items():
-        misfits += _match(one, value.get(key, _ABSENT), (*path, key), chosen)
-    unknown = [key for key, entry in value.items() if key not in node and entry is not None]
-    return misfits + [_misfit((*path, key), value[key], "not set") for key in unknown]
+    def locate(self, parameters: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
+        """As the function of this name."""
+        chosen: dict[str, Any] = {}
+        misfits = self._match(self._space, parameters, (), chosen)
+        return (None, misfits) if misfits else (fill(self._labels, chosen), [])
 
+    def _is_sampled(self, node: Any) -> bool:
+        if (known := self._sampled.get(id(node))) is None:
+            known = self._sampled[id(node)] = bool(samplers_by_label(node))
+        return known
 
-def _match_choice(node: Choice, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
-    """The first option that can give the value; else the misfits of the option that is meant, if one is."""
-    nearest: list[Misfit] | None = None
-    for index, option in enumerate(node.options):
-        inner: dict[str, Any] = {}
-        misfits = _match(option, value, path, inner)
-        if not misfits:
-            chosen.update(inner)
-            chosen[node.label] = index
-            return []
-        if nearest is None and _named_alike(option, value):
-            nearest = misfits
-    if nearest is not None:
-        return nearest
-    return [_misfit(path, value, " or ".join(dict.fromkeys(_summary(option) for option in node.options)))]
+    def _match(self, node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
+        if isinstance(node, Choice):
+            return self._match_choice(node, value, path, chosen)
+        if isinstance(node, Range):
+            return _match_number(node, value, path, chosen)
+        if value is _ABSENT:
+            return [_misfit(path, value, "a value")] if self._is_sampled(node) else []
+        if isinstance(node, Mapping):
+            return self._match_mapping(node, value, path, chosen)
+        if isinstance(node, list | tuple) and self._is_sampled(node):
+            if not isinstance(value, list | tuple) or len(value) != len(node):
+                return [_misfit(path, value, f"a list of {len(node)}")]
+            pairs = zip(node, value, strict=True)
+            return [misfit for i, pair in enumerate(pairs) for misfit in self._match(*pair, (*path, str(i)), chosen)]
+        return [] if _same(node, value) else [_misfit(path, value, _shown(readable(node)))]
+
+    def _match_mapping(
+        self, node: Mapping[str, Any], value: Any, path: tuple[str, ...], chosen: dict[str, Any]
+    ) -> list[Misfit]:
+        if not isinstance(value, Mapping):
+            return [_misfit(path, value, f"keys {', '.join(node)}")]
+        misfits: list[Misfit] = []
+        for key, one in node.items():
+            misfits += self._match(one, value.get(key, _ABSENT), (*path, key), chosen)
+        unknown = [key for key, entry in value.items() if key not in node and entry is not None]
+        return misfits + [_misfit((*path, key), value[key], "not set") for key in unknown]
+
+    def _match_choice(self, node: Choice, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
+        """The first option that can give the value; else the misfits of the option that is meant, if one is."""
+        nearest: list[Misfit] | None = None
+        for index, option in enumerate(node.options):
+            inner: dict[str, Any] = {}
+            misfits = self._match(option, value, path, inner)
+            if not misfits:
+                chosen.update(inner)
+                chosen[node.label] = index
+                return []
+            if nearest is None and _named_alike(option, value):
+                nearest = misfits
+        if nearest is not None:
+            return nearest
+        return [_misfit(path, value, " or ".join(dict.fromkeys(_summary(option) for option in node.options)))]
 
 
 def _named_alike(option: Any, value: Any) -> bool:

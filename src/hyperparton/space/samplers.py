@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,7 @@ class QUniform:
     step: float
     make_int: bool = False
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Steps that fit into the range; the grid has one point more."""
         unit = _unit(self.lower, self.upper)
@@ -152,7 +153,7 @@ class QUniform:
         """Points of the grid."""
         return self.count + 1
 
-    @property
+    @cached_property
     def last(self) -> float:
         """The grid's upper end: `upper` itself where the step divides the range."""
         end = self._at(self.count)

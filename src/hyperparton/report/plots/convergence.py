@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from hyperparton.report.convergence import Convergence, Failure, Worker
 from hyperparton.report.losses import mean_of
 from hyperparton.report.plots import style
-from hyperparton.report.plots.axes import LossAxis, NumberAxis
+from hyperparton.report.plots.axes import LossAxis, NumberAxis, as_picture
 from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled, touch
 from hyperparton.trials.trial import Trial
 
@@ -128,6 +128,7 @@ def plot_workers(workers: Sequence[Worker]) -> Figure:
     """When each worker had a trial, a bar per trial."""
     unit, seconds = _time_unit(max(worker.span for worker in workers))
     figure, axes = new_figure(6.8, 1.1 + 0.35 * len(workers))
+    dense = as_picture(axes, sum(len(worker.bars) for worker in workers))
     for k, worker in enumerate(workers):
         for state, (color, hatch) in _LOOKS.items():
             bars = [
@@ -135,7 +136,8 @@ def plot_workers(workers: Sequence[Worker]) -> Figure:
                 for trial, (begin, end) in zip(worker.trials, worker.bars, strict=True)
                 if trial.status == state
             ]
-            axes.broken_barh(bars, (k - 0.35, 0.7), facecolor=color, edgecolor="white", linewidth=0.5, hatch=hatch)
+            looks = {"facecolor": color, "edgecolor": "white", "linewidth": 0.1 if dense else 0.5, "hatch": hatch}
+            axes.broken_barh(bars, (k - 0.35, 0.7), rasterized=dense, **looks)
     present = [s for s in _LOOKS if any(trial.status == s for worker in workers for trial in worker.trials)]
     patches = [Patch(facecolor=_LOOKS[s][0], hatch=_LOOKS[s][1], edgecolor="white", label=s) for s in present]
     axes.set_yticks(range(len(workers)), [named(worker.owner) for worker in workers])
