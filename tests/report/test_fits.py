@@ -75,6 +75,9 @@ def test_fits_of_the_best_trial(hyperparton, card, tmp_path):
     data = load_fit_data(read_runcard(card))
     assert [float(row["measured"]) for row in points] == data.central.tolist()
     assert [float(row["uncertainty"]) for row in points] == pytest.approx(np.sqrt(np.diag(data.covmat)))
+    of_slac = [row for row in points if row["data set"] == "SLAC_NC_NOTFIXED_P_EM-F2"]
+    assert all(0.0 < float(row["x"]) < 1.0 and float(row["Q2"]) > 3.49 for row in points)  # the card's cut
+    assert all(float(row["uncorrelated uncertainty"]) < float(row["uncertainty"]) for row in of_slac)
     pdfs = read(out / "tables" / "pdfs.csv")
     assert {row["flavour"] for row in pdfs} == {"g", "sigma", "v", "v3", "v8", "t3", "t8", "t15"}
     momentum = 0.0
@@ -83,10 +86,44 @@ def test_fits_of_the_best_trial(hyperparton, card, tmp_path):
         momentum += np.sum(np.diff(x) * (xf[1:] + xf[:-1]) / 2)
     assert momentum == pytest.approx(1.0, abs=0.02)  # what lies below 1e-4 and above 0.95 is left out
     curves = read(out / "tables" / f"learning_{best}.csv")
-    assert {row["epoch"] for row in curves if row["training χ²"]} <= {"100"} | {str(n) for n in range(110, 131)}
+    assert {row["epoch"] for row in curves if row["training χ²"]} <= {"0", "100"} | {str(n) for n in range(110, 131)}
+    first, last = (next(float(r["training χ²"]) for r in each if r["training χ²"]) for each in (curves, curves[::-1]))
+    assert first > 10 * last  # before the training
     page = (out / "index.html").read_text()
     assert '<figure id="figure-pdfs">' in page
     assert f'<figure id="figure-learning_{best}">' in page
+
+
+def test_data_are_shifted_as_nuisance_parameters_do_it():
+    """Against a fit of one parameter for each correlated uncertainty, each with a penalty of its square."""
+    from hyperparton import load_fit_data, read_runcard
+    from hyperparton.cli.refit import _shifted
+    from hyperparton.data.covmat import INTERNAL_TYPES, UNCORRELATED_TYPES, absolute_uncertainties
+
+    data = load_fit_data(read_runcard(EXAMPLES / "dis_small.yml"))
+    reference = data.central if data.t0_predictions is None else data.t0_predictions
+    sigma2, by_name = np.zeros(data.ndata), {}
+    for entry in data.datasets:
+        rows = data.slices()[entry.name]
+        columns, kinds = absolute_uncertainties(entry.uncertainties, reference[rows])
+        sigma2[rows] = entry.uncertainties.stat**2
+        for k, kind in enumerate(kinds):
+            if kind in UNCORRELATED_TYPES:
+                sigma2[rows] += columns[:, k] ** 2
+            else:
+                name = (entry.name, k) if kind in INTERNAL_TYPES else kind
+                by_name.setdefault(name, np.zeros(data.ndata))[rows] = columns[:, k]
+    beta = np.array(list(by_name.values())).T
+    assert np.diag(sigma2) + beta @ beta.T == pytest.approx(data.covmat, rel=1e-9, abs=1e-12)
+
+    predicted = data.central * (1.0 + 0.03 * np.sin(np.arange(data.ndata)))
+    system = np.vstack([beta / np.sqrt(sigma2)[:, None], np.eye(beta.shape[1])])
+    target = np.concatenate([(data.central - predicted) / np.sqrt(sigma2), np.zeros(beta.shape[1])])
+    nuisance = np.linalg.lstsq(system, target, rcond=None)[0]
+    shifted, errors = _shifted(data, predicted)
+    assert errors == pytest.approx(np.sqrt(sigma2))
+    assert shifted == pytest.approx(data.central - beta @ nuisance, rel=1e-6)
+    assert np.max(np.abs(shifted - data.central) / errors) > 0.3
 
 
 def test_what_has_no_fits(hyperparton, scan_folder, tmp_path):

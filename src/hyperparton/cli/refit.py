@@ -14,7 +14,9 @@ from hyperparton.trials.trial import Trial
 
 if TYPE_CHECKING:
     from hyperparton.cli.progress import Display
-    from hyperparton.fit.result import FitResult
+    from hyperparton.data.types import DataSet, FitData
+    from hyperparton.fit.methodology import Methodology
+    from hyperparton.fit.result import FitResult, TrainedModels
     from hyperparton.fit.setup import FitSetup
     from hyperparton.report.scans import Scan
     from hyperparton.report.summary import Summary
@@ -75,12 +77,13 @@ def _fitted(setup: FitSetup, trial: Trial, display: Display) -> FittedTrial:
     history = np.array(fit.trained.history, dtype=float)
     begun = PUSH_EACH * np.arange(len(history))
     history[begun[:, None] >= np.asarray(fit.stop_epoch)[None]] = np.nan
+    first = _before_training(setup, methodology)
     return FittedTrial(
         name=trial.name,
         chi2=fit.central_chi2,
-        epochs=np.minimum(begun + PUSH_EACH, methodology.epochs),
-        training=history[:, :, 0],
-        validation=history[:, :, 1],
+        epochs=np.concatenate([[0], np.minimum(begun + PUSH_EACH, methodology.epochs)]),
+        training=np.concatenate([first.training_chi2[None], history[:, :, 0]]),
+        validation=np.concatenate([first.validation_chi2[None], history[:, :, 1]]),
         best_epoch=np.asarray(fit.best_epoch),
         best_validation=np.asarray(fit.validation_chi2),
         x=x,
@@ -92,11 +95,20 @@ def _fitted(setup: FitSetup, trial: Trial, display: Display) -> FittedTrial:
     )
 
 
+def _before_training(setup: FitSetup, methodology: Methodology) -> TrainedModels:
+    """The replicas with their first weights."""
+    from hyperparton.fit.train import FitJob
+
+    seeds = setup.batch_data([setup.full_fit]).seeds
+    start = FitJob(setup.model(methodology), methodology).begin(seeds)
+    return setup.untrained(methodology, [setup.full_fit], start)
+
+
 def _sets(setup: FitSetup, fit: FitResult) -> tuple[FittedSet, ...]:
     xf = fit.trained.model.evaluate(fit.trained.parameters, setup.grid)
     predictions = setup.convolution.predict(xf)
     mean = setup.convolution.predict(xf.mean(axis=0, keepdims=True))[0]
-    slices = setup.data.slices()
+    slices, (shifted, uncorrelated) = setup.data.slices(), _shifted(setup.data, mean)
     sets = []
     for entry in setup.data.datasets:
         rows = slices[entry.name]
@@ -104,5 +116,31 @@ def _sets(setup: FitSetup, fit: FitResult) -> tuple[FittedSet, ...]:
         residual = mean[rows] - entry.central
         chi2 = float(residual @ np.linalg.solve(covmat, residual)) / entry.ndata
         errors = np.sqrt(np.diag(covmat))
-        sets.append(FittedSet(entry.name, entry.central, errors, predictions[:, rows], chi2))
+        sets.append(
+            FittedSet(
+                entry.name, entry.central, errors, predictions[:, rows], chi2, _kinematics(entry), shifted[rows],
+                uncorrelated[rows],
+            )
+        )  # fmt: skip
     return tuple(sets)
+
+
+def _shifted(data: FitData, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(dat,) the data with those shifts of their correlated uncertainties that fit `predicted` best; their errors.
+
+    With C = D + K, the uncorrelated and the correlated part of the covariance, the shifts that minimise chi2 are
+    K C^-1 (data - predicted), and the errors that remain are the square roots of D (arXiv:hep-ph/0201195, appendix B).
+    """
+    from hyperparton.data.covmat import uncorrelated_variances
+
+    variances = uncorrelated_variances(data.datasets, data.t0_predictions)
+    weighted = np.linalg.solve(data.covmat, data.central - predicted)
+    return data.central - (data.covmat @ weighted - variances * weighted), np.sqrt(variances)
+
+
+def _kinematics(entry: DataSet) -> dict[str, np.ndarray]:
+    """The kinematic variables (dat,) of the points that passed the cuts, by nnpdf-data's names."""
+    from hyperparton.data.commondata import find_metadata, read_kinematics
+
+    kinematics = read_kinematics(find_metadata(entry.name, entry.variant))
+    return {name: values[entry.kept] for name, values in kinematics.items()}

@@ -19,6 +19,7 @@ __all__ = [
     "correlations",
     "covariance",
     "keep_groups",
+    "uncorrelated_variances",
 ]
 
 UNCORRELATED_TYPES = frozenset({"UNCORR", "THEORYUNCORR"})
@@ -51,6 +52,17 @@ def covariance(
             total[slices[one], slices[two]] += shared
             total[slices[two], slices[one]] += shared.T
     return total
+
+
+def uncorrelated_variances(datasets: Sequence[DataSet], reference: np.ndarray | None = None) -> np.ndarray:
+    """(dat,) the part of `covariance` that is independent from point to point; `reference` as there."""
+    parts = []
+    for dataset, rows in zip(datasets, dataset_rows(datasets).values(), strict=True):
+        values = dataset.central if reference is None else reference[rows]
+        columns, types = absolute_uncertainties(dataset.uncertainties, values)
+        alone = columns[:, np.array([kind in UNCORRELATED_TYPES for kind in types], dtype=bool)]
+        parts.append(dataset.uncertainties.stat**2 + np.sum(alone**2, axis=1))
+    return np.concatenate(parts)
 
 
 def absolute_uncertainties(

@@ -6,13 +6,13 @@ The fits themselves are made elsewhere, with the training backend; here they are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hyperparton.report.panel import Panel, Section
-from hyperparton.report.plots.fits import plot_chi2_by_set, plot_data, plot_learning, plot_pdfs
+from hyperparton.report.plots.fits import DrawnSet, plot_chi2_by_set, plot_data, plot_learning, plot_pdfs
 from hyperparton.report.tables import Table
 from hyperparton.text import counted
 from hyperparton.trials.result import number_of
@@ -31,6 +31,20 @@ class FittedSet:
     predictions: np.ndarray
     chi2: float
     """of the mean prediction, per point"""
+    kinematics: Mapping[str, np.ndarray]
+    """kinematic variables by nnpdf-data's names, (dat,) each"""
+    shifted: np.ndarray
+    """the data moved by those shifts of their correlated uncertainties that describe the mean prediction best"""
+    uncorrelated: np.ndarray
+    """the uncertainties that are independent from point to point"""
+
+    @property
+    def variables(self) -> list[tuple[str, np.ndarray]]:
+        """The two variables against which the set is shown: x and Q2 where it has them, else the first that vary."""
+        varying = [name for name, values in self.kinematics.items() if len(values) and np.ptp(values) > 0.0]
+        chosen = [name for name in ("x", "Q2") if name in self.kinematics]
+        chosen += [name for name in varying if name not in chosen]
+        return [(name, self.kinematics[name]) for name in chosen[:2]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +56,7 @@ class FittedTrial:
     chi2: float
     """of the mean PDF, per point, of all data"""
     epochs: np.ndarray
-    """(entry,) epochs of the history"""
+    """(entry,) epochs of the history; 0 is before the first"""
     training: np.ndarray
     """(entry, rep) χ² per point; NaN after a replica has stopped"""
     validation: np.ndarray
@@ -76,9 +90,10 @@ def fit_sections(fits: Sequence[FittedTrial]) -> list[Section]:
 
 
 _CURVES = (
-    "Lines are training χ² (solid) and validation χ² (dashed) of each replica, kept every 100 epochs and drawn from "
-    "the 100th on; dots are the epochs whose parameters were kept. Where the validation rises while the training "
-    "falls, the network learns the fluctuations of the training data; where both still fall at the end, it ended early."
+    "Lines are training χ² (solid) and validation χ² (dashed) of each replica, from the first weights (epoch 0) on and "
+    "then every 100 epochs; dots are the epochs whose parameters were kept. Where the validation rises while the "
+    "training falls, the network learns the fluctuations of the training data; where both still fall at the end, it "
+    "ended early."
 )
 
 
@@ -165,21 +180,41 @@ def _chi2(fits: Sequence[FittedTrial]) -> Panel:
 
 
 def _data(fit: FittedTrial) -> Panel:
-    shown = [
-        (entry.name, entry.central, entry.errors, entry.predictions.mean(axis=0), _spread(entry.predictions))
-        for entry in fit.sets
-    ]
-    body = [
-        (name, i + 1, *map(float, point))
-        for name, *arrays in shown
-        for i, point in enumerate(zip(*arrays, strict=True))
-    ]
+    names = list(dict.fromkeys(["x", "Q2", *(name for entry in fit.sets for name in entry.kinematics)]))
+    body = []
+    for entry in fit.sets:
+        numbers = (
+            entry.central, entry.errors, entry.shifted, entry.uncorrelated, entry.predictions.mean(axis=0),
+            _spread(entry.predictions),
+        )  # fmt: skip
+        for i in range(len(entry.central)):
+            at = [float(entry.kinematics[name][i]) if name in entry.kinematics else None for name in names]
+            body.append((entry.name, i + 1, *at, *(float(each[i]) for each in numbers)))
     return Panel(
         f"data_{fit.name}",
         f"Data over prediction, trial {fit.name}",
-        "A panel per data set, its points in order: measured over predicted values with their uncertainties, the band "
-        f"is the spread of {counted(fit.xf.shape[0], 'replica')}. Points scatter around 1 by as much as their bars "
-        "where the fit is good; the bars leave out that uncertainties are correlated.",
-        Table.of(("data set", "point", "measured", "uncertainty", "predicted", "spread of replicas"), body),
-        lambda: plot_data(shown),
-    )
+        "A row per data set, against x and Q² (GeV²) where it has them, else against its first kinematic variables. "
+        "Correlated uncertainties move many points together, so the filled points are the data moved by those "
+        "systematic shifts that describe the predictions best, and their bars hold what is uncorrelated; open points "
+        "are the data as measured. Blue bars are the spread of "
+        f"{counted(fit.xf.shape[0], 'replica')}. Where the fit is good, filled points scatter around 1 by as much as "
+        "their bars and without a trend.",
+        Table.of(
+            (
+                "data set", "point", *names, "measured", "uncertainty", "shifted", "uncorrelated uncertainty",
+                "predicted", "spread of replicas",
+            ),
+            body,
+        ),
+        lambda: plot_data([_drawn(entry) for entry in fit.sets]),
+    )  # fmt: skip
+
+
+def _drawn(entry: FittedSet) -> DrawnSet:
+    """The set over its mean prediction."""
+    mean = entry.predictions.mean(axis=0)
+    over = np.where(mean == 0.0, np.nan, mean)
+    return DrawnSet(
+        entry.name, entry.variables, entry.central / over, entry.shifted / over, np.abs(entry.uncorrelated / over),
+        np.abs(_spread(entry.predictions) / over),
+    )  # fmt: skip

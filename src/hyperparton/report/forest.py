@@ -21,7 +21,7 @@ _TREES = 60
 _LEAF = 4
 
 #: trials that a tree sees at most: of more, each tree sees others
-_MOST = 1500
+_MOST = 1000
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import printable
+from hyperparton.report.scales import Scale
 from hyperparton.space.samplers import LogUniform, Uniform, is_extreme
 from hyperparton.trials.parameters import differ, is_width, varied
 from hyperparton.trials.result import is_number
@@ -23,7 +24,7 @@ _SAID = 12
 #: up to this many different whole numbers are drawn as categories
 _FEW = 6
 
-#: greatest over smallest above which positive numbers are drawn on a logarithmic axis
+#: greatest over smallest above which positive numbers of an unknown range are drawn on a logarithmic axis
 _WIDE = 10.0
 
 
@@ -51,6 +52,8 @@ class Column:
     logarithmic: bool
     categories: tuple[str, ...]
     """in their order; empty for numbers"""
+    sampled: Scale | None = None
+    """the range from which the numbers were drawn, where that is known"""
 
     @cached_property
     def applies(self) -> np.ndarray:
@@ -67,16 +70,21 @@ class Column:
 
     @cached_property
     def axis(self) -> Uniform | LogUniform:
-        """The range of the numbers, on the axis on which they are drawn."""
+        """The range of the numbers, and that from which they were drawn, on the axis of a figure."""
         ends = float(np.nanmin(self.numbers)), float(np.nanmax(self.numbers))
+        if self.sampled is not None:
+            ends = min(ends[0], self.sampled.lower), max(ends[1], self.sampled.upper)
         return LogUniform(self.name, *ends) if self.logarithmic else Uniform(self.name, *ends)
 
     @cached_property
     def even_axis(self) -> Uniform | LogUniform:
-        """The range of the numbers, along themselves or their logarithms: where they spread more evenly.
+        """The range of the numbers on the scale on which they were drawn.
 
-        Trials do not say along which of both they were drawn: many from a range that begins near 0 span decades too.
+        Where that is not known, along themselves or their logarithms: where they spread more evenly. Many from a range
+        that begins near 0 span decades too.
         """
+        if self.sampled is not None:
+            return self.axis
         numbers = self.numbers[self.applies]
         ends = float(numbers.min()), float(numbers.max())
         axes = [Uniform(self.name, *ends)] + ([LogUniform(self.name, *ends)] if ends[0] > 0.0 else [])
@@ -119,23 +127,28 @@ def _is_width_of(name: str, trials: Sequence[Trial]) -> bool:
     return is_width(name) and any(name in trial.derived for trial in trials)
 
 
-def columns(trials: Sequence[Trial]) -> list[Column]:
-    """The hyperparameters that differ between these trials, in the order in which they first occur."""
+def columns(trials: Sequence[Trial], sampled: Mapping[str, Scale] | None = None) -> list[Column]:
+    """The hyperparameters that differ between these trials, in the order in which they first occur.
+
+    `sampled` are the ranges from which they were drawn, as far as they are known.
+    """
+    ranges = sampled or {}
     derived = {name for trial in trials for name in trial.derived}
     # what numbers of their own say too
     said = {"stopping_epochs"} & derived | ({"nodes_per_layer"} if "number_of_layers" in derived else set())
     names = [name for name in varied([trial.values for trial in trials]) if name not in said]
-    columns = [_column(name, [trial.values.get(name) for trial in trials]) for name in names]
+    columns = [_column(name, [trial.values.get(name) for trial in trials], ranges.get(name)) for name in names]
     # one that differs only in whether it applies repeats the choice above it
     return [column for column in columns if differ(shown(v, 17) for v in column.values if v is not None)]
 
 
-def _column(name: str, values: Sequence[Any]) -> Column:
+def _column(name: str, values: Sequence[Any], sampled: Scale | None) -> Column:
     held = [value for value in values if value is not None]
     if not held or not all(map(is_number, held)):
         return Column(name, tuple(values), False, False, tuple(sorted({shown(value) for value in held})))
     distinct = sorted(set(held))
     if len(distinct) <= _FEW and all(float(value).is_integer() for value in distinct):
         return Column(name, tuple(values), False, False, tuple(shown(value) for value in distinct))
-    logarithmic = distinct[0] > 0 and distinct[-1] / distinct[0] > _WIDE
-    return Column(name, tuple(values), True, logarithmic, ())
+    if sampled is None or (isinstance(sampled, LogUniform) and distinct[0] <= 0):
+        return Column(name, tuple(values), True, distinct[0] > 0 and distinct[-1] / distinct[0] > _WIDE, ())
+    return Column(name, tuple(values), True, isinstance(sampled, LogUniform), (), sampled)

@@ -89,6 +89,12 @@ def _few(summary: Summary) -> str:
     )
 
 
+def _ends(summary: Summary) -> str:
+    """What lines across figures of numbers are."""
+    drawn = any(column.sampled is not None for column in summary.figured)
+    return " Dotted lines are the ends of the range from which it was drawn." if drawn else ""
+
+
 def _convergence(summary: Summary) -> Panel:
     scan, label = summary.convergence, summary.options.loss.label
     numbers = zip(scan.seconds.tolist(), scan.losses.tolist(), scan.best.tolist(), strict=True)
@@ -145,7 +151,7 @@ def _dependences(summary: Summary) -> Section:
         "The mean loss that a forest of trees, fitted to all trials, predicts along one hyperparameter with the others "
         "as they were in the trials; the band holds two thirds of the trees. Failures and losses above "
         f"{model.ceiling:.4g} count as {model.ceiling:.4g}. All panels share one axis: the steeper a curve, the more "
-        f"it matters. {quality}{_few(summary)}"
+        f"it matters. {quality}{_ends(summary)}{_few(summary)}"
     )
     axis = NumberAxis.of(np.concatenate([part for entry in model.entries for part in (entry.low, entry.high)]))
     panels = tuple(_dependence(entry, label, axis) for entry in model.entries)
@@ -231,7 +237,7 @@ def _numbers(summary: Summary) -> Section:
         tuple(panels),
         f"Each point is a trial{by}. {_STAR} {_CLIPPED} Where the lower edge of the cloud has a minimum inside the "
         "range, the range was wide enough; where it falls towards an end, a wider range may hold better trials."
-        f"{_few(summary)}",
+        f"{_ends(summary)}{_few(summary)}",
         "No numerical hyperparameter differs between the trials.",
     )
 

@@ -52,6 +52,8 @@ class Scan:
     """what a reader should know of how it was read"""
     verdicts: tuple[Verdict, ...] = ()
     """on the trials that were fitted again, the best first"""
+    space: Any = None
+    """the search space as `space.tree.describe` writes it; None where only a card may tell it"""
 
     @property
     def path(self) -> Path:
@@ -133,6 +135,7 @@ def _read(folder: ScanFolder, name: str, store: str | StoreURL | None) -> Scan:
         total=_total(folder, metadata, notes),
         verdicts=_verdicts(folder, trials, notes),
         notes=tuple(notes),
+        space=metadata.get("scan", {}).get("space"),
     )
 
 

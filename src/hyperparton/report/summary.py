@@ -17,6 +17,7 @@ from hyperparton.report.hyperparameters import Column, columns
 from hyperparton.report.importance import Importance, importances
 from hyperparton.report.losses import Loss
 from hyperparton.report.options import Options
+from hyperparton.report.scales import common_scales
 from hyperparton.report.scans import Scan, combined
 from hyperparton.text import counted
 from hyperparton.trials.trial import Trial, ranked
@@ -117,7 +118,7 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
         raise ReportError(f"no trial has what --loss {chosen.loss.measure} needs; accepted for these trials: scan")
     progress = convergence(kept, chosen.loss)
     finished = [trial for trial in kept if trial.finished]
-    differing = columns(finished)
+    differing = columns(finished, common_scales([scan.space for scan in scans]))
     important = importances(kept, chosen.loss, differing)
     causes = failures(kept)
     gain = _gain(finished, differing, important, chosen.loss) if progress.successful >= ENOUGH else None

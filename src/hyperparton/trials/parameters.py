@@ -8,7 +8,17 @@ from typing import Any
 
 from hyperparton.trials.result import is_number
 
-__all__ = ["OWN_NAMES", "PARAMETER", "as_runcard", "derived_values", "differ", "is_width", "stated_values", "varied"]
+__all__ = [
+    "OWN_NAMES",
+    "PARAMETER",
+    "as_runcard",
+    "derived_values",
+    "differ",
+    "is_width",
+    "names_of_places",
+    "stated_values",
+    "varied",
+]
 
 #: what a trial has of its own: tables and filters call these so
 OWN_NAMES: tuple[str, ...] = ("trial", "scan", "status", "loss", "validation_loss", "experimental_loss", "seconds")
@@ -76,6 +86,11 @@ def _named(leaves: Sequence[tuple[_Path, Any]]) -> dict[str, Any]:
     """The values by names that differ."""
     names = _names(tuple(path for path, _ in leaves))
     return {name: value for name, (_, value) in zip(names, leaves, strict=True)}
+
+
+def names_of_places(places: Sequence[_Path]) -> tuple[str, ...]:
+    """How `stated_values` calls the values at these places, the keys on the way to them."""
+    return _names(tuple(places))
 
 
 @lru_cache(maxsize=64)  # the trials of a scan have the same places, or few kinds of them

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter, NullLocator
 
 from hyperparton.report.hyperparameters import shares
 from hyperparton.report.losses import good_range
@@ -23,6 +23,9 @@ _CLOSE = 1e-12
 
 #: points that are shapes of their own at most, and dots per inch of the picture that more of them are
 MOST_POINTS, _DPI = 600, 200
+
+#: powers of ten from which there are no ticks between them
+_MANY_DECADES = 5.0
 
 #: where such an axis has its labels
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -55,9 +58,12 @@ class NumberAxis:
         return shares(self.range, values)
 
     def limits(self, margin: float) -> tuple[float, float]:
-        """The ends of the axis, a margin (a share of the range) beyond the numbers; for a linear range."""
+        """The ends of the axis, a margin (a share of the range) beyond the numbers."""
         if self.by_share:
             return -margin, 1.0 + margin
+        if isinstance(self.range, LogUniform):
+            more = (self.range.upper / self.range.lower) ** margin
+            return self.range.lower / more, self.range.upper * more
         space = margin * (self.range.upper - self.range.lower)
         return self.range.lower - space, self.range.upper + space
 
@@ -135,7 +141,8 @@ def log_axis(axis: Any) -> None:
     if decades < 1.5:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_locator(_InView(axis, axis.get_major_locator()))
-    axis.set_minor_locator(_InView(axis, axis.get_minor_locator()))
+    # over many decades small ticks are a grey bar, and each takes time to place
+    axis.set_minor_locator(_InView(axis, axis.get_minor_locator()) if decades < _MANY_DECADES else NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -18,6 +18,10 @@ from hyperparton.trials.trial import Trial
 __all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
 
 
+#: points of a smooth line at most
+_OF_LINE = 800
+
+
 @styled()
 def plot_convergence(scan: Convergence, label: str) -> Figure:
     """The loss of every trial and the best so far, against trials and, where times are known, against time."""
@@ -35,9 +39,9 @@ def plot_convergence(scan: Convergence, label: str) -> Figure:
         if len(failed):
             edge = np.full(len(failed), axis.limits[0])
             axes.plot(failed, edge, "x", color=style.RED, markersize=4, clip_on=False, label="failed trial")
-        axes.plot(
-            at, axis.place(scan.best), drawstyle="steps-post", color=style.BLUE, linewidth=1.8, label="best so far"
-        )
+        falls = _changes(scan.best)
+        best = axis.place(scan.best[falls])
+        axes.plot(at[falls], best, drawstyle="steps-post", color=style.BLUE, linewidth=1.8, label="best so far")
         where = scan.last_improvement
         if where is not None:
             mark_best(axes, at[where], axis.place([scan.losses[where]])[0], label="best")
@@ -48,6 +52,14 @@ def plot_convergence(scan: Convergence, label: str) -> Figure:
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=4)
     return figure
+
+
+def _changes(numbers: np.ndarray) -> np.ndarray:
+    """The places at which the numbers change, and both ends: a line of steps through them is that through all."""
+    if len(numbers) < 2:
+        return np.arange(len(numbers))
+    same = (numbers[1:] == numbers[:-1]) | (np.isnan(numbers[1:]) & np.isnan(numbers[:-1]))
+    return np.unique(np.concatenate([[0], np.flatnonzero(~same) + 1, [len(numbers) - 1]]))
 
 
 def _time_unit(longest: float) -> tuple[str, float]:
@@ -66,7 +78,8 @@ def plot_running_averages(
         at = np.arange(1, len(values) + 1)
         axis = LossAxis.of(np.concatenate([values, averages])) if len(values) else LossAxis.of([0.0])
         axis.draw(axes, at, values, marker="o", color=style.GREY, markersize=2.5, alpha=0.5, label="trial")
-        axes.plot(at, axis.place(averages), color=style.PALETTE[k], linewidth=1.8, label="running average")
+        line = np.unique(np.linspace(0, max(len(at) - 1, 0), min(len(at), _OF_LINE)).round().astype(int))
+        axes.plot(at[line], axis.place(averages)[line], color=style.PALETTE[k], linewidth=1.8, label="running average")
         axis.apply(axes, name)
         axes.set_xlabel("trials counted")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

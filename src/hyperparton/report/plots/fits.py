@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hyperparton.report.plots.axes import log_axis
+from hyperparton.report.plots.axes import MOST_POINTS, as_picture, log_axis
 from hyperparton.report.plots.style import (
     BLACK,
     BLUE,
@@ -25,7 +26,7 @@ from hyperparton.report.plots.style import (
     styled,
 )
 
-__all__ = ["plot_chi2_by_set", "plot_data", "plot_learning", "plot_pdfs"]
+__all__ = ["DrawnSet", "plot_chi2_by_set", "plot_data", "plot_learning", "plot_pdfs"]
 
 _LINES = ("-", "--", "-.", ":")
 
@@ -100,23 +101,64 @@ def plot_chi2_by_set(names: Sequence[str], trials: Sequence[str], values: Sequen
     return figure
 
 
+@dataclass(frozen=True, eq=False)
+class DrawnSet:
+    """A data set over its predictions; arrays are (dat,)."""
+
+    name: str
+    variables: Sequence[tuple[str, np.ndarray]]
+    """against which it is drawn, two at most"""
+    measured: np.ndarray
+    shifted: np.ndarray
+    errors: np.ndarray
+    """of the shifted points"""
+    spread: np.ndarray
+    """of the predictions"""
+
+
+#: how axes call kinematic variables
+_VARIABLES = {"Q2": "Q² (GeV²)"}
+
+
 @styled()
-def plot_data(sets: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
-    """Of each set (name, measured, errors, predicted, spread), arrays (dat,): measured over predicted values."""
-    figure, panels = _grid(len(sets), 2, 3.4, 1.5)
-    for axes, (name, central, errors, mean, spread) in zip(panels, sets, strict=True):
-        at = np.arange(1, len(central) + 1)
-        safe = np.where(mean == 0, np.nan, mean)
-        width = np.abs(spread / safe)
-        axes.fill_between(at, 1 - width, 1 + width, color=SKY, alpha=0.5, linewidth=0, step="mid")
-        axes.axhline(1.0, color=BLUE, linewidth=1.0)
-        bars = np.abs(errors / safe)
-        axes.errorbar(at, central / safe, yerr=bars, fmt="o", markersize=1.5, color=BLACK, ecolor=GREY, elinewidth=0.5)
-        reach = 1.3 * np.nanquantile(np.abs(central / safe - 1) + bars, 0.95)
-        axes.set_ylim(1 - reach, 1 + reach)
-        axes.set_title(named(name), fontsize=7.5)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    for axes in panels[-2:]:
-        axes.set_xlabel("point")
-    figure.supylabel("measured / predicted", fontsize=9)
+def plot_data(sets: Sequence[DrawnSet]) -> Figure:
+    """A row for each set: measured and shifted data over predictions, against each of its variables."""
+    figure = Figure(figsize=(6.8, 1.6 * len(sets) + 0.5), layout="constrained")
+    grid = figure.subplots(len(sets), 2, squeeze=False, sharey="row")
+    many = sum(len(drawn.measured) for drawn in sets) > MOST_POINTS
+    for row, drawn in zip(grid, sets, strict=True):
+        for axes in row[len(drawn.variables) :]:
+            axes.set_visible(False)
+        for axes, (name, at) in zip(row, drawn.variables, strict=False):
+            dense = many and as_picture(axes, MOST_POINTS + 1)
+            _ratio(axes, at, drawn, dense)
+            if at.min() > 0.0 and at.max() > 5.0 * at.min():
+                log_axis(axes.xaxis)
+            axes.set_xlabel(_VARIABLES.get(name, name), fontsize=7.5, labelpad=1)
+            axes.tick_params(labelsize=7)
+        row[0].set_title(named(drawn.name), fontsize=7.5, loc="left")
+        reach = np.abs(np.stack([drawn.shifted, drawn.measured]) - 1.0) + drawn.errors
+        if np.isfinite(reach).any():
+            top = 1.2 * float(np.nanquantile(reach, 0.97))
+            row[0].set_ylim(1.0 - top, 1.0 + top)
+    handles = [
+        Line2D([], [], marker="o", linestyle="none", markersize=3, color=BLACK, label="data, shifted"),
+        Line2D([], [], marker="o", linestyle="none", markersize=3, color=GREY, fillstyle="none", label="as measured"),
+        Line2D([], [], color=SKY, linewidth=4, alpha=0.6, label="replicas"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    figure.supylabel("data / prediction", fontsize=9)
     return figure
+
+
+def _ratio(axes: Any, at: np.ndarray, drawn: DrawnSet, dense: bool) -> None:
+    """Points of one set against one variable."""
+    looks: dict[str, Any] = {"linestyle": "none", "rasterized": dense}
+    ones = np.ones(len(at))
+    axes.errorbar(at, ones, yerr=drawn.spread, ecolor=SKY, elinewidth=2.5, alpha=0.6, zorder=1, **looks)
+    axes.axhline(1.0, color=BLUE, linewidth=0.8, zorder=1)
+    axes.plot(at, drawn.measured, "o", markersize=2.5, color=GREY, fillstyle="none", markeredgewidth=0.5, **looks)
+    axes.errorbar(
+        at, drawn.shifted, yerr=drawn.errors, fmt="o", markersize=1.8, color=BLACK, elinewidth=0.6, zorder=3,
+        rasterized=dense,
+    )  # fmt: skip

@@ -34,6 +34,9 @@ _BARS = {
     TOO_FEW: ("white", None, ":"),
 }
 
+#: of an axis beyond the ends of the range, a share of it
+_MARGIN = 0.04
+
 #: a distribution of fewer trials is shown by its points alone
 _FEWEST = 5
 
@@ -88,7 +91,12 @@ def plot_dependence(entry: Dependence, label: str, axis: NumberAxis) -> Figure:
 
 
 def _number_axis(axes: Any, column: Column) -> None:
+    """Scale, ends and ticks of the axis of a number; dotted lines at the ends of the range from which it was drawn."""
     axis = NumberAxis(column.axis)
+    axes.set_xlim(*axis.limits(_MARGIN))
+    if column.sampled is not None:
+        for end in axis.place([column.sampled.lower, column.sampled.upper]):
+            axes.axvline(end, color=style.GREY, linewidth=0.9, linestyle=":", zorder=1)
     if axis.by_share:
         axis.label(axes.xaxis)
     elif column.logarithmic:
@@ -272,5 +280,4 @@ def _axis_labels(column: Column) -> list[tuple[float, str]]:
         last = max(len(column.categories) - 1, 1)
         each = math.ceil(len(column.categories) / _MOST_TICKS)
         return [(i / last, named(name, _CATEGORY)) for i, name in enumerate(column.categories)][::each]
-    numbers = column.numbers
-    return [(0.0, f"{np.nanmin(numbers):.3g}"), (1.0, f"{np.nanmax(numbers):.3g}")]
+    return [(0.0, f"{column.axis.lower:.3g}"), (1.0, f"{column.axis.upper:.3g}")]
