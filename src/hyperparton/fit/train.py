@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -27,7 +28,7 @@ from hyperparton.pdf.network import dropout_layer
 
 __all__ = ["Checkpoint", "FitJob", "ProgressCallback", "batch_key", "compile_key", "train_batch"]
 
-#: called every 100 epochs with `epoch`, `epochs` and the number of `running` models
+#: called every 100 epochs with `epoch`, `epochs`, the number of `running` models and their mean `validation` chi2
 ProgressCallback = Callable[[dict[str, Any]], None]
 #: called with the epochs that were run and what collects the models as they stand
 Checkpoint = Callable[[int, Callable[[], TrainedModels]], None]
@@ -81,7 +82,12 @@ def train_batch(
     for epoch in range(0, longest + 1, PUSH_EACH):
         left = batch.advance(epoch)
         if progress is not None:
-            progress({"epoch": min(epoch + PUSH_EACH, longest), "epochs": longest, "running": len(left)})
+            progress(
+                {
+                    "epoch": min(epoch + PUSH_EACH, longest), "epochs": longest, "running": len(left),
+                    "validation": batch.validation(),
+                }
+            )  # fmt: skip
         if not len(batch.checkpoint(left, epoch + PUSH_EACH)):
             break
     states = batch.runner.states()
@@ -141,6 +147,12 @@ class _Batch:
         self.stopping.append(self.runner.stopping())
         self.pushes = [len(self.history) if on else n for n, on in zip(self.pushes, self.running, strict=True)]
         return left
+
+    def validation(self) -> float | None:
+        """The mean validation chi2 per point after the last epochs of models that ran in them, if it is finite."""
+        values = self.history[-1][:, 1]
+        mean = float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else math.nan
+        return mean if math.isfinite(mean) else None
 
     def _coefficients(self, epoch: int) -> np.ndarray:
         """(epoch, trial, coefficient) of the next call."""

@@ -14,6 +14,7 @@ from hyperparton.report.panel import Panel, Section, with_file_names
 from hyperparton.report.plots import convergence, parameters
 from hyperparton.report.plots.axes import NumberAxis
 from hyperparton.report.plots.style import Figure
+from hyperparton.report.running import running_sections
 from hyperparton.report.summary import MOST_FIGURES, Summary
 from hyperparton.report.tables import Table, beside, fold_table, importance_table
 from hyperparton.report.verdicts import verdict_table
@@ -35,6 +36,7 @@ def panels(summary: Summary) -> dict[str, Panel]:
 def sections(summary: Summary, now: float | None = None) -> list[Section]:
     """All panels of a summary; `now` (seconds since 1970) is where bars of running trials end."""
     return [
+        *running_sections(summary),
         *_fitted_again(summary),
         Section("convergence", "Convergence", (_convergence(summary),)),
         Section(

@@ -10,6 +10,7 @@ from os.path import (  # Path's own raise where a folder may not be looked into,
     isfile,
 )
 from pathlib import Path
+from typing import Any
 
 from hyperparton.errors import StoreError
 from hyperparton.files import write_text
@@ -26,6 +27,8 @@ class ScanFolder:
         self.path = Path(path)
         self.runcard = self.path / "filter.yml"
         self.progress = self.path / "progress.json"
+        self.running = self.path / "running.json"
+        """learning curves of the trials that run"""
         self.tries = tries or self.path / "nnfit" / "replica_1" / "tries.json"
         """what others read"""
         self.replica = self.tries.parent
@@ -100,7 +103,7 @@ class ScanFolder:
         """The files that change when anything changes in the scan."""
         inside = self.store_inside() or self.store
         log = inside.with_name(f"{inside.name}-wal")
-        return [self.path, self.progress, self.runcard, self.tries, inside, log, self.lock]
+        return [self.path, self.progress, self.running, self.runcard, self.tries, inside, log, self.lock]
 
     def write_progress(self, trials: int, store: str | StoreURL | None = None, scan: str | None = None) -> None:
         """Keep what a start of the scan asks for, so that others can tell how far it is: trials, and where they are.
@@ -114,19 +117,27 @@ class ScanFolder:
 
     def asked_for(self) -> int | None:
         """The trials that the last start asked for; None where no start has said it."""
-        total = self._content().get("trials")
+        total = _content(self.progress).get("trials")
         return total if isinstance(total, int) and not isinstance(total, bool) else None
 
     def joined_store(self) -> str | None:
         """The URL, without secrets, of the store that the last start joined; None if it joined none."""
-        store = self._content().get("store")
+        store = _content(self.progress).get("store")
         with contextlib.suppress(StoreError):
             return StoreURL.parse(store).name if isinstance(store, str) else None
         return None
 
+    def running_curves(self) -> dict[int, list[tuple[int, float]]]:
+        """Of trials that run, or ran when the scan's process died: (epoch, validation chi2) by their numbers."""
+        curves: dict[int, list[tuple[int, float]]] = {}
+        for number, points in _content(self.running).items():
+            with contextlib.suppress(TypeError, ValueError):
+                curves[int(number)] = [(int(epoch), float(value)) for epoch, value in points]
+        return curves
+
     def of_another_scan(self, scan: str) -> bool:
         """Whether what a start asked for is that of another scan than the one with this word."""
-        return self._content().get("scan", scan) != scan
+        return _content(self.progress).get("scan", scan) != scan
 
     def store_inside(self) -> Path | None:
         """The SQLite file of the scan that lies in the folder itself: its own store, or the one that it joined."""
@@ -138,12 +149,14 @@ class ScanFolder:
                 return file
         return None
 
-    def _content(self) -> dict[str, object]:
-        try:
-            content = json.loads(self.progress.read_text(encoding="utf-8")) if isfile(self.progress) else {}
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return content if isinstance(content, dict) else {}
+
+def _content(path: Path) -> dict[str, Any]:
+    """The dictionary in a file of JSON; an empty one where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if isfile(path) else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _expect_no_obstacle(path: Path) -> None:

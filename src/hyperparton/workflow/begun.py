@@ -1,7 +1,10 @@
-"""What a start of a scan keeps in the scan's folder once the scan has begun."""
+"""What a start of a scan keeps in the scan's folder: what it asks for, and how far the trials are that run."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from hyperparton.files import write_text
@@ -10,7 +13,26 @@ from hyperparton.scan.scanner import HyperScanner
 from hyperparton.scan.settings import Execution, ScanSettings, word_of
 from hyperparton.trials.scan_folder import ScanFolder
 
-__all__ = ["keeps_what_it_asks_for"]
+__all__ = ["RunningCurves", "keeps_what_it_asks_for"]
+
+
+class RunningCurves:
+    """The learning curves of the trials that run, in a file of the scan's folder."""
+
+    def __init__(self, folder: ScanFolder) -> None:
+        self._file = folder.running
+        self._curves: dict[int, list[tuple[int, float]]] = {}
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Follow an event of the scan."""
+        kind = event["event"]
+        if kind == "trial_progress" and event.get("validation") is not None:
+            self._curves.setdefault(event["tid"], []).append((event["epoch"], event["validation"]))
+        elif kind not in ("trial_started", "trial_finished") or self._curves.pop(event["tid"], None) is None:
+            return
+        # what is only looked at ends no scan
+        with contextlib.suppress(OSError):
+            write_text(self._file, json.dumps(self._curves) + "\n")
 
 
 def keeps_what_it_asks_for(
@@ -25,9 +47,10 @@ def keeps_what_it_asks_for(
     """What `run_scan` is to call with its events: it passes them to `progress`.
 
     At the first event it writes `progress.json`, so that others can tell how far the scan is, and the text of the
-    `card`, if there is one. Until then nothing in the folder is touched: it may be that of another scan.
+    `card`, if there is one. Until then nothing in the folder is touched: it may be that of another scan. The learning
+    curves of trials that run are kept in `running.json` while they run, for the dashboard.
     """
-    begun = False
+    begun, curves = False, RunningCurves(folder)
 
     def listen(event: dict[str, Any]) -> None:
         nonlocal begun
@@ -36,6 +59,7 @@ def keeps_what_it_asks_for(
                 write_text(folder.runcard, card)
             folder.write_progress(trials, execution.store, word_of(scanner, settings))
             begun = True
+        curves.hear(event)
         if progress is not None:
             progress(event)
 

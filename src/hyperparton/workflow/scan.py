@@ -52,8 +52,9 @@ def scan_runcard(
     covariance matrix, in the place of the card's; `trainer="n3fit"` takes n3fit's fits. A scan is continued with the
     same card, replicas and data only; they are kept beside `settings.metadata`. The walltime counts from this call.
 
-    `progress` is called with the events of `run_scan`; fits of PDFs report `epoch`, `epochs` and `running`, how many
-    models still run. Before them come `{"event": "note", text}`, lines for the reader.
+    `progress` is called with the events of `run_scan`; fits of PDFs report `epoch`, `epochs`, `running`, how many
+    models still run, and `validation`, their mean validation χ² per point. Before them come
+    `{"event": "note", text}`, lines for the reader.
 
     Raises RuncardError with all faults of the card, DataError, TheoryError or PDFSetError for data that cannot be read,
     and what `run_scan` raises.

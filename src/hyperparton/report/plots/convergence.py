@@ -11,11 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from hyperparton.report.convergence import Convergence, Failure, Worker
 from hyperparton.report.losses import mean_of
 from hyperparton.report.plots import style
-from hyperparton.report.plots.axes import LossAxis, NumberAxis, as_picture
+from hyperparton.report.plots.axes import LossAxis, NumberAxis, as_picture, log_axis
 from hyperparton.report.plots.style import Figure, mark_best, marks, named, new_figure, styled, touch
 from hyperparton.trials.trial import Trial
 
-__all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running_averages", "plot_workers"]
+__all__ = ["plot_convergence", "plot_failures", "plot_folds", "plot_running", "plot_running_averages", "plot_workers"]
 
 
 #: points of a smooth line at most
@@ -85,6 +85,25 @@ def plot_running_averages(
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if not len(values):
             axes.text(0.5, 0.5, "no trial below the cut", transform=axes.transAxes, ha="center", color=style.GREY)
+    return figure
+
+
+@styled()
+def plot_running(curves: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> Figure:
+    """Of each trial (name, its curve) a line of validation χ² against epochs."""
+    figure, axes = new_figure(6.8, 2.6)
+    axis = NumberAxis.of([value for _, curve in curves for _, value in curve])
+    for k, (name, curve) in enumerate(curves):
+        epochs, values = zip(*curve, strict=True)
+        axes.plot(epochs, axis.place(values), linewidth=1.4, markersize=3, label=f"trial {named(name)}", **marks(k))
+    if not axis.by_share and 0.0 < 5.0 * axis.range.lower < axis.range.upper:
+        log_axis(axes.yaxis)
+    axis.label(axes.yaxis)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation χ² per point")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    figure.legend(loc="outside upper center", ncols=4)
     return figure
 
 
