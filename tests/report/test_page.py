@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from hyperparton.report.plots.style import save_pdf, svg_text
 from hyperparton.report.scans import read_scans
 from hyperparton.report.summary import summarise
 from hyperparton.report.write import render, write_report
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +131,28 @@ def test_the_page_and_the_command_line_have_one_language_of_filters(with_all_fil
     assert with_all_filters.text("#shown") == "0 of 36 trials. The table has no column layer_2."
 
 
+@pytest.fixture(scope="module")
+def page_of_a_fit(scan_folder, tmp_path_factory):
+    """The page of a scan with a card of PDF fits: its head has the formula of the loss and long names."""
+    scan = replace(read_scans([scan_folder()])[0], runcard=(EXAMPLES / "dis.yml").read_text(encoding="utf-8"))
+    path = tmp_path_factory.mktemp("fit") / "index.html"
+    path.write_text(render(summarise([scan])), encoding="utf-8")
+    return path
+
+
 @pytest.mark.parametrize("width", [400, 1400])
-def test_no_page_is_scrolled_sideways(report, browse, width):
+@pytest.mark.parametrize("which", ["report", "page_of_a_fit"])
+def test_no_page_is_scrolled_sideways(request, browse, which, width):
     with browse() as browser:
         browser.narrow(width)
-        browser.open(report.as_uri())
+        browser.open(request.getfixturevalue(which).as_uri())
         assert browser.run("return window.innerWidth") == width
         assert browser.run("return document.documentElement.scrollWidth") <= width
+        # text that is wider than its place is cut, and no bar tells it
+        assert not browser.run(
+            "return Array.from(document.querySelectorAll('.about dd, .reading, dd, figcaption'))"
+            f".filter(each => each.getBoundingClientRect().right > {width}).map(each => each.textContent)"
+        )
 
 
 def test_printed_on_paper(report, browse):
