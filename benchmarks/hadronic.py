@@ -10,7 +10,7 @@ after the other in one run:
 
     as they are     table by table
     folded          both orders of a pair of flavours are one channel, and empty channels are left out
-    with two rows   the same; one model is computed as two, since a product with one row takes a slow routine
+    with a vector   the same; for one model a product with a vector, since one with a single row takes a slow routine
     merged          the same, and tables are joined where that is cheaper: this is what a fit does
 """
 
@@ -122,7 +122,7 @@ def main() -> None:
     kinds = {
         "as they are": (single([as_they_are(table) for table in tables]), written_down),
         "folded": (single(folded), written_down),
-        "with two rows": (single(folded), bilinear_prediction),
+        "with a vector": (single(folded), bilinear_prediction),
         "merged": (single([table for table, _ in together]), bilinear_prediction),
     }
     del tables, folded, together

@@ -50,16 +50,15 @@ def bilinear_prediction(table: Bilinear, xf: Array, xp: Any = jnp) -> Array:
 
     `xp` is the module of the arrays, numpy or jax.numpy.
     """
-    models = len(xf)
-    if xp is jnp and models == 1:
-        # a compiled product with one row takes another routine, which is several times slower than with two
-        xf = jnp.pad(xf, ((0, 1), (0, 0), (0, 0)))
     values = xp.asarray(table.values, xf.dtype)
     on_table = xf[:, :, table.x]
     left = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.left, xf.dtype))
     right = xp.einsum("mwx,cw->mcx", on_table, xp.asarray(table.right, xf.dtype))
-    luminosity = left[:, :, :, None] * right[:, :, None, :]
-    return (xp.reshape(luminosity, (xf.shape[0], -1)) @ values.T)[:models]
+    luminosity = xp.reshape(left[:, :, :, None] * right[:, :, None, :], (len(xf), -1))
+    if len(xf) == 1:
+        # a compiled product of matrices with one row is several times slower than one with a vector
+        return (values @ luminosity[0])[None]
+    return luminosity @ values.T
 
 
 def prepare_bilinear(channels: np.ndarray, values: np.ndarray, positions: np.ndarray) -> Bilinear:
