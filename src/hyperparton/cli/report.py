@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from hyperparton.report.losses import STATISTICS, Loss
 from hyperparton.report.options import Options
 
 if TYPE_CHECKING:
+    from hyperparton.report.scans import Scan
     from hyperparton.report.summary import Summary
     from hyperparton.trials.store_url import StoreURL
 
@@ -111,7 +113,8 @@ def report(
 
     command = shlex.join(["hyperparton", *shown_command(sys.argv[1:])])
     with rare_collections():
-        summary = _with_edges(summarise(read_scans(directories, store), chosen_options(**chosen)), directories[0])
+        summary = summarise(_with_own(read_scans(directories, store)), chosen_options(**chosen))
+        summary = _with_edges(summary, directories[0])
         folder = output if output is not None else _default_folder(directories)  # of scans that are there
         extra = _fits(summary, fits, theory, t0pdfset) if fits else []
         target = write_report(summary, folder, command=command, now=time.time(), extra=extra)
@@ -129,8 +132,15 @@ def usual_report(directory: Path) -> Path:
 
     command = shlex.join(["hyperparton", "report", str(directory)])
     with rare_collections():
-        summary = _with_edges(summarise(read_scans([directory]), Options()), directory)
+        summary = _with_edges(summarise(_with_own(read_scans([directory])), Options()), directory)
         return write_report(summary, _default_folder((directory,)), command=command, now=time.time())
+
+
+def _with_own(scans: list[Scan]) -> list[Scan]:
+    """The scans, each with the trial that has its runcard's own parameters."""
+    from hyperparton.workflow.own import own_trial
+
+    return [replace(scan, own=own_trial(scan.folder, scan.trials)) for scan in scans]
 
 
 def _with_edges(summary: Summary, directory: Path) -> Summary:

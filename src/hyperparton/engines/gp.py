@@ -104,6 +104,7 @@ class GaussianProcessEngine(Engine):
     start = 10
     predicts_improvement = True
     learns_from_refits = True
+    begins_with_own = True
 
     def __init__(self) -> None:
         self._trials = PerSpace(lambda space: SeenTrials(UnitCube(space)))

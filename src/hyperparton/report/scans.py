@@ -51,6 +51,8 @@ class Scan:
     """what a reader should know of how it was read"""
     verdicts: tuple[Verdict, ...] = ()
     """on the trials that were fitted again, the best first"""
+    own: int | None = None
+    """the trial that has the runcard's own parameters, as near as the space has them, if it is known"""
 
     @property
     def path(self) -> Path:

@@ -6,7 +6,8 @@ to the loss of every methodology, by its split and its network, is taken out fir
 were fitted with it, of their losses less those that they had in the scan. Otherwise all that were fitted again would
 look better or worse than the others.
 
-The trial with the lowest loss takes part from the beginning: everybody asks for it.
+The trial with the lowest loss takes part from the beginning: everybody asks for it. So does the user's own methodology,
+if the scan began with it: whoever shall change it wants to know what is gained.
 """
 
 from __future__ import annotations
@@ -28,18 +29,24 @@ __all__ = ["Racers"]
 class Racers:
     """The trials of a scan on `space` that succeeded; `finished` are all that are finished.
 
-    `scouts` are re-fits that were made while the scan searched.
+    `scouts` are re-fits that were made while the scan searched; the trials `asked_for` take part from the beginning.
     """
 
-    def __init__(self, space: Mapping[str, Any], finished: Sequence[Outcome], scouts: Sequence[Refit] = ()) -> None:
-        self._space, self._finished, self._scouts = space, finished, scouts
+    def __init__(
+        self,
+        space: Mapping[str, Any],
+        finished: Sequence[Outcome],
+        scouts: Sequence[Refit] = (),
+        asked_for: Sequence[int] = (),
+    ) -> None:
+        self._space, self._finished, self._scouts, self._asked_for = space, finished, scouts, asked_for
         self._losses = {each.number: each.loss for each in finished if each.status == "ok" and each.loss is not None}
 
     def __len__(self) -> int:
         return len(self._losses)
 
     def best_first(self, refits: Sequence[Refit], count: int) -> list[int]:
-        """The trials, the best first by what is known; before any of `refits` the lowest loss is among `count`."""
+        """The trials, the best first by what is known; before any of `refits` those asked for are among `count`."""
         losses = losses_of({(refit.trial, refit.replicas): refit for refit in (*self._scouts, *refits)}.values())
         limit = failing_limit(losses)
         alike = self._without_luck(losses, limit)
@@ -47,11 +54,13 @@ class Racers:
         order = [number for number in order if number in self._losses]
         if not order:
             return []
-        lowest = min(order, key=lambda number: self._losses[number])
-        if refits or lowest in order[:count]:
+        if refits:
             return order
-        order.remove(lowest)
-        return [*order[: count - 1], lowest, *order[count - 1 :]]
+        lowest = min(order, key=lambda number: self._losses[number])
+        begin = list(dict.fromkeys([lowest, *(each for each in self._asked_for if each in order)]))[:count]
+        others = [number for number in order if number not in begin]
+        first = {*begin, *others[: count - len(begin)]}
+        return [*(number for number in order if number in first), *(number for number in order if number not in first)]
 
     def as_trials(self) -> dict[tuple[int, tuple[int, ...]], list[Outcome]]:
         """The scouts as trials: (trial, replicas) -> one for each replica."""

@@ -1,7 +1,8 @@
 """Where parameters lie in a search space: the converse of `evaluate`.
 
-Trials of an earlier scan are brought into another space by their readable parameters, not by their labels: an option of
-a choice is the one that can give the value, whatever its index was, and a number lies in a range whatever drew it.
+`locate` takes parameters that a space gives, `nearest_values` others too. Trials of an earlier scan are brought into
+another space by their readable parameters, not by their labels: an option of a choice is the one that can give the
+value, whatever its index was, and a number lies in a range whatever drew it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from hyperparton.space.samplers import Choice, LogUniform, QUniform, Range
 from hyperparton.space.tree import fill, readable, samplers_by_label
 
-__all__ = ["Misfit", "locate"]
+__all__ = ["Misfit", "locate", "nearest_values"]
 
 #: numbers that went through text are equal within this
 _EQUAL = 1e-9
@@ -42,52 +43,87 @@ def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[An
     fixed must have that value, if the record has them; parameters that the space does not know must not be set.
     """
     chosen: dict[str, Any] = {}
-    misfits = _match(space, parameters, (), chosen)
+    misfits = _Match(chosen)(space, parameters, ())
     return (None, misfits) if misfits else (fill(samplers_by_label(space), chosen), [])
 
 
-def _match(node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
-    if isinstance(node, Choice):
-        return _match_choice(node, value, path, chosen)
-    if isinstance(node, Range):
-        return _match_number(node, value, path, chosen)
-    if value is _ABSENT:
-        return [_misfit(path, value, "a value")] if samplers_by_label(node) else []
-    if isinstance(node, Mapping):
-        return _match_mapping(node, value, path, chosen)
-    if isinstance(node, list | tuple) and samplers_by_label(node):
-        if not isinstance(value, list | tuple) or len(value) != len(node):
-            return [_misfit(path, value, f"a list of {len(node)}")]
-        pairs = zip(node, value, strict=True)
-        return [misfit for i, pair in enumerate(pairs) for misfit in _match(*pair, (*path, str(i)), chosen)]
-    return [] if _same(node, value) else [_misfit(path, value, _shown(readable(node)))]
+def nearest_values(space: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, by label, that a space has nearest to `parameters` (readable ones).
+
+    A number beyond the ends of its range becomes the nearer end. A label is left out where the parameters say nothing
+    of it, and a choice without an option like theirs, with all that depends on it.
+    """
+    chosen: dict[str, Any] = {}
+    _Match(chosen, nearest=True)(space, parameters, ())
+    return chosen
 
 
-def _match_mapping(node: Mapping[str, Any], value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
-    if not isinstance(value, Mapping):
-        return [_misfit(path, value, f"keys {', '.join(node)}")]
-    misfits: list[Misfit] = []
-    for key, one in node.items():
-        misfits += _match(one, value.get(key, _ABSENT), (*path, key), chosen)
-    unknown = [key for key, entry in value.items() if key not in node and entry is not None]
-    return misfits + [_misfit((*path, key), value[key], "not set") for key in unknown]
+@dataclass(frozen=True)
+class _Match:
+    """Compares a space with a record part by part, says what differs and collects the values of labels in `chosen`."""
 
+    chosen: dict[str, Any]
+    nearest: bool = False
+    """whether what a space does not have becomes the nearest that it has"""
 
-def _match_choice(node: Choice, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
-    """The first option that can give the value; else the misfits of the option that is meant, if one is."""
-    nearest: list[Misfit] | None = None
-    for index, option in enumerate(node.options):
-        inner: dict[str, Any] = {}
-        misfits = _match(option, value, path, inner)
-        if not misfits:
-            chosen.update(inner)
-            chosen[node.label] = index
-            return []
-        if nearest is None and _named_alike(option, value):
-            nearest = misfits
-    if nearest is not None:
-        return nearest
-    return [_misfit(path, value, " or ".join(dict.fromkeys(_summary(option) for option in node.options)))]
+    def __call__(self, node: Any, value: Any, path: tuple[str, ...]) -> list[Misfit]:
+        if isinstance(node, Choice):
+            return self._choice(node, value, path)
+        if isinstance(node, Range):
+            return self._number(node, value, path)
+        if value is _ABSENT:
+            return [_misfit(path, value, "a value")] if samplers_by_label(node) else []
+        if isinstance(node, Mapping):
+            return self._mapping(node, value, path)
+        if isinstance(node, list | tuple) and samplers_by_label(node):
+            if not isinstance(value, list | tuple) or len(value) != len(node):
+                return [_misfit(path, value, f"a list of {len(node)}")]
+            pairs = zip(node, value, strict=True)
+            return [misfit for i, pair in enumerate(pairs) for misfit in self(*pair, (*path, str(i)))]
+        return [] if _same(node, value) else [_misfit(path, value, _shown(readable(node)))]
+
+    def _mapping(self, node: Mapping[str, Any], value: Any, path: tuple[str, ...]) -> list[Misfit]:
+        if not isinstance(value, Mapping):
+            return [_misfit(path, value, f"keys {', '.join(node)}")]
+        misfits: list[Misfit] = []
+        for key, one in node.items():
+            misfits += self(one, value.get(key, _ABSENT), (*path, key))
+        unknown = [key for key, entry in value.items() if key not in node and entry is not None]
+        return misfits + [_misfit((*path, key), value[key], "not set") for key in unknown]
+
+    def _choice(self, node: Choice, value: Any, path: tuple[str, ...]) -> list[Misfit]:
+        """The first option that can give the value; else the misfits of the option that is meant, if one is."""
+        meant: list[Misfit] | None = None
+        near: dict[str, Any] = {}
+        for index, option in enumerate(node.options):
+            inner: dict[str, Any] = {}
+            misfits = _Match(inner, self.nearest)(option, value, path)
+            if not misfits:
+                self.chosen.update({**inner, node.label: index})
+                return []
+            if meant is None and _named_alike(option, value):
+                meant, near = misfits, {**inner, node.label: index}
+        if meant is not None:
+            if self.nearest:
+                self.chosen.update(near)
+            return meant
+        return [_misfit(path, value, " or ".join(dict.fromkeys(_summary(option) for option in node.options)))]
+
+    def _number(self, node: Range, value: Any, path: tuple[str, ...]) -> list[Misfit]:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        slack = _EQUAL * max(abs(node.lower), abs(node.upper))
+        if isinstance(node, QUniform) and node.lower < node.upper:
+            slack += node.step / 2
+        low = math.floor(node.lower) if isinstance(node, QUniform) and node.make_int else node.lower
+        # of a logarithmic range the lower bound may be less than the slack of the upper
+        below = _EQUAL * low if isinstance(node, LogUniform) else slack
+        if not number or not (self.nearest or low - below <= value <= node.upper + slack):
+            return [_misfit(path, value, f"{node.lower:g} to {node.upper:g}")]
+        inside = float(min(max(value, low), node.upper))
+        if isinstance(node, QUniform):
+            inside = _grid_point(node, inside if self.nearest else value)
+        self.chosen[node.label] = inside
+        return []
 
 
 def _named_alike(option: Any, value: Any) -> bool:
@@ -96,21 +132,6 @@ def _named_alike(option: Any, value: Any) -> bool:
         return False
     names = {key: name for key, name in option.items() if isinstance(name, str)}
     return bool(names) and all(value.get(key) == name for key, name in names.items())
-
-
-def _match_number(node: Range, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    slack = _EQUAL * max(abs(node.lower), abs(node.upper))
-    if isinstance(node, QUniform) and node.lower < node.upper:
-        slack += node.step / 2
-    low = math.floor(node.lower) if isinstance(node, QUniform) and node.make_int else node.lower
-    # of a logarithmic range the lower bound may be less than the slack of the upper
-    below = _EQUAL * low if isinstance(node, LogUniform) else slack
-    if not number or not low - below <= value <= node.upper + slack:
-        return [_misfit(path, value, f"{node.lower:g} to {node.upper:g}")]
-    grid = isinstance(node, QUniform)
-    chosen[node.label] = _grid_point(node, value) if grid else float(min(max(value, low), node.upper))
-    return []
 
 
 def _grid_point(node: QUniform, value: float) -> float:
