@@ -13,7 +13,7 @@ if the scan began with it: whoever shall change it wants to know what is gained.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,9 @@ class Racers:
         """The trials, the best first by what is known; before any of `refits` those asked for are among `count`."""
         losses = losses_of({(refit.trial, refit.replicas): refit for refit in (*self._scouts, *refits)}.values())
         limit = failing_limit(losses)
-        alike = self._without_luck(losses, limit)
-        order = GaussianProcessEngine().promising(self._space, self._finished, alike, limit)
+        again = self._as_trials([*self._scouts, *refits], losses, limit)
+        outcomes = [outcome for (_, _), outcome in sorted(again.items())]
+        order = GaussianProcessEngine().promising(self._space, self._finished, outcomes)
         order = [number for number in order if number in self._losses]
         if not order:
             return []
@@ -65,15 +66,27 @@ class Racers:
     def as_trials(self) -> dict[tuple[int, tuple[int, ...]], list[Outcome]]:
         """The scouts as trials: (trial, replicas) -> one for each replica."""
         losses = losses_of(self._scouts)
-        limit = failing_limit(losses)
+        again = self._as_trials(self._scouts, losses, failing_limit(losses))
+        return {
+            (refit.trial, refit.replicas): [again[refit.trial, replica] for replica in refit.replicas]
+            for refit in self._scouts
+        }
+
+    def _as_trials(
+        self, refits: Iterable[Refit], losses: Mapping[int, Mapping[int, float]], limit: float
+    ) -> dict[tuple[int, int], Outcome]:
+        """Each replica of re-fits with these losses as a trial: (trial, replica) -> outcome."""
         alike = self._without_luck(losses, limit)
         vals = {outcome.number: outcome.vals for outcome in self._finished}
+        told = {
+            (refit.trial, replica): below
+            for refit in refits
+            for replica, below in zip(refit.replicas, refit.fails_below, strict=False)  # none where it is not known
+        }
         return {
-            (refit.trial, refit.replicas): [
-                _as_trial(refit.trial, vals[refit.trial], alike[refit.trial][replica], limit)
-                for replica in refit.replicas
-            ]
-            for refit in self._scouts
+            (trial, replica): _as_trial(trial, vals[trial], loss, limit, told.get((trial, replica)))
+            for trial, held in alike.items()
+            for replica, loss in held.items()
         }
 
     def _without_luck(self, losses: Mapping[int, Mapping[int, float]], limit: float) -> dict[int, dict[int, float]]:
@@ -93,5 +106,8 @@ class Racers:
         }
 
 
-def _as_trial(number: int, vals: Mapping[str, Sequence[Any]], loss: float, limit: float) -> Outcome:
-    return Outcome(number, vals, "ok" if loss <= limit else "fail", loss if math.isfinite(loss) else None)
+def _as_trial(
+    number: int, vals: Mapping[str, Sequence[Any]], loss: float, limit: float, below: Mapping[str, float] | None
+) -> Outcome:
+    status = "ok" if loss <= limit else "fail"
+    return Outcome(number, vals, status, loss if math.isfinite(loss) else None, None, below)
