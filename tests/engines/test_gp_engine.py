@@ -193,9 +193,11 @@ def test_what_may_be_the_best_is_fitted_again_first():
     history = [Outcome(n, {"x": [float(x)]}, "ok", float(losses[n])) for n, x in enumerate(shares)]
     engine = get_engine("gp")
     assert shares[engine.promising(space, history)[0]] < 0.1
-    well = {20: {2: 1.5, 3: 1.52, 4: 1.51}}
-    failed = {n: {2: 9.0, 3: 1.0 + shares[n], 4: 9.0} for n in range(0, 16, 3)}
-    order = engine.promising(space, history, {**well, **failed}, limit=3.0)
+    again = {20: [1.5, 1.52, 1.51]} | {n: [9.0, 1.0 + shares[n], 9.0] for n in range(0, 16, 3)}
+    refits = [
+        Outcome(n, history[n].vals, "ok" if loss < 3.0 else "fail", loss) for n in sorted(again) for loss in again[n]
+    ]
+    order = engine.promising(space, history, refits)
     assert min(order[:10]) > 16
     # neighbours of those that fail come later, though they were not fitted again
     assert order.index(1) > order.index(20)

@@ -119,3 +119,52 @@ def test_many_trials_tell_how_many_fits_fail_by_chance():
     )
     assert naming == pytest.approx(1 / 7, rel=0.25)
     assert 0.5 / 7 < search < 1.25 / 7
+
+
+def in_need(rng, count, told):
+    """Trials whose fits wait, one in four, for a share of their epochs that falls with the rate, give or take 5 %."""
+    cube, at = points(count, rng)
+    patience, rate = (at[:, cube.labels.index(label)] for label in "pr")
+    needs = np.where(rng.random(count) < 0.25, 0.65 - 0.2 * rate + 0.03 * rng.standard_normal(count), 0.0)
+    had = 0.2 + 0.4 * patience
+    outcomes = []
+    for number, point in enumerate(at):
+        below = {"patience": float(min(needs[number], had[number]))} if told else None
+        loss = 5.0 if needs[number] > had[number] else 1.0 + 0.01 * rng.standard_normal()
+        outcomes.append(Outcome(number, cube.vals(point), "ok", loss, None, below))
+    return outcomes
+
+
+def chances(told):
+    """(seed, 2) the chance to fail that 150 trials tell, at the longest patience and the largest and smallest rate."""
+    found = []
+    for seed in range(12):
+        seen = SeenTrials(UnitCube(SPACE))
+        seen.update(in_need(np.random.default_rng(seed), 150, told))
+        at = [{"p": [0.59], "r": [rate], "c": [0]} for rate in (9.8e-3, 1.02e-3)]
+        found.append(seen.models().risk(seen.cube.coordinates(seen.cube.points(at))))
+    return np.array(found)
+
+
+def test_how_much_fits_need_tells_where_enough_is_there():
+    """With a patience of 59 % fits need 45 % at the largest rate, where none fails, and 65 % at the smallest: 1 in 4.
+
+    Few trials are near either point; what the others waited for tells.
+    """
+    enough, lacking = chances(told=True).T
+    assert np.all(enough < lacking)
+    assert np.median(enough) < 0.07 < 0.09 < np.median(lacking)
+    blind, blind_lacking = chances(told=False).T
+    assert np.mean(np.log(lacking / enough)) > 1.5 * np.mean(np.log(blind_lacking / blind))
+    assert np.median(enough) < 0.6 * np.median(blind)
+
+
+def test_needs_of_a_grid_and_below_the_range():
+    """A value between the points of a grid is a need of its own; one at or below the lower end is none."""
+    space = freeze({"epochs": hp_quniform("e", 100, 300, step_size=50), "rate": hp_loguniform("r", 1e-3, 1e-2)})
+    cube = UnitCube(space)
+    column, along = cube.along(cube.labels.index("e"), np.array([80.0, 100.0, 125.0, 300.0, np.nan]))
+    assert column == cube.labels.index("e")
+    assert along == pytest.approx([np.nan, np.nan, 0.2, 0.9, np.nan], nan_ok=True)
+    _, rates = cube.along(cube.labels.index("r"), np.array([10**-2.5, 1e-4]))
+    assert rates == pytest.approx([0.5, np.nan], nan_ok=True)

@@ -149,3 +149,8 @@ def test_a_trial_says_how_much_patience_it_needed(make_card, data, parameters):
     assert trained.stalls.max() > 0
     needed = min(trained.stalls.max() / 600, 0.9)
     assert trainer.hyperparametrizable(params)["fails_below"] == {"stopping_patience": pytest.approx(needed)}
+    # re-fits say it of each replica, over its folds; the replicas are those of the trial
+    again = trainer.refit(params, range(1, 13))["replica_fails_below"]
+    waited = np.minimum(trained.stalls.reshape(len(trainer.setup.folds), 12).max(axis=0) / 600, 0.9)
+    assert again == {"stopping_patience": pytest.approx(waited)}
+    assert len(set(waited)) > 2

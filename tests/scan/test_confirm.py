@@ -18,6 +18,7 @@ from pymongo import MongoClient
 
 from hyperparton import hyper_scan_wrapper, read_tries
 from hyperparton.errors import ScanError, StoreError
+from hyperparton.scan.racers import Racers
 from hyperparton.trials.refits import Refit, read_refits
 from hyperparton.trials.tries_read import read_trials
 from hyperparton.trials.verdict import plain, verdicts
@@ -179,6 +180,41 @@ def test_a_trainer_that_cannot_fit_again_is_told(tmp_path):
 def test_what_is_no_number_of_trials_is_refused(tmp_path, given):
     with pytest.raises(ScanError, match="confirm must be"):
         scan(tmp_path, confirm=given)
+
+
+@pytest.mark.parametrize(
+    "told", [{"x": [0.5]}, {"x": "much"}, ["x"], {"x": [0.5, None]}, {"x": [0.5, float("nan"), 1, 2, 3]}]
+)
+def test_what_re_fits_say_of_their_needs_is_examined(tmp_path, told):
+    """Anything but a number for each replica makes the re-fit a failed one."""
+
+    class Needy(refitting.Trainer):
+        def refit(self, params, replicas):
+            return {**super().refit(params, replicas), "replica_fails_below": told}
+
+    hyper_scan_wrapper(tmp_path, Needy(), refitting.scanner(), 12, engine="gp", lag=1, confirm=2)
+    entries = [entry for entry in read_trials(tmp_path / "refits" / "tries.json") if entry.finished]
+    assert entries
+    for entry in entries:
+        assert entry.status == "fail"
+        assert "replica_fails_below must be a dictionary of lists with a finite number for each" in entry.reason
+
+
+def test_the_needs_of_re_fits_reach_the_engine(tmp_path):
+    class Needy(refitting.Trainer):
+        def refit(self, params, replicas):
+            needs = {"x": [float(replica) for replica in replicas]}
+            return {**super().refit(params, replicas), "replica_fails_below": needs}
+
+    hyper_scan_wrapper(tmp_path, Needy(), refitting.scanner(), 20, engine="gp", lag=1, confirm=4)
+    trials = read_trials(tmp_path / "tries.json")
+    found = [refit for refit in read_refits(tmp_path / "tries.json", trials) if refit.losses[0] is not None]
+    assert found
+    for refit in found:
+        assert refit.fails_below == tuple({"x": float(replica)} for replica in refit.replicas)
+    scouts = [refit for refit in found if refit.replicas[0] == 2][:2]
+    told = Racers(refitting.scanner().as_dict(), [t.outcome for t in trials], scouts).as_trials()
+    assert [each.fails_below for each in told[scouts[0].trial, scouts[0].replicas]] == list(scouts[0].fails_below)
 
 
 def test_re_fits_that_raise_have_failed(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperparton.scan.scanner import HyperScanner
-from hyperparton.space.locate import Misfit, locate
+from hyperparton.space.locate import Misfit, locate, nearest_values
 from hyperparton.space.tree import evaluate, readable, sample
 
 N3FIT = json.loads((Path(__file__).parents[1] / "oracle" / "data" / "n3fit_scan.json").read_text())
@@ -162,3 +162,36 @@ def test_whole_parameter_sets():
     space = HyperScanner(PARAMETERS, {"parameters": sets}).as_dict()
     assert locate(space, {"parameters": sets[1]})[0] == {"parameters": [1]}
     assert locate(space, {"parameters": {**sets[1], "epochs": 300}})[0] is None
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_a_space_gives_is_nearest_to_itself(seed):
+    vals = sample(SPACE, np.random.default_rng(seed))
+    found = nearest_values(SPACE, record(evaluate(SPACE, vals)))
+    assert {label: [value] for label, value in found.items()} == {label: held for label, held in vals.items() if held}
+
+
+def test_what_a_space_does_not_have_becomes_its_nearest():
+    outside = {
+        "epochs": 5000,
+        "stopping_patience": 0.02,
+        "optimizer": {"optimizer_name": "SGD", "learning_rate": 1e-3, "momentum": 0.9},
+        "positivity": {"initial": 0.5, "threshold": 1e-6},
+        "nodes_per_layer": [40, 8],
+        "activation_per_layer": ["sigmoid", "linear"],
+        "initializer": "he_normal",
+        "dropout": 0.0,
+        "layer_type": "dense",
+    }
+    found = nearest_values(SPACE, outside)
+    # no option is like `he_normal`, and clipnorm is not said
+    assert found == {
+        "epochs": 900.0, "stopping_patience": 0.1, "optimizer": 1, "SGD_learning_rate": 0.1, "initial": 1.0,
+        "nodes_per_layer": 0, "nl1:-0/1": 21.0, "activation_per_layer": 1, "dropout": 0.0,
+    }  # fmt: skip
+
+
+def test_a_choice_without_a_like_option_is_left_out_with_all_that_depends_on_it():
+    found = nearest_values(SPACE, {**changed(("epochs",), 300), "nodes_per_layer": [5, 6, 7, 8], "optimizer": {}})
+    assert not [label for label in found if label.startswith(("nl", "nodes", "optimizer", "Adam", "SGD"))]
+    assert found["epochs"] == 300.0

@@ -108,6 +108,7 @@ def _best(directory: Path, top: int, form: str | None, runcard: Path | None) -> 
     from hyperparton.report.tables import best_text, parameters_block
     from hyperparton.report.verdicts import named, verdict_text
     from hyperparton.trials.verdict import plain
+    from hyperparton.workflow.own import own_trial
     from hyperparton.workflow.ranges import found_edges
 
     folder, trials, found, order = _ranked(directory)
@@ -128,7 +129,7 @@ def _best(directory: Path, top: int, form: str | None, runcard: Path | None) -> 
     width = terminal_width()
     table = best_text(trials, top, width)
     if found:
-        table = f"{table}\n\n{verdict_text(found, width)}\n"
+        table = f"{table}\n\n{verdict_text(found, width, own_trial(folder, trials, runcard))}\n"
     if at_ends:
         table = f"{table.rstrip()}\n\n{at_ends}\n"
     if form:

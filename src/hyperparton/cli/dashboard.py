@@ -79,11 +79,12 @@ class LivePage:
         from hyperparton.report.scans import read_scans
         from hyperparton.report.summary import summarise
         from hyperparton.report.write import render
+        from hyperparton.workflow.own import with_own
         from hyperparton.workflow.ranges import with_spaces
 
         begun = time.monotonic()
         try:
-            summary = summarise(with_spaces(read_scans(self._directories, self._store)), self._options)
+            summary = summarise(with_own(with_spaces(read_scans(self._directories, self._store))), self._options)
             status = [self._progress(directory) for directory in self._directories]
             self._text, self._shown = render(summary, now=time.time(), live=state, status=status), state
         except HyperpartonError as fault:

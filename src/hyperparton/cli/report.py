@@ -108,11 +108,12 @@ def report(
     from hyperparton.report.summary import summarise
     from hyperparton.report.write import write_report
     from hyperparton.trials.store_url import shown_command
+    from hyperparton.workflow.own import with_own
     from hyperparton.workflow.ranges import with_spaces
 
     command = shlex.join(["hyperparton", *shown_command(sys.argv[1:])])
     with rare_collections():
-        scans = with_spaces(read_scans(directories, store))
+        scans = with_own(with_spaces(read_scans(directories, store)))
         summary = _with_edges(summarise(scans, chosen_options(**chosen)), directories[0])
         folder = output if output is not None else _default_folder(directories)  # of scans that are there
         extra = _fits(summary, fits, theory, t0pdfset) if fits else []
@@ -128,11 +129,12 @@ def usual_report(directory: Path) -> Path:
     from hyperparton.report.scans import read_scans
     from hyperparton.report.summary import summarise
     from hyperparton.report.write import write_report
+    from hyperparton.workflow.own import with_own
     from hyperparton.workflow.ranges import with_spaces
 
     command = shlex.join(["hyperparton", "report", str(directory)])
     with rare_collections():
-        summary = _with_edges(summarise(with_spaces(read_scans([directory])), Options()), directory)
+        summary = _with_edges(summarise(with_own(with_spaces(read_scans([directory]))), Options()), directory)
         return write_report(summary, _default_folder((directory,)), command=command, now=time.time())
 
 

@@ -238,6 +238,7 @@ def conclude(directory: Path, best: dict[str, Any], runcard: Path | None = None)
     from hyperparton.trials.scan_folder import ScanFolder
     from hyperparton.trials.tries_read import read_trials
     from hyperparton.trials.verdict import by_verdict, verdicts
+    from hyperparton.workflow.own import own_trial
     from hyperparton.workflow.ranges import found_edges
 
     width = terminal_width()
@@ -246,7 +247,7 @@ def conclude(directory: Path, best: dict[str, Any], runcard: Path | None = None)
     found = verdicts(read_refits(place.tries, trials))
     click.echo(best_text(trials, top=1, width=width))
     if found:
-        click.echo(f"\n{verdict_text(found, width)}\n")
+        click.echo(f"\n{verdict_text(found, width, own_trial(place, trials, runcard))}\n")
     _, at_ends = found_edges(place, trials, by_verdict(trials, found)[0], directory, runcard=runcard)
     if at_ends:
         click.echo(f"{'' if found else chr(10)}{at_ends}\n")

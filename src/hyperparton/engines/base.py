@@ -70,6 +70,8 @@ class Engine(ABC):
     """whether `expected_improvement` gives a number once there are enough trials"""
     learns_from_refits: bool = False
     """whether it is told of re-fits as of further trials at the same points"""
+    begins_with_own: bool = False
+    """whether the first trial of a scan is the user's own methodology, as near as the space has it"""
 
     @abstractmethod
     def suggest(

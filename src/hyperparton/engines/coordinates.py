@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.engines.base import samplers_to_scan
-from hyperparton.space.samplers import Choice, LogUniform, Range, Sampler, Uniform, cell_at, middle
+from hyperparton.space.samplers import Choice, LogUniform, QUniform, Range, Sampler, Uniform, cell_at, middle
 from hyperparton.space.tree import choose, conditions, counterparts
 
 __all__ = ["UnitCube"]
@@ -52,6 +52,27 @@ class UnitCube:
         """The place among the labels of the number that is sampled as the hyperparameter `name`; None if none is."""
         sampler = self.space.get(name) if isinstance(self.space, Mapping) else None
         return self.labels.index(sampler.label) if isinstance(sampler, Range) else None
+
+    def along(self, label: int, values: Array) -> tuple[int, Array]:
+        """The place of a number's coordinate, and (value,) that coordinate of `values`, which need not lie on its grid.
+
+        `label` is its place among the labels, as of `place_of`. It is NaN for values that are not above the range's
+        lower end, and for NaN.
+        """
+        parameter, lowest, width = next(
+            (number, low, width)
+            for number, members in enumerate(self._parameters)
+            for place, low, width in members
+            if place == label
+        )
+        sampler: Any = self.samplers[self.labels[label]]
+        above = values > sampler.lower
+        shares = np.full(len(values), np.nan)
+        if isinstance(sampler, QUniform):
+            shares[above] = ((values[above] - sampler.lower) / (sampler.step or 1.0) + 0.5) / sampler.cells
+        else:
+            shares[above] = sampler.share(values[above])
+        return int(np.searchsorted(self.parameters, parameter)), lowest + width * shares
 
     def vals(self, point: Array) -> dict[str, list[Any]]:
         """The vals of one point (label,)."""

@@ -41,8 +41,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +103,7 @@ class GaussianProcessEngine(Engine):
     start = 10
     predicts_improvement = True
     learns_from_refits = True
+    begins_with_own = True
 
     def __init__(self) -> None:
         self._trials = PerSpace(lambda space: SeenTrials(UnitCube(space)))
@@ -155,22 +155,15 @@ class GaussianProcessEngine(Engine):
         self,
         space: Any,
         history: History,
-        refits: Mapping[int, Mapping[int, float]] = MappingProxyType({}),
-        limit: float = math.inf,
+        again: Sequence[Outcome] = (),
     ) -> list[int]:
         """The trials that may be the best first, by the least value that each is likely to have.
 
-        `refits` are losses of trials that were fitted again: number -> replica -> loss; a fit has failed above `limit`.
-        Each counts as one more trial. How likely a trial fails is what `gp_failures` says, at least; what the re-fits
-        of this trial and of those like it say besides counts the more, the more these are (`_AS_FITS`).
+        `again` are those that were fitted again, each replica as one more trial of this number and these vals. How
+        likely a trial fails is what `gp_failures` says, at least; what the re-fits of this trial and of those like it
+        say besides counts the more, the more these are (`_AS_FITS`).
         """
         trials = self._trials(space)
-        vals = {outcome.number: outcome.vals for outcome in history}
-        again = [
-            Outcome(number, vals[number], "ok" if loss <= limit else "fail", loss)
-            for number in sorted(refits)
-            for _, loss in sorted(refits[number].items())
-        ]
         trials.update([*history, *again])
         numbers, count = [outcome.number for outcome in history], len(history)
         if count < 2:
@@ -182,8 +175,9 @@ class GaussianProcessEngine(Engine):
         failed = np.array([outcome.status == "fail" for outcome in again], float)
         chance = (_AS_FITS * models.risk(x, -_UNLIKELY) + alike @ failed) / (_AS_FITS + np.sum(alike, axis=1))
         mean, variance = process.predicted(x)
-        well = np.array([number in refits and max(refits[number].values()) <= limit for number in numbers])
-        value = mean - _UNLIKELY * np.sqrt(variance) + COST * chance - _BETTER * well
+        fitted = {outcome.number for outcome in again}
+        well = fitted - {outcome.number for outcome, fail in zip(again, failed, strict=True) if fail}
+        value = mean - _UNLIKELY * np.sqrt(variance) + COST * chance - _BETTER * np.isin(numbers, list(well))
         return [numbers[int(place)] for place in np.argsort(value, kind="stable")]
 
 

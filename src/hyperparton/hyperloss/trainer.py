@@ -101,7 +101,7 @@ class ModelTrainer:
         """Fit all folds with the parameters `params` and the replicas of these numbers, in a scan.
 
         `status`, `replica_losses` (what a trial of each replica alone has as its loss, for `loss_type: chi2`), `loss`,
-        their mean, and `hidden_chi2` and `hidden_phi2` (fold,) of these replicas together.
+        their mean, `replica_fails_below`, and `hidden_chi2` and `hidden_phi2` (fold,) of these replicas together.
         """
         numbers = tuple(replicas)
         if numbers not in self._others:
@@ -117,10 +117,12 @@ class ModelTrainer:
         penalties = self.setup.kfold.penalties if self.setup.kfold.penalties_in_loss else ()
         folds = other._fold_results(trained, methodology, penalties)
         losses = self.hyper_loss.of_replicas(folds)
+        waited = np.max(trained.stalls.reshape(len(folds), -1), axis=0)
         return {
             "status": "ok",
             "loss": float(np.mean(losses)),
             "replica_losses": losses.tolist(),
+            "replica_fails_below": {"stopping_patience": _share(waited, methodology).tolist()},
             "hidden_chi2": [fold.hidden.chi2 for fold in folds],
             "hidden_phi2": [fold.hidden.phi2 for fold in folds],
         }
@@ -158,8 +160,8 @@ class ModelTrainer:
         results = self._fold_results(trained, methodology, kfold.penalties)
         result = self._trial_result(results, self.hyper_loss.trial_loss(results, kfold.threshold))
         # an engine learns from it how much patience the fits need
-        waited = float(np.max(trained.stalls)) / methodology.epochs
-        return {**result, "fails_below": {"stopping_patience": min(waited, methodology.patience / methodology.epochs)}}
+        waited = _share(np.max(trained.stalls), methodology)
+        return {**result, "fails_below": {"stopping_patience": float(waited)}}
 
     def _checkpoint(
         self,
@@ -255,3 +257,8 @@ class ModelTrainer:
             "hyper_losses_logp": [f.hidden.logp for f in folds],
             "penalties": {name: [f.penalties[name].tolist() for f in folds] for name in self.setup.kfold.penalties},
         }
+
+
+def _share(waited: np.ndarray, methodology: Methodology) -> np.ndarray:
+    """The epochs that fits waited for an improvement as a share of all epochs; of those that failed, the patience."""
+    return np.minimum(waited / methodology.epochs, methodology.patience / methodology.epochs)

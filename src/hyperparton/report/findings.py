@@ -61,16 +61,17 @@ def findings(
     causes: Sequence[Failure],
     verdicts: Sequence[Verdict] = (),
     gain: Gain | None = None,
+    own: int | None = None,
 ) -> list[Finding]:
     """The five answers, from the trials that the report is about and the `columns` of the finished ones.
 
-    `gain` is what more trials are expected to bring.
+    `gain` is what more trials are expected to bring, and `own` the trial with the runcard's own parameters.
 
     `verdicts` are on the trials that were fitted again, the best first.
     """
     return [
         Finding("best", "Which methodology is best?", _best(trials, columns, loss, verdicts), "best"),
-        Finding("margin", "By how much?", _margin(trials, loss, verdicts), "again" if verdicts else "trials"),
+        Finding("margin", "By how much?", _margin(trials, loss, verdicts, own), "again" if verdicts else "trials"),
         Finding("converged", "Is the scan converged?", _converged(convergence, gain), "convergence"),
         Finding("matters", "Which hyperparameters matter?", _matters(entries, columns), "importances"),
         Finding("failed", "What failed, and why?", _failed(trials, causes), "failures"),
@@ -93,10 +94,10 @@ def _best(trials: Sequence[Trial], columns: Sequence[Column], loss: Loss, verdic
     )
 
 
-def _margin(trials: Sequence[Trial], loss: Loss, verdicts: Sequence[Verdict]) -> str:
+def _margin(trials: Sequence[Trial], loss: Loss, verdicts: Sequence[Verdict], own: int | None) -> str:
     order = ranked(trials, loss)
     if verdicts and any(trial.number == verdicts[0].trial for trial, _ in order):
-        return margin_sentence(verdicts)
+        return margin_sentence(verdicts, own)
     if len(order) < 2:
         return "There is no second successful trial to compare with."
     value, (second, next_value) = order[0][1], order[1]

@@ -54,6 +54,8 @@ class Scan:
     """on the trials that were fitted again, the best first"""
     space: Any = None
     """the search space as `space.tree.describe` writes it; None where only a card may tell it"""
+    own: int | None = None
+    """the trial that has the runcard's own parameters, as near as the space has them, if it is known"""
 
     @property
     def path(self) -> Path:

@@ -132,7 +132,19 @@ def summarise(scans: Sequence[Scan], options: Options | None = None) -> Summary:
         columns=tuple(differing),
         importances=tuple(important),
         failures=tuple(causes),
-        findings=tuple(findings(kept, differing, chosen.loss, progress, important, causes, _verdicts(scans), gain)),
+        findings=tuple(
+            findings(
+                kept,
+                differing,
+                chosen.loss,
+                progress,
+                important,
+                causes,
+                _verdicts(scans),
+                gain,
+                scans[0].own if len(scans) == 1 else None,
+            )
+        ),
         notes=tuple(notes),
     )
 

@@ -85,8 +85,8 @@ def _part(each: Compared) -> str:
     return f"{100 * each.phi2:.2g} % ± {error}"
 
 
-def margin_sentence(verdicts: Sequence[Verdict]) -> str:
-    """By how much the best is better than the next one, and which others cannot be told from it."""
+def margin_sentence(verdicts: Sequence[Verdict], own: int | None = None) -> str:
+    """By how much the best is better than the next one and than the user's `own`, and which cannot be told from it."""
     best, others = verdicts[0], verdicts[1:]
     if not others:
         return "No other trial was fitted again."
@@ -100,7 +100,25 @@ def margin_sentence(verdicts: Sequence[Verdict]) -> str:
     ]
     if unstable:
         sentences.append(f"Not stable: {_trials(unstable)}.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *_beside_own(verdicts, own)])
+
+
+def _beside_own(verdicts: Sequence[Verdict], own: int | None) -> list[str]:
+    """What is gained over the runcard's own methodology, if that was fitted again."""
+    best, place = verdicts[0], {verdict.trial: verdict for verdict in verdicts}
+    if own not in place:
+        return []
+    if own == best.trial:
+        return [f"Trial {own} is the runcard's own methodology, as near as the search space has it."]
+    verdict = place[own]
+    failed = f"The runcard's own methodology, trial {own}, failed in {verdict.failed} of {verdict.replicas} fits"
+    if not math.isfinite(verdict.difference_error):
+        return [f"{failed}, which have no loss or one far above those of trial {best.trial}."]
+    more = "larger" if verdict.difference >= 0 else "smaller"
+    return [
+        f"{failed}, and the mean loss of the others is {more} by {abs(verdict.difference):.2g} ± "
+        f"{verdict.difference_error:.2g}."
+    ]
 
 
 def _beyond(best: Verdict, other: Verdict) -> str:
@@ -138,6 +156,6 @@ def _error(error: float) -> str:
     return f"{error:.2g}" if math.isfinite(error) else "unknown"
 
 
-def verdict_text(verdicts: Sequence[Verdict], width: int | None = None) -> str:
-    """The sentences, and the table for a terminal that has `width` letters in a line."""
-    return f"{verdict_sentence(verdicts)}\n{margin_sentence(verdicts)}\n{verdict_table(verdicts).text(width)}"
+def verdict_text(verdicts: Sequence[Verdict], width: int | None = None, own: int | None = None) -> str:
+    """The sentences, and the table for a terminal that has `width` letters in a line; `own` as in `margin_sentence`."""
+    return f"{verdict_sentence(verdicts)}\n{margin_sentence(verdicts, own)}\n{verdict_table(verdicts).text(width)}"

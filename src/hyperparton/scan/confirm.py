@@ -90,6 +90,8 @@ class Confirmation:
     opened: Callable[[], AbstractContextManager[ExportedTrials]]
     replicas: range | None = None
     """the replicas of each trial of the scan; by default from 1 on as many as its best trial says"""
+    asked_for: tuple[int, ...] = ()
+    """trials that take part from the beginning, whatever is predicted of them"""
     parameters_of: Callable[[Trial], Mapping[str, Any] | None] = lambda trial: None
     """as in `Work`"""
 
@@ -112,7 +114,7 @@ class Confirmation:
             return []
         count, blocks = _size(trials, self.execution.confirm, self.replicas)
         # the history: without the results, which may be large
-        racers = Racers(self.space, trials.history() if blocks else [], scouts)
+        racers = Racers(self.space, trials.history() if blocks else [], scouts, self.asked_for)
         count = min(count, len(racers))
         if count < 2:
             asked = "" if self.execution.confirm else "; asked for K of them (--confirm K, confirm --top K) it is done"

@@ -22,7 +22,7 @@ from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.limits import TrialTimeoutError, alarm, failure_result
 from hyperparton.scan.trainer import AdaptedTrainer, Trainer, adapted
 from hyperparton.space.tree import evaluate
-from hyperparton.trials.result import STATUSES, fails_below
+from hyperparton.trials.result import STATUSES, fails_below, replicas_fail_below
 from hyperparton.trials.strict_json import strict
 
 __all__ = ["evaluate_asked", "evaluate_refit", "evaluate_trial", "evaluate_trials", "given_parameters"]
@@ -199,6 +199,7 @@ def _checked(returned: Any) -> dict[str, Any]:
         raise ValueError(f"status must be {' or '.join(STATUSES)}, given {status!r}")
     result = strict(returned)
     fails_below(result)
+    replicas_fail_below(result)
     loss = result.get("loss")
     number = isinstance(loss, int | float) and not isinstance(loss, bool)
     result["loss"] = float(loss) if number else None

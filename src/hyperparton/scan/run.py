@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from os.path import isfile  # Path's own raises where a name is too long
 from pathlib import Path
 from typing import Any
 
-from hyperparton.engines import Engine, get_engine
+from hyperparton.engines import Engine, get_engine, trial_seed
 from hyperparton.errors import EngineError, ScanError
 from hyperparton.scan.confirm import LACKS_REFIT, Confirmation, check_confirm
 from hyperparton.scan.early_stop import EarlyStop
@@ -107,7 +108,8 @@ def run_scan(
         history = History(store)
         scouting = _is_scouting(store, engine, refits_come, executor)
         scouts = Scouts(scanner.as_dict(), lag, trials, store, history) if scouting else None
-        suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier, scouts)
+        own = _own(store, engine, scanner, settings.seed)
+        suggester = Suggester(engine, scanner.as_dict(), settings.seed, lag, history, earlier, scouts, own)
         leases = Leases(store, trials, execution.lease if store.shared else None)
         early_stop, crashes = EarlyStop(execution.early_stopping, suggester, store, leases.owner), Crashes(store)
         batch = execution.batch_trials
@@ -117,7 +119,7 @@ def run_scan(
         work = Work(queue, thresholds, leases, history, early_stop, crashes, failures, events)
         confirmation = Confirmation(
             scanner.as_dict(), executor, execution, deadline, RefitEvents(progress),
-            partial(open_refits, folder, execution, deadline),
+            partial(open_refits, folder, execution, deadline), asked_for=() if own is None else (0,),
         )  # fmt: skip
 
         joining = None if scouts is None else partial(confirmation.scouting, store, scouts, refits_at_work)
@@ -138,6 +140,15 @@ def _is_scouting(store: TrialStore, engine: Engine, refits_come: bool, executor:
     if kept and not executor.refits:
         raise ScanError(f"the scan was begun with re-fits while it searches: {LACKS_REFIT}")
     return bool(kept)
+
+
+def _own(store: TrialStore, engine: Engine, scanner: HyperScanner, seed: int) -> Mapping[str, Any] | None:
+    """The vals of the user's own methodology, if this scan begins with it, as it was begun."""
+    # a scan that was begun by a version without it goes on without it
+    begins = engine.begins_with_own and store.next_number() == 0
+    if begins and (own := scanner.own_vals(trial_seed(seed, 0))) is not None:
+        return store.attach_first("own", own)
+    return store.metadata().get("own")
 
 
 def _check_request(trainer: Any, scanner: Any, trials: Any, execution: Execution) -> None:

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 from hyperparton.errors import SpaceError, nearest
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, OwnRange, ScannedLagrange, Stopping
 from hyperparton.scan.warm_start import parameter_sets
 from hyperparton.space.frozen import freeze
+from hyperparton.space.locate import nearest_values
 from hyperparton.space.samplers import (
     Choice,
     QUniform,
@@ -25,7 +28,7 @@ from hyperparton.space.samplers import (
     hp_uniform,
     optimizer_arg_wrapper,
 )
-from hyperparton.space.tree import evaluate, readable, replace_samplers, samplers_by_label
+from hyperparton.space.tree import choose, evaluate, readable, replace_samplers, samplers_by_label
 from hyperparton.trials.trial import Trial
 
 __all__ = ["ActivationStr", "HyperScanner"]
@@ -248,6 +251,21 @@ class HyperScanner:
     def space_vals(self, trial: Trial | Mapping[str, Any]) -> dict[str, Any]:
         """The readable parameters of a trial as `tries.json` has them: activations by name, strict JSON."""
         return readable(self._flat(evaluate(self.parameters, _vals(trial))))
+
+    def own(self) -> dict[str, Any]:
+        """The values, by label, that the space has nearest to the runcard's own `parameters`, as far as these say."""
+        return nearest_values(self.parameters, readable(self._original))
+
+    def own_vals(self, seed: int) -> dict[str, list[Any]] | None:
+        """The point of the space nearest to the runcard's own `parameters`; what they do not say is drawn from `seed`.
+
+        None where they say nothing of what is scanned.
+        """
+        own = self.own()
+        if not own:
+            return None
+        rng = np.random.default_rng(seed)
+        return choose(self.parameters, lambda sampler: own.get(sampler.label, sampler.draw(rng)))
 
     def _flat(self, chosen: dict[str, Any]) -> dict[str, Any]:
         return chosen[_SETS] if _SETS in self.hyper_keys else chosen

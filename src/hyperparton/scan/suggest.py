@@ -1,4 +1,8 @@
-"""What comes next: the engine is asked for trial n with the finished trials up to n - lag."""
+"""What comes next: the engine is asked for trial n with the finished trials up to n - lag.
+
+Trial 0 may be the user's own methodology: the parameters of the runcard, as near as the space has them. It is what they
+fit with today, so the scan should not name anything worse, and what is near it is often good.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,8 @@ class Suggester:
     """trials of earlier scans, before all others in what the engine sees"""
     scouts: Scouts | None = None
     """re-fits that the engine sees where they stand, if the scan makes some while it searches"""
+    own: Mapping[str, Sequence[Any]] | None = None
+    """the vals of trial 0, the user's own methodology, where the scan begins with it"""
 
     def is_ready(self, number: int) -> bool:
         """Whether the trials and re-fits are finished that trial `number` is suggested from."""
@@ -35,9 +41,10 @@ class Suggester:
 
     def vals(self, number: int) -> dict[str, list[Any]]:
         """The point of the space that trial `number` tries; `is_ready` has to be true."""
-        return self.engine.suggest(
-            self.space, self._past(number), trial_seed(self.seed, number), number, self._pending(number)
-        )
+        if number == 0 and self.own is not None:
+            return {label: list(value) for label, value in self.own.items()}
+        seed = trial_seed(self.seed, number)
+        return self.engine.suggest(self.space, self._past(number), seed, number, self._pending(number))
 
     def expected_improvement(self, number: int) -> float | None:
         """By how much the engine expects trial `number` to lower the best loss; None if it cannot tell."""

@@ -79,7 +79,8 @@ class RefittingTrainer(Trainer, Protocol):
     """A trainer that can fit the same parameters again with other random numbers, so that luck can be told from merit.
 
     Replicas have numbers; each number stands for the same random numbers (network, split of the data, noise) whatever
-    the parameters are. The result has `status`, `loss` and `replica_losses`, the loss of each replica alone.
+    the parameters are. The result has `status`, `loss` and `replica_losses`, the loss of each replica alone. It may
+    have `replica_fails_below`: for names of hyperparameters the value of each replica below which it would have failed.
     """
 
     def refit(self, params: dict[str, Any], replicas: Sequence[int], /) -> Mapping[str, Any]:

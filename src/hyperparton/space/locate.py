@@ -1,7 +1,8 @@
 """Where parameters lie in a search space: the converse of `evaluate`.
 
-Trials of an earlier scan are brought into another space by their readable parameters, not by their labels: an option of
-a choice is the one that can give the value, whatever its index was, and a number lies in a range whatever drew it.
+`locate` takes parameters that a space gives, `nearest_values` others too. Trials of an earlier scan are brought into
+another space by their readable parameters, not by their labels: an option of a choice is the one that can give the
+value, whatever its index was, and a number lies in a range whatever drew it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from hyperparton.space.samplers import Choice, LogUniform, QUniform, Range
 from hyperparton.space.tree import fill, readable, samplers_by_label
 
-__all__ = ["Locator", "Misfit", "locate"]
+__all__ = ["Locator", "Misfit", "locate", "nearest_values"]
 
 #: numbers that went through text are equal within this
 _EQUAL = 1e-9
@@ -44,10 +45,22 @@ def locate(space: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, list[An
     return Locator(space).locate(parameters)
 
 
-class Locator:
-    """`locate` in one space, for many trials."""
+def nearest_values(space: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, by label, that a space has nearest to `parameters` (readable ones).
 
-    def __init__(self, space: Any) -> None:
+    A number beyond the ends of its range becomes the nearer end. A label is left out where the parameters say nothing
+    of it, and a choice without an option like theirs, with all that depends on it.
+    """
+    chosen: dict[str, Any] = {}
+    Locator(space, nearest=True).match(parameters, chosen)
+    return chosen
+
+
+class Locator:
+    """`locate` in one space, for many trials; with `nearest` what the space does not have becomes its nearest."""
+
+    def __init__(self, space: Any, nearest: bool = False) -> None:
+        self._nearest = nearest
         self._space, self._labels = space, samplers_by_label(space)
         self._sampled: dict[int, bool] = {}
         """the id of a part of the space -> whether it holds samplers"""
@@ -55,8 +68,12 @@ class Locator:
     def locate(self, parameters: Mapping[str, Any]) -> tuple[dict[str, list[Any]] | None, list[Misfit]]:
         """As the function of this name."""
         chosen: dict[str, Any] = {}
-        misfits = self._match(self._space, parameters, (), chosen)
+        misfits = self.match(parameters, chosen)
         return (None, misfits) if misfits else (fill(self._labels, chosen), [])
+
+    def match(self, parameters: Mapping[str, Any], chosen: dict[str, Any]) -> list[Misfit]:
+        """What of the parameters does not fit; the values of what does, by label, are put into `chosen`."""
+        return self._match(self._space, parameters, (), chosen)
 
     def _is_sampled(self, node: Any) -> bool:
         if (known := self._sampled.get(id(node))) is None:
@@ -67,7 +84,7 @@ class Locator:
         if isinstance(node, Choice):
             return self._match_choice(node, value, path, chosen)
         if isinstance(node, Range):
-            return _match_number(node, value, path, chosen)
+            return _match_number(node, value, path, chosen, self._nearest)
         if value is _ABSENT:
             return [_misfit(path, value, "a value")] if self._is_sampled(node) else []
         if isinstance(node, Mapping):
@@ -92,18 +109,20 @@ class Locator:
 
     def _match_choice(self, node: Choice, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
         """The first option that can give the value; else the misfits of the option that is meant, if one is."""
-        nearest: list[Misfit] | None = None
+        meant: list[Misfit] | None = None
+        near: dict[str, Any] = {}
         for index, option in enumerate(node.options):
             inner: dict[str, Any] = {}
             misfits = self._match(option, value, path, inner)
             if not misfits:
-                chosen.update(inner)
-                chosen[node.label] = index
+                chosen.update({**inner, node.label: index})
                 return []
-            if nearest is None and _named_alike(option, value):
-                nearest = misfits
-        if nearest is not None:
-            return nearest
+            if meant is None and _named_alike(option, value):
+                meant, near = misfits, {**inner, node.label: index}
+        if meant is not None:
+            if self._nearest:
+                chosen.update(near)
+            return meant
         return [_misfit(path, value, " or ".join(dict.fromkeys(_summary(option) for option in node.options)))]
 
 
@@ -115,7 +134,9 @@ def _named_alike(option: Any, value: Any) -> bool:
     return bool(names) and all(value.get(key) == name for key, name in names.items())
 
 
-def _match_number(node: Range, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
+def _match_number(
+    node: Range, value: Any, path: tuple[str, ...], chosen: dict[str, Any], nearest: bool
+) -> list[Misfit]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     slack = _EQUAL * max(abs(node.lower), abs(node.upper))
     if isinstance(node, QUniform) and node.lower < node.upper:
@@ -123,10 +144,12 @@ def _match_number(node: Range, value: Any, path: tuple[str, ...], chosen: dict[s
     low = math.floor(node.lower) if isinstance(node, QUniform) and node.make_int else node.lower
     # of a logarithmic range the lower bound may be less than the slack of the upper
     below = _EQUAL * low if isinstance(node, LogUniform) else slack
-    if not number or not low - below <= value <= node.upper + slack:
+    if not number or not (nearest or low - below <= value <= node.upper + slack):
         return [_misfit(path, value, f"{node.lower:g} to {node.upper:g}")]
-    grid = isinstance(node, QUniform)
-    chosen[node.label] = _grid_point(node, value) if grid else float(min(max(value, low), node.upper))
+    inside = float(min(max(value, low), node.upper))
+    if isinstance(node, QUniform):
+        inside = _grid_point(node, inside if nearest else value)
+    chosen[node.label] = inside
     return []
 
 

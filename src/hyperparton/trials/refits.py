@@ -2,7 +2,7 @@
 
 They lie beside the trials, in a store of their own of the same kind (`refits/` in the scan's replica folder): an entry
 for each methodology and block of replicas. An entry has the trial's vals and, under three more labels, which trial it
-is and its first and last replica; its result has `replica_losses`.
+is and its first and last replica; its result has `replica_losses`, and may have `replica_fails_below`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperparton.errors import StoreError
-from hyperparton.trials.result import number_of
+from hyperparton.trials.result import number_of, replicas_fail_below
 from hyperparton.trials.trial import Trial
 from hyperparton.trials.tries_entry import completed
 from hyperparton.trials.tries_read import read_trials
@@ -43,6 +43,8 @@ class Refit:
     hidden_chi2: float | None = None
     """mean over the folds, of these replicas together"""
     hidden_phi2: float | None = None
+    fails_below: tuple[Mapping[str, float], ...] = ()
+    """of each replica what `result.fails_below` is of a trial; empty where it is not known"""
 
 
 def vals_of(trial: int, vals: Mapping[str, Sequence[Any]], replicas: Sequence[int]) -> dict[str, list[Any]]:
@@ -77,7 +79,8 @@ def refit_of(entry: Trial) -> Refit:
     if not entry.ok or not isinstance(losses, list) or len(losses) != len(replicas):
         return Refit(number, replicas, (None,) * len(replicas))
     chi2, phi2 = (_mean(result.get(name)) for name in ("hidden_chi2", "hidden_phi2"))
-    return Refit(number, replicas, tuple(map(number_of, losses)), chi2, phi2)
+    told = tuple(replicas_fail_below(result) or ())
+    return Refit(number, replicas, tuple(map(number_of, losses)), chi2, phi2, told)
 
 
 def _mean(values: Any) -> float | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["STATUSES", "fails_below", "failure_type", "is_number", "number_of"]
+__all__ = ["STATUSES", "fails_below", "failure_type", "is_number", "number_of", "replicas_fail_below"]
 
 STATUSES = ("ok", "fail")
 
@@ -41,6 +41,27 @@ def fails_below(result: Mapping[str, Any]) -> dict[str, float] | None:
     if not isinstance(told, Mapping) or not all(isinstance(key, str) and is_number(told[key]) for key in told):
         raise ValueError(f"fails_below must be a dictionary of finite numbers, given {told!r:.200}")
     return {key: float(value) for key, value in told.items()}
+
+
+def replicas_fail_below(result: Mapping[str, Any]) -> list[dict[str, float]] | None:
+    """What `fails_below` is of each replica of a re-fit; None where its result does not say it.
+
+    The result has under `replica_fails_below` a list for each hyperparameter. Raises ValueError for what is no
+    dictionary of lists of finite numbers, one for each of the `replica_losses`.
+    """
+    told, losses = result.get("replica_fails_below"), result.get("replica_losses")
+    if told is None:
+        return None
+    count = len(losses) if isinstance(losses, list) else 0
+    if not isinstance(told, Mapping) or not all(
+        isinstance(key, str) and isinstance(each, list) and len(each) == count and all(map(is_number, each))
+        for key, each in told.items()
+    ):
+        raise ValueError(
+            "replica_fails_below must be a dictionary of lists with a finite number for each of the replica_losses, "
+            f"given {told!r:.200}"
+        )
+    return [{key: float(each[k]) for key, each in told.items()} for k in range(count)]
 
 
 def failure_type(result: Mapping[str, Any]) -> str | None:

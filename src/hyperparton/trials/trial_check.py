@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hyperparton.trials.result import STATUSES, fails_below, is_number, number_of
+from hyperparton.trials.result import STATUSES, fails_below, is_number, number_of, replicas_fail_below
 from hyperparton.trials.trial import Trial
 
 __all__ = ["checked", "checked_vals", "whole_number"]
@@ -30,6 +30,7 @@ def checked(trial: Trial) -> Trial:
         if trial.result.get("status") not in STATUSES:
             raise _fault("result.status", " or ".join(STATUSES), trial.result.get("status"))
         fails_below(trial.result)
+        replicas_fail_below(trial.result)
     return trial
 
 
