@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import TrainingError
-from hyperparton.pdf.bases import fit_to_working, working_to_evolution
+from hyperparton.pdf.bases import fit_to_working, working_basis, working_to_evolution
 from hyperparton.pdf.network import Architecture, forward, initial_weights
 from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.pdf.sum_rules import Quadrature, normalisation, quadrature
@@ -48,6 +48,7 @@ class PDFModel:
     """
 
     architecture: Architecture
+    fitbasis: str
     elements: tuple[str, ...]
     preprocessing: Preprocessing
     sum_rules: str | None = "All"
@@ -63,9 +64,14 @@ class PDFModel:
             )
 
     @cached_property
+    def working(self) -> tuple[str, ...]:
+        """The elements of the working basis."""
+        return working_basis(self.fitbasis, self.sum_rules)
+
+    @cached_property
     def rotation(self) -> np.ndarray:
         """(flav, working)"""
-        return fit_to_working(self.elements).T
+        return fit_to_working(self.fitbasis, self.elements, self.working).T
 
     @cached_property
     def rule(self) -> Quadrature:
@@ -116,7 +122,7 @@ class PDFModel:
 
     def evaluate_evolution(self, parameters: ModelParameters, x: np.ndarray) -> np.ndarray:
         """x f (model, x, evol) in the 14-flavour evolution basis, double precision."""
-        return self.evaluate(parameters, x) @ working_to_evolution().T
+        return self.evaluate(parameters, x) @ working_to_evolution(self.working).T
 
 
 def build_model(
@@ -140,7 +146,7 @@ def build_model(
     )
     architecture = Architecture(tuple(nodes), tuple(activations), layer_type, 2 if scaling is None else 1)
     elements = tuple(e.fl for e in fitting.basis)
-    return PDFModel(architecture, elements, preprocessing, sum_rules, scaling)
+    return PDFModel(architecture, fitting.fitbasis, elements, preprocessing, sum_rules, scaling)
 
 
 def _map(tree: Any, function: Callable[[Any], Any]) -> Any:

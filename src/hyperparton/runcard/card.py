@@ -134,16 +134,16 @@ class Fitting(Section):
     fitbasis: Annotated[str, *one_of("fitbasis", FITBASES)]
     """Fitting basis."""
     basis: Annotated[tuple[BasisElement, ...], ListField]
-    """Its elements, each once."""
+    """Its elements, each once; those that are left out are zero."""
 
     @model_validator(mode="after")
     def _elements(self) -> Fitting:
         names, known = [element.fl for element in self.basis], FITBASES[self.fitbasis]
-        if sorted(names) != sorted(known):
+        if not names or len(set(names)) < len(names) or not set(names) <= set(known):
             unknown = [name + nearest(name, known) for name in names if name not in known]
             what = f", unknown: {', '.join(unknown)}" if unknown else ""
             raise conflict(
-                f"basis does not list the elements of fitbasis {self.fitbasis}, each once{what}",
+                f"basis does not list elements of fitbasis {self.fitbasis}, each once{what}",
                 ", ".join(known),
                 ", ".join(names) or "none",
             )

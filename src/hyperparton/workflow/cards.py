@@ -68,6 +68,7 @@ def check_card(
         asked = replicas != 1, theory is not None or t0pdfset is not None
         return _with_trainer(card, faults, use, *asked, inputs)
     from hyperparton.data.load import examine_fit_data, examine_names
+    from hyperparton.workflow.basis_faults import basis_faults
 
     data, found = examine_fit_data(card, theory, t0pdfset) if inputs else (None, examine_names(card))
     scan = use == "scan" or (use is None and card.hyperscan_config is not None)
@@ -80,6 +81,7 @@ def check_card(
     elif not faults and (inputs or card.trial_specs is None):
         chosen = _chosen(card, faults, replicas, source, top)
     faults += _fit_faults(card, data, chosen, range(1, replicas + 1), scan)
+    faults += basis_faults(card, data)
     if faults:
         raise RuncardError(in_order([*faults, *found.faults]))
     found.raise_all()
