@@ -85,7 +85,7 @@ def check_card(
     if faults:
         raise RuncardError(in_order([*faults, *found.faults]))
     found.raise_all()
-    return CheckedCard(card, scanner, data, chosen, tuple(in_order([*dead_keys(card), *found.idle])))
+    return CheckedCard(card, scanner, data, chosen, tuple(in_order([*card.notes, *dead_keys(card), *found.idle])))
 
 
 def _read(

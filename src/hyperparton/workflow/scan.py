@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a trainer of the user's own needs no data of PDF fits
 __all__ = ["identity_of", "scan_runcard"]
 
 #: keys of a card that change neither space nor fits
-_NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
+_NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config", "save", "maxcores"})
 
 #: packages whose versions are kept with a scan
 _PACKAGES = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")
