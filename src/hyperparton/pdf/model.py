@@ -21,7 +21,7 @@ from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.pdf.sum_rules import Quadrature, normalisation, quadrature
 from hyperparton.runcard.card import Fitting
 
-__all__ = ["ModelParameters", "PDFModel", "Points", "build_model"]
+__all__ = ["ModelParameters", "PDFModel", "Points", "Start", "build_model"]
 
 #: `layers` as in `pdf.network`, `exponents` as `Preprocessing.draw` returns them
 ModelParameters = dict[str, Any]
@@ -123,6 +123,10 @@ class PDFModel:
     def evaluate_evolution(self, parameters: ModelParameters, x: np.ndarray) -> np.ndarray:
         """x f (model, x, evol) in the 14-flavour evolution basis, double precision."""
         return self.evaluate(parameters, x) @ working_to_evolution(self.working).T
+
+
+#: parameters of a model with which the replicas of these numbers begin
+Start = Callable[[PDFModel, Sequence[int]], ModelParameters]
 
 
 def build_model(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -46,17 +46,23 @@ def check_card(
     *,
     trainer: str | None = None,
     replicas: int = 1,
+    numbers: Sequence[int] | None = None,
     theory: str | Path | None = None,
     t0pdfset: str | None = None,
     source: Path | None = None,
     top: int | None = None,
+    load: bool = False,
     inputs: bool = True,
 ) -> CheckedCard:
     """The card with all that a scan or a fit of so many replicas would read before it begins.
 
+    The replicas are 1 to `replicas`, or for a fit those of `numbers`.
+
     `runcard` is a path, or a card that was read. `trainer`, if given, takes the place of the card's own; `theory` and
     `t0pdfset` are what the options of that name give, `source` and `top` the scan from which a fit takes its
-    methodologies. Without `inputs` the card alone is examined: no theory, no data, no PDF set, no other scan.
+    methodologies; `load` says that an option names the weights to start from.
+
+    Without `inputs` the card alone is examined: no theory, no data, no PDF set, no other scan.
 
     Raises RuncardError with every fault at once; DataError, TheoryError or PDFSetError if all are of the inputs and of
     one kind; StoreError for a `source` that cannot be read.
@@ -68,9 +74,11 @@ def check_card(
         asked = replicas != 1, theory is not None or t0pdfset is not None
         return _with_trainer(card, faults, use, *asked, inputs)
     from hyperparton.data.load import examine_fit_data, examine_names
+    from hyperparton.interop.start_weights import weights_faults
     from hyperparton.workflow.basis_faults import basis_faults
 
     data, found = examine_fit_data(card, theory, t0pdfset) if inputs else (None, examine_names(card))
+    numbers = range(1, replicas + 1) if numbers is None else numbers
     scan = use == "scan" or (use is None and card.hyperscan_config is not None)
     scanner, chosen = None, None
     if scan:
@@ -79,9 +87,11 @@ def check_card(
         if use is None and inputs:  # a scan sees, unless it was begun and has kept their trials
             faults += _earlier_faults(card, scanner)
     elif not faults and (inputs or card.trial_specs is None):
-        chosen = _chosen(card, faults, replicas, source, top)
-    faults += _fit_faults(card, data, chosen, range(1, replicas + 1), scan)
+        chosen = _chosen(card, faults, numbers, source, top)
+    faults += _fit_faults(card, data, chosen, numbers, scan)
     faults += basis_faults(card, data)
+    if inputs and not load:
+        faults += weights_faults(card, numbers)
     if faults:
         raise RuncardError(in_order([*faults, *found.faults]))
     found.raise_all()
@@ -161,13 +171,13 @@ def _earlier_faults(card: Runcard | TrainerRuncard, scanner: HyperScanner | None
 
 
 def _chosen(
-    card: Runcard, faults: list[Fault], replicas: int, source: Path | None, top: int | None
+    card: Runcard, faults: list[Fault], numbers: Sequence[int], source: Path | None, top: int | None
 ) -> Methodologies | None:
     """The methodologies of a fit, or a fault more where the scan that the card names cannot give them."""
     from hyperparton.workflow.methodologies import methodologies
 
     try:
-        return methodologies(card, replicas, source, top)
+        return methodologies(card, numbers, source, top)
     except RuncardError as error:
         faults += error.faults
     except (StoreError, ScanError) as error:
@@ -178,7 +188,7 @@ def _chosen(
 
 
 def _fit_faults(
-    card: Runcard, data: FitData | None, chosen: Methodologies | None, replicas: range, scan: bool
+    card: Runcard, data: FitData | None, chosen: Methodologies | None, replicas: Sequence[int], scan: bool
 ) -> Iterator[Fault]:
     from hyperparton.workflow.feasible import data_faults, methodology_faults
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperparton import host
 from hyperparton.files import write_text
 from hyperparton.report.text import counted
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
@@ -81,15 +82,16 @@ def scan_runcard(
             begins = False
         report(event)
 
-    return run_scan(
-        folder.replica,
-        request.recipe(),
-        scanner,
-        trials,
-        settings=settings,
-        execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
-        progress=listen,
-    )
+    with host.at_most(card.maxcores if isinstance(card, Runcard) else None):
+        return run_scan(
+            folder.replica,
+            request.recipe(),
+            scanner,
+            trials,
+            settings=settings,
+            execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
+            progress=listen,
+        )
 
 
 def identity_of(request: TrainerRequest, data: FitData | None, report: Progress) -> dict[str, Any]:
@@ -104,10 +106,21 @@ def identity_of(request: TrainerRequest, data: FitData | None, report: Progress)
         folds += f" x {counted(request.replicas, 'replica')} per trial"
         for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})
+        identity |= _weights(card, request.replicas)
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
     elif card.trainer == N3FIT:
         identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
     return identity
+
+
+def _weights(card: Runcard, replicas: int) -> dict[str, Any]:
+    """The files of weights that the fits begin with, by what is in them."""
+    from hyperparton.files import checksum
+    from hyperparton.interop.start_weights import start_weights
+
+    start = start_weights(card)
+    files = [] if start is None else list(dict.fromkeys(map(start.file, range(1, replicas + 1))))
+    return {"weights": checksum(*files)} if files else {}
 
 
 def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:
