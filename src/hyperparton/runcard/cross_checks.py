@@ -158,7 +158,7 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     if config is None:
         return
     declared = card.scan_parameters()
-    if not config.scanned and not config.use_tries_from:
+    if not (config.scanned or config.use_tries_from or config.from_hyperscan):
         yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
     for section, scans in _SCANS.items():
         for key in scans.keys() & _given(config, section):

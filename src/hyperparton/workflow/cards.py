@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError, shortened
 from hyperparton.report.text import counted
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import examine, in_order, parse_runcard
 from hyperparton.runcard.dead_keys import dead_keys
+from hyperparton.runcard.faults import validated
+from hyperparton.runcard.hyperscan_config import HyperscanConfig
 from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.yaml_positions import load_document
 
 if TYPE_CHECKING:  # a card with a trainer of its own needs no data of PDF fits
     from hyperparton.data.types import FitData
@@ -137,7 +140,8 @@ def _scanner(card: Runcard | TrainerRuncard, faults: list[Fault], inputs: bool) 
         if isinstance(card, Runcard):
             faults.append(card.fault((), "a scan needs hyperscan_config"))
         return None
-    if faults or not (inputs or card.hyperscan_config.scanned):
+    config = card.hyperscan_config
+    if faults or not (inputs or config.scanned):
         return None
     try:
         scanner = scanner_of(card)
@@ -207,6 +211,9 @@ def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
     from hyperparton.scan.scanner import HyperScanner
 
     config, checked = card.scan_config(), card.hyperscan_config
+    if checked is not None and checked.from_hyperscan is not None:
+        config = _config_of(checked.from_hyperscan, card)
+        checked = validated(HyperscanConfig, config, SpaceError, f"hyperscan_config of {checked.from_hyperscan}")
     if checked is not None and checked.use_tries_from:
         folder = None if card.path is None else Path(card.path).resolve().parent
         found = []
@@ -219,6 +226,24 @@ def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
                 found.append(name)  # a scan that was begun has kept its trials
         config["use_tries_from"] = found
     return HyperScanner(card.scan_parameters(), config)
+
+
+def _config_of(name: str, card: Runcard | TrainerRuncard) -> dict[str, Any]:
+    """The `hyperscan_config` of an earlier scan's card; raises StoreError for a card without one."""
+    from hyperparton.scan.best_trials import find_scan
+    from hyperparton.trials.scan_folder import ScanFolder
+
+    folder = None if card.path is None else Path(card.path).resolve().parent
+    found = find_scan(name, folder)
+    path = (ScanFolder(found) if found.is_dir() else ScanFolder.find(found)).runcard
+    try:
+        document = load_document(path)
+        config = document.content.get("hyperscan_config")
+    except RuncardError as error:
+        raise StoreError(f"the scan {name} has no card that can be read: {error}") from error
+    if not isinstance(config, dict) or not config or "from_hyperscan" in config:
+        raise StoreError(f"the scan {name} has no hyperscan_config of its own in {path}")
+    return config
 
 
 def notices(checked: CheckedCard) -> list[str]:
