@@ -81,7 +81,7 @@ def _model() -> Any:
     names = ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15")
     ranges = tuple((0.6, 0.9) for _ in names), tuple((1.5, 3.0) for _ in names)
     layers = Architecture((7, 5, 8), ("tanh", "sigmoid", "linear"), "dense", 2)
-    return PDFModel(layers, names, Preprocessing(*ranges, (False,) * len(names), True), "All", None)
+    return PDFModel(layers, "EVOL", names, Preprocessing(*ranges, (False,) * len(names), True), "All", None)
 
 
 def _make_n3fits_weights(folder: Path) -> None:

@@ -21,7 +21,7 @@ AXES: Mapping[str, str] = MappingProxyType(
         "fit": "A replica of a fold: fold × rep, fold after fold; all trials fit the same data there.",
         "model": "Networks that are trained: trial × fold × rep, trial after trial; in a chunk, fit after fit.",
         "flav": "PDFs that the network parametrises: the elements of the fit basis.",
-        "working": "The eight PDFs at Q0 to which every fit basis is rotated, `pdf.bases.WORKING_BASIS`.",
+        "working": "PDFs at Q0 to which a fit basis is rotated, `pdf.bases.working_basis`: eight, or nine with V15.",
         "evol": "The 14 PDFs of the evolution basis, `data.types.EVOLUTION_BASIS`.",
         "x": "Values of the momentum fraction.",
         "feature": "Numbers of which predictions are linear: combinations of PDF values, then non-linear predictions.",

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_TAU",
     "OPTIMIZERS",
     "PENALTIES",
+    "PERTURBATIVE_CHARM",
     "PUSH_EACH",
     "Q2MIN",
     "REGULARIZERS",
@@ -80,17 +81,26 @@ STATISTICS = ("average", "best_worst", "std", "average_best")
 
 PENALTIES = ("saturation", "patience", "integrability")
 
-#: fitbasis -> the elements that `fitting: basis` must list, in the order of the network's outputs
+_EVOL = ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15")
+#: fitbasis -> its elements, of which `fitting: basis` lists those that are fitted, in the order of the outputs
 FITBASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "EVOL": ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15"),
+        "EVOL": _EVOL,
+        "evolution": _EVOL,
         "NN31IC": ("sng", "g", "v", "v3", "v8", "t3", "t8", "cp"),
+        "NN31PC": ("sng", "g", "v", "v3", "v8", "t3", "t8"),
+        "CCBAR_ASYMM": (*_EVOL, "v15"),
         "FLAVOUR": ("u", "ubar", "d", "dbar", "s", "sbar", "c", "g"),
+        "FLAVOURPC": ("u", "ubar", "d", "dbar", "s", "sbar", "g"),
+        "CCBAR_ASYMM_FLAVOUR": ("u", "ubar", "d", "dbar", "s", "sbar", "c", "cbar", "g"),
+        "PDF4LHC20": ("sng", "g", "v", "v3", "t3", "t8"),
     }
 )
+#: those without a charm PDF of their own, for theories with perturbative charm; the others are for fitted charm
+PERTURBATIVE_CHARM = ("NN31PC", "FLAVOURPC", "PDF4LHC20")
 
 #: what `sum_rules` can impose; a runcard writes true for All and false for none
-SUM_RULES = ("All", "MSR", "VSR")
+SUM_RULES = ("All", "MSR", "VSR", "ALLBUTCSR")
 
 #: NNPDF's cuts: least Q² and least W² of deep-inelastic data in GeV², greatest τ of Drell-Yan data
 Q2MIN, W2MIN, MAX_TAU = 3.49, 12.5, 0.080

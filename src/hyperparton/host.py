@@ -20,6 +20,7 @@ import psutil
 
 __all__ = [
     "adopt_orphans",
+    "at_most",
     "cores",
     "die_before_others",
     "end_as",
@@ -53,6 +54,21 @@ def threads() -> int:
     """Threads that this process shall compute with: NPROC, XLA's own variable, or as many as it may use cores."""
     asked = os.environ.get("NPROC", "")
     return int(asked) if asked.isdecimal() and int(asked) > 0 else cores()
+
+
+@contextlib.contextmanager
+def at_most(cores: int | None) -> Iterator[None]:
+    """Within it this process, and those that it starts, compute with so many threads at most; None sets no limit."""
+    before = os.environ.get("NPROC")
+    if cores is not None:
+        os.environ["NPROC"] = str(min(cores, threads()))
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["NPROC"] = before
+        elif cores is not None:
+            os.environ.pop("NPROC", None)
 
 
 @contextlib.contextmanager

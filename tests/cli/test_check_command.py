@@ -34,7 +34,21 @@ def check(hyperparton, tmp_path):
 
 SPREAD = ("loss_type: chi2", "loss_type: phi2")
 #: (changes of the example, the beginnings of the lines that are told)
+T15 = "  - {fl: t15, smallx: [1.081, 1.142], largex: [1.491, 3.092], trainable: false}"
+V3 = "  - {fl: v3, smallx: [0.07483, 0.4501], largex: [1.714, 3.467], trainable: false}\n"
 FAULTS = {
+    "no charm in the basis": (
+        [("fitbasis: EVOL", "fitbasis: NN31PC"), (T15, ""), (", 8]", ", 7]")],
+        [
+            "51:13: fitting.fitbasis: has no charm PDF of its own, and theory 40000000 is one with fitted charm (IC 1), gi"
+        ],
+    ),
+    "a sum rule without its PDF": (
+        [(V3, ""), (", 8]", ", 7]")],
+        [
+            "53:3: fitting.basis: sum_rules All scale v3, for which the basis has no element, accepted: also v3, or other"
+        ],
+    ),
     "phi2 of one replica": ([SPREAD], ["35:14: kfold.loss_type: phi2 is the spread"]),
     "std of one replica": (
         [("loss_type: chi2", "loss_type: chi2\n  replica_statistic: std")],
@@ -188,6 +202,19 @@ def test_the_card_alone(check):
     code, _, lines = check(*absent, ("variant: legacy_dw", "variant: legcy_dw"), options=("--no-theory",))
     assert (code, len(lines)) == (1, 4)
     assert check(options=("--no-theory", "--theory", "here"))[0] == 2
+
+
+def test_charm_of_a_theory_that_is_not_here(check):
+    """By the theory cards of nnpdf-data: theory 211 has perturbative charm."""
+    theory = ("theoryid: 40_000_000", "theoryid: 211")
+    code, _, (line,) = check(theory, options=("--no-theory",))
+    assert code == 1
+    assert line.startswith(
+        "51:13: fitting.fitbasis: has a charm PDF of its own, and theory 211 is one with perturbativ"
+    )
+    assert line.endswith("given EVOL, accepted: NN31PC, FLAVOURPC, PDF4LHC20")
+    fits = [("fitbasis: EVOL", "fitbasis: NN31PC"), (T15, ""), (", 8]", ", 7]")]
+    assert check(theory, *fits, options=("--no-theory",))[0] == 0
 
 
 def test_keys_that_change_nothing_are_named(check):

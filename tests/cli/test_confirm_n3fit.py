@@ -142,7 +142,7 @@ def test_it_is_named_by_all_who_take_it(confirmed, tmp_path):
     for fit in ("from", "specs"):
         written = json.loads((tmp_path / fit / "nnfit" / "replica_1" / f"{fit}.json").read_text())
         assert written["hyperparameters"]["epochs"] == named["parameters"]["epochs"]
-        assert written["hyperparameters"]["optimizer"] == named["parameters"]["optimizer"]
+        assert written["hyperparameters"]["optimizer"] == named["parameters"]["optimizer"]["optimizer_name"]
 
 
 def test_killed_and_continued_it_is_the_same(confirmed, theirs):

@@ -18,7 +18,7 @@ def penalised():
     reference = {k.split("/")[1]: REFERENCE[k] for k in REFERENCE.files if k.startswith("penalty/")}
     ranges = tuple((0.0, 4.0) for _ in range(8))
     architecture = Architecture((7, 8), ("tanh", "linear"))
-    model = PDFModel(architecture, FITBASES["EVOL"], Preprocessing(ranges, ranges, (False,) * 8), "All")
+    model = PDFModel(architecture, "EVOL", FITBASES["EVOL"], Preprocessing(ranges, ranges, (False,) * 8), "All")
     w = [reference[f"w{i}"][None].astype(np.float32) for i in range(4)]
     layers = [{"kernel": w[0], "bias": w[1]}, {"kernel": w[2], "bias": w[3]}]
     exponents = {name: reference[name][None].astype(np.float32) for name in ("alpha", "beta")}

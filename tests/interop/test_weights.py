@@ -21,12 +21,12 @@ DATA = ORACLE / "data"
 EVOL = ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15")
 FLAVOUR = ("u", "ubar", "d", "dbar", "s", "sbar", "c", "g")
 
-#: as make_weights_reference.py has them: elements, layer type, sum rules, which exponents are fitted, scaling points
+#: as make_weights_reference.py has them: fitbasis, elements, layer type, sum rules, fitted exponents, scaling points
 CASES = {
-    "dense": (EVOL, "dense", "All", (), None),
-    "mixed": (EVOL, "dense", "All", ("g", "v8"), None),
-    "per_flavour": (FLAVOUR, "dense_per_flavour", None, (), None),
-    "scaled": (EVOL, "dense", "All", EVOL, 5),
+    "dense": ("EVOL", EVOL, "dense", "All", (), None),
+    "mixed": ("EVOL", EVOL, "dense", "All", ("g", "v8"), None),
+    "per_flavour": ("FLAVOUR", FLAVOUR, "dense_per_flavour", None, (), None),
+    "scaled": ("EVOL", EVOL, "dense", "All", EVOL, 5),
 }
 
 
@@ -36,10 +36,11 @@ def reference():
 
 
 def model_of(name, nodes=(7, 5, 8), x=None):
-    elements, layer_type, sum_rules, fitted, points = CASES[name]
+    fitbasis, elements, layer_type, sum_rules, fitted, points = CASES[name]
     scaling = None if points is None else feature_scaling([x], points)
     return PDFModel(
         Architecture(nodes, ("tanh", "sigmoid", "linear")[-len(nodes) :], layer_type, 2 if scaling is None else 1),
+        fitbasis,
         elements,
         Preprocessing(
             tuple((0.6 + 0.02 * i, 0.9 + 0.02 * i) for i in range(8)),

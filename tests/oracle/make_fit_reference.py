@@ -28,6 +28,11 @@ BASES = {
     "EVOL": ["sng", "g", "v", "v3", "v8", "t3", "t8", "t15"],
     "NN31IC": ["sng", "g", "v", "v3", "v8", "t3", "t8", "cp"],
     "FLAVOUR": ["u", "ubar", "d", "dbar", "s", "sbar", "c", "g"],
+    "NN31PC": ["sng", "g", "v", "v3", "v8", "t3", "t8"],
+    "FLAVOURPC": ["u", "ubar", "d", "dbar", "s", "sbar", "g"],
+    "CCBAR_ASYMM": ["sng", "g", "v", "v3", "v8", "t3", "t8", "t15", "v15"],
+    "CCBAR_ASYMM_FLAVOUR": ["u", "ubar", "d", "dbar", "s", "sbar", "c", "cbar", "g"],
+    "PDF4LHC20": ["sng", "g", "v", "v3", "t3", "t8"],
 }
 X = np.concatenate([np.logspace(-7, -1, 12), np.linspace(0.15, 0.95, 8), [1.0]])
 OUT = {"x": X}
@@ -73,9 +78,12 @@ def pdf(key, fitbasis, sum_rules, nodes, activations, layer_type="dense", points
 
 
 def pdfs():
-    nodes, acts = [7, 5, 8], ["tanh", "sigmoid", "linear"]
-    for fitbasis in BASES:
+    acts = ["tanh", "sigmoid", "linear"]
+    for fitbasis, elements in BASES.items():
+        nodes = [7, 5, len(elements)]
         pdf(f"pdf/{fitbasis}", fitbasis, "All", nodes, acts)
+        pdf(f"pdf/{fitbasis}/but_charm", fitbasis, "ALLBUTCSR", nodes, acts)
+    nodes = [7, 5, 8]
     pdf("pdf/MSR", "EVOL", "MSR", nodes, acts)
     pdf("pdf/VSR", "EVOL", "VSR", nodes, acts)
     pdf("pdf/off", "EVOL", False, nodes, acts)

@@ -2,12 +2,16 @@
 
 Runs where the `nnpdf` package (4.1.5) is installed, hyperparton is not needed:
 
-    python tests/oracle/make_whole_fits_reference.py [FILE]
+    python tests/oracle/make_whole_fits_reference.py [FILE [CASE ...]]
+
+With cases, those of FILE are replaced, and the others stay.
 
 n3fit runs as its commands run it; what is added is a look at its models at some epochs: the start weights, the chi2
 of the training, validation and experimental models, the PDFs at the end.  Case `fit` is a fit of two replicas in
 the diagonal basis, case `exponents` one whose preprocessing exponents are trained too, case `folds` a trial with
-two folds, in the basis of the data and with data replicas.  (n3fit clips the gradient of an exponent for all replicas
+two folds, in the basis of the data and with data replicas.  `but_charm`, `asymmetry`, `quarks`, `momentum` and
+`scaled` are as NNPDF's regression cards: V15 free with and without the number of charm fixed, charm and anticharm as
+elements, single sum rules, feature scaling.  (n3fit clips the gradient of an exponent for all replicas
 together, so `exponents` has but one.)
 """
 
@@ -40,6 +44,19 @@ ELEMENTS = {
     "EVOL": {"sng": 1.0, "g": 1.0, "v": 1.0, "v3": 1.0, "v8": 1.0, "t3": 0.3, "t8": 0.8, "t15": 0.6},
     "NN31IC": {"sng": 1.0, "g": 1.0, "v": 1.0, "v3": 1.0, "v8": 1.0, "t3": 0.3, "t8": 0.8, "cp": 0.1},
     "FLAVOUR": {"u": 2.0, "ubar": 0.5, "d": 1.2, "dbar": 0.6, "s": 0.5, "sbar": 0.3, "c": 0.1, "g": 1.0},
+}
+ELEMENTS["CCBAR_ASYMM"] = {**ELEMENTS["EVOL"], "v15": 1.0}
+ELEMENTS["CCBAR_ASYMM_FLAVOUR"] = {**ELEMENTS["FLAVOUR"], "cbar": 0.08}
+_REGRESSION = {
+    "replicas": 1,
+    "epochs": 100,
+    "diagonal_basis": True,
+    "genrep": True,
+    "frac": 1.0,
+    "trainable": False,
+    "activation_per_layer": ["sigmoid", "tanh", "linear"],
+    "optimizer": {"optimizer_name": "RMSprop", "learning_rate": 1e-3, "clipnorm": 1.0},
+    "folds": None,
 }
 CASES = {
     "fit": {
@@ -81,14 +98,46 @@ CASES = {
         "optimizer": {"optimizer_name": "Adam", "learning_rate": 2e-3, "clipnorm": 1e-4},
         "folds": [[SETS[0][0]], [SETS[1][0], SETS[2][0]]],
     },
+    "but_charm": {
+        **_REGRESSION,
+        "fitbasis": "CCBAR_ASYMM",
+        "sum_rules": "ALLBUTCSR",
+        "nodes_per_layer": [15, 10, 9],
+    },
+    "asymmetry": {
+        **_REGRESSION,
+        "fitbasis": "CCBAR_ASYMM",
+        "feature_scaling_points": 5,
+        "nodes_per_layer": [15, 10, 9],
+    },
+    "quarks": {
+        **_REGRESSION,
+        "fitbasis": "CCBAR_ASYMM_FLAVOUR",
+        "nodes_per_layer": [15, 10, 9],
+    },
+    "momentum": {
+        **_REGRESSION,
+        "fitbasis": "EVOL",
+        "sum_rules": "MSR",
+        "nodes_per_layer": [15, 10, 8],
+    },
+    "scaled": {
+        **_REGRESSION,
+        "fitbasis": "EVOL",
+        "sum_rules": "VSR",
+        "feature_scaling_points": 5,
+        "nodes_per_layer": [15, 10, 8],
+    },
 }
 
 
 def parameters(case: str) -> dict:
     """The runcard's parameters."""
     names = ("nodes_per_layer", "activation_per_layer", "optimizer", "epochs")
+    points = CASES[case].get("feature_scaling_points")
     return {
         **{name: CASES[case][name] for name in names},
+        **({"feature_scaling_points": points} if points else {}),
         "initializer": "glorot_normal",
         "positivity": dict(LAGRANGE),
         "integrability": dict(LAGRANGE),
@@ -105,11 +154,15 @@ def card(case: str) -> dict:
 
     wanted, base = CASES[case], YAML(typ="safe").load(ROOT / "tests/data/dis_fit.yml")
     elements = base["fitting"]["basis"]
+    more = len(ELEMENTS[wanted["fitbasis"]]) - len(elements)
+    elements = [*elements, *(dict(elements[2]) for _ in range(more))]  # v15 and cbar with the exponents of v
     for element, name in zip(elements, ELEMENTS[wanted["fitbasis"]], strict=True):
         element.update(fl=name, trainable=wanted["trainable"])
-        if wanted["fitbasis"] == "FLAVOUR":
+        if wanted["fitbasis"].endswith("FLAVOUR"):
             # valence quark numbers are finite for all of these
             element.update(smallx=[0.5, 0.8], largex=[1.7, 3.4])
+        if "feature_scaling_points" in wanted:
+            element.pop("largex", None)
     changes = {
         "dataset_inputs": [{"dataset": d, "variant": v, "frac": wanted["frac"]} for d, v in SETS],
         "diagonal_basis": wanted["diagonal_basis"],
@@ -117,6 +170,7 @@ def card(case: str) -> dict:
         "parameters": parameters(case),
         "fitting": {"fitbasis": wanted["fitbasis"], "savepseudodata": False, "basis": elements},
         "parallel_models": True,
+        "sum_rules": wanted.get("sum_rules", "All"),
     }
     if wanted["folds"]:
         changes["kfold"] = {
@@ -149,7 +203,7 @@ class Recorder:
         """Draws and records the start weights of each replica: kernels, biases, exponents."""
         network, rng = self.pdf.get_layer("all_NNs"), np.random.default_rng(self.fold)
         drawn = [0.3 * rng.normal(size=w.shape) / np.sqrt(w.shape[0]) for w in network.get_weights()]
-        network.set_weights([w + biases if w.shape == (8,) else w for w in drawn])
+        network.set_weights([w + biases if w.shape == (len(biases),) else w for w in drawn])
         pre = self.pdf.get_layer("preprocessing_factor")
         self.out[f"alpha/{self.fold}"] = np.array([np.ravel(a) for a in pre.alphas]).T
         self.out[f"beta/{self.fold}"] = np.array([np.ravel(b) for b in pre.betas]).T
@@ -227,7 +281,8 @@ def record(case: str, target: str) -> None:
 def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "data" / "whole_fits_reference.npz"
     out: dict[str, np.ndarray] = {}
-    for case in CASES:
+    known = dict(np.load(target)) if target.exists() else {}
+    for case in sys.argv[2:] or CASES:
         with tempfile.TemporaryDirectory() as folder:
             profile = Path(folder) / "profile.yml"
             theories = ROOT / "src/hyperparton/theories"
@@ -238,7 +293,7 @@ def main() -> None:
             subprocess.run(command, cwd=folder, env={**os.environ, **paths}, check=True)
             with np.load(made) as file:
                 out |= dict(file)
-    np.savez_compressed(target, **out)
+    np.savez_compressed(target, **{**known, **out})
     print({name: value.shape for name, value in out.items()})
 
 

@@ -44,10 +44,11 @@ def kernels(reference, layer_type, flavours=8):
 
 def model_and_parameters(key, fitbasis, sum_rules, nodes, activations, layer_type="dense", scaling=None):
     reference = arrays(key)
-    ranges = tuple((0.0, 4.0) for _ in range(8))
-    preprocessing = Preprocessing(ranges, ranges, (False,) * 8, large_x=scaling is None)
+    size = len(FITBASES[fitbasis])
+    ranges = tuple((0.0, 4.0) for _ in range(size))
+    preprocessing = Preprocessing(ranges, ranges, (False,) * size, large_x=scaling is None)
     architecture = Architecture(nodes, activations, layer_type, 2 if scaling is None else 1)
-    model = PDFModel(architecture, FITBASES[fitbasis], preprocessing, sum_rules, scaling)
+    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, sum_rules, scaling)
     exponents = {name: reference[name][None].astype(np.float32) for name in ("alpha", "beta")}
     return model, {"layers": kernels(reference, layer_type), "exponents": exponents}, reference
 
@@ -55,6 +56,7 @@ def model_and_parameters(key, fitbasis, sum_rules, nodes, activations, layer_typ
 # (reference, fitbasis, sum rules, layer type)
 PDFS = [
     *((name, name, "All", "dense") for name in BASES),
+    *((f"{name}/but_charm", name, "ALLBUTCSR", "dense") for name in BASES),
     ("MSR", "EVOL", "MSR", "dense"),
     ("VSR", "EVOL", "VSR", "dense"),
     ("off", "EVOL", None, "dense"),
@@ -66,13 +68,13 @@ PDFS = [
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_pdf(name, fitbasis, sum_rules, layer_type, precision):
     """x f in the evolution basis; n3fit's sum rules are a sum over 2,000 points, so its A_k differ by up to 1e-4."""
-    nodes, acts = (7, 5, 8), ("tanh", "sigmoid", "linear")
+    nodes, acts = (7, 5, len(FITBASES[fitbasis])), ("tanh", "sigmoid", "linear")
     model, parameters, reference = model_and_parameters(f"pdf/{name}", fitbasis, sum_rules, nodes, acts, layer_type)
     if precision == "float64":
         xf = model.evaluate_evolution(parameters, X)[0]
     else:
         points = Points(*(np.asarray(a, np.float32) for a in vars(model.points(X)).values()))
-        xf = model.xf(parameters, points)[0] @ working_to_evolution().T
+        xf = model.xf(parameters, points)[0] @ working_to_evolution(model.working).T
     scale = np.abs(reference["xf"]).max(axis=0) + 1e-30
     tolerance = 1e-5 if sum_rules is None else 2e-4
     assert np.max(np.abs(xf - reference["xf"]) / scale) < tolerance
@@ -91,7 +93,7 @@ def test_sum_rules_with_n3fit_quadrature():
     weights = 0.5 * (spacing[1:] + spacing[:-1])
     for name in BASES:
         model, parameters, reference = model_and_parameters(
-            f"pdf/{name}", name, "All", (7, 5, 8), ("tanh", "sigmoid", "linear")
+            f"pdf/{name}", name, "All", (7, 5, len(FITBASES[name])), ("tanh", "sigmoid", "linear")
         )
         model.__dict__["rule"] = Quadrature(x, weights, weights / x)
         xf = model.evaluate_evolution(parameters, X)[0]

@@ -15,17 +15,21 @@ KINDS = [
     ("EVOL", "dense", ("tanh", "sigmoid", "linear"), False),
     ("NN31IC", "dense_per_flavour", ("tanh", "relu", "linear"), True),
     ("FLAVOUR", "dense", ("selu", "square_singlet", "modified_tanh"), True),
+    ("CCBAR_ASYMM", "dense", ("tanh", "tanh", "linear"), False),
+    ("CCBAR_ASYMM_FLAVOUR", "dense", ("tanh", "tanh", "linear"), False),
+    ("PDF4LHC20", "dense", ("tanh", "tanh", "linear"), False),
 ]
 
 
 @pytest.mark.parametrize(("fitbasis", "layer_type", "activations", "scaled"), KINDS)
 def test_the_compiled_model_is_the_pdf_model(fitbasis, layer_type, activations, scaled):
     """Padded widths and points, nodes as rows: the PDFs of `PDFModel` in double precision."""
-    ranges = tuple((0.5, 0.9) for _ in range(8)), tuple((1.7, 3.4) for _ in range(8))
-    architecture = Architecture((7, 11, 8), activations, layer_type, 1 if scaled else 2)
-    preprocessing = Preprocessing(*ranges, (False,) * 8, large_x=not scaled)
+    size = len(FITBASES[fitbasis])
+    ranges = tuple((0.5, 0.9) for _ in range(size)), tuple((1.7, 3.4) for _ in range(size))
+    architecture = Architecture((7, 11, size), activations, layer_type, 1 if scaled else 2)
+    preprocessing = Preprocessing(*ranges, (False,) * size, large_x=not scaled)
     scaling = (lambda x: 0.1 * np.log(x) + 1.0) if scaled else None
-    model = PDFModel(architecture, FITBASES[fitbasis], preprocessing, "All", scaling)
+    model = PDFModel(architecture, fitbasis, FITBASES[fitbasis], preprocessing, "All", scaling)
     parameters, grid = model.start("glorot_normal", [3, 4]), np.geomspace(1e-6, 0.9, 9)
     shape, points = batched.network_shape(model, grid), batched.point_arrays(model, grid)
     points = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), points)
@@ -46,7 +50,7 @@ def test_dropout_in_a_network(layer_type):
     """Nodes of the first of three layers times a mask: the PDFs are those of the network without these nodes."""
     ranges = tuple((0.5, 0.9) for _ in range(8)), tuple((1.7, 3.4) for _ in range(8))
     architecture = Architecture((6, 5, 8), ("tanh", "tanh", "linear"), layer_type)
-    model = PDFModel(architecture, FITBASES["EVOL"], Preprocessing(*ranges, (False,) * 8), "All")
+    model = PDFModel(architecture, "EVOL", FITBASES["EVOL"], Preprocessing(*ranges, (False,) * 8), "All")
     parameters, grid = model.start("glorot_normal", [3, 4]), np.array([0.01, 0.3])
     shape = batched.network_shape(model, grid)
     points = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), batched.point_arrays(model, grid))

@@ -7,23 +7,26 @@ import pytest
 from scipy.integrate import quad
 
 from hyperparton.catalogue import FITBASES
-from hyperparton.pdf.bases import WORKING_BASIS
+from hyperparton.data.types import EVOLUTION_BASIS
+from hyperparton.pdf.bases import V15_FREE, WORKING_BASIS
 from hyperparton.pdf.model import PDFModel, Points
 from hyperparton.pdf.network import Architecture
 from hyperparton.pdf.preprocessing import Preprocessing
-from hyperparton.pdf.sum_rules import X_MIN, quadrature
+from hyperparton.pdf.sum_rules import X_MIN, normalisation, quadrature
 
 # the ranges of the NNPDF4.0 fit in the evolution basis
 SMALLX = ((1.091, 1.119), (0.7795, 1.095), (0.472, 0.7576), (0.07483, 0.4501), (0.5731, 0.779), (-0.5498, 1.0),
-          (0.5469, 0.857), (1.081, 1.142))  # fmt: skip
+          (0.5469, 0.857), (1.081, 1.142), (0.472, 0.7576))  # fmt: skip
 LARGEX = ((1.471, 3.021), (2.742, 5.547), (1.571, 3.559), (1.714, 3.467), (1.555, 3.465), (1.778, 3.5),
-          (1.555, 3.391), (1.491, 3.092))  # fmt: skip
+          (1.555, 3.391), (1.491, 3.092), (1.571, 3.559))  # fmt: skip
 
 
-def pdf_model(fitbasis="EVOL", sum_rules="All", nodes=(25, 20, 8), **options):
-    preprocessing = Preprocessing(SMALLX, LARGEX, (False,) * 8)
-    activations = ("tanh",) * (len(nodes) - 1) + ("linear",)
-    return PDFModel(Architecture(nodes, activations), FITBASES[fitbasis], preprocessing, sum_rules, **options)
+def pdf_model(fitbasis="EVOL", sum_rules="All"):
+    elements = FITBASES[fitbasis]
+    size = len(elements)
+    preprocessing = Preprocessing(SMALLX[:size], LARGEX[:size], (False,) * size)
+    architecture = Architecture((25, 20, size), ("tanh", "tanh", "linear"))
+    return PDFModel(architecture, fitbasis, elements, preprocessing, sum_rules)
 
 
 def wild(model, seed, scale):
@@ -38,7 +41,7 @@ def wild(model, seed, scale):
 
 def integral(model, parameters, flavour, power):
     """Integral of x^power (x f) from X_MIN to 1 by scipy, piecewise in log x."""
-    k = WORKING_BASIS.index(flavour)
+    k = V15_FREE.index(flavour)
 
     def integrand(t):
         x = np.exp(t)
@@ -57,6 +60,49 @@ def test_sum_rules_hold(fitbasis, scale):
     assert momentum == pytest.approx(1.0, abs=1e-5)
     for flavour, number in (("v", 3.0), ("v3", 1.0), ("v8", 3.0)):
         assert integral(model, parameters, flavour, -1) == pytest.approx(number, rel=1e-5)
+
+
+@pytest.mark.parametrize(("fitbasis", "sum_rules"), [("CCBAR_ASYMM", "All"), ("CCBAR_ASYMM_FLAVOUR", "All")])
+def test_charm_has_number_zero(fitbasis, sum_rules):
+    model = pdf_model(fitbasis, sum_rules)
+    parameters = wild(model, 3, 1.0)
+    assert integral(model, parameters, "v15", -1) == pytest.approx(3.0, rel=1e-5)
+    assert integral(model, parameters, "v", -1) == pytest.approx(3.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("fitbasis", ["CCBAR_ASYMM", "EVOL"])
+def test_all_but_the_number_of_charm(fitbasis):
+    """Three valence quarks besides charm, V = V15 + 4 (c - cbar); V15 is as the network has it."""
+    model, off = pdf_model(fitbasis, "ALLBUTCSR"), pdf_model(fitbasis, None)
+    parameters = wild(model, 3, 1.0)
+    v, v15 = integral(model, parameters, "v", -1), integral(model, parameters, "v15", -1)
+    charm = (v - v15) / 4
+    assert abs(charm) > 0.01
+    assert v - charm == pytest.approx(3.0, rel=1e-5)
+    for flavour, number in (("v3", 1.0), ("v8", 3.0)):
+        assert integral(model, parameters, flavour, -1) == pytest.approx(number, rel=1e-5)
+    x = np.array([1e-3, 0.1, 0.5])
+    raw, ours = (m.evaluate_evolution(parameters, x)[0, :, EVOLUTION_BASIS.index("v15")] for m in (off, model))
+    np.testing.assert_allclose(ours, raw)
+
+
+#: n3fit's own test of its sum rules: normalisations for integrals that numpy draws with seed 422
+N3FIT = {"g": 6.7740397, "v": -3.8735497, "v3": 15.276561, "v8": 5.9522753, "v15": 8.247783}
+
+
+def test_normalisations_of_n3fit():
+    """n3fit's integral of a flavour is that of x f or of f, whichever its rule needs; the photon's adds momentum."""
+    np.random.seed(422)
+    drawn = dict(zip(EVOLUTION_BASIS, np.random.normal(size=14), strict=True))
+    photon = np.random.normal()
+    names = {"sng": "sigma"}
+    integrals = np.array([[drawn[names.get(name, name)] for name in V15_FREE]])
+    found = dict(zip(V15_FREE, normalisation(integrals, integrals, "All", np)[0], strict=True))
+    for name, value in N3FIT.items():
+        if name == "g":  # hyperparton's fits have no photon
+            value = (1 - drawn["sigma"]) / (1 - drawn["sigma"] - photon) * value
+        assert found[name] == pytest.approx(value, rel=1e-6)
+    assert {found[name] for name in ("sng", "t3", "t8", "t15")} == {1.0}
 
 
 def test_modes_leave_the_rest_alone():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hyperparton.cli.options import replicas_option, runcard_argument, theory_options
+from hyperparton import host
+from hyperparton.cli.clock import Clock
+from hyperparton.cli.fit_files import expect_card, write_fit
+from hyperparton.cli.options import REPLICAS, runcard_argument, theory_options
 from hyperparton.cli.progress import make_display
 from hyperparton.runcard.card import Runcard
 from hyperparton.workflow.cards import check_card, data_summary, notices, output_folder
@@ -21,7 +23,10 @@ __all__ = ["fit"]
 
 @click.command()
 @runcard_argument
-@replicas_option
+@click.option("--replicas", type=REPLICAS, help="Replicas 1 to R, or A to B, fitted at once. Default: 1.")
+@click.option(
+    "--replica", type=click.IntRange(min=1), metavar="N", help="Replica N alone, as a cluster's jobs have it."
+)
 @click.option(
     "--from",
     "source",
@@ -44,7 +49,8 @@ __all__ = ["fit"]
 @theory_options
 def fit(
     runcard: Path,
-    replicas: int,
+    replicas: range | None,
+    replica: int | None,
     source: Path | None,
     top: int | None,
     output: Path | None,
@@ -54,36 +60,47 @@ def fit(
     theory: Path | None,
     t0pdfset: str | None,
 ) -> None:
-    """Fit all the data of RUNCARD with its parameters, replicas 1 to R at once.
+    """Fit all the data of RUNCARD with its parameters, the replicas that are asked for at once.
 
-    The PDF of each replica is exported too, nnfit/replica_<n>/<name>.exportgrid, for evolven3fit.
+    What a replica becomes depends on its number, and on the others of the call but by rounding. Its PDF is exported
+    too, nnfit/replica_<n>/<name>.exportgrid, for evolven3fit.
     """
-    if no_training and (load is None or save is not None):
-        raise click.UsageError("--no-training goes with --load, and there is nothing to --save")
+    if no_training and save is not None:
+        raise click.UsageError("--no-training leaves nothing to --save")
     if save is not None and Path(save).name != save:
         raise click.UsageError(f"--save is given a name, not a path; given {save!r}")
-    checked = check_card(runcard, "fit", replicas=replicas, theory=theory, t0pdfset=t0pdfset, source=source, top=top)
+    if replicas is not None and replica is not None:
+        raise click.UsageError("--replica is one of the replicas, --replicas are several: one of the two")
+    numbers = range(replica, replica + 1) if replica is not None else replicas or range(1, 2)
+    own = {"theory": theory, "t0pdfset": t0pdfset, "source": source, "top": top, "load": load is not None}
+    checked = check_card(runcard, "fit", numbers=numbers, **own)
     card, data, chosen = checked.card, checked.data, checked.methodologies
     if top is not None and source is None and isinstance(card, Runcard) and card.trial_specs is None:
         raise click.UsageError("--top needs a scan: --from DIR, or trial_specs in the card")
     assert isinstance(card, Runcard)
     assert data is not None
     assert chosen is not None
-    with make_display() as display:
+    folder = output_folder(card, output)
+    if not no_training:
+        expect_card(folder, card, numbers)
+    clock = Clock()
+    with host.at_most(card.maxcores), make_display() as display:
         from hyperparton.fit.mixed import fit_mixed
-        from hyperparton.interop.weights import read_weights
+        from hyperparton.interop.start_weights import start_weights
 
         for line in (*notices(checked), *chosen.notes, *data_summary(data)):
             display.say(line)
-        start = None if load is None else partial(read_weights, load)
+        start = start_weights(card, load)
+        if no_training and start is None:
+            raise click.UsageError("--no-training needs weights: --load FILE, or load in the card")
+        clock.register("replica_set")
         result = fit_mixed(card, data, chosen.parameters, display.epochs, start=start, training=not no_training)
+        clock.register("replica_fitted", since="replica_set")
     if no_training:
         _show_exactly(result)
         return
-    from hyperparton.cli.fit_files import write_fit
-
-    folder = output_folder(card, output)
-    write_fit(folder, card, result, chosen.written, data.datasets[0].observable.tables[0].q0, save)
+    written = chosen.written if source is not None or card.trial_specs is not None else None
+    write_fit(folder, card, data, result, written, clock.times(), save or card.save)
     _show(result)
     click.echo(f"written to {folder / 'nnfit'}")
 

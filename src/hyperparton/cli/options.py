@@ -15,6 +15,7 @@ __all__ = [
     "DURATION",
     "DURATION_OR_NONE",
     "MEMORY",
+    "REPLICAS",
     "OptionOf",
     "log_json_option",
     "replicas_option",
@@ -132,7 +133,20 @@ class _Memory(click.ParamType):
         return size
 
 
-DURATION, DURATION_OR_NONE, MEMORY = _Duration(), _Duration(or_none=True), _Memory()
+class _Replicas(click.ParamType):
+    name = "R|A-B"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        if isinstance(value, range):
+            return value
+        match = re.fullmatch(r"(?:([0-9]{1,6})-)?([0-9]{1,6})", str(value).strip())
+        numbers = range(int(match[1] or 1), int(match[2]) + 1) if match else range(0)
+        if not numbers or numbers[0] < 1:
+            self.fail(f"{value!r} is neither a number of replicas, such as 10, nor a range, such as 16-20", param, ctx)
+        return numbers
+
+
+DURATION, DURATION_OR_NONE, MEMORY, REPLICAS = _Duration(), _Duration(or_none=True), _Memory(), _Replicas()
 
 log_json_option = click.option(
     "--log-json", type=click.Path(path_type=Path), metavar="FILE", help="Add each event to FILE as a line of JSON."

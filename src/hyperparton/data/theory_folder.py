@@ -25,6 +25,7 @@ __all__ = [
     "TABLE_SUFFIX",
     "TheoryFolder",
     "find_theory",
+    "fitted_charm",
     "missing_tables",
     "read_theory_card",
     "tables_digest",
@@ -135,6 +136,14 @@ def _card(source: TheorySource, manifest: Mapping[str, Any] | None) -> dict[str,
     if fault is not None:
         raise TheoryError(fault)
     return card
+
+
+def fitted_charm(theoryid: int, source: TheorySource | None = None) -> bool | None:
+    """Whether the charm PDF is fitted in this theory: by the card in its folder, else by that of nnpdf-data, if any."""
+    own = None if source is None else source.path / CARD
+    path = own if own is not None and own.is_file() else THEORY_CARDS / f"{theoryid}.yaml"
+    card = read_theory_card(path) if path.is_file() else {}
+    return bool(card["IC"]) if isinstance(card, dict) and "IC" in card else None
 
 
 def read_theory_card(path: Path) -> Any:

@@ -160,14 +160,13 @@ class BatchRunner:
                 known[chunk.numbers[used]] = np.asarray(new)[used]
         return jax.tree.map(np.copy, last)
 
-    def last_chi2(self) -> tuple[np.ndarray, np.ndarray]:
-        """Training chi2 and validation chi2 per point (model,) in the last epoch of each model."""
-        last = self._collected
+    def last(self, *names: str) -> list[np.ndarray]:
+        """Fields of the state by their names, each (model,), as they are after the last epoch of each model."""
         for chunk in self._chunks:
             used = chunk.numbers != _EMPTY
-            last.training_chi2[chunk.numbers[used]] = np.asarray(chunk.state.training_chi2)[used]
-            last.validation_chi2[chunk.numbers[used]] = np.asarray(chunk.state.validation_chi2)[used]
-        return last.training_chi2.copy(), last.validation_chi2.copy()
+            for name in names:
+                getattr(self._collected, name)[chunk.numbers[used]] = np.asarray(getattr(chunk.state, name))[used]
+        return [getattr(self._collected, name).copy() for name in names]
 
 
 def _filled(numbers: np.ndarray, places: int) -> np.ndarray:

@@ -138,6 +138,10 @@ class FitState(NamedTuple):
     """(model,) the chi2 alone, not divided by the points"""
     validation_chi2: Array
     """(model,) per point"""
+    pushed_loss: Array
+    """(model,) chi2 and positivity of the validation after so many steps that the multipliers were pushed"""
+    pushed_chi2: Array
+    """(model,) the chi2 alone, per point"""
 
 
 class _Constants(NamedTuple):
@@ -285,6 +289,7 @@ def _epoch(
         key.optimizer, models.hyper, coefficients, state.epoch, state.parameters, gradients, state.slots
     )
     stepped = _constrain(key.preprocessing, stepped, state.parameters)
+    pushed = alive & (state.epoch % PUSH_EACH == 0)
     return FitState(
         epoch=state.epoch + 1,
         parameters=_select(running, stepped, state.parameters),
@@ -294,6 +299,8 @@ def _epoch(
         training_loss=jnp.where(alive, loss, state.training_loss),
         training_chi2=jnp.where(alive, training, state.training_chi2),
         validation_chi2=jnp.where(alive, chi2, state.validation_chi2),
+        pushed_loss=jnp.where(pushed, total, state.pushed_loss),
+        pushed_chi2=jnp.where(pushed, chi2, state.pushed_chi2),
     )
 
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyperparton.pdf.bases import working_to_evolution
+from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
 
 __all__ = ["Bilinear", "bilinear_prediction", "merged", "prepare_bilinear"]
 
@@ -61,32 +61,34 @@ def bilinear_prediction(table: Bilinear, xf: Array, xp: Any = jnp) -> Array:
     return luminosity @ values.T
 
 
-def prepare_bilinear(channels: np.ndarray, values: np.ndarray, positions: np.ndarray) -> Bilinear:
+def prepare_bilinear(
+    channels: np.ndarray, values: np.ndarray, positions: np.ndarray, working: Sequence[str] = WORKING_BASIS
+) -> Bilinear:
     """A table with `channels` (chan, 2) of the evolution basis and `values` (dat, chan, x, x).
 
-    `positions` (x,) are the places of its nodes on the grid of the fit.
+    `positions` (x,) are the places of its nodes on the grid of the fit, whose PDFs are in the basis `working`.
     """
-    pairs, values = _folded(channels, values)
+    pairs, values = _folded(channels, values, working)
     # x at which no channel has anything, for neither proton, are left out
     used = np.abs(values).max(axis=(0, 1), initial=0.0) > 0
     used = used.any(axis=0) | used.any(axis=1)
     values = values[:, :, used][:, :, :, used].reshape(len(values), -1)
-    return Bilinear(positions[used], *_flavours(pairs), values)
+    return Bilinear(positions[used], *_flavours(pairs, len(working)), values)
 
 
-def _flavours(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The flavours (chan, working) of both protons of `pairs` (chan, 2), which are places in the working basis."""
-    basis = np.eye(working_to_evolution().shape[1])
+def _flavours(pairs: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The flavours (chan, working) of both protons of `pairs` (chan, 2), places in a working basis of so many."""
+    basis = np.eye(size)
     return basis[pairs[:, 0]], basis[pairs[:, 1]]
 
 
-def _folded(channels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _folded(channels: np.ndarray, values: np.ndarray, working: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of flavours of the working basis (chan, 2) and their values (dat, chan, x, x), without those that are zero.
 
-    Channels of flavours that are equal at Q0, such as V and V15, are one pair; a channel with a flavour that is zero
+    Channels of flavours that are equal at Q0, such as V and V24, are one pair; a channel with a flavour that is zero
     there, such as the photon, is none.
     """
-    basis = working_to_evolution()
+    basis = working_to_evolution(working)
     kept: dict[tuple[int, int], np.ndarray] = {}
     for (one, two), value in zip(channels.tolist(), np.swapaxes(values, 0, 1), strict=True):
         if not (basis[one].any() and basis[two].any() and value.any()):
@@ -165,4 +167,4 @@ def _together(tables: Sequence[Bilinear]) -> Bilinear:
         block = table.values.reshape(rows, len(channels), size, size)
         values[np.ix_(np.arange(row, row + rows), channels, nodes, nodes)] = block
         row += rows
-    return Bilinear(x, *_flavours(np.array(pairs)), values.reshape(len(values), -1))
+    return Bilinear(x, *_flavours(np.array(pairs), tables[0].left.shape[1]), values.reshape(len(values), -1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +13,11 @@ from hyperparton.fit.result import FitNumbers, FitResult
 from hyperparton.fit.run import central_chi2, evaluate_fit, run_fit
 from hyperparton.fit.setup import FitSetup
 from hyperparton.fit.train import ProgressCallback
-from hyperparton.pdf.model import ModelParameters, PDFModel
+from hyperparton.pdf.model import Start
 from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.parameters import Parameters
 
 __all__ = ["MixedFit", "fit_mixed"]
-
-Start = Callable[[PDFModel, int], ModelParameters]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +57,8 @@ def fit_mixed(
     """One fit of a runcard in which replica `number` has the methodology `parameters[number]`.
 
     Replicas with equal parameters are fitted as one batch; each has the seeds of its number, as in any other fit.
-    `start(model, count)` returns the parameters to begin with, for so many replicas; with `training` off they are
-    evaluated as they are.
+    `start(model, numbers)` returns the parameters to begin with, for the replicas of these numbers; with `training` off
+    they are evaluated as they are.
     """
     numbers = tuple(parameters)
     setup = FitSetup(card, data, numbers)
@@ -76,7 +74,7 @@ def fit_mixed(
     setups, parts = [], []
     for methodology, members in groups:
         part = setup.sharing(FitSetup(card, data, members))
-        begin = None if start is None else start(part.model(methodology), len(members))
+        begin = None if start is None else start(part.model(methodology), members)
         if training:
             parts.append(run_fit(part, methodology, progress, begin))
         else:

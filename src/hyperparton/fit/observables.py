@@ -52,10 +52,10 @@ def _positions(table: FKTable, grid: np.ndarray) -> np.ndarray:
     return nodes
 
 
-def linear_matrix(table: FKTable, grid: np.ndarray) -> np.ndarray:
+def linear_matrix(table: FKTable, grid: np.ndarray, working: Sequence[str] = WORKING_BASIS) -> np.ndarray:
     """A linear table as (dat, x, working) on `grid` (x,)."""
-    flavours = working_to_evolution()[table.channels]
-    matrix = np.zeros((table.values.shape[0], len(grid), len(WORKING_BASIS)))
+    flavours = working_to_evolution(working)[table.channels]
+    matrix = np.zeros((table.values.shape[0], len(grid), len(working)))
     matrix[:, _positions(table, grid)] = np.einsum("dcx,cw->dxw", table.values, flavours)
     return matrix
 
@@ -86,11 +86,11 @@ def _contract(table: PreparedTable, xf: np.ndarray) -> np.ndarray:
     return bilinear_prediction(table, np.swapaxes(xf, 1, 2), np)
 
 
-def prepare_table(table: FKTable, grid: np.ndarray) -> PreparedTable:
+def prepare_table(table: FKTable, grid: np.ndarray, working: Sequence[str] = WORKING_BASIS) -> PreparedTable:
     """A table on `grid` (x,) in the form that predictions of one that is not linear need."""
     if not table.hadronic:
-        return linear_matrix(table, grid).reshape(table.values.shape[0], -1)
-    return prepare_bilinear(table.channels, table.values, _positions(table, grid))
+        return linear_matrix(table, grid, working).reshape(table.values.shape[0], -1)
+    return prepare_bilinear(table.channels, table.values, _positions(table, grid), working)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,15 +157,19 @@ def _is_linear(observable: Observable) -> bool:
     return operation.linear and not observable.hadronic
 
 
-def build_convolution(observables: Sequence[Observable], grid: np.ndarray | None = None) -> Convolution:
+def build_convolution(
+    observables: Sequence[Observable], grid: np.ndarray | None = None, working: Sequence[str] = WORKING_BASIS
+) -> Convolution:
     """The convolution of `observables`, rows in their order, on `grid` (x,), by default the union of their grids.
+
+    It acts on PDFs in the basis `working`.
 
     Raises DataError for unknown operations, TrainingError for tables that are off the grid.
     """
     grid = union_grid(observables) if grid is None else grid
-    size = len(grid) * len(WORKING_BASIS)
+    size = len(grid) * len(working)
     nonlinear = tuple(
-        Nonlinear(o.name, o.operation, tuple(prepare_table(t, grid) for t in o.tables), o.ndata)
+        Nonlinear(o.name, o.operation, tuple(prepare_table(t, grid, working) for t in o.tables), o.ndata)
         for o in observables
         if not _is_linear(o)
     )
@@ -174,7 +178,7 @@ def build_convolution(observables: Sequence[Observable], grid: np.ndarray | None
     for o in observables:
         if _is_linear(o):
             for table in o.tables:
-                matrix[row : row + o.ndata, :size] += linear_matrix(table, grid).reshape(-1, size)
+                matrix[row : row + o.ndata, :size] += linear_matrix(table, grid, working).reshape(-1, size)
         else:
             matrix[np.arange(row, row + o.ndata), np.arange(column, column + o.ndata)] = 1.0
             column += o.ndata

@@ -40,14 +40,14 @@ class Multipliers(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ConstraintSets:
-    """Positivity or integrability sets on the grid (x,) of the fit."""
+    """Positivity or integrability sets on the grid (x,) and in the working basis of the fit."""
 
     observables: tuple[Observable, ...]
     convolution: Convolution
 
     @classmethod
-    def build(cls, observables: Sequence[Observable], grid: np.ndarray) -> ConstraintSets:
-        return cls(tuple(observables), build_convolution(observables, grid))
+    def build(cls, observables: Sequence[Observable], grid: np.ndarray, working: Sequence[str]) -> ConstraintSets:
+        return cls(tuple(observables), build_convolution(observables, grid, working))
 
     def membership(self) -> np.ndarray:
         """(set, dat) 1 where a point belongs to a set."""

@@ -30,6 +30,8 @@ class Training(NamedTuple):
     """(push, model, 2) the learning curve, training and validation chi2 per point every 100 epochs"""
     stalls: np.ndarray
     """(model,) epochs that each waited at most for a better one that came, see `stopping.longest_stalls`"""
+    losses: np.ndarray
+    """(push, model, 3) n3fit's log: every 100 epochs training loss, validation loss, validation chi2 per point"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,8 @@ class TrainedModels:
     """(push, model, 2) the learning curve, training and validation chi2 per point every 100 epochs"""
     stalls: np.ndarray
     """(model,) epochs that each waited at most for a better one that came, see `stopping.longest_stalls`"""
+    losses: np.ndarray
+    """(push, model, 3) every 100 epochs training loss, validation loss, validation chi2 per point"""
     validation_chi2: np.ndarray
     """(model,) per point at `parameters`, double precision"""
     training_chi2: np.ndarray
@@ -65,7 +69,9 @@ class TrainedModels:
         Without `training` the parameters are taken as they are, not trained, and no epoch of theirs passed.
         """
         none = np.zeros(len(data.seeds), int)
-        how = training or Training(none - 1, none, np.zeros((0, len(none), 2)), np.zeros(len(none)))
+        how = training or Training(
+            none - 1, none, np.zeros((0, len(none), 2)), np.zeros(len(none)), np.zeros((0, len(none), 3))
+        )
         features = convolution.features(model.evaluate(parameters, convolution.grid))
 
         def chi2(reduced: Sequence[ReducedChi2]) -> np.ndarray:

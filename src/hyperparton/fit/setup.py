@@ -19,6 +19,7 @@ from hyperparton.fit.positivity import ConstraintSets
 from hyperparton.fit.projection import Predictions
 from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
+from hyperparton.pdf.bases import working_basis
 from hyperparton.pdf.feature_scaling import feature_scaling, scaling_grids
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
 from hyperparton.runcard.card import KFold, Partition, Runcard
@@ -69,8 +70,13 @@ class FitSetup:
         return union_grid([*self.observables, *self.data.positivity, *self.data.integrability])
 
     @cached_property
+    def working(self) -> tuple[str, ...]:
+        """The elements of the working basis."""
+        return working_basis(self.card.fitting.fitbasis, self.card.sum_rules)
+
+    @cached_property
     def convolution(self) -> Convolution:
-        return build_convolution(self.observables, self.grid)
+        return build_convolution(self.observables, self.grid, self.working)
 
     @cached_property
     def compressed(self) -> Convolution:
@@ -82,8 +88,8 @@ class FitSetup:
         """What the programs of all trials share."""
         return Predictions(
             self.compressed,
-            ConstraintSets.build(self.data.positivity, self.grid),
-            ConstraintSets.build(self.data.integrability, self.grid),
+            ConstraintSets.build(self.data.positivity, self.grid, self.working),
+            ConstraintSets.build(self.data.integrability, self.grid, self.working),
             self.compressed.leading(_TRAINING_CUT),
         )
 

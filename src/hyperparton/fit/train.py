@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -111,6 +112,8 @@ class _Batch:
         #: (model, 2) training and validation chi2 per point of each push, and how many of them belong to each job
         self.history: list[np.ndarray] = []
         self.pushes = [0] * len(jobs)
+        #: (model, 3) training loss of the epoch before each push, validation loss and chi2 of the push before
+        self.losses: list[np.ndarray] = []
         self.stopping: list[StoppingState] = []
         """after each push"""
         self.running = [True] * len(jobs)
@@ -136,12 +139,17 @@ class _Batch:
             training_loss=nan,
             training_chi2=nan,
             validation_chi2=nan,
+            pushed_loss=nan,
+            pushed_chi2=nan,
         )
 
     def advance(self, epoch: int) -> np.ndarray:
         """The next 100 epochs, which begin at `epoch`; the models (model,) that still run."""
         left = self.runner.advance(self._coefficients(epoch))
-        training, validation = self.runner.last_chi2()
+        training, validation, *losses = self.runner.last(
+            "training_chi2", "validation_chi2", "training_loss", "pushed_loss", "pushed_chi2"
+        )
+        self.losses.append(np.stack(losses, axis=-1))
         points = np.tile(np.array([r.ndata for r in self.data.training], np.float64), len(self.jobs))
         self.history.append(np.stack([training / points, validation], axis=-1))
         self.stopping.append(self.runner.stopping())
@@ -198,8 +206,16 @@ class _Batch:
         parameters["layers"] = unpad_weights(model.architecture, parameters["layers"])
         history = np.array([each[rows] for each in self.history[: self.pushes[k]]])
         stalls = longest_stalls([jax.tree.map(lambda a: a[rows], each) for each in self.stopping], PUSH_EACH)
-        stopping = Training(best_epoch, np.array(state.stopping.stop_epoch), history, stalls)
+        losses = [each[rows] for each in self.losses[: self.pushes[k]]]
+        stopping = Training(best_epoch, np.array(state.stopping.stop_epoch), history, stalls, _log(losses))
         return TrainedModels.evaluated(model, self.data, self.predictions.convolution, parameters, stopping)
+
+
+def _log(losses: Sequence[np.ndarray]) -> np.ndarray:
+    """(push, model, 3) the losses of each push together: what belongs to the validation is known one push later."""
+    if len(losses) < 2:
+        return np.zeros((0, len(losses[0]) if losses else 0, 3))
+    return np.stack([np.column_stack([now[:, 0], later[:, 1:]]) for now, later in pairwise(losses)])
 
 
 def _start(job: FitJob, data: BatchData, predictions: Predictions) -> tuple[ModelParameters, ModelArrays]:

@@ -20,6 +20,7 @@ from hyperparton.fit.train import FitJob, ProgressCallback, batch_key, train_bat
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss, TrialLoss
 from hyperparton.hyperloss.metrics import ReducedMetrics
 from hyperparton.hyperloss.penalties import PENALTY_FUNCTIONS, FoldFit
+from hyperparton.pdf.model import ModelParameters, PDFModel, Start
 from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.parameters import trial_parameters
 
@@ -43,9 +44,11 @@ class ModelTrainer:
     #: report(epoch, loss, folds, epochs) -> None
     report: Callable[..., None] | None = None
 
-    def __init__(self, setup: FitSetup, progress: ProgressCallback | None = None):
+    def __init__(self, setup: FitSetup, progress: ProgressCallback | None = None, start: Start | None = None):
+        """`start` gives the parameters with which replicas begin; without, they are drawn."""
         self.setup = setup
         self.progress = progress
+        self.start = start
         self._hyperopt = False
         self._keys: tuple[str, ...] = ()
         #: trainers of other replicas, by their numbers
@@ -53,14 +56,19 @@ class ModelTrainer:
 
     @classmethod
     def from_runcard(
-        cls, card: Runcard, data: FitData, replicas: Sequence[int] = (1,), progress: ProgressCallback | None = None
+        cls,
+        card: Runcard,
+        data: FitData,
+        replicas: Sequence[int] = (1,),
+        progress: ProgressCallback | None = None,
+        start: Start | None = None,
     ) -> ModelTrainer:
         """The trainer of a runcard's fits; `replicas` are the numbers of the replicas fitted in each fold.
 
         Raises NodeError if JAX does not start on this machine.
         """
         parallel.start()
-        return cls(FitSetup(card, data, replicas), progress)
+        return cls(FitSetup(card, data, replicas), progress, start)
 
     @property
     def hyper_loss(self) -> HyperLoss:
@@ -94,7 +102,8 @@ class ModelTrainer:
                 raise result
             return result
         methodology = Methodology.from_parameters(trial_parameters(params))
-        fit: FitResult = run_fit(self.setup, methodology, self.progress)
+        start = None if self.start is None else self.start(self.setup.model(methodology), self.setup.replicas)
+        fit: FitResult = run_fit(self.setup, methodology, self.progress, start)
         return {"status": "ok" if fit.passed.any() else "fail", "fit": fit}
 
     def refit(self, params: Mapping[str, Any], replicas: Sequence[int]) -> dict[str, Any]:
@@ -108,12 +117,13 @@ class ModelTrainer:
             while len(self._others) >= _KEPT:
                 del self._others[next(iter(self._others))]
             setup = self.setup.sharing(FitSetup(self.setup.card, self.setup.data, numbers))
-            self._others[numbers] = ModelTrainer(setup, self.progress)
+            self._others[numbers] = ModelTrainer(setup, self.progress, self.start)
             self._others[numbers].__dict__["fold_metrics"] = self.fold_metrics  # they do not depend on replicas
         other = self._others[numbers]
         other.progress = self.progress
         methodology = Methodology.from_parameters(trial_parameters(params, self._keys))
-        trained = other.setup.train(methodology, other.setup.folds, self.progress)
+        start = other._start(other.setup.model(methodology))
+        trained = other.setup.train(methodology, other.setup.folds, self.progress, start)
         penalties = self.setup.kfold.penalties if self.setup.kfold.penalties_in_loss else ()
         folds = other._fold_results(trained, methodology, penalties)
         losses = self.hyper_loss.of_replicas(folds)
@@ -153,7 +163,12 @@ class ModelTrainer:
     def _job(self, params: Mapping[str, Any], report: Callable[..., None] | None) -> FitJob:
         methodology = Methodology.from_parameters(trial_parameters(params, self._keys))
         checkpoint = None if report is None else partial(self._checkpoint, methodology, report)
-        return FitJob(self.setup.model(methodology), methodology, checkpoint)
+        model = self.setup.model(methodology)
+        return FitJob(model, methodology, checkpoint, self._start(model))
+
+    def _start(self, model: PDFModel) -> ModelParameters | None:
+        """The parameters to begin with of all folds and replicas; None where they are drawn."""
+        return None if self.start is None else self.start(model, self.setup.replicas * len(self.setup.folds))
 
     def _finished(self, trained: TrainedModels, methodology: Methodology) -> dict[str, Any]:
         kfold = self.setup.kfold

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from hyperparton.errors import TrainingError
-from hyperparton.pdf.bases import fit_to_working, working_to_evolution
+from hyperparton.pdf.bases import fit_to_working, working_basis, working_to_evolution
 from hyperparton.pdf.network import Architecture, forward, initial_weights
 from hyperparton.pdf.preprocessing import Preprocessing
 from hyperparton.pdf.sum_rules import Quadrature, normalisation, quadrature
 from hyperparton.runcard.card import Fitting
 
-__all__ = ["ModelParameters", "PDFModel", "Points", "build_model"]
+__all__ = ["ModelParameters", "PDFModel", "Points", "Start", "build_model"]
 
 #: `layers` as in `pdf.network`, `exponents` as `Preprocessing.draw` returns them
 ModelParameters = dict[str, Any]
@@ -48,6 +48,7 @@ class PDFModel:
     """
 
     architecture: Architecture
+    fitbasis: str
     elements: tuple[str, ...]
     preprocessing: Preprocessing
     sum_rules: str | None = "All"
@@ -63,9 +64,14 @@ class PDFModel:
             )
 
     @cached_property
+    def working(self) -> tuple[str, ...]:
+        """The elements of the working basis."""
+        return working_basis(self.fitbasis, self.sum_rules)
+
+    @cached_property
     def rotation(self) -> np.ndarray:
         """(flav, working)"""
-        return fit_to_working(self.elements).T
+        return fit_to_working(self.fitbasis, self.elements, self.working).T
 
     @cached_property
     def rule(self) -> Quadrature:
@@ -116,7 +122,11 @@ class PDFModel:
 
     def evaluate_evolution(self, parameters: ModelParameters, x: np.ndarray) -> np.ndarray:
         """x f (model, x, evol) in the 14-flavour evolution basis, double precision."""
-        return self.evaluate(parameters, x) @ working_to_evolution().T
+        return self.evaluate(parameters, x) @ working_to_evolution(self.working).T
+
+
+#: parameters of a model with which the replicas of these numbers begin
+Start = Callable[[PDFModel, Sequence[int]], ModelParameters]
 
 
 def build_model(
@@ -140,7 +150,7 @@ def build_model(
     )
     architecture = Architecture(tuple(nodes), tuple(activations), layer_type, 2 if scaling is None else 1)
     elements = tuple(e.fl for e in fitting.basis)
-    return PDFModel(architecture, elements, preprocessing, sum_rules, scaling)
+    return PDFModel(architecture, fitting.fitbasis, elements, preprocessing, sum_rules, scaling)
 
 
 def _map(tree: Any, function: Callable[[Any], Any]) -> Any:

@@ -21,10 +21,12 @@ from hyperparton.runcard.field_types import (
     Names,
     NonNegative,
     Number,
+    OrOff,
     Positive,
     Section,
     Seed,
     Text,
+    WholePositive,
     as_list,
     conflict,
     number,
@@ -134,16 +136,18 @@ class Fitting(Section):
     fitbasis: Annotated[str, *one_of("fitbasis", FITBASES)]
     """Fitting basis."""
     basis: Annotated[tuple[BasisElement, ...], ListField]
-    """Its elements, each once."""
+    """Its elements, each once; those that are left out are zero."""
+    savepseudodata: Flag = True
+    """Whether a fit of data replicas writes them, divided into training and validation data."""
 
     @model_validator(mode="after")
     def _elements(self) -> Fitting:
         names, known = [element.fl for element in self.basis], FITBASES[self.fitbasis]
-        if sorted(names) != sorted(known):
+        if not names or len(set(names)) < len(names) or not set(names) <= set(known):
             unknown = [name + nearest(name, known) for name in names if name not in known]
             what = f", unknown: {', '.join(unknown)}" if unknown else ""
             raise conflict(
-                f"basis does not list the elements of fitbasis {self.fitbasis}, each once{what}",
+                f"basis does not list elements of fitbasis {self.fitbasis}, each once{what}",
                 ", ".join(known),
                 ", ".join(names) or "none",
             )
@@ -269,6 +273,7 @@ class _Positioned(Section):
     """What a scan samples."""
     _document: Document = PrivateAttr()
     _unused: tuple[str, ...] = PrivateAttr(default=())
+    _notes: tuple[Fault, ...] = PrivateAttr(default=())
 
     @property
     def path(self) -> Any:
@@ -287,8 +292,13 @@ class _Positioned(Section):
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Keys that other programs use and hyperparton does not."""
+        """Keys at the top level that other programs use and hyperparton does not."""
         return self._unused
+
+    @property
+    def notes(self) -> tuple[Fault, ...]:
+        """Keys elsewhere that change nothing, each with its place."""
+        return self._notes
 
     # What identifies a scan is the card as it is written, not as the models read it: the fingerprint of a space and
     # `space_vals` hold 1e3 and 1000 apart, and draws follow the order of the keys. A scan that is continued must find
@@ -344,6 +354,14 @@ class Runcard(_Positioned):
     """Share of the eigenmodes that is used for training."""
     same_trvl_per_replica: Flag = False
     """Whether all replicas have the same split."""
+    load: Annotated[Text | None, *OrOff] = None
+    """File of weights from which every replica starts, and in a scan every fold."""
+    load_weights_from_fit: Annotated[Name | None, *OrOff] = None
+    """Fit from whose saved weights the replicas start, each from those of its number."""
+    save: Annotated[Name | None, *OrOff] = None
+    """Name of the file into which a fit writes the weights of each replica."""
+    maxcores: WholePositive | None = None
+    """Most cores that a job uses; results do not depend on it."""
     trial_specs: TrialSpecs | None = None
     """Which scan's best trials the replicas of a fit take their methodologies from."""
 

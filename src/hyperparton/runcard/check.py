@@ -13,7 +13,8 @@ from hyperparton.errors import Fault, RuncardError
 from hyperparton.runcard.card import Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.cross_checks import cross_check, cross_check_trainer
 from hyperparton.runcard.faults import in_file, translated
-from hyperparton.runcard.foreign_keys import foreign_faults, passed_over
+from hyperparton.runcard.foreign_keys import foreign_faults, foreign_notes, passed_over
+from hyperparton.runcard.namespaces import gathered
 from hyperparton.runcard.yaml_positions import Document, load_document, parse_document
 
 __all__ = ["examine", "in_order", "parse_runcard", "read_runcard"]
@@ -45,8 +46,9 @@ def _settled(card: Runcard | TrainerRuncard | None, faults: list[Fault]) -> Runc
 
 
 def _examined(document: Document, trainer: str | None) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
+    own = (trainer or document.content.get("trainer")) is not None
+    document, notes = (document, []) if own else gathered(document)
     content = document.content if trainer is None else {**document.content, "trainer": trainer}
-    own = content.get("trainer") is not None
     shared = content.get("trial_specs") not in (None, {}, [], False)
     model = TrainerRuncard if own else SharedRuncard if shared else Runcard
     faults = list(document.faults)
@@ -54,6 +56,7 @@ def _examined(document: Document, trainer: str | None) -> tuple[Runcard | Traine
         wanted, unused = dict(content), ()
     else:
         faults += foreign_faults(document)
+        notes += foreign_notes(document)
         wanted = {key: value for key, value in content.items() if key in model.model_fields}
         unused = passed_over(content, wanted)
     wrong: set[str] = set()
@@ -64,7 +67,7 @@ def _examined(document: Document, trainer: str | None) -> tuple[Runcard | Traine
         wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
         card = _without_faults(model, wanted, error)
     if card is not None:
-        card._document, card._unused = document, unused
+        card._document, card._unused, card._notes = document, unused, tuple(notes)
         faults += cross_check(card, wrong) if isinstance(card, Runcard) else cross_check_trainer(card)
     return card, in_order(faults)
 

@@ -49,7 +49,15 @@ _TOGETHER = (
 def cross_check(card: Runcard, wrong: Collection[str] = ()) -> list[Fault]:
     """Every fault between the sections of an NNPDF runcard; those that are `wrong` themselves are not looked at."""
     checks = {
-        _datasets: {"dataset_inputs", "positivity", "integrability", "genrep", "mcseed"},
+        _datasets: {
+            "dataset_inputs",
+            "positivity",
+            "integrability",
+            "genrep",
+            "mcseed",
+            "load",
+            "load_weights_from_fit",
+        },
         _partitions: {"dataset_inputs", "kfold"},
         _network: {"parameters", "fitting", "trial_specs", "hyperscan_config"},
         _scanned: {"parameters", "hyperscan_config"},
@@ -79,6 +87,11 @@ def _datasets(card: Runcard) -> Iterator[Fault]:
             counted[entry.dataset] += 1
             if counted[entry.dataset] == 2:
                 yield card.fault((section, place), f"names the data set {entry.dataset} a second time")
+    if card.load is not None and card.load_weights_from_fit is not None:
+        accepted = "one of load and load_weights_from_fit"
+        yield card.fault(
+            ("load_weights_from_fit",), "does not go with load: both say where fits start", accepted=accepted
+        )
     if card.genrep and "mcseed" not in card.model_fields_set:
         yield card.fault(("genrep",), "Monte Carlo replicas of the data need mcseed")
 
@@ -145,7 +158,7 @@ def _scanned(card: Runcard | TrainerRuncard) -> Iterator[Fault]:
     if config is None:
         return
     declared = card.scan_parameters()
-    if not config.scanned and not config.use_tries_from:
+    if not (config.scanned or config.use_tries_from or config.from_hyperscan):
         yield card.fault(("hyperscan_config",), "holds no range and no choice: there is nothing to scan")
     for section, scans in _SCANS.items():
         for key in scans.keys() & _given(config, section):

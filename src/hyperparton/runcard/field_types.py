@@ -36,6 +36,7 @@ __all__ = [
     "Names",
     "NonNegative",
     "Number",
+    "OrOff",
     "Port",
     "Positive",
     "Section",
@@ -222,6 +223,8 @@ class Beside:
         return {"anyOf": [dict(self._accepted), handler(core_schema)]}
 
 
+#: false is the same as nothing
+OrOff = BeforeValidator(lambda value: None if value is False else value), Beside({"const": False})
 _OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, str) else as_list(value))
 #: a list of texts, or one text
 Texts = Annotated[tuple[Text, ...], _OneOrMore, Beside(_TEXT)]

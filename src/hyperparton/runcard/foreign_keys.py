@@ -1,8 +1,7 @@
 """Keys that NNPDF's programs know and hyperparton does not, and keys that nobody knows.
 
-n3fit looks for a key in `fitting`, `closuretest`, `theory`, `datacuts` and at the top level, in this order, and takes
-the first that it finds. So a key that changes the fit is a fault wherever it stands; one that changes nothing is passed
-over wherever it stands; one of ours must stand in its own place.
+n3fit looks for a key in several sections (`namespaces`). So a key that changes the fit and cannot be honoured is a
+fault wherever it stands, and one that changes nothing is named wherever it stands.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from hyperparton.runcard.faults import shown
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
-__all__ = ["foreign_faults", "passed_over"]
+__all__ = ["foreign_faults", "foreign_notes", "passed_over"]
 
 
 def _off(value: Any, content: Mapping[str, Any]) -> bool:
@@ -57,7 +56,8 @@ class _Unsupported:
 
 
 _POLARIZED = _Unsupported("polarized fits are not supported")
-_WEIGHTS = "a scan starts from no saved weights; one fit does: hyperparton fit --load FILE"
+_THEORY = _Unsupported("theory uncertainties are not supported", "false")
+_OF_VALIDPHYS = _Unsupported("is what validphys makes itself for other programs, and no key of a card")
 
 #: what changes the fit and cannot be honoured; a feature that comes takes its key out of here
 _UNSUPPORTED: Mapping[str, _Unsupported] = {
@@ -66,8 +66,6 @@ _UNSUPPORTED: Mapping[str, _Unsupported] = {
     "positivity_bound": _POLARIZED,
     "unpolarized_bc": _POLARIZED,
     "polarized": _POLARIZED,
-    "load": _Unsupported(_WEIGHTS),
-    "load_weights_from_fit": _Unsupported(_WEIGHTS),
     "drop_internal_rules": _Unsupported("dropping NNPDF's default cuts is not supported"),
     "filter_rules": _Unsupported("replacing NNPDF's default cuts is not supported", "added_filter_rules"),
     "filter_defaults": _Unsupported("replacing NNPDF's default cuts is not supported", "datacuts"),
@@ -88,8 +86,21 @@ _UNSUPPORTED: Mapping[str, _Unsupported] = {
     "resample_negative_pseudodata": _Unsupported(
         "data replicas with negative cross sections are not drawn again", "false", _with_replicas(False)
     ),
-    "use_thcovmat_in_fitting": _Unsupported("theory uncertainties are not supported", "false"),
-    "use_thcovmat_in_sampling": _Unsupported("theory uncertainties are not supported", "false"),
+    "use_thcovmat_in_fitting": _THEORY,
+    "use_thcovmat_in_sampling": _THEORY,
+    "use_thcovmat_if_present": _THEORY,
+    "load_thcovmat_from_file": _THEORY,
+    "point_prescription": _THEORY,
+    "point_prescriptions": _THEORY,
+    "user_covmat_path": _THEORY,
+    "max_tries": _Unsupported("the number of draws of a data replica is not limited"),
+    "default_filter_rules": _Unsupported("other sets of NNPDF's default cuts are not supported"),
+    "default_filter_settings": _Unsupported("other sets of NNPDF's default cuts are not supported"),
+    **dict.fromkeys(("_central_values", "_list_of_central_values", "_only_additive"), _OF_VALIDPHYS),
+    **dict.fromkeys(
+        (f"{name}_recorded_spec_" for name in ("data_grouping", "default_filter_rules", "default_filter_settings")),
+        _OF_VALIDPHYS,
+    ),
     "norm_threshold": _Unsupported("the covariance matrix is not regularized"),
     "threshold": _Unsupported("eigenmodes with small eigenvalues are not left out", "0", _only(0)),
     "metadata_group": _Unsupported(
@@ -103,7 +114,7 @@ _UNSUPPORTED: Mapping[str, _Unsupported] = {
 #: of these, the ones whose harmless values are part of what identifies a scan; those of older folders are
 _IDENTIFYING = frozenset(
     {
-        "theorycovmatconfig", "fiatlux", "positivity_bound", "unpolarized_bc", "load", "load_weights_from_fit",
+        "theorycovmatconfig", "fiatlux", "positivity_bound", "unpolarized_bc",
         "drop_internal_rules", "filter_rules", "filter_defaults", "inconsistent_data_settings", "experiments",
     }
 )  # fmt: skip
@@ -114,8 +125,9 @@ _DESCRIPTIONS = ("description", "meta")
 #: what says how n3fit runs or what it writes, and what programs before it read, wherever it stands
 _HARMLESS = frozenset(
     {
-        *_DESCRIPTIONS, "debug", "maxcores", "parallel_models", "double_precision", "save", "tensorboard",
-        "savepseudodata", "use_weights_in_covmat", "cuts_intersection_spec", "allow_legacy_names",
+        *_DESCRIPTIONS, "debug", "parallel_models", "double_precision", "tensorboard",
+        "use_weights_in_covmat", "cuts_intersection_spec", "allow_legacy_names", "check_plotting", "use_pdferr", "pdf",
+        "fit", "group_name", "theoryids", "dataset_input",
         "seed", "rnalgo", "fitmethod", "ngen", "nmutants", "paramtype", "nnodes", "nn_seed", "initialization",
     }
 )  # fmt: skip
@@ -176,6 +188,26 @@ def foreign_faults(document: Document) -> Iterator[Fault]:
         if isinstance(element, dict):
             path = ("fitting", "basis", place)
             yield from _unknown(document, path, element, frozenset(BasisElement.model_fields), _OF_ELEMENTS)
+
+
+def foreign_notes(document: Document) -> Iterator[Fault]:
+    """What changes nothing in the sections, and what has no value, each with its place."""
+    content = document.content
+    sections = [
+        ((section,), content.get(section), _HARMLESS | _HARMLESS_IN.get(section, frozenset())) for section in _SCOPES
+    ]
+    fitting = content.get("fitting")
+    basis = fitting.get("basis") if isinstance(fitting, dict) else None
+    elements = enumerate(basis if isinstance(basis, list) else ())
+    sections += [(("fitting", "basis", place), element, _OF_ELEMENTS) for place, element in elements]
+    for path, given, harmless in sections:
+        for key in given if isinstance(given, dict) else ():
+            if key in harmless:
+                yield document.fault((*path, key), "changes nothing: no fit depends on it", of_key=True)
+            elif key in _UNSUPPORTED and len(path) == 1:
+                yield document.fault((*path, key), "changes nothing with this value", shown(given[key]), of_key=True)
+    for key in _IDENTIFYING & content.keys():
+        yield document.fault((key,), "changes nothing with this value", shown(content[key]), of_key=True)
 
 
 def passed_over(content: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[str, ...]:

@@ -298,6 +298,8 @@ class HyperscanConfig(Section):
     """Workers that this job starts."""
     prune: Flag = False
     """Whether trials that cannot become one of the best are stopped before their end."""
+    from_hyperscan: Text | None = None
+    """Earlier scan whose `hyperscan_config` is taken, in place of any key here."""
     use_tries_from: Texts = ()
     """Earlier scans: beside ranges, trials to learn from; alone, parameter sets to choose among."""
 
@@ -309,6 +311,11 @@ class HyperscanConfig(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> HyperscanConfig:
+        others = sorted(self.model_fields_set - {"from_hyperscan"})
+        if self.from_hyperscan is not None and others:
+            raise conflict(
+                "from_hyperscan takes the whole hyperscan_config of that scan", "no other key", ", ".join(others)
+            )
         if self.parameters is not None and len(self.scanned) > 1:
             beside = ", ".join(name for name in self.scanned if name != "parameters")
             raise conflict("a scan among whole parameter sets scans nothing else", given=f"also {beside}")

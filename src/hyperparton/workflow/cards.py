@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hyperparton.errors import Fault, RuncardError, ScanError, SpaceError, StoreError, shortened
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import examine, in_order, parse_runcard
 from hyperparton.runcard.dead_keys import dead_keys
+from hyperparton.runcard.faults import validated
+from hyperparton.runcard.hyperscan_config import HyperscanConfig
 from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.yaml_positions import load_document
 from hyperparton.text import counted
 
 if TYPE_CHECKING:  # a card with a trainer of its own needs no data of PDF fits
@@ -46,17 +49,23 @@ def check_card(
     *,
     trainer: str | None = None,
     replicas: int = 1,
+    numbers: Sequence[int] | None = None,
     theory: str | Path | None = None,
     t0pdfset: str | None = None,
     source: Path | None = None,
     top: int | None = None,
+    load: bool = False,
     inputs: bool = True,
 ) -> CheckedCard:
     """The card with all that a scan or a fit of so many replicas would read before it begins.
 
+    The replicas are 1 to `replicas`, or for a fit those of `numbers`.
+
     `runcard` is a path, or a card that was read. `trainer`, if given, takes the place of the card's own; `theory` and
     `t0pdfset` are what the options of that name give, `source` and `top` the scan from which a fit takes its
-    methodologies. Without `inputs` the card alone is examined: no theory, no data, no PDF set, no other scan.
+    methodologies; `load` says that an option names the weights to start from.
+
+    Without `inputs` the card alone is examined: no theory, no data, no PDF set, no other scan.
 
     Raises RuncardError with every fault at once; DataError, TheoryError or PDFSetError if all are of the inputs and of
     one kind; StoreError for a `source` that cannot be read.
@@ -68,8 +77,11 @@ def check_card(
         asked = replicas != 1, theory is not None or t0pdfset is not None
         return _with_trainer(card, faults, use, *asked, inputs)
     from hyperparton.data.load import examine_fit_data, examine_names
+    from hyperparton.interop.start_weights import weights_faults
+    from hyperparton.workflow.basis_faults import basis_faults
 
     data, found = examine_fit_data(card, theory, t0pdfset) if inputs else (None, examine_names(card))
+    numbers = range(1, replicas + 1) if numbers is None else numbers
     scan = use == "scan" or (use is None and card.hyperscan_config is not None)
     scanner, chosen = None, None
     if scan:
@@ -78,12 +90,15 @@ def check_card(
         if use is None and inputs:  # a scan sees, unless it was begun and has kept their trials
             faults += _earlier_faults(card, scanner)
     elif not faults and (inputs or card.trial_specs is None):
-        chosen = _chosen(card, faults, replicas, source, top)
-    faults += _fit_faults(card, data, chosen, range(1, replicas + 1), scan)
+        chosen = _chosen(card, faults, numbers, source, top)
+    faults += _fit_faults(card, data, chosen, numbers, scan)
+    faults += basis_faults(card, data)
+    if inputs and not load:
+        faults += weights_faults(card, numbers)
     if faults:
         raise RuncardError(in_order([*faults, *found.faults]))
     found.raise_all()
-    return CheckedCard(card, scanner, data, chosen, tuple(in_order([*dead_keys(card), *found.idle])))
+    return CheckedCard(card, scanner, data, chosen, tuple(in_order([*card.notes, *dead_keys(card), *found.idle])))
 
 
 def _read(
@@ -125,7 +140,8 @@ def _scanner(card: Runcard | TrainerRuncard, faults: list[Fault], inputs: bool) 
         if isinstance(card, Runcard):
             faults.append(card.fault((), "a scan needs hyperscan_config"))
         return None
-    if faults or not (inputs or card.hyperscan_config.scanned):
+    config = card.hyperscan_config
+    if faults or not (inputs or config.scanned):
         return None
     try:
         scanner = scanner_of(card)
@@ -159,13 +175,13 @@ def _earlier_faults(card: Runcard | TrainerRuncard, scanner: HyperScanner | None
 
 
 def _chosen(
-    card: Runcard, faults: list[Fault], replicas: int, source: Path | None, top: int | None
+    card: Runcard, faults: list[Fault], numbers: Sequence[int], source: Path | None, top: int | None
 ) -> Methodologies | None:
     """The methodologies of a fit, or a fault more where the scan that the card names cannot give them."""
     from hyperparton.workflow.methodologies import methodologies
 
     try:
-        return methodologies(card, replicas, source, top)
+        return methodologies(card, numbers, source, top)
     except RuncardError as error:
         faults += error.faults
     except (StoreError, ScanError) as error:
@@ -176,7 +192,7 @@ def _chosen(
 
 
 def _fit_faults(
-    card: Runcard, data: FitData | None, chosen: Methodologies | None, replicas: range, scan: bool
+    card: Runcard, data: FitData | None, chosen: Methodologies | None, replicas: Sequence[int], scan: bool
 ) -> Iterator[Fault]:
     from hyperparton.workflow.feasible import data_faults, methodology_faults
 
@@ -195,6 +211,9 @@ def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
     from hyperparton.scan.scanner import HyperScanner
 
     config, checked = card.scan_config(), card.hyperscan_config
+    if checked is not None and checked.from_hyperscan is not None:
+        config = _config_of(checked.from_hyperscan, card)
+        checked = validated(HyperscanConfig, config, SpaceError, f"hyperscan_config of {checked.from_hyperscan}")
     if checked is not None and checked.use_tries_from:
         folder = None if card.path is None else Path(card.path).resolve().parent
         found = []
@@ -207,6 +226,24 @@ def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
                 found.append(name)  # a scan that was begun has kept its trials
         config["use_tries_from"] = found
     return HyperScanner(card.scan_parameters(), config)
+
+
+def _config_of(name: str, card: Runcard | TrainerRuncard) -> dict[str, Any]:
+    """The `hyperscan_config` of an earlier scan's card; raises StoreError for a card without one."""
+    from hyperparton.scan.best_trials import find_scan
+    from hyperparton.trials.scan_folder import ScanFolder
+
+    folder = None if card.path is None else Path(card.path).resolve().parent
+    found = find_scan(name, folder)
+    path = (ScanFolder(found) if found.is_dir() else ScanFolder.find(found)).runcard
+    try:
+        document = load_document(path)
+        config = document.content.get("hyperscan_config")
+    except RuncardError as error:
+        raise StoreError(f"the scan {name} has no card that can be read: {error}") from error
+    if not isinstance(config, dict) or not config or "from_hyperscan" in config:
+        raise StoreError(f"the scan {name} has no hyperscan_config of its own in {path}")
+    return config
 
 
 def notices(checked: CheckedCard) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,15 @@ class Methodologies:
     notes: tuple[str, ...] = ()
 
 
-def methodologies(card: Runcard, replicas: int, source: Path | None = None, top: int | None = None) -> Methodologies:
-    """The methodologies of replicas 1 to `replicas`.
+def methodologies(
+    card: Runcard, numbers: Sequence[int], source: Path | None = None, top: int | None = None
+) -> Methodologies:
+    """The methodologies of the replicas of these numbers.
 
     `source` is a scan whose best trial is taken, or its `top` best; without it the scan that the card's `trial_specs`
     name, or the card's own parameters. Raises StoreError for a scan that cannot be read, RuncardError for trials that
     cannot be fitted with this card.
     """
-    numbers = range(1, replicas + 1)
     specs = card.trial_specs
     if source is None and specs is None:
         return Methodologies(dict.fromkeys(numbers, card.parameters), dict.fromkeys(numbers, card.scan_parameters()))

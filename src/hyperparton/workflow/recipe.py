@@ -53,9 +53,10 @@ class TrainerRequest:
         if isinstance(card, Runcard):
             from hyperparton.data.load import load_fit_data
             from hyperparton.hyperloss.trainer import ModelTrainer
+            from hyperparton.interop.start_weights import start_weights
 
             data = load_fit_data(card, self.theory, self.t0pdfset)
-            return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1))
+            return ModelTrainer.from_runcard(card, data, range(1, self.replicas + 1), start=start_weights(card))
         from hyperparton.interop.n3fit_isolation import as_trainer
 
         if card.trainer != N3FIT:

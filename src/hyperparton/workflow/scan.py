@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperparton import host
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.scan.events import Progress
 from hyperparton.scan.run import run_scan
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # a trainer of the user's own needs no data of PDF fits
 __all__ = ["identity_of", "scan_runcard"]
 
 #: keys of a card that change neither space nor fits
-_NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config"})
+_NOT_PHYSICS = frozenset({"description", "meta", "hyperscan_config", "save", "maxcores"})
 
 #: packages whose versions are kept with a scan
 _PACKAGES = ("hyperparton", "jax", "numpy", "nnpdf-data", "pineappl", "hyperopt", "optuna")
@@ -73,15 +74,16 @@ def scan_runcard(
     settings = replace(settings, metadata={**identity, "notes": _notes(card, checked.data), **settings.metadata})
     folder = ScanFolder(output)
     listen = keeps_what_it_asks_for(folder, trials, scanner, settings, execution, report, card.text)
-    return run_scan(
-        folder.replica,
-        request.recipe(),
-        scanner,
-        trials,
-        settings=settings,
-        execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
-        progress=listen,
-    )
+    with host.at_most(card.maxcores if isinstance(card, Runcard) else None):
+        return run_scan(
+            folder.replica,
+            request.recipe(),
+            scanner,
+            trials,
+            settings=settings,
+            execution=replace(execution, limits=execution.limits.after(time.monotonic() - begun)),
+            progress=listen,
+        )
 
 
 def identity_of(request: TrainerRequest, data: FitData | None, report: Progress) -> dict[str, Any]:
@@ -96,10 +98,21 @@ def identity_of(request: TrainerRequest, data: FitData | None, report: Progress)
         folds += f" x {counted(request.replicas, 'replica')} per trial"
         for line in (*data_summary(data), folds):
             report({"event": "note", "text": line})
+        identity |= _weights(card, request.replicas)
         identity |= {"replicas": request.replicas, "t0pdfset": data.t0pdfset, "FK tables": tables_digest(data)}
     elif card.trainer == N3FIT:
         identity |= {"runcard: trainer": N3FIT, "replicas": request.replicas}
     return identity
+
+
+def _weights(card: Runcard, replicas: int) -> dict[str, Any]:
+    """The files of weights that the fits begin with, by what is in them."""
+    from hyperparton.files import checksum
+    from hyperparton.interop.start_weights import start_weights
+
+    start = start_weights(card)
+    files = [] if start is None else list(dict.fromkeys(map(start.file, range(1, replicas + 1))))
+    return {"weights": checksum(*files)} if files else {}
 
 
 def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:
