@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from make_trial_table import CARD, SCAN, scan_parts
+from record import write_record
 from trial_table import Pool, Surrogate, Table, TrialCurve, curve_of
 
 from hyperparton.engines import get_engine, trial_seed
@@ -171,17 +172,18 @@ def false_prunes(runs: Sequence[dict[str, Any]]) -> tuple[int, int, int]:
     return int(stopped), int(false), trials
 
 
+def target(found: dict[tuple[str, str, int], list[dict[str, Any]]], objective: str) -> tuple[float, float]:
+    """The median best loss of the scans with which the others are compared, and their median cost in epochs."""
+    runs = found[objective, AIM_ENGINE, AIM_TRIALS]
+    aim = np.median([best_at(run, [math.inf])[0] for run in runs])
+    return float(aim), float(np.median([run["spent"][-1] for run in runs]))
+
+
 def rows(found: dict[tuple[str, str, int], list[dict[str, Any]]], objective: str) -> Iterator[list[str]]:
     """The table of one objective."""
-    aims = [
-        runs
-        for (kind, name, trials), runs in found.items()
-        if (kind, name, trials) == (objective, AIM_ENGINE, AIM_TRIALS)
-    ]
-    if not aims:
+    if (objective, AIM_ENGINE, AIM_TRIALS) not in found:
         return
-    aim = float(np.median([best_at(run, [math.inf])[0] for run in aims[0]]))
-    whole = float(np.median([run["spent"][-1] for run in aims[0]]))
+    aim, whole = target(found, objective)
     yield [f"{objective}: aim {aim:.5f}, the median best of {AIM_TRIALS} trials of {AIM_ENGINE}, {whole:.0f} epochs"]
     for (kind, name, trials), runs in sorted(found.items()):
         if kind != objective:
@@ -201,9 +203,29 @@ def rows(found: dict[tuple[str, str, int], list[dict[str, Any]]], objective: str
 def show(arguments: argparse.Namespace) -> None:
     """Tables of what is there."""
     found = read(arguments.results)
-    for objective in sorted({kind for kind, _, _ in found}):
+    objectives = sorted({kind for kind, _, _ in found})
+    for objective in objectives:
         for row in rows(found, objective):
             print("| " + " | ".join(row) + " |" if len(row) > 1 else row[0])
+    if arguments.record:
+        numbers = {objective: numbers_of(found, objective) for objective in objectives}
+        print(write_record("engines", numbers, date=arguments.date, on="the cost is counted in epochs"))
+
+
+def numbers_of(found: dict[tuple[str, str, int], list[dict[str, Any]]], objective: str) -> dict[str, Any]:
+    """The table of one objective as the manual takes it."""
+    aim, whole = target(found, objective)
+    held: dict[str, Any] = {"aim": aim, "epochs": round(whole)}
+    _, *table = rows(found, objective)
+    for name, trials, scans, cost, quarter, stopped, false, epochs, milliseconds in table:
+        of_target = (name, int(trials)) == (AIM_ENGINE, AIM_TRIALS)
+        told = cost.replace("inf", "not reached").replace("not reached (not reached to not reached)", "not reached")
+        held[name.replace("+", "_").replace(" ", "_").replace(".", "")] = {
+            "scans": f"{scans} of {trials} trials",
+            "cost": f"1 ({told.partition(' (')[2]}" if of_target else told,
+            "quarter": quarter, "stopped": stopped, "false": false, "epochs": int(epochs), "ms": int(milliseconds),
+        }  # fmt: skip
+    return held
 
 
 class Live:
@@ -353,6 +375,9 @@ def main() -> None:
         command.set_defaults(run=function)
         if name in ("play", "show", "draw"):
             command.add_argument("results", type=Path)
+        if name == "show":
+            command.add_argument("--record", action="store_true", help="write benchmarks/data/engines.json too")
+            command.add_argument("--date", help="of the scans, YYYY-MM-DD; by default today")
         if name == "draw":
             command.add_argument("file", type=Path)
             command.add_argument("--engines", nargs="+", help="those to show, by default all")

@@ -1,10 +1,12 @@
 """Pages of the manual that are generated, and the order of all pages.
 
 The runcard reference comes from the JSON Schema and `runcard-examples.yml`, `house.md` from CONTRIBUTING.md. A page
-that is not in the order below is an error, by mkdocs' own check of `nav`.
+that is not in the order below is an error, by mkdocs' own check of `nav`. Numbers that benchmarks measured come from
+their files, see `benchmarks/record.py`.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -98,6 +100,39 @@ def on_files(files, config):
     present = {file.src_uri for file in files}
     config["nav"] = [{title: page} for title, page in ORDER if page in present]
     return files
+
+
+#: `{{ FILE }}`, `{{ FILE: place.of.a.number }}` or `{{ FILE: place.of.a.number | format }}`
+MEASURED = re.compile(r"\{\{ *([\w-]+) *(?:: *([\w.-]+) *(?:\| *([^} ]+) *)?)?\}\}")
+
+
+def on_page_markdown(markdown, page, **_):
+    return with_numbers(markdown, page.file.src_uri)
+
+
+def with_numbers(text, page, data=ROOT / "benchmarks" / "data"):
+    """The text of a page with the numbers that benchmarks have written; PluginError for one that is not there."""
+
+    def measured(found):
+        name, place, form = found.groups()
+        path = data / f"{name}.json"
+        if not path.is_file():
+            raise PluginError(f"docs/{page}: {found[0]} needs {path.name} of a benchmark, and it is not there")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if place is None:
+            note = f"; {record['note']}" if record["note"] else ""
+            return f"Measured on {record['date']} by `{record['command']}` ({record['machine']}{note})."
+        value = record["numbers"]
+        for key in place.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise PluginError(f"docs/{page}: {path.name} has no number {place!r}")
+            value = value[key]
+        try:
+            return format(value, form or "")
+        except (TypeError, ValueError) as fault:
+            raise PluginError(f"docs/{page}: {found[0]}: {fault}") from fault
+
+    return MEASURED.sub(measured, text)
 
 
 def runcard_page(schema):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -117,3 +118,39 @@ def test_the_page_shows_each_example():
 def _in_order(page):
     titles = {title: name for name, title in HOOKS.SECTIONS}
     return [titles.get(title, title) for title in re.findall(r"^## (.+)$", page, re.MULTILINE)]
+
+
+@pytest.fixture
+def record(tmp_path):
+    numbers = {"a": {"b": 2.5}}
+    held = {"date": "2026-01-31", "machine": "two cores", "command": "python b.py", "note": "", "numbers": numbers}
+    (tmp_path / "made.json").write_text(json.dumps(held), encoding="utf-8")
+    return tmp_path
+
+
+def test_numbers_come_from_the_files_of_benchmarks(record):
+    text = "It took {{ made: a.b | .2f }} s, {{made: a.b}}.\n\n{{ made }} `{{ not ours` {{ x | y }}"
+    assert HOOKS.with_numbers(text, "page.md", record) == (
+        "It took 2.50 s, 2.5.\n\nMeasured on 2026-01-31 by `python b.py` (two cores). `{{ not ours` {{ x | y }}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{{ absent: a.b }}", r"docs/page\.md: \{\{ absent: a\.b \}\} needs absent\.json of a benchmark"),
+        ("{{ absent }}", r"needs absent\.json"),
+        ("{{ made: a.c }}", r"docs/page\.md: made\.json has no number 'a\.c'"),
+        ("{{ made: a.b.c }}", r"made\.json has no number 'a\.b\.c'"),
+        ("{{ made: a.b | d }}", r"docs/page\.md: .*Unknown format code 'd'"),
+    ],
+)
+def test_a_number_that_is_not_there_ends_the_build(record, text, told):
+    with pytest.raises(HOOKS.PluginError, match=told):
+        HOOKS.with_numbers(text, "page.md", record)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
+def test_each_page_has_its_numbers(page):
+    text = HOOKS.with_numbers(page.read_text(encoding="utf-8"), page.name)
+    assert not re.findall(r"\{\{[^}]*\}\}", text)
