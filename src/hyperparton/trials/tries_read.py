@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from hyperparton.errors import StoreError
@@ -22,6 +23,9 @@ from hyperparton.trials.tries_entry import from_tries
 __all__ = ["parse_array_text", "read_trials", "read_tries"]
 
 _LOG = logging.getLogger(__name__)
+
+#: letters of a text that may stand in many trials, at most
+_WORD = 40
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _TOKEN = re.compile(r"\s*(?:(\[)|(\])|([^\s\[\],]+))\s*,?")
@@ -109,7 +113,8 @@ def _plain(value: Any, where: tuple[str, ...]) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _plain(entry, (*where, key)) for key, entry in value.items()}
+        # each line of a file is parsed by itself, and would have words of its own: megabytes in thousands of trials
+        return {intern(key): _plain(entry, (*where, key)) for key, entry in value.items()}
     if isinstance(value, list):
         return [_plain(entry, where) for entry in value]
     if not isinstance(value, str):
@@ -118,7 +123,7 @@ def _plain(value: Any, where: tuple[str, ...]) -> Any:
         return _number(value.strip())
     if value.lstrip().startswith("["):
         return _array(value, where)
-    return value
+    return intern(value) if len(value) < _WORD else value
 
 
 def _array(text: str, where: tuple[str, ...]) -> Any:
