@@ -111,7 +111,9 @@ def _beside_own(verdicts: Sequence[Verdict], own: int | None) -> list[str]:
     if own == best.trial:
         return [f"Trial {own} is the runcard's own methodology, as near as the search space has it."]
     verdict = place[own]
-    failed = f"The runcard's own methodology, trial {own}, failed in {verdict.failed} of {counted(verdict.replicas, 'fit')}"
+    failed = (
+        f"The runcard's own methodology, trial {own}, failed in {verdict.failed} of {counted(verdict.replicas, 'fit')}"
+    )
     if not math.isfinite(verdict.difference_error):
         return [f"{failed}, which have no loss or one far above those of trial {best.trial}."]
     more = "larger" if verdict.difference >= 0 else "smaller"
