@@ -152,6 +152,9 @@ def plot_failures(causes: Sequence[Failure]) -> Figure:
     return figure
 
 
+#: bars of a worker that have edges, at most
+_EDGED = 60
+
 _LOOKS = {"ok": (style.BLUE, None), "fail": (style.RED, "xxxx"), "running": (style.GREEN, "....")}
 
 
@@ -161,6 +164,8 @@ def plot_workers(workers: Sequence[Worker]) -> Figure:
     unit, seconds = _time_unit(max(worker.span for worker in workers))
     figure, axes = new_figure(6.8, 1.1 + 0.35 * len(workers))
     dense = as_picture(axes, sum(len(worker.bars) for worker in workers))
+    # white edges tell few bars apart, and would cover many
+    edge = 0.5 if max(len(worker.bars) for worker in workers) <= _EDGED else 0.0
     for k, worker in enumerate(workers):
         for state, (color, hatch) in _LOOKS.items():
             bars = [
@@ -168,7 +173,7 @@ def plot_workers(workers: Sequence[Worker]) -> Figure:
                 for trial, (begin, end) in zip(worker.trials, worker.bars, strict=True)
                 if trial.status == state
             ]
-            looks = {"facecolor": color, "edgecolor": "white", "linewidth": 0.1 if dense else 0.5, "hatch": hatch}
+            looks = {"facecolor": color, "edgecolor": "white", "linewidth": edge, "hatch": hatch}
             axes.broken_barh(bars, (k - 0.35, 0.7), rasterized=dense, **looks)
     present = [s for s in _LOOKS if any(trial.status == s for worker in workers for trial in worker.trials)]
     patches = [Patch(facecolor=_LOOKS[s][0], hatch=_LOOKS[s][1], edgecolor="white", label=s) for s in present]
