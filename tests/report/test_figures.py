@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from hyperparton.report.convergence import convergence
+from hyperparton.report.convergence import convergence, workers
 from hyperparton.report.hyperparameters import columns
 from hyperparton.report.losses import Loss
 from hyperparton.report.panels import panels
-from hyperparton.report.plots.convergence import plot_running_averages
+from hyperparton.report.plots.convergence import plot_convergence, plot_running_averages, plot_workers
 from hyperparton.report.plots.parameters import plot_parallel, plot_violins
 from hyperparton.report.scans import read_scans
 from hyperparton.report.summary import summarise
@@ -129,3 +129,36 @@ def test_very_many_points_are_one_picture(rows, browse, tmp_path, entry):
         assert browser.complaints() == []
         assert browser.run("return document.querySelectorAll('#trials tbody tr').length") == 2000
         assert "Best first; 500 more stand in the CSV." in browser.text("#trials .reading")
+
+
+def test_the_line_of_the_best_passes_every_improvement(rows):
+    """Against the running minimum; where it does not change, a line of steps needs no points."""
+    losses = [None, 5.0, 4.0, 4.5, 6.0, 4.0, 3.0, None, 3.5, 3.2]
+    found = convergence(rows(*((i, loss, {"x": float(i)}) for i, loss in enumerate(losses))), Loss())
+    axes = plot_convergence(found, "loss").axes[0]
+    (line,) = [each for each in axes.lines if each.get_label() == "best so far"]
+    assert line.get_drawstyle() == "steps-post"
+    at, best = map(np.asarray, line.get_data())
+    assert at.tolist() == [1, 2, 3, 7, 10]
+    np.testing.assert_array_equal(best, [np.nan, 5.0, 4.0, 3.0, 3.0])
+
+
+def test_a_long_average_keeps_its_course():
+    """Of 5,000 trials some hundred points are enough, both ends among them."""
+    values = np.linspace(2.0, 1.0, 5000)
+    means = np.cumsum(values) / np.arange(1, 5001)
+    (line,) = [
+        each for each in plot_running_averages([("loss", values, means)]).axes[0].lines
+        if each.get_label() == "running average"
+    ]  # fmt: skip
+    at, drawn = map(np.asarray, line.get_data())
+    assert len(at) <= 1000
+    assert (at[0], at[-1]) == (1, 5000)
+    np.testing.assert_allclose(np.interp(np.arange(1, 5001), at, drawn), means, atol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "width"), [(5, 0.5), (200, 0.0)])
+def test_edges_do_not_cover_many_bars(rows, count, width):
+    trials = rows(*((i, 1.0, {"x": float(i), "begin": 10.0 * i, "seconds": 9.0}) for i in range(count)))
+    axes = plot_workers(workers(trials)).axes[0]
+    assert {float(w) for bars in axes.collections for w in np.atleast_1d(bars.get_linewidth())} == {width}

@@ -140,7 +140,8 @@ def relative(change: float, of: float) -> float | None:
 
 def unit_of(numbers: Iterable[float] | np.ndarray) -> float:
     """A power of two by which sums of the squares of many of the numbers stay finite; it changes no digit."""
-    finite = filter(math.isfinite, numbers.ravel().tolist() if hasattr(numbers, "ravel") else numbers)
+    ravel = getattr(numbers, "ravel", None)  # of an array
+    finite = filter(math.isfinite, numbers if ravel is None else ravel().tolist())
     greatest = max(map(abs, finite), default=1.0)
     return math.ldexp(1.0, -min(max(math.frexp(greatest)[1], -900), 900))
 

@@ -389,7 +389,7 @@ def _step(key: str, low: float, high: float, step_size: Any, steps: Any) -> floa
         step = width / int(steps) / unit
         if not fixed and not 0.0 < step < math.inf:
             raise SpaceError(
-                f"{key}: {counted(steps, 'step')} from {low:g} to {high:g} have a length that no float can hold"
+                f"{key}: {counted(int(steps), 'step')} from {low:g} to {high:g} have a length that no float can hold"
             )
         # a grid of one point has no step: any number stands for it
         return step or 1.0

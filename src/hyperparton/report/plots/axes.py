@@ -97,10 +97,10 @@ class LossAxis:
         return cls(axis, ceiling, (low, high), int(np.sum(values > ceiling)))
 
     def place(self, losses: Sequence[float] | Array) -> Array:
-        """(loss,) where losses are drawn; those above the ceiling lie outside."""
+        """(loss,) where losses are drawn; those above the ceiling lie outside, and NaN stays."""
         values = np.asarray(losses, dtype=float)
         outside = 2.0 * self.limits[1] - self.limits[0]
-        return np.where(values > self.ceiling, outside, self.numbers.place(np.fmin(values, self.ceiling)))
+        return np.where(values > self.ceiling, outside, self.numbers.place(np.minimum(values, self.ceiling)))
 
     def apply(self, axes: Any, label: str) -> None:
         """Give the vertical axis its ends, its labels and its name."""
