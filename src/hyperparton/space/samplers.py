@@ -388,9 +388,8 @@ def _step(key: str, low: float, high: float, step_size: Any, steps: Any) -> floa
             raise SpaceError(f"{key}: steps must be {accepted}, given {_brief(steps)}")
         step = width / int(steps) / unit
         if not fixed and not 0.0 < step < math.inf:
-            raise SpaceError(
-                f"{key}: {counted(int(steps), 'step')} from {low:g} to {high:g} have a length that no float can hold"
-            )
+            told = counted(int(steps), "step")
+            raise SpaceError(f"{key}: {told} from {low:g} to {high:g} have a length that no float can hold")
         # a grid of one point has no step: any number stands for it
         return step or 1.0
     step = (1.0 if fixed else low) if step_size is None else _number(key, "the step", step_size)
