@@ -18,7 +18,7 @@ from hyperparton.runcard.faults import shown
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
-__all__ = ["foreign_faults", "foreign_notes", "passed_over"]
+__all__ = ["REASONS", "foreign_faults", "foreign_notes", "passed_over"]
 
 
 def _off(value: Any, content: Mapping[str, Any]) -> bool:
@@ -132,6 +132,14 @@ _HARMLESS = frozenset(
     }
 )  # fmt: skip
 
+#: why some of these change nothing
+REASONS: Mapping[str, str] = {
+    "debug": "the seeds fix every fit here",
+    "parallel_models": "the replicas of a call are trained at once, each as if it were alone",
+    "double_precision": "fits are trained in single precision, and what is reported is computed in double",
+    "tensorboard": "the report of a scan and chi2exps.log show how fits went",
+}
+
 #: further ones in single sections: cuts and closure tests of older cards
 _HARMLESS_IN: Mapping[str, frozenset[str]] = {
     "datacuts": frozenset(
@@ -203,7 +211,9 @@ def foreign_notes(document: Document) -> Iterator[Fault]:
     for path, given, harmless in sections:
         for key in given if isinstance(given, dict) else ():
             if key in harmless:
-                yield document.fault((*path, key), "changes nothing: no fit depends on it", of_key=True)
+                yield document.fault(
+                    (*path, key), f"changes nothing: {REASONS.get(key, 'no fit depends on it')}", of_key=True
+                )
             elif key in _UNSUPPORTED and len(path) == 1:
                 yield document.fault((*path, key), "changes nothing with this value", shown(given[key]), of_key=True)
     for key in _IDENTIFYING & content.keys():
