@@ -209,13 +209,12 @@ def foreign_notes(document: Document) -> Iterator[Fault]:
     elements = enumerate(basis if isinstance(basis, list) else ())
     sections += [(("fitting", "basis", place), element, _OF_ELEMENTS) for place, element in elements]
     for path, given, harmless in sections:
-        for key in given if isinstance(given, dict) else ():
+        for key, value in (given if isinstance(given, dict) else {}).items():
             if key in harmless:
-                yield document.fault(
-                    (*path, key), f"changes nothing: {REASONS.get(key, 'no fit depends on it')}", of_key=True
-                )
+                why = REASONS.get(key, "no fit depends on it")
+                yield document.fault((*path, key), f"changes nothing: {why}", of_key=True)
             elif key in _UNSUPPORTED and len(path) == 1:
-                yield document.fault((*path, key), "changes nothing with this value", shown(given[key]), of_key=True)
+                yield document.fault((*path, key), "changes nothing with this value", shown(value), of_key=True)
     for key in _IDENTIFYING & content.keys():
         yield document.fault((key,), "changes nothing with this value", shown(content[key]), of_key=True)
 
