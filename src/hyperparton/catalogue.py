@@ -19,6 +19,7 @@ __all__ = [
     "LAYER_TYPES",
     "LOSS_TYPES",
     "MAX_TAU",
+    "N3FIT_INITIALIZERS",
     "OPTIMIZERS",
     "PENALTIES",
     "PERTURBATIVE_CHARM",
@@ -64,6 +65,9 @@ INITIALIZERS = _frozen(
         "lecun_normal": {},
     }
 )
+
+#: those that n3fit has, in its order
+N3FIT_INITIALIZERS = ("random_uniform", "glorot_uniform", "glorot_normal")
 
 ACTIVATIONS = (
     "tanh", "sigmoid", "linear", "relu", "leaky_relu", "elu", "selu", "softplus", "softsign", "silu", "swish",

@@ -154,3 +154,26 @@ def test_a_trial_says_how_much_patience_it_needed(make_card, data, parameters):
     waited = np.minimum(trained.stalls.reshape(len(trainer.setup.folds), 12).max(axis=0) / 600, 0.9)
     assert again == {"stopping_patience": pytest.approx(waited)}
     assert len(set(waited)) > 2
+
+
+def test_fits_of_a_scan_begin_with_given_weights(folded, parameters):
+    """`start` is asked for the replicas of each fold, those of a re-fit by their own numbers."""
+    asked = []
+
+    def start(model, numbers):
+        asked.append(tuple(numbers))
+        return model.start("glorot_normal", [5] * len(numbers))
+
+    trainer = ModelTrainer(folded, start=start)
+    trainer.set_hyperopt(True, ["epochs"])
+    params = {**parameters, "epochs": 1}
+    result = trainer.hyperparametrizable(params)
+    assert asked == [(1, 2) * 4]
+    # after one small step, replicas that began with equal weights are nearly equal
+    hidden = np.array(result["kfold_meta"]["experimental_losses"])
+    np.testing.assert_allclose(hidden[:, 0], hidden[:, 1], rtol=0.1)
+    trainer.refit(params, (7,))
+    assert asked[1:] == [(7,) * 4]
+    drawn = ModelTrainer(folded)
+    drawn.set_hyperopt(True, ["epochs"])
+    assert result["loss"] != drawn.hyperparametrizable(params)["loss"]

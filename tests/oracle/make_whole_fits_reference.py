@@ -9,9 +9,9 @@ With cases, those of FILE are replaced, and the others stay.
 n3fit runs as its commands run it; what is added is a look at its models at some epochs: the start weights, the chi2
 of the training, validation and experimental models, the PDFs at the end.  Case `fit` is a fit of two replicas in
 the diagonal basis, case `exponents` one whose preprocessing exponents are trained too, case `folds` a trial with
-two folds, in the basis of the data and with data replicas.  `but_charm`, `asymmetry`, `quarks`, `momentum` and
-`scaled` are as NNPDF's regression cards: V15 free with and without the number of charm fixed, charm and anticharm as
-elements, single sum rules, feature scaling.  (n3fit clips the gradient of an exponent for all replicas
+two folds, in the basis of the data and with data replicas.  `but_charm`, `asymmetry`, `quarks` and `scaled`
+are as NNPDF's regression cards: V15 free with and without the number of charm fixed, charm and anticharm as elements,
+single sum rules, feature scaling.  (n3fit clips the gradient of an exponent for all replicas
 together, so `exponents` has but one.)
 """
 
@@ -107,6 +107,7 @@ CASES = {
     "asymmetry": {
         **_REGRESSION,
         "fitbasis": "CCBAR_ASYMM",
+        "double_precision": True,
         "feature_scaling_points": 5,
         "nodes_per_layer": [15, 10, 9],
     },
@@ -114,12 +115,6 @@ CASES = {
         **_REGRESSION,
         "fitbasis": "CCBAR_ASYMM_FLAVOUR",
         "nodes_per_layer": [15, 10, 9],
-    },
-    "momentum": {
-        **_REGRESSION,
-        "fitbasis": "EVOL",
-        "sum_rules": "MSR",
-        "nodes_per_layer": [15, 10, 8],
     },
     "scaled": {
         **_REGRESSION,
@@ -171,6 +166,7 @@ def card(case: str) -> dict:
         "fitting": {"fitbasis": wanted["fitbasis"], "savepseudodata": False, "basis": elements},
         "parallel_models": True,
         "sum_rules": wanted.get("sum_rules", "All"),
+        "double_precision": wanted.get("double_precision", False),
     }
     if wanted["folds"]:
         changes["kfold"] = {

@@ -128,6 +128,11 @@ def _known_engine(context: click.Context, option: click.Parameter, name: str | N
 @click.option("--max-consecutive-failures", type=click.IntRange(min=1), metavar="K", help="End after K in a row.")
 @click.option("--trainer", type=click.Choice([N3FIT]), help="Whose fits, in place of the card's own `trainer`.")
 @click.option(
+    "--like-n3fit",
+    is_flag=True,
+    help="Take n3fit's own search space, and the engine hyperopt unless another is named: n3fit's draws for a seed.",
+)
+@click.option(
     "--confirm",
     cls=OptionOf,
     field="hyperparton.scan.settings:Execution.confirm",
@@ -152,6 +157,7 @@ def scan(
     theory: Path | None,
     t0pdfset: str | None,
     trainer: str | None,
+    like_n3fit: bool,
     no_confirm: bool,
     with_report: bool,
     **options: Any,
@@ -170,6 +176,8 @@ def scan(
             raise click.UsageError("--confirm and --no-confirm exclude each other")
         options["confirm"] = 0
     options = {name: value for name, value in options.items() if value is not None}
+    if like_n3fit:
+        options = {"engine": "hyperopt", **options}
     settings = taken_from(options, ScanSettings)
     # the walltime counts from the start of the process
     limits = taken_from(options, Limits).after(seconds_since_start())
@@ -195,6 +203,7 @@ def scan(
             theory=theory,
             t0pdfset=t0pdfset,
             trainer=trainer,
+            like_n3fit=like_n3fit,
         )
     conclude(folder, best)
     _go_on(folder, with_report)

@@ -3,8 +3,9 @@
 The space is compiled to hyperopt once. Grids need a word: hyperopt's `quniform(low, high, q)` rounds to whole multiples
 of q, which for a range that does not start at one misses the lower end and passes the upper. So a grid whose points are
 multiples of its step is `quniform(low, high, q)`, draw by draw what hyperopt and n3fit give, and any other grid is
-`low + quniform(0, high - low, q)`. A draw that rounding carried past the last point is moved to it. Of a range too wide
-or too narrow for hyperopt's formulae, hyperopt draws the share.
+`low + quniform(0, high - low, q)`. A draw that rounding carried past the last point is moved to it. `RoundedUniform` is
+hyperopt's own `quniform`, whatever its range. Of a range too wide or too narrow for hyperopt's formulae, hyperopt draws
+the share.
 
 Failures count as in hyperopt: a trial with status fail counts with its loss, or as the worst if it has none; a trial
 that raised, or whose loss is NaN, is left out of what TPE looks at.
@@ -22,6 +23,7 @@ from hyperopt.pyll.base import scope
 
 from hyperparton.engines.base import Engine, History, HistoryTracker, Pending, PerSpace, next_number, samplers_to_scan
 from hyperparton.errors import EngineError
+from hyperparton.space.rounded import RoundedUniform
 from hyperparton.space.samplers import Choice, LogUniform, QUniform, Sampler, Uniform, is_extreme
 from hyperparton.space.tree import replace_samplers
 from hyperparton.trials.trial import Outcome
@@ -119,6 +121,9 @@ def _expression(sampler: Sampler, known: dict[str, Any]) -> Any:
         return hp.uniform(sampler.label, sampler.lower, sampler.upper)
     if isinstance(sampler, LogUniform):
         return hp.loguniform(sampler.label, float(np.log(sampler.lower)), float(np.log(sampler.upper)))
+    if isinstance(sampler, RoundedUniform):
+        grid = hp.quniform(sampler.label, sampler.low, sampler.high, sampler.step)
+        return scope.int(grid) if sampler.make_int else grid
     shift = _shift(sampler)
     grid = hp.quniform(sampler.label, sampler.lower - shift, sampler.upper - shift, sampler.step)
     return scope.int(grid) if sampler.make_int else grid
@@ -126,7 +131,7 @@ def _expression(sampler: Sampler, known: dict[str, Any]) -> Any:
 
 def _by_share(sampler: Sampler) -> bool:
     """Whether hyperopt draws the share and not the value."""
-    if isinstance(sampler, Choice):
+    if isinstance(sampler, Choice | RoundedUniform):
         return False
     width = (
         math.log(sampler.upper) - math.log(sampler.lower)

@@ -18,7 +18,7 @@ from hyperparton.runcard.faults import shown
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
-__all__ = ["foreign_faults", "foreign_notes", "passed_over"]
+__all__ = ["REASONS", "foreign_faults", "foreign_notes", "passed_over"]
 
 
 def _off(value: Any, content: Mapping[str, Any]) -> bool:
@@ -132,6 +132,14 @@ _HARMLESS = frozenset(
     }
 )  # fmt: skip
 
+#: why some of these change nothing
+REASONS: Mapping[str, str] = {
+    "debug": "the seeds fix every fit here",
+    "parallel_models": "the replicas of a call are trained at once, each as if it were alone",
+    "double_precision": "fits are trained in single precision, and what is reported is computed in double",
+    "tensorboard": "the report of a scan and chi2exps.log show how fits went",
+}
+
 #: further ones in single sections: cuts and closure tests of older cards
 _HARMLESS_IN: Mapping[str, frozenset[str]] = {
     "datacuts": frozenset(
@@ -201,11 +209,12 @@ def foreign_notes(document: Document) -> Iterator[Fault]:
     elements = enumerate(basis if isinstance(basis, list) else ())
     sections += [(("fitting", "basis", place), element, _OF_ELEMENTS) for place, element in elements]
     for path, given, harmless in sections:
-        for key in given if isinstance(given, dict) else ():
+        for key, value in (given if isinstance(given, dict) else {}).items():
             if key in harmless:
-                yield document.fault((*path, key), "changes nothing: no fit depends on it", of_key=True)
+                why = REASONS.get(key, "no fit depends on it")
+                yield document.fault((*path, key), f"changes nothing: {why}", of_key=True)
             elif key in _UNSUPPORTED and len(path) == 1:
-                yield document.fault((*path, key), "changes nothing with this value", shown(given[key]), of_key=True)
+                yield document.fault((*path, key), "changes nothing with this value", shown(value), of_key=True)
     for key in _IDENTIFYING & content.keys():
         yield document.fault((key,), "changes nothing with this value", shown(content[key]), of_key=True)
 

@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from hyperparton.catalogue import N3FIT_INITIALIZERS
 from hyperparton.errors import SpaceError, nearest
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.hyperscan_config import Architecture, HyperscanConfig, OwnRange, ScannedLagrange, Stopping
 from hyperparton.scan.warm_start import parameter_sets
 from hyperparton.space.frozen import freeze
 from hyperparton.space.locate import nearest_values
+from hyperparton.space.rounded import hp_rounded
 from hyperparton.space.samplers import (
     Choice,
     QUniform,
@@ -68,10 +70,21 @@ class HyperScanner:
     `use_tries_from` names earlier scans. Beside ranges their trials are what a scan's engine knows before it begins;
     alone, as in n3fit, the space is a choice among the parameters of those that succeeded.
 
+    With `like_n3fit` the space is n3fit's own to the last draw: grids are rounded to multiples of their step, a sampled
+    `positivity` loses the runcard's other entries, `integrability` is not sampled, ALL are the three initializers that
+    n3fit has, and of an optimizer the learning rate comes before the clipnorm.
+
     The methods named as sections of `hyperscan_config` take the keys of their section, as n3fit's do.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], sampling_dict: Mapping[str, Any], steps: int = 5) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        sampling_dict: Mapping[str, Any],
+        steps: int = 5,
+        *,
+        like_n3fit: bool = False,
+    ) -> None:
         for name, given in (("parameters", parameters), ("hyperscan_config", sampling_dict)):
             if not isinstance(given, Mapping):
                 raise SpaceError(f"{name}: accepted is a dictionary, given {given!r}")
@@ -79,6 +92,8 @@ class HyperScanner:
         self._original = copy.deepcopy(dict(parameters))
         self.parameters: dict[str, Any] = copy.deepcopy(self._original)
         self.steps = steps
+        self.like_n3fit = like_n3fit
+        self._grid = hp_rounded if like_n3fit else hp_quniform
         self.hyper_keys: set[str] = set()
         self.restart_hyperopt, self.parallel_hyperopt = config.restart, config.parallel
         self.db_host, self.db_port, self.db_name = config.db_host, config.db_port, config.db_name
@@ -119,7 +134,7 @@ class HyperScanner:
             self.optimizer(given["optimizer"])
         if config.positivity is not None:
             self.positivity(**given["positivity"])
-        if config.integrability is not None:
+        if config.integrability is not None and not self.like_n3fit:
             self.integrability(**given["integrability"])
         if config.architecture is not None:
             nodes = self._original.get("nodes_per_layer")
@@ -157,14 +172,14 @@ class HyperScanner:
         """Scan `epochs`, in whole numbers, and `stopping_patience`, in `steps` steps."""
         section = _section(Stopping, "stopping", min_epochs, max_epochs, min_patience, max_patience)
         low, high = section.patience or (None, None)
-        epochs = hp_quniform("epochs", section.min_epochs, section.max_epochs, step_size=1, make_int=True)
+        epochs = self._grid("epochs", section.min_epochs, section.max_epochs, step_size=1, make_int=True)
         self._scan("epochs", epochs)
-        self._scan("stopping_patience", hp_quniform("stopping_patience", low, high, steps=self.steps))
+        self._scan("stopping_patience", self._grid("stopping_patience", low, high, steps=self.steps))
 
     def optimizer(self, optimizers: list[Mapping[str, Any]]) -> None:
         """Scan `optimizer`: a list of {optimizer_name, learning_rate, clipnorm}, the latter fixed or sampled."""
         _config({"optimizer": optimizers})
-        self._scan("optimizer", hp_choice("optimizer", [_optimizer(entry) for entry in optimizers]))
+        self._scan("optimizer", hp_choice("optimizer", [_optimizer(self._of_n3fit(entry)) for entry in optimizers]))
 
     def positivity(
         self,
@@ -196,7 +211,8 @@ class HyperScanner:
             "initial": hp_loguniform(f"{prefix}initial", section.min_initial, section.max_initial),
         }
         if scanned := {name: sampler for name, sampler in built.items() if sampler is not None}:
-            self._scan(key, {**(self._original.get(key) or {}), **scanned})
+            kept = {} if self.like_n3fit else self._original.get(key) or {}
+            self._scan(key, {**kept, **scanned})
 
     def architecture(
         self,
@@ -216,13 +232,25 @@ class HyperScanner:
         ranges = (initializers, activations, max_drop, n_layers, min_units, max_units, layer_types)
         section = _section(Architecture, "architecture", *ranges)
         low, high = section.min_units, section.max_units
-        widths = [[*_hidden(depth, low, high), output_size] for depth in section.n_layers or ()]
+        widths = [[*self._hidden(depth, low, high), output_size] for depth in section.n_layers or ()]
         functions = [ActivationStr(name) for name in section.activations or ()]
         self._scan("layer_type", hp_choice("layer_type", section.layer_types))
         self._scan("activation_per_layer", hp_choice("activation_per_layer", functions))
         self._scan("nodes_per_layer", hp_choice("nodes_per_layer", widths))
-        self._scan("initializer", hp_choice("initializer", section.initializers))
-        self._scan("dropout", hp_quniform("dropout", 0.0, section.max_drop, steps=self.steps))
+        known = N3FIT_INITIALIZERS if self.like_n3fit and initializers == "ALL" else section.initializers
+        self._scan("initializer", hp_choice("initializer", known))
+        self._scan("dropout", self._grid("dropout", 0.0, section.max_drop, steps=self.steps))
+
+    def _of_n3fit(self, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An optimizer's entry, with `like_n3fit` only what n3fit reads of it, in its order."""
+        if not self.like_n3fit:
+            return entry
+        return {key: entry[key] for key in ("optimizer_name", "learning_rate", "clipnorm") if key in entry}
+
+    def _hidden(self, depth: int, low: int | None, high: int | None) -> list[Sampler | None]:
+        """The widths of the hidden layers of a network of this depth."""
+        labels = [f"nl{depth}:-{i}/{depth}" for i in range(depth)]
+        return [self._grid(label, low, high, step_size=1, make_int=True) for label in labels]
 
     def _own_sampler(self, name: str, entry: OwnRange) -> Sampler | None:
         """The sampler of a parameter of the user's own, from the section `space`."""
@@ -289,12 +317,6 @@ def _optimizer(entry: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None
     }
     return {"optimizer_name": name, **chosen}
-
-
-def _hidden(depth: int, low: int | None, high: int | None) -> list[Sampler | None]:
-    """The widths of the hidden layers of a network of this depth."""
-    labels = [f"nl{depth}:-{i}/{depth}" for i in range(depth)]
-    return [hp_quniform(label, low, high, step_size=1, make_int=True) for label in labels]
 
 
 def _with_fixed_values(node: Any) -> Any:

@@ -12,6 +12,7 @@ from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import examine, in_order, parse_runcard
 from hyperparton.runcard.dead_keys import dead_keys
 from hyperparton.runcard.faults import validated
+from hyperparton.runcard.foreign_keys import REASONS
 from hyperparton.runcard.hyperscan_config import HyperscanConfig
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import load_document
@@ -55,6 +56,7 @@ def check_card(
     source: Path | None = None,
     top: int | None = None,
     load: bool = False,
+    like_n3fit: bool = False,
     inputs: bool = True,
 ) -> CheckedCard:
     """The card with all that a scan or a fit of so many replicas would read before it begins.
@@ -63,7 +65,8 @@ def check_card(
 
     `runcard` is a path, or a card that was read. `trainer`, if given, takes the place of the card's own; `theory` and
     `t0pdfset` are what the options of that name give, `source` and `top` the scan from which a fit takes its
-    methodologies; `load` says that an option names the weights to start from.
+    methodologies; `load` says that an option names the weights to start from, `like_n3fit`
+    that a scan is to have n3fit's own space.
 
     Without `inputs` the card alone is examined: no theory, no data, no PDF set, no other scan.
 
@@ -75,7 +78,7 @@ def check_card(
         raise RuncardError(faults)
     if isinstance(card, TrainerRuncard):
         asked = replicas != 1, theory is not None or t0pdfset is not None
-        return _with_trainer(card, faults, use, *asked, inputs)
+        return _with_trainer(card, faults, use, *asked, inputs, like_n3fit)
     from hyperparton.data.load import examine_fit_data, examine_names
     from hyperparton.interop.start_weights import weights_faults
     from hyperparton.workflow.basis_faults import basis_faults
@@ -85,7 +88,7 @@ def check_card(
     scan = use == "scan" or (use is None and card.hyperscan_config is not None)
     scanner, chosen = None, None
     if scan:
-        scanner = _scanner(card, faults, inputs)
+        scanner = _scanner(card, faults, inputs, like_n3fit)
         faults += _scan_faults(card, scanner, data, replicas)
         if use is None and inputs:  # a scan sees, unless it was begun and has kept their trials
             faults += _earlier_faults(card, scanner)
@@ -110,7 +113,13 @@ def _read(
 
 
 def _with_trainer(
-    card: TrainerRuncard, faults: list[Fault], use: Use | None, replicas: bool, data: bool, inputs: bool
+    card: TrainerRuncard,
+    faults: list[Fault],
+    use: Use | None,
+    replicas: bool,
+    data: bool,
+    inputs: bool,
+    like_n3fit: bool,
 ) -> CheckedCard:
     """The check of a card with a trainer of its own; `replicas` and `data` say whether options for them were given."""
     if use == "fit":
@@ -123,7 +132,7 @@ def _with_trainer(
         faults.append(card.fault(("trainer",), message))
     if replicas and card.trainer != N3FIT:
         faults.append(card.fault(("trainer",), "--replicas is for fits of PDFs, not for a trainer of one's own"))
-    scanner = _scanner(card, faults, inputs)
+    scanner = _scanner(card, faults, inputs, like_n3fit)
     if use is None and inputs and not faults:  # a scan makes the trainer and sees
         from hyperparton.workflow.feasible import factory_faults
 
@@ -134,7 +143,9 @@ def _with_trainer(
     return CheckedCard(card, scanner, None, None, ())
 
 
-def _scanner(card: Runcard | TrainerRuncard, faults: list[Fault], inputs: bool) -> HyperScanner | None:
+def _scanner(
+    card: Runcard | TrainerRuncard, faults: list[Fault], inputs: bool, like_n3fit: bool
+) -> HyperScanner | None:
     """The search space, or a fault more; none is built of a card that has some already."""
     if card.hyperscan_config is None:
         if isinstance(card, Runcard):
@@ -144,7 +155,7 @@ def _scanner(card: Runcard | TrainerRuncard, faults: list[Fault], inputs: bool) 
     if faults or not (inputs or config.scanned):
         return None
     try:
-        scanner = scanner_of(card)
+        scanner = scanner_of(card, like_n3fit)
         if not scanner.hyper_keys:
             message = "holds single values only: there is nothing to scan"
             faults.append(card.fault(("hyperscan_config",), message))
@@ -205,7 +216,7 @@ def _fit_faults(
         yield from methodology_faults(card, parameters, data, path)
 
 
-def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
+def scanner_of(card: Runcard | TrainerRuncard, like_n3fit: bool = False) -> HyperScanner:
     """The `HyperScanner` of a card; raises SpaceError, and StoreError or ScanError for scans that it goes on from."""
     from hyperparton.scan.best_trials import find_scan
     from hyperparton.scan.scanner import HyperScanner
@@ -225,7 +236,7 @@ def scanner_of(card: Runcard | TrainerRuncard) -> HyperScanner:
                     raise
                 found.append(name)  # a scan that was begun has kept its trials
         config["use_tries_from"] = found
-    return HyperScanner(card.scan_parameters(), config)
+    return HyperScanner(card.scan_parameters(), config, like_n3fit=like_n3fit)
 
 
 def _config_of(name: str, card: Runcard | TrainerRuncard) -> dict[str, Any]:
@@ -248,8 +259,8 @@ def _config_of(name: str, card: Runcard | TrainerRuncard) -> dict[str, Any]:
 
 def notices(checked: CheckedCard) -> list[str]:
     """Lines on what of a card has no effect."""
-    unused = checked.card.unused
-    lines = [f"not used by hyperparton: {', '.join(map(shortened, unused))}"] if unused else []
+    unused = [f"{shortened(key)}{f' ({REASONS[key]})' if key in REASONS else ''}" for key in checked.card.unused]
+    lines = [f"not used by hyperparton: {', '.join(unused)}"] if unused else []
     return [*map(str, checked.notes), *lines]
 
 

@@ -32,6 +32,8 @@ class TrainerRequest:
     """folder of FK tables, instead of the usual ones"""
     t0pdfset: str | None = None
     """PDF set of the t0 covariance matrix, instead of the card's"""
+    like_n3fit: bool = False
+    """whether the space is n3fit's own"""
 
     def recipe(self) -> Recipe:
         """How another process makes the trainer; paths are absolute, so that it may run in any folder."""
@@ -44,6 +46,7 @@ class TrainerRequest:
             "output": str(self.output.resolve()),
             "theory": None if self.theory is None else str(self.theory.resolve()),
             "t0pdfset": self.t0pdfset,
+            **({"like_n3fit": True} if self.like_n3fit else {}),
         }
         return Recipe(f"{__name__}:{build.__name__}", arguments)
 
@@ -76,7 +79,7 @@ def build(
     paths = {key: Path(value) for key, value in request.items() if key in ("output", "theory") and value is not None}
     try:
         card = parse_runcard(text, Path(path), trainer)
-        scanner = scanner_of(card)
+        scanner = scanner_of(card, request.get("like_n3fit", False))
         return TrainerRequest(card, **{**request, **paths}).trainer(), scanner
     except RuncardError as error:
         raise RuncardError([replace(fault, file=shown or path) for fault in error.faults]) from error

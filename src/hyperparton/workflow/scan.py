@@ -44,13 +44,15 @@ def scan_runcard(
     theory: str | Path | None = None,
     t0pdfset: str | None = None,
     trainer: str | None = None,
+    like_n3fit: bool = False,
 ) -> dict[str, Any]:
     """Run the scan that a runcard describes up to `trials` trials in total; return the best trial's full parameters.
 
     `runcard` is a path, or a card that was read. `output` is the scan's folder, by default the card's stem in the
     current one; a scan that is there is continued. The trials run in a process beside this one, or as `execution` says.
     `replicas` are fitted at once in each fold. `theory` is a folder of FK tables and `t0pdfset` the PDF set of the t0
-    covariance matrix, in the place of the card's; `trainer="n3fit"` takes n3fit's fits. A scan is continued with the
+    covariance matrix, in the place of the card's; `trainer="n3fit"` takes n3fit's fits, `like_n3fit` n3fit's own
+    space. A scan is continued with the
     same card, replicas and data only; they are kept beside `settings.metadata`. The walltime counts from this call.
 
     `progress` is called with the events of `run_scan`; fits of PDFs report `epoch`, `epochs`, `running`, how many
@@ -63,13 +65,14 @@ def scan_runcard(
     begun = time.monotonic()
     settings, execution = settings or ScanSettings(), execution or Execution()
     report = progress or (lambda event: None)
-    checked = check_card(runcard, "scan", trainer=trainer, replicas=replicas, theory=theory, t0pdfset=t0pdfset)
+    own = {"trainer": trainer, "theory": theory, "t0pdfset": t0pdfset, "like_n3fit": like_n3fit}
+    checked = check_card(runcard, "scan", replicas=replicas, **own)
     card, scanner = checked.card, checked.scanner
     assert scanner is not None
     for line in notices(checked):
         report({"event": "note", "text": line})
     output = output_folder(card, None if output is None else Path(output))
-    request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset)
+    request = TrainerRequest(card, replicas, output, None if theory is None else Path(theory), t0pdfset, like_n3fit)
     identity = identity_of(request, checked.data, report)
     settings = replace(settings, metadata={**identity, "notes": _notes(card, checked.data), **settings.metadata})
     folder = ScanFolder(output)
