@@ -16,6 +16,7 @@ from hyperparton.runcard.field_types import (
     FilledList,
     Flag,
     Fraction,
+    LessThanOne,
     ListField,
     Name,
     Names,
@@ -344,6 +345,8 @@ class Runcard(_Positioned):
     """Share of the eigenmodes that is used for training."""
     same_trvl_per_replica: Flag = False
     """Whether all replicas have the same split."""
+    hadronic_accuracy: LessThanOne = 0.0
+    """By what share of χ² the fast path for data of two protons may differ from their FK tables; 0 for the tables."""
     trial_specs: TrialSpecs | None = None
     """Which scan's best trials the replicas of a fit take their methodologies from."""
 
