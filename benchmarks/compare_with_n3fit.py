@@ -61,7 +61,7 @@ def folds_of_n3fit(setup: FitSetup) -> list[Fold]:
         pairs = list(zip(masks, targets, strict=True))
         training = [chi2(target, mask & kept, int(mask.sum())) for mask, target in pairs]
         validation = [chi2(target, ~mask & kept, int((~mask).sum())) for mask, target in pairs]
-        folds.append(Fold(training, validation, chi2(measured, ~kept, int((~kept).sum())), ~kept, kept))
+        folds.append(Fold(training, validation, chi2(measured, ~kept, int((~kept).sum())), ~kept, kept, kept))
     return folds
 
 

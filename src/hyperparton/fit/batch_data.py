@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from hyperparton.fit.chi2 import ReducedChi2, stack
 from hyperparton.fit.compiled import Chi2Arrays
+from hyperparton.fit.predictions import Predictions
 
 __all__ = ["BatchData"]
 
@@ -24,6 +26,8 @@ class BatchData:
     """number of each entry's fold, from 0; the replicas of a fold follow each other"""
     kept: np.ndarray
     """(feature,) whether the training sees a feature"""
+    full: Callable[[Sequence[int]], tuple[BatchData, Predictions]] | None = None
+    """of the fast path: from places (fit,), their data and what predicts them by the full tables"""
 
     @cached_property
     def chi2_arrays(self) -> Chi2Arrays:

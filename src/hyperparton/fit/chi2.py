@@ -11,17 +11,18 @@ single precision, where the same form of the PDF values themselves would not be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
+from scipy.linalg import lapack
 
 from hyperparton.data.masks import Diagonalisation
 from hyperparton.errors import DataError
 from hyperparton.text import counted
 
-__all__ = ["ModeRows", "ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "stack", "whitened"]
+__all__ = ["ModeRows", "PackedFactor", "ReducedChi2", "cholesky", "reduce_points", "reduce_rows", "stack", "whitened"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,8 @@ class ReducedChi2:
     ndata: int
     whole: np.ndarray | None = None
     """(feature, feature) shared by many, so that of a chi2 and what it leaves one matrix is held"""
+    exact: Callable[[np.ndarray], np.ndarray] | None = None
+    """where the features are not exact, chi2 (model,) from the predictions (model, dat) of all data"""
 
     @property
     def hessian(self) -> np.ndarray:
@@ -60,6 +63,30 @@ class ReducedChi2:
             self.ndata - other.ndata,
             self.hessian,
         )
+
+    def of(self, features: np.ndarray, predictions: np.ndarray | None) -> np.ndarray:
+        """chi2 (model,) of features (model, feature), or where they are not exact of predictions (model, dat)."""
+        if self.exact is None:
+            return self(features)
+        assert predictions is not None
+        return self.exact(predictions)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedFactor:
+    """The lower factor L of a covariance matrix (dat, dat), in half the memory of a matrix (LAPACK's format RFP)."""
+
+    size: int
+    packed: np.ndarray
+
+    @classmethod
+    def of(cls, factor: np.ndarray) -> PackedFactor:
+        return cls(len(factor), lapack.dtrttf(factor, uplo="L")[0])
+
+    def whitened(self, rows: np.ndarray) -> np.ndarray:
+        """L^-1 rows, for `rows` (dat, ...)."""
+        columns = np.asfortranarray(rows.reshape(self.size, -1))
+        return lapack.dtfsm(1.0, self.packed, columns, uplo="L").reshape(rows.shape)
 
 
 def reduce_rows(rows: np.ndarray, target: np.ndarray, origin: np.ndarray, ndata: int) -> ReducedChi2:
@@ -115,10 +142,10 @@ class ModeRows:
     measured: np.ndarray
     """(mode,) the measured data"""
     whitening: np.ndarray | None
-    """(mode, dat) what makes pseudodata those of the modes; None where there are none, for it is large"""
+    """(mode, dat) what makes predictions and pseudodata those of the modes; None where no one asks, for it is large"""
 
     @classmethod
-    def build(cls, matrix: np.ndarray, measured: np.ndarray, modes: Diagonalisation, pseudodata: bool) -> ModeRows:
+    def build(cls, matrix: np.ndarray, measured: np.ndarray, modes: Diagonalisation, whitens: bool) -> ModeRows:
         """For predictions matrix @ features, matrix (dat, feature), and measured data (dat,).
 
         Raises DataError for an eigenvalue that is not positive.
@@ -131,7 +158,7 @@ class ModeRows:
         whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
         rows = whitening @ matrix
         targets = (measured[None] @ whitening.T)[0]
-        return cls(rows, rows.T @ rows, targets, whitening if pseudodata else None)
+        return cls(rows, rows.T @ rows, targets, whitening if whitens else None)
 
     def targets(self, pseudodata: np.ndarray | None, count: int) -> np.ndarray:
         """(rep, mode) what so many replicas are fitted to: the measured data, or pseudodata (rep, dat)."""
@@ -139,6 +166,14 @@ class ModeRows:
             return np.broadcast_to(self.measured, (count, len(self.measured)))
         assert self.whitening is not None, "it was built without pseudodata"
         return pseudodata @ self.whitening.T
+
+    def exact(self, rows: np.ndarray, mask: np.ndarray, target: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """chi2 (model,) of the modes in `mask` (mode,) from predictions (model, dat) of all data.
+
+        `rows` (dat,) are the points that have these modes, `target` (mode,) is what is fitted.
+        """
+        assert self.whitening is not None, "it was built without it"
+        return np.sum(((predictions[:, rows] @ self.whitening.T - target)[:, mask]) ** 2, axis=1)
 
     def split(
         self, pseudodata: np.ndarray | None, masks: Sequence[np.ndarray], origin: np.ndarray

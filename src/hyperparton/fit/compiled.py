@@ -40,6 +40,8 @@ import jax
 import jax.numpy as jnp
 
 from hyperparton.catalogue import PUSH_EACH
+from hyperparton.fit.moving import Moving, MovingProjection
+from hyperparton.fit.pace import Pace, due, paced
 from hyperparton.fit.positivity import Multipliers, elu
 from hyperparton.fit.projection import Outputs, Projection
 from hyperparton.fit.quadratic import Quadratic, quadratic, split_quadratic
@@ -70,19 +72,23 @@ class CompileKey(NamedTuple):
     """where exponents are trained"""
     split: bool = False
     """whether training and validation of all models of a call are parts of the same sum, `Chi2Arrays.summed`"""
+    moving: bool = False
+    """whether predictions that are not linear take the fast path, `fit.moving`"""
 
 
 class ProblemArrays(NamedTuple):
     """Arrays that all models of a problem share."""
 
     points: PointArrays
-    projection: Projection
+    projection: Projection | MovingProjection
     origin: Array
     """(feature,)"""
     positivity_sets: Array
     """(set, dat) 1 where a point belongs to a set"""
     integrability_sets: Array
     """(set, dat) the same"""
+    accuracy: Array | None = None
+    """of the fast path: by how much a linearisation may change losses, relatively to the chi2"""
 
 
 class Chi2Arrays(NamedTuple):
@@ -142,6 +148,8 @@ class FitState(NamedTuple):
     """(model,) chi2 and positivity of the validation after so many steps that the multipliers were pushed"""
     pushed_chi2: Array
     """(model,) the chi2 alone, per point"""
+    pace: Pace | None = None
+    """of the fast path"""
 
 
 class _Constants(NamedTuple):
@@ -181,31 +189,71 @@ def _regularization(key: CompileKey, parameters: ModelParameters, hyper: HyperAr
     return sum(hyper.l1 * jnp.sum(jnp.abs(k), axis=(1, 2)) + hyper.l2 * jnp.sum(k * k, axis=(1, 2)) for k in kernels)
 
 
+def _pdfs(
+    key: CompileKey,
+    problem: ProblemArrays,
+    models: ModelArrays,
+    constants: _Constants,
+    trained: Any,
+    mask: Array | None,
+) -> tuple[Array, Array]:
+    """x f (model, working, x) with dropout and without it."""
+    factor = constants.factor
+    if factor is None:
+        factor = batched.preprocessing_factor(trained["exponents"], problem.points)
+    return batched.xf(key.shape, problem.points, models.masks, trained["layers"], factor, mask)
+
+
+def _outputs(
+    key: CompileKey, projection: Projection | MovingProjection, moving: Moving | None, dropped: Array, plain: Array
+) -> tuple[list[Outputs], list[Outputs]]:
+    """What the projection makes of PDFs (model, working, x) with dropout and, without gradients, without it."""
+    if isinstance(projection, Projection):
+        return projection(dropped, plain if key.use_dropout else None)
+    if key.use_dropout:
+        # the nodes left out change from epoch to epoch, and with them the PDFs: nothing is linear there
+        return projection.both(dropped, plain)
+    assert moving is not None
+    outputs = projection.outputs(dropped, moving)
+    return outputs, jax.lax.stop_gradient(outputs)
+
+
+def _terms(
+    key: CompileKey,
+    problem: ProblemArrays,
+    chi2_arrays: Chi2Arrays,
+    constants: _Constants,
+    outputs: list[Outputs],
+    fixed: list[Outputs],
+) -> tuple[Array, Array, Array, Array]:
+    """Training loss without regularization and both chi2, each (model,); positivity losses (model, set)."""
+    projection = problem.projection
+    chi2, validation = _chi2(key, chi2_arrays, problem.origin, outputs[_DATA], fixed[_DATA])
+    predicted = projection.predictions(outputs[_POSITIVITY], _POSITIVITY)
+    positivity = elu(-constants.positivity * predicted)
+    integrated = constants.integrability * projection.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
+    loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrated * integrated, axis=1)
+    predicted = projection.predictions(fixed[_POSITIVITY], _POSITIVITY)
+    judged = elu(-constants.first_positivity * predicted) @ problem.positivity_sets.T
+    return loss, chi2, validation, judged
+
+
 def _losses(
     key: CompileKey,
     problem: ProblemArrays,
     chi2_arrays: Chi2Arrays,
     models: ModelArrays,
     constants: _Constants,
+    moving: Moving | None,
     epoch: Array,
     trained: ModelParameters,
 ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
     """Training loss summed over models; loss and both chi2, each (model,); positivity losses (model, set)."""
-    projection = problem.projection
     mask = dropout_mask(key.shape, models.keys, models.hyper.dropout, epoch) if key.use_dropout else None
-    factor = constants.factor
-    if factor is None:
-        factor = batched.preprocessing_factor(trained["exponents"], problem.points)
-    dropped, plain = batched.xf(key.shape, problem.points, models.masks, trained["layers"], factor, mask)
-    outputs, fixed = projection(dropped, plain if key.use_dropout else None)
-    chi2, validation = _chi2(key, chi2_arrays, problem.origin, outputs[_DATA], fixed[_DATA])
-    predicted = projection.predictions(outputs[_POSITIVITY], _POSITIVITY)
-    positivity = elu(-constants.positivity * predicted)
-    integrated = constants.integrability * projection.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
-    loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrated * integrated, axis=1)
+    dropped, plain = _pdfs(key, problem, models, constants, trained, mask)
+    outputs, fixed = _outputs(key, problem.projection, moving, dropped, plain)
+    loss, chi2, validation, judged = _terms(key, problem, chi2_arrays, constants, outputs, fixed)
     loss += _regularization(key, trained, models.hyper)
-    predicted = projection.predictions(fixed[_POSITIVITY], _POSITIVITY)
-    judged = elu(-constants.first_positivity * predicted) @ problem.positivity_sets.T
     return jnp.sum(loss), (loss, chi2, validation, judged)
 
 
@@ -254,7 +302,7 @@ def _step(
     return jax.tree_util.tree_unflatten(tree, stepped), new_slots
 
 
-def _select(choose: Array, new: ModelParameters, old: ModelParameters) -> ModelParameters:
+def _select(choose: Array, new: Any, old: Any) -> Any:
     """`new` for the models that `choose` (model,) says, `old` for the others."""
     return jax.tree.map(lambda a, b: jnp.where(_per_model(choose, a), a, b), new, old)
 
@@ -301,6 +349,7 @@ def _epoch(
         validation_chi2=jnp.where(alive, chi2, state.validation_chi2),
         pushed_loss=jnp.where(pushed, total, state.pushed_loss),
         pushed_chi2=jnp.where(pushed, chi2, state.pushed_chi2),
+        pace=None if state.pace is None else state.pace.at_best(passed, training, validation),
     )
 
 
@@ -332,8 +381,51 @@ def advance(
     def unfinished(now: FitState) -> Array:
         return (now.epoch < first + len(coefficients)) & jnp.any(now.stopping.running)
 
-    def step(now: FitState) -> FitState:
+    def step(moving: Moving | None, now: FitState) -> FitState:
         row = jax.lax.dynamic_index_in_dim(coefficients, now.epoch - first, keepdims=False)
-        return _epoch(key, losses, models, row, now)
+        return _epoch(key, partial(losses, moving), models, row, now)
 
-    return jax.lax.while_loop(unfinished, step, state)
+    if not key.moving or key.use_dropout:
+        return jax.lax.while_loop(unfinished, partial(step, None), state)
+
+    def until_due(now: tuple[FitState, Moving]) -> tuple[FitState, Moving]:
+        """Linearise the models that are due, then epochs until others are."""
+        begin, moving = now
+        begin, moving = _linearised(key, problem, chi2_arrays, models, constants, begin, moving, begin.epoch - first)
+
+        def before(now: FitState) -> Array:
+            waits = ~jnp.any(now.stopping.running & due(now.pace, now.epoch - first))
+            return unfinished(now) & (waits | (now.epoch == begin.epoch))
+
+        return jax.lax.while_loop(before, partial(step, moving), begin), moving
+
+    assert isinstance(problem.projection, MovingProjection)
+    begin = problem.projection.nowhere(len(models.keys))
+    state, _ = jax.lax.while_loop(lambda now: unfinished(now[0]), until_due, (state, begin))
+    return state
+
+
+def _linearised(
+    key: CompileKey,
+    problem: ProblemArrays,
+    chi2_arrays: Chi2Arrays,
+    models: ModelArrays,
+    constants: _Constants,
+    state: FitState,
+    moving: Moving,
+    epoch: Array,
+) -> tuple[FitState, Moving]:
+    """The state and linearisation after those that are due are made anew in `epoch` of this call."""
+    projection = problem.projection
+    assert isinstance(projection, MovingProjection)
+    assert state.pace is not None
+    plain, _ = _pdfs(key, problem, models, constants, state.parameters, None)
+    new = projection.linearised(plain)
+    now_due = due(state.pace, epoch)
+    terms = partial(_terms, key, problem, chi2_arrays, constants)
+    (told, _, told_validation, _), (loss, chi2, validation, _) = (
+        terms(outputs, outputs) for outputs in (projection.outputs(plain, each) for each in (moving, new))
+    )
+    error = jnp.maximum(jnp.abs(told - loss) / chi2, jnp.abs(told_validation - validation) / validation)
+    pace = paced(state.pace, now_due, epoch, error, problem.accuracy)
+    return state._replace(pace=pace), _select(now_due, new, moving)

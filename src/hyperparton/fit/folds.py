@@ -7,14 +7,17 @@ With `overfit` they are fitted all the same; a partition without data sets hides
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from hyperparton.data.masks import diagonal_mask, diagonalise, kfold_masks, training_masks
 from hyperparton.data.types import FitData
 from hyperparton.errors import DataError
-from hyperparton.fit.chi2 import ModeRows, ReducedChi2, cholesky, reduce_points, reduce_rows, whitened
+from hyperparton.fit.chi2 import ModeRows, PackedFactor, ReducedChi2, cholesky, reduce_points, reduce_rows, whitened
+from hyperparton.fit.condensed import Condensed
 from hyperparton.fit.observables import Convolution
 from hyperparton.runcard.card import Partition, Runcard
 
@@ -33,6 +36,8 @@ class Fold:
     """(dat,) whether the fold is judged by a point"""
     fitted: np.ndarray
     """(dat,) whether a point is not of the fold's partition"""
+    trained: np.ndarray
+    """(dat,) whether a point is fitted"""
     weight: float = 1.0
 
 
@@ -50,29 +55,71 @@ class FoldSource:
         self.factor = cholesky(data.covmat, "the data")
         #: (dat, feature + 1) the predictions and the measured data, whitened with it
         self.whitened = whitened(self.factor, np.column_stack([convolution.matrix, data.central]))
-        # columns of equal length, so that no feature is lost for its unit
-        scale = np.maximum(np.linalg.norm(self.whitened[:, :-1], axis=0), 1e-30)
-        columns = self.whitened[:, :-1] / scale
-        minimum = np.linalg.lstsq(columns.T @ columns, columns.T @ self.whitened[:, -1], rcond=1e-12)[0]
         #: (feature,) where the measured data have their least chi2
-        self.origin = minimum / scale
+        self.origin = _minimum(self.whitened)
+        #: (dat, feature) the predictions in the features of training and validation, and their (feature,) least chi2
+        self.matrix, self.middle = convolution.matrix, self.origin
+        self.condensed: Condensed | None = None
         self._modes: dict[bytes, ModeRows] = {}
+        self._factors: dict[bytes, PackedFactor] = {}
         self._experimental: dict[bytes, ReducedChi2] = {}
+
+    def by(self, condensed: Condensed) -> FoldSource:
+        """The same with the features of `condensed` in training and validation."""
+        other = copy(self)
+        other.condensed, other.matrix = condensed, condensed.matrix(self.convolution)
+        other.middle = _minimum(other.whitened_matrix())
+        other._modes, other._factors, other._experimental = {}, {}, {}
+        return other
+
+    def whitened_matrix(self) -> np.ndarray:
+        """(dat, feature + 1): `matrix` and the measured data, whitened."""
+        return whitened(self.factor, np.column_stack([self.matrix, self.data.central]))
+
+    def split(
+        self, rows: np.ndarray, pseudodata: np.ndarray | None, seeds: Sequence[int]
+    ) -> list[tuple[ReducedChi2, ReducedChi2]]:
+        """Training and validation chi2 of each replica, split as the card says; `rows` (dat,) are not hidden."""
+        split = self.of_eigenmodes if self.card.diagonal_basis else self.of_points
+        return split(rows, pseudodata, seeds)
 
     def of_points(
         self, rows: np.ndarray, pseudodata: np.ndarray | None, seeds: Sequence[int]
     ) -> list[tuple[ReducedChi2, ReducedChi2]]:
         """Training and validation chi2 of each replica with points split; residuals outside `rows` (dat,) are zero."""
-        matrix, covmat = self.convolution.matrix, self.data.covmat
         masks = training_masks(self.data, seeds)
         values = [self.data.central] * len(masks) if pseudodata is None else pseudodata
+        keys = {each.tobytes() for mask in masks for each in (mask, ~mask)}
+        self._factors = {key: factor for key, factor in self._factors.items() if key in keys}
+        reduce = reduce_points if self.condensed is None else self._condensed_points
         return [
             (
-                reduce_points(matrix, central, covmat, mask, rows, self.origin),
-                reduce_points(matrix, central, covmat, ~mask, rows, self.origin),
+                reduce(self.matrix, central, self.data.covmat, mask, rows, self.middle),
+                reduce(self.matrix, central, self.data.covmat, ~mask, rows, self.middle),
             )
             for mask, central in zip(masks, values, strict=True)
         ]
+
+    def _condensed_points(
+        self,
+        matrix: np.ndarray,
+        central: np.ndarray,
+        covmat: np.ndarray,
+        used: np.ndarray,
+        kept: np.ndarray,
+        origin: np.ndarray,
+    ) -> ReducedChi2:
+        """`reduce_points` with the factors kept for all folds, and for the chi2 of exact predictions."""
+        key = used.tobytes()
+        if key not in self._factors:
+            self._factors[key] = PackedFactor.of(cholesky(covmat[np.ix_(used, used)], "the points of a fit"))
+        factor, chosen = self._factors[key], kept[used][:, None]
+        rows = factor.whitened(np.column_stack([matrix[used], central[used]]) * chosen)
+
+        def exact(predictions: np.ndarray) -> np.ndarray:
+            return np.sum(factor.whitened((predictions - central).T[used] * chosen) ** 2, axis=0)
+
+        return replace(reduce_rows(rows[:, :-1], rows[:, -1], origin, int(np.sum(used & kept))), exact=exact)
 
     def of_eigenmodes(
         self, rows: np.ndarray, pseudodata: np.ndarray | None, seeds: Sequence[int]
@@ -84,11 +131,22 @@ class FoldSource:
         key = rows.tobytes()
         if key not in self._modes:
             found = diagonalise(self.data.covmat[np.ix_(rows, rows)])
-            matrix, measured = self.convolution.matrix[rows], self.data.central[rows]
-            self._modes[key] = ModeRows.build(matrix, measured, found, self.card.genrep)
+            matrix, measured = self.matrix[rows], self.data.central[rows]
+            self._modes[key] = ModeRows.build(matrix, measured, found, self.card.genrep or self.condensed is not None)
         modes = self._modes[key]
         masks = [diagonal_mask(len(modes.rows), seed, self.card.diagonal_frac) for seed in seeds]
-        return modes.split(None if pseudodata is None else pseudodata[:, rows], masks, self.origin)
+        values = None if pseudodata is None else pseudodata[:, rows]
+        pairs = modes.split(values, masks, self.middle)
+        if self.condensed is None:
+            return pairs
+        exact = zip(masks, modes.targets(values, len(masks)), strict=True)
+        return [
+            (
+                replace(training, exact=partial(modes.exact, rows, mask, target)),
+                replace(validation, exact=partial(modes.exact, rows, ~mask, target)),
+            )
+            for (training, validation), (mask, target) in zip(pairs, exact, strict=True)
+        ]
 
     def experimental(self, hidden: np.ndarray) -> ReducedChi2:
         """chi2 of the measured data with the residuals of those not `hidden` (dat,) set to zero."""
@@ -103,6 +161,14 @@ class FoldSource:
         rows = np.column_stack([self.convolution.matrix, self.data.central]) * hidden[:, None]
         rows = whitened(self.factor, rows)
         return reduce_rows(rows[:, :-1], rows[:, -1], self.origin, int(hidden.sum()))
+
+
+def _minimum(rows: np.ndarray) -> np.ndarray:
+    """(feature,) where whitened predictions and data, rows (dat, feature + 1), have their least chi2."""
+    # columns of equal length, so that no feature is lost for its unit
+    scale = np.maximum(np.linalg.norm(rows[:, :-1], axis=0), 1e-30)
+    columns = rows[:, :-1] / scale
+    return np.linalg.lstsq(columns.T @ columns, columns.T @ rows[:, -1], rcond=1e-12)[0] / scale
 
 
 def build_folds(
@@ -137,9 +203,8 @@ def _fold(
     fitted: np.ndarray,
     weight: float,
 ) -> Fold:
-    split = source.of_eigenmodes if source.card.diagonal_basis else source.of_points
-    pairs = split(trained, pseudodata, seeds)
+    pairs = source.split(trained, pseudodata, seeds)
     training = [t for t, _ in pairs]
     # without a validation set the training set stops the fit
     validation = [v if v.ndata else t for t, v in pairs]
-    return Fold(training, validation, source.experimental(hidden), hidden, fitted, float(weight))
+    return Fold(training, validation, source.experimental(hidden), hidden, fitted, trained, float(weight))

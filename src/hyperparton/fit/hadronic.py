@@ -20,7 +20,7 @@ import numpy as np
 
 from hyperparton.pdf.bases import WORKING_BASIS, working_to_evolution
 
-__all__ = ["Bilinear", "bilinear_prediction", "merged", "prepare_bilinear"]
+__all__ = ["Bilinear", "bilinear_prediction", "merged", "pairs_of", "prepare_bilinear"]
 
 Array = Any
 #: making one number of a luminosity, and its gradient, costs as much as multiplying it with so many rows
@@ -126,7 +126,7 @@ def merged(tables: Sequence[Bilinear]) -> list[tuple[Bilinear, tuple[int, ...]]]
     Two are joined as long as that makes an epoch cheaper: see `_Part.cost`.  The values are in single precision.
     """
     parts = [
-        _Part((number,), len(table.values), frozenset(_pairs(table)), frozenset(np.asarray(table.x).tolist()))
+        _Part((number,), len(table.values), frozenset(pairs_of(table)), frozenset(np.asarray(table.x).tolist()))
         for number, table in enumerate(tables)
     ]
     saved: dict[tuple[_Part, _Part], int] = {}
@@ -150,20 +150,21 @@ def _best(parts: Sequence[_Part], saved: dict[tuple[_Part, _Part], int]) -> tupl
     return found
 
 
-def _pairs(table: Bilinear) -> list[tuple[int, int]]:
+def pairs_of(table: Bilinear) -> list[tuple[int, int]]:
+    """The places in the working basis of the two flavours of each of its channels."""
     return list(zip(table.left.argmax(axis=1).tolist(), table.right.argmax(axis=1).tolist(), strict=True))
 
 
 def _together(tables: Sequence[Bilinear]) -> Bilinear:
     """The rows of all tables, in their order."""
     x = np.unique(np.concatenate([table.x for table in tables]))
-    pairs = sorted({pair for table in tables for pair in _pairs(table)})
+    pairs = sorted({pair for table in tables for pair in pairs_of(table)})
     rows_of_all = sum(len(table.values) for table in tables)
     values = np.zeros((rows_of_all, len(pairs), len(x), len(x)), np.float32)
     row = 0
     for table in tables:
         rows, size, nodes = len(table.values), len(table.x), np.searchsorted(x, table.x)
-        channels = np.array([pairs.index(pair) for pair in _pairs(table)])
+        channels = np.array([pairs.index(pair) for pair in pairs_of(table)])
         block = table.values.reshape(rows, len(channels), size, size)
         values[np.ix_(np.arange(row, row + rows), channels, nodes, nodes)] = block
         row += rows

@@ -141,15 +141,17 @@ class Convolution:
         matrix = np.column_stack([linear @ (basis / scale), self.matrix[:, size:]])
         return Convolution(self.grid, matrix, self.nonlinear, basis * scale)
 
-    def leading(self, cut: float) -> int:
+    def leading(self, cut: float, others: int | None = None) -> int:
         """How many of the linear features of a compressed convolution to keep so that none above `cut` is lost.
 
-        With the others they are a multiple of 16 where there are so many, for products with aligned rows.
+        With the others, of which there are `others` (by default those that are not linear), they are a multiple of 16
+        where there are so many, for products with aligned rows.
         """
         assert self.basis is not None
+        others = self.nonlinear_size if others is None else others
         kept = int(np.sum(np.linalg.norm(self.basis, axis=0) > cut))
-        aligned = -(-(kept + self.nonlinear_size) // _ALIGNED) * _ALIGNED
-        return min(aligned - self.nonlinear_size, self.basis.shape[1])
+        aligned = -(-(kept + others) // _ALIGNED) * _ALIGNED
+        return min(aligned - others, self.basis.shape[1])
 
 
 def _is_linear(observable: Observable) -> bool:

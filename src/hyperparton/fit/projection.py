@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -19,9 +18,8 @@ import numpy as np
 from hyperparton.data.operations import operate
 from hyperparton.fit.hadronic import Bilinear, bilinear_prediction, merged
 from hyperparton.fit.observables import Convolution, Nonlinear, PreparedTable
-from hyperparton.fit.positivity import ConstraintSets
 
-__all__ = ["Outputs", "Predictions", "Projection", "build_projection", "to_device"]
+__all__ = ["Outputs", "Projection", "build_projection", "to_device"]
 
 Array = jax.Array | np.ndarray
 
@@ -179,35 +177,6 @@ class _Builder:
         self.blocks.append(np.swapaxes(by_x, 0, 1).reshape(columns.shape))
         start, self.columns = self.columns, self.columns + columns.shape[1]
         return start, self.columns
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What predicts data, positivity and integrability from PDFs, the same for all trials of a runcard."""
-
-    convolution: Convolution
-    """in the features of the chi2"""
-    positivity: ConstraintSets
-    integrability: ConstraintSets
-    linear: int
-    """how many of the linear features matter in training; those behind them are for what is reported"""
-
-    @cached_property
-    def kept(self) -> np.ndarray:
-        """(feature,) whether the training sees a feature."""
-        size = self.convolution.matrix.shape[1]
-        index = np.arange(size)
-        return (index < self.linear) | (index >= size - self.convolution.nonlinear_size)
-
-    @cached_property
-    def arrays(self) -> dict[str, Any]:
-        """The arrays of `compiled.ProblemArrays` that do not depend on the trial, on the device."""
-        constraints = self.positivity.convolution, self.integrability.convolution
-        return {
-            "projection": to_device(build_projection(self.convolution, self.linear, *constraints)),
-            "positivity_sets": to_device(self.positivity.membership()),
-            "integrability_sets": to_device(self.integrability.membership()),
-        }
 
 
 def to_device(tree: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -54,6 +54,8 @@ class TrainedModels:
     """(model,) per point at `parameters`, double precision"""
     training_chi2: np.ndarray
     """(model,) the same of the training data"""
+    difference: np.ndarray
+    """(model,) by how much the chi2 of the fast path in the best epoch differ from these, relatively; else 0"""
 
     @classmethod
     def evaluated(
@@ -63,10 +65,13 @@ class TrainedModels:
         convolution: Convolution,
         parameters: ModelParameters,
         training: Training | None = None,
+        told: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> TrainedModels:
         """Models with these parameters, one for each entry of `data`, and their chi2 in double precision.
 
-        Without `training` the parameters are taken as they are, not trained, and no epoch of theirs passed.
+        `told` are training and validation chi2 (model,), not divided by the points, by which the training judged; it
+        has NaN where there is none.  Without `training` the parameters are taken as they are, not trained, and no epoch
+        of theirs passed.
         """
         none = np.zeros(len(data.seeds), int)
         how = training or Training(
@@ -74,11 +79,38 @@ class TrainedModels:
         )
         features = convolution.features(model.evaluate(parameters, convolution.grid))
 
+        whole = data.training[0].exact is not None
+        predictions = features @ convolution.matrix.T if whole else [None] * len(features)
+
         def chi2(reduced: Sequence[ReducedChi2]) -> np.ndarray:
-            return np.array([r(features[i : i + 1])[0] / max(r.ndata, 1) for i, r in enumerate(reduced)])
+            each = zip(reduced, np.split(features, len(features)), predictions, strict=True)
+            return np.array([r.of(f, None if p is None else p[None])[0] / max(r.ndata, 1) for r, f, p in each])
 
         of_validation, of_training = parallel.run_all([partial(chi2, data.validation), partial(chi2, data.training)])
-        return cls(model, parameters, *how, of_validation, of_training)
+        difference = np.zeros(len(features))
+        if told is not None:
+            for own, exact, forms in zip(
+                told, (of_training, of_validation), (data.training, data.validation), strict=True
+            ):
+                whole = exact * np.maximum([form.ndata for form in forms], 1)
+                difference = np.fmax(difference, np.abs(own - whole) / whole)
+        return cls(model, parameters, *how, of_validation, of_training, difference)
+
+    def replaced(self, models: np.ndarray, other: TrainedModels) -> TrainedModels:
+        """With `other` in the places (model,) of some of the models."""
+
+        def put(known: np.ndarray, new: np.ndarray) -> np.ndarray:
+            known = np.array(known)
+            known[models] = new
+            return known
+
+        history = np.full((max(len(self.history), len(other.history)), *self.history.shape[1:]), np.nan)
+        history[: len(self.history)] = self.history
+        history[: len(other.history), models] = other.history
+        names = "best_epoch", "stop_epoch", "stalls", "validation_chi2", "training_chi2", "difference"
+        arrays = {name: put(getattr(self, name), getattr(other, name)) for name in names}
+        parameters = jax.tree.map(put, self.parameters, other.parameters)
+        return replace(self, parameters=parameters, history=history, **arrays)
 
     def select(self, models: slice | np.ndarray) -> dict[str, Any]:
         """Parameters of some of the models, by their places (model,)."""

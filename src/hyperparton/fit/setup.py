@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from hyperparton.data.pseudodata import make_replicas
 from hyperparton.data.types import FitData, Observable
 from hyperparton.errors import TrainingError
 from hyperparton.fit.batch_data import BatchData
+from hyperparton.fit.condensed import Condensed
+from hyperparton.fit.condensing import find_condensed
 from hyperparton.fit.folds import Fold, FoldSource, build_folds
 from hyperparton.fit.methodology import Methodology
+from hyperparton.fit.moving import can_move
 from hyperparton.fit.observables import Convolution, build_convolution, union_grid
 from hyperparton.fit.positivity import ConstraintSets
-from hyperparton.fit.projection import Predictions
+from hyperparton.fit.predictions import Predictions, training_predictions
 from hyperparton.fit.result import TrainedModels
 from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
 from hyperparton.pdf.bases import working_basis
@@ -26,8 +29,10 @@ from hyperparton.runcard.card import KFold, Partition, Runcard
 
 __all__ = ["FitSetup"]
 
-#: features with smaller singular values are left out of the training: its chi2 then agrees to 2e-6
-_TRAINING_CUT = 1e-3
+#: what does not depend on replicas
+_SHARED = (
+    "grid", "convolution", "compressed", "constraints", "_full_source", "condensed", "predictions", "fold_source",
+)  # fmt: skip
 
 
 class FitSetup:
@@ -49,7 +54,16 @@ class FitSetup:
 
         Nothing of it may have been used before.
         """
-        for name in ("grid", "convolution", "compressed", "predictions", "fold_source"):
+        for name in (
+            "grid",
+            "convolution",
+            "compressed",
+            "constraints",
+            "_full_source",
+            "condensed",
+            "predictions",
+            "fold_source",
+        ):
             other.__dict__[name] = getattr(self, name)
         return other
 
@@ -84,19 +98,35 @@ class FitSetup:
         return self.convolution.compressed(self.data.covmat)
 
     @cached_property
+    def constraints(self) -> tuple[ConstraintSets, ConstraintSets]:
+        """Positivity and integrability."""
+        sets = self.data.positivity, self.data.integrability
+        positivity, integrability = (ConstraintSets.build(each, self.grid, self.working) for each in sets)
+        return positivity, integrability
+
+    @cached_property
+    def _full_source(self) -> FoldSource:
+        """What folds share in the features of the full tables."""
+        return FoldSource(self.data, self.compressed, self.card)
+
+    @cached_property
+    def condensed(self) -> Condensed | None:
+        """The rows of the fast path; None where it is off or there is nothing for it to do."""
+        if not (
+            self.card.hadronic_accuracy and can_move(self.compressed, [each.convolution for each in self.constraints])
+        ):
+            return None
+        return find_condensed(self._full_source, self.constraints, self.card.hadronic_accuracy)
+
+    @cached_property
     def predictions(self) -> Predictions:
         """What the programs of all trials share."""
-        return Predictions(
-            self.compressed,
-            ConstraintSets.build(self.data.positivity, self.grid, self.working),
-            ConstraintSets.build(self.data.integrability, self.grid, self.working),
-            self.compressed.leading(_TRAINING_CUT),
-        )
+        return training_predictions(self.compressed, self.constraints, self.condensed, self.card.hadronic_accuracy)
 
     @cached_property
     def fold_source(self) -> FoldSource:
         """What the folds of all replicas share."""
-        return FoldSource(self.data, self.compressed, self.card)
+        return self._full_source if self.condensed is None else self._full_source.by(self.condensed)
 
     @cached_property
     def folds(self) -> list[Fold]:
@@ -146,6 +176,21 @@ class FitSetup:
         """The same batch with these parameters as they are."""
         return TrainedModels.evaluated(self.model(methodology), self.batch_data(folds), self.compressed, parameters)
 
+    def _full_batch(self, folds: Sequence[Fold], places: Sequence[int]) -> tuple[BatchData, Predictions]:
+        """The data of some models, by their places (fit,) among those of `folds`, in the full tables' features."""
+        predictions = training_predictions(self.compressed, self.constraints, None, 0.0)
+        count, training, validation, seeds = len(self.replicas), [], [], []
+        for place in places:
+            k, replica = divmod(int(place), count)
+            pseudodata = None if self.pseudodata is None else self.pseudodata[[replica]]
+            pair = self._full_source.split(folds[k].trained, pseudodata, [self.split_seeds[replica]])[0]
+            training.append(pair[0])
+            # without a validation set the training set stops the fit
+            validation.append(pair[1] if pair[1].ndata else pair[0])
+            seeds.append(self.fold_seeds(k)[replica])
+        # each of them is a fold of its own, which shares nothing
+        return BatchData(training, validation, seeds, list(range(len(seeds))), predictions.kept), predictions
+
     def batch_data(self, folds: Sequence[Fold]) -> BatchData:
         """The data of all models; kept for the next trial with the same folds."""
         if self._last_data is None or self._last_data[0] != list(folds):
@@ -155,6 +200,7 @@ class FitSetup:
                 seeds=[seed for k in range(len(folds)) for seed in self.fold_seeds(k)],
                 folds=[k for k, fold in enumerate(folds) for _ in fold.training],
                 kept=self.predictions.kept,
+                full=None if self.condensed is None else partial(self._full_batch, list(folds)),
             )
             self._last_data = (list(folds), data)
         return self._last_data[1]

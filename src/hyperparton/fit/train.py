@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
@@ -14,11 +15,13 @@ import numpy as np
 
 from hyperparton.catalogue import PUSH_EACH
 from hyperparton.errors import TrialPrunedError
+from hyperparton.fit import pace
 from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.batches import BatchRunner
 from hyperparton.fit.compiled import MOMENTS, CompileKey, FitState, HyperArrays, ModelArrays, ProblemArrays
 from hyperparton.fit.methodology import Methodology
-from hyperparton.fit.projection import Predictions, to_device
+from hyperparton.fit.predictions import Predictions
+from hyperparton.fit.projection import to_device
 from hyperparton.fit.result import TrainedModels, Training
 from hyperparton.fit.stopping import Criteria, StoppingState, longest_stalls
 from hyperparton.fit.stopping import start as start_stopping
@@ -27,7 +30,17 @@ from hyperparton.pdf.batched import network_shape, node_masks, pad_weights, poin
 from hyperparton.pdf.model import ModelParameters, PDFModel
 from hyperparton.pdf.network import dropout_layer
 
-__all__ = ["Checkpoint", "FitJob", "ProgressCallback", "batch_key", "compile_key", "train_batch"]
+__all__ = [
+    "Checkpoint",
+    "FitJob",
+    "ProgressCallback",
+    "batch_key",
+    "compile_key",
+    "parameters_on_the_way",
+    "train_batch",
+]
+
+_LOG = logging.getLogger(__name__)
 
 #: called every 100 epochs with `epoch`, `epochs`, the number of `running` models and their mean `validation` chi2
 ProgressCallback = Callable[[dict[str, Any]], None]
@@ -62,6 +75,7 @@ def compile_key(job: FitJob, data: BatchData, predictions: Predictions) -> Compi
         use_regularizer=methodology.l1 != 0 or methodology.l2 != 0,
         preprocessing=model.preprocessing if model.preprocessing.any_trainable else None,
         split=data.chi2_arrays.summed is not None,
+        moving=predictions.condensed is not None,
     )
 
 
@@ -92,7 +106,19 @@ def train_batch(
         if not len(batch.checkpoint(left, epoch + PUSH_EACH)):
             break
     states = batch.runner.states()
-    return [batch.pruned.get(k) or batch.collect(k, states) for k in range(len(jobs))]
+    return [batch.pruned.get(k) or batch.finished(k, states) for k in range(len(jobs))]
+
+
+def parameters_on_the_way(
+    job: FitJob, data: BatchData, predictions: Predictions, epochs: Sequence[int]
+) -> list[ModelParameters]:
+    """Those of the models of a job after so many epochs each, multiples of 100: the best so far, or the last."""
+    batch, seen = _Batch([job], data, predictions), []
+    for epoch in range(0, max(epochs), PUSH_EACH):
+        batch.advance(epoch)
+        if epoch + PUSH_EACH in epochs:
+            seen.append(jax.tree.map(np.copy, batch.parameters(0, batch.runner.states())))
+    return seen
 
 
 class _Batch:
@@ -141,6 +167,7 @@ class _Batch:
             validation_chi2=nan,
             pushed_loss=nan,
             pushed_chi2=nan,
+            pace=None if self.predictions.condensed is None else pace.start(len(nan)),
         )
 
     def advance(self, epoch: int) -> np.ndarray:
@@ -191,10 +218,33 @@ class _Batch:
         models = np.arange(len(self.jobs) * self.count)
         return self.runner.stop(models[np.isin(models // self.count, ended)])
 
-    def collect(self, k: int, states: FitState) -> TrainedModels:
-        """The models of job `k` with their best parameters, or the last where no epoch passed."""
+    def finished(self, k: int, states: FitState) -> TrainedModels:
+        """The models of job `k`; those that the fast path led astray are fitted again by the full tables."""
+        trained, accuracy = self.collect(k, states), self.predictions.wanted
+        if self.data.full is None:
+            return trained
+        astray = np.flatnonzero(~(trained.difference <= accuracy))
+        if not len(astray):
+            return trained
+        job, worst = self.jobs[k], np.max(trained.difference[astray])
+        _LOG.warning(
+            "chi2 of %d of %d fits differ by up to %.1e from the full tables', more than hadronic_accuracy, %g: "
+            "they are fitted again by the full tables",
+            *(len(astray), self.count, worst, accuracy),
+        )
+        start = None if job.start is None else jax.tree.map(lambda a: np.asarray(a)[astray], job.start)
+        (again,) = train_batch([replace(job, checkpoint=None, start=start)], *self.data.full(astray.tolist()))
+        assert isinstance(again, TrainedModels)
+        return trained.replaced(astray, again)
+
+    def _of_job(self, k: int, states: FitState) -> tuple[slice, FitState]:
+        """The places of the models of job `k`, and their state."""
         rows = slice(k * self.count, (k + 1) * self.count)
-        state = jax.tree.map(lambda a: np.asarray(a)[rows] if np.ndim(a) else a, states)
+        return rows, jax.tree.map(lambda a: np.asarray(a)[rows] if np.ndim(a) else a, states)
+
+    def parameters(self, k: int, states: FitState) -> ModelParameters:
+        """Those of the best epoch of the models of job `k`, or of the last where no epoch passed."""
+        rows, state = self._of_job(k, states)
         best_epoch = np.array(state.stopping.best_epoch)
 
         def chosen(best: Any, last: Any) -> np.ndarray:
@@ -202,13 +252,22 @@ class _Batch:
 
         fixed = jax.tree.map(lambda a: a[rows], self.models.fixed)
         parameters = {**jax.tree.map(chosen, state.best, state.parameters), **fixed}
-        model = self.jobs[k].model
-        parameters["layers"] = unpad_weights(model.architecture, parameters["layers"])
+        parameters["layers"] = unpad_weights(self.jobs[k].model.architecture, parameters["layers"])
+        return parameters
+
+    def collect(self, k: int, states: FitState) -> TrainedModels:
+        """The models of job `k` with their best parameters, or the last where no epoch passed."""
+        rows, state = self._of_job(k, states)
+        model, parameters = self.jobs[k].model, self.parameters(k, states)
         history = np.array([each[rows] for each in self.history[: self.pushes[k]]])
         stalls = longest_stalls([jax.tree.map(lambda a: a[rows], each) for each in self.stopping], PUSH_EACH)
         losses = [each[rows] for each in self.losses[: self.pushes[k]]]
-        stopping = Training(best_epoch, np.array(state.stopping.stop_epoch), history, stalls, _log(losses))
-        return TrainedModels.evaluated(model, self.data, self.predictions.convolution, parameters, stopping)
+        best_epoch, stop_epoch = np.array(state.stopping.best_epoch), np.array(state.stopping.stop_epoch)
+        stopping = Training(best_epoch, stop_epoch, history, stalls, _log(losses))
+        told = None if state.pace is None else (state.pace.best_training, state.pace.best_validation)
+        if self.key.use_dropout and told is not None:
+            told = np.full_like(told[1], np.nan), told[1]  # training saw other PDFs
+        return TrainedModels.evaluated(model, self.data, self.predictions.convolution, parameters, stopping, told)
 
 
 def _log(losses: Sequence[np.ndarray]) -> np.ndarray:

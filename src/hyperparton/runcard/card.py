@@ -16,6 +16,7 @@ from hyperparton.runcard.field_types import (
     FilledList,
     Flag,
     Fraction,
+    LessThanOne,
     ListField,
     Name,
     Names,
@@ -362,6 +363,8 @@ class Runcard(_Positioned):
     """Name of the file into which a fit writes the weights of each replica."""
     maxcores: WholePositive | None = None
     """Most cores that a job uses; results do not depend on it."""
+    hadronic_accuracy: LessThanOne = 0.0
+    """By what share of χ² the fast path for data of two protons may differ from their FK tables; 0 for the tables."""
     trial_specs: TrialSpecs | None = None
     """Which scan's best trials the replicas of a fit take their methodologies from."""
 
