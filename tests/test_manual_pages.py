@@ -104,7 +104,7 @@ def test_check_accepts_the_card_of_the_page(tmp_path):
         run = CliRunner().invoke(check, [str(tmp_path / "card.yml")])
         assert run.exit_code == 0, run.output
     # the other piece has what such a card cannot have beside it
-    assert set(YAML(typ="safe", pure=True).load(piece)) == {"trial_specs"}
+    assert set(YAML(typ="safe", pure=True).load(piece)) == {"trial_specs", "load", "load_weights_from_fit"}
 
 
 def test_the_page_shows_each_example():
