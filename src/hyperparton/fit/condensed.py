@@ -281,7 +281,7 @@ def build_condensed(
     everything = _curve(observables, columns, found)
     for ratios in range(_STEP, len(everything.mixing) + _STEP, _STEP):
         curve = everything.first(ratios)
-        if np.max(np.abs(held.error(factor, approximated(curve, observables, held)))) <= 0.3 * bound:
+        if np.max(np.abs(held.error(factor, approximated(curve, observables, held)))) <= bound:
             break
     mixing, lift = _directions(factor, found, approximated(curve, observables, found))
     nonlinear = approximated(curve, observables, held)
