@@ -392,6 +392,7 @@ def advance(
         begin, moving = _linearised(key, problem, chi2_arrays, models, constants, begin, moving, begin.epoch - first)
 
         def before(now: FitState) -> Array:
+            assert now.pace is not None
             waits = ~jnp.any(now.stopping.running & due(now.pace, now.epoch - first))
             return unfinished(now) & (waits | (now.epoch == begin.epoch))
 
