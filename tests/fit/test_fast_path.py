@@ -203,3 +203,4 @@ def test_packed_factors_whiten_as_full_ones():
     assert packed.packed.size == 7 * 8 // 2
     np.testing.assert_allclose(packed.whitened(rows), expected, rtol=1e-12)
     np.testing.assert_allclose(packed.whitened(rows[:, 0]), expected[:, 0], rtol=1e-12)
+    assert PackedFactor.of(np.zeros((0, 0))).whitened(np.zeros((0, 3))).shape == (0, 3)

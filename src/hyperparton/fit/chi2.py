@@ -80,10 +80,14 @@ class PackedFactor:
 
     @classmethod
     def of(cls, factor: np.ndarray) -> PackedFactor:
+        if not len(factor):  # all points train, so none validates
+            return cls(0, np.zeros(0))
         return cls(len(factor), lapack.dtrttf(factor, uplo="L")[0])  # pyright: ignore[reportAttributeAccessIssue]
 
     def whitened(self, rows: np.ndarray) -> np.ndarray:
         """L^-1 rows, for `rows` (dat, ...)."""
+        if not self.size:
+            return rows
         columns = np.asfortranarray(rows.reshape(self.size, -1))
         solved = lapack.dtfsm(1.0, self.packed, columns, uplo="L")  # pyright: ignore[reportAttributeAccessIssue]
         return solved.reshape(rows.shape)
