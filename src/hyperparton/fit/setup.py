@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property, partial
 
@@ -28,6 +29,8 @@ from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
 from hyperparton.runcard.card import KFold, Partition, Runcard
 
 __all__ = ["FitSetup"]
+
+_LOG = logging.getLogger(__name__)
 
 #: what does not depend on replicas
 _SHARED = (
@@ -111,12 +114,19 @@ class FitSetup:
 
     @cached_property
     def condensed(self) -> Condensed | None:
-        """The rows of the fast path; None where it is off or there is nothing for it to do."""
-        if not (
-            self.card.hadronic_accuracy and can_move(self.compressed, [each.convolution for each in self.constraints])
-        ):
+        """The rows of the fast path; None where it is off, or where it cannot be taken: that is said."""
+        accuracy = self.card.hadronic_accuracy
+        if not accuracy:
             return None
-        return find_condensed(self._full_source, self.constraints, self.card.hadronic_accuracy)
+        if not can_move(self.compressed, [each.convolution for each in self.constraints]):
+            _LOG.warning("hadronic_accuracy changes nothing: these data have no tables that the fast path can take")
+            return None
+        if (found := find_condensed(self._full_source, self.constraints, accuracy)) is None:
+            _LOG.warning(
+                "hadronic_accuracy: few rows do not give χ² within %g for these tables, so the fits take the full "
+                "tables, which is slower", accuracy,
+            )  # fmt: skip
+        return found
 
     @cached_property
     def predictions(self) -> Predictions:
