@@ -21,7 +21,7 @@ def _data(process, name="A_B_C_D", legacy=(), central=None, **kinematics):
         name=name,
         variant=None,
         process=process,
-        experiment="A",
+        labels={"experiment": "A"},
         legacy_names=legacy,
         kinematics=arrays,
         central=np.ones(ndata) if central is None else np.array(central),

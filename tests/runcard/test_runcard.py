@@ -8,6 +8,7 @@ import pytest
 from hyperparton.errors import RuncardError
 from hyperparton.runcard.card import Runcard, TrainerRuncard
 from hyperparton.runcard.check import parse_runcard
+from hyperparton.runcard.dead_keys import dead_keys
 
 
 def faults_of(text):
@@ -139,19 +140,24 @@ DAMAGE = [
     ("  q2min: 3.49", "  use_cuts: nocuts", "datacuts.use_cuts: no other cuts are supported, given 'nocuts', accepted: internal"),
     ("  t0pdfset:", "  t0pdfst:", "datacuts.t0pdfst: unknown key 't0pdfst' (did you mean 't0pdfset'?)"),
     ("  theoryid: 40_000_000", "  theoryid: 40_000_000\n  t0theoryd: 1", "theory.t0theoryd: unknown key 't0theoryd' (did you mean 't0theoryid'?)"),
-    ("  theoryid: 40_000_000", "  theoryid: 40_000_000\n  t0theoryid: 1", "theory.t0theoryid: t0 predictions of another theory are not"),
     ("  fitbasis: EVOL", "  fitbasis: EVOL\n  fitbasi: EVOL", "fitting.fitbasi: unknown key 'fitbasi' (did you mean 'fitbasis'?)"),
     ("  fitbasis: EVOL", "  fitbasis: EVOL\n  sum_rules: MSR", "fitting.sum_rules: 'sum_rules' is a key of the top level"),
     ("  fitbasis: EVOL", "  fitbasis: EVOL\n  theorycovmatconfig: {pdf: x}", "fitting.theorycovmatconfig: theory uncertainties in the covari"),
     ("  fitbasis: EVOL", "  fitbasis: EVOL\n  epochs: 3", "fitting.epochs: 'epochs' is a key of `parameters`"),
-    ("genrep: false", "genrep: true\nuse_t0_sampling: false", "use_t0_sampling: data replicas are drawn with the covariance matrix"),
-    ("genrep: false", "genrep: true\nseparate_multiplicative: true", "separate_multiplicative: multiplicative uncertainties of data"),
-    ("genrep: false", "genrep: true\ndatacuts_: 1\nresample_negative_pseudodata: true", "resample_negative_pseudodata: data replicas"),
-    ("genrep: false", "genrep: false\nthreshold: 1e-3", "threshold: eigenmodes with small eigenvalues are not left out, given 0.001"),
-    ("genrep: false", "genrep: false\nmetadata_group: experiment", "metadata_group: other groups of data sets are not supported"),
     ("genrep: false", "genrep: false\nt0pdfst: x", "t0pdfst: unknown key 't0pdfst' (did you mean 't0pdfset'?)"),
     ("genrep: false", "genrep: false\nclosuretest: {fakdata: true}", "closuretest.fakdata: unknown key 'fakdata' (did you mean 'fakedata'?)"),
-    ("genrep: false", "genrep: false\nt0theoryid: 1", "t0theoryid: t0 predictions of another theory are not supported"),
+    ("  theoryid: 40_000_000", "  theoryid: 40_000_000\n  t0theoryid: two", "theory.t0theoryid: must be the number of a theory, given 'two', acc"),
+    ("genrep: false", "genrep: false\nt0theoryid: 1", "t0theoryid: 't0theoryid' is a key of `theory`"),
+    ("genrep: false", "genrep: true\nuse_t0_sampling: maybe", "use_t0_sampling: must be true or false, given 'maybe'"),
+    ("genrep: false", "genrep: true\nseparate_multiplicative: 1", "separate_multiplicative: must be true or false, given 1"),
+    ("genrep: false", "genrep: true\nresample_negative_pseudodata: 0.0", "resample_negative_pseudodata: must be true or false, given 0.0"),
+    ("genrep: false", "genrep: true\nuse_weights_in_covmat: no", "use_weights_in_covmat: must be true or false, given 'no'"),
+    ("genrep: false", "genrep: true\nnorm_threshold: 0", "norm_threshold: is out of range, given 0, accepted: a number above 0"),
+    ("genrep: false", "genrep: true\nthreshold: -1", "threshold: is out of range, given -1, accepted: a number of at least 0"),
+    ("genrep: false", "genrep: true\nmetadata_group: experimen", "metadata_group: unknown metadata_group (did you mean 'experiment'?), given"),
+    ("genrep: false", "genrep: true\ndata_grouping: experiment", "data_grouping: unknown data_grouping, given 'experiment', accepted: sta"),
+    ("{dataset: NMC_NC_NOTFIXED_EM-F2,", "{dataset: NMC_NC_NOTFIXED_EM-F2, weight: 0,", "dataset_inputs[0].weight: is out of range, given 0, acc"),
+    ("{dataset: NMC_NC_NOTFIXED_EM-F2,", "{dataset: NMC_NC_NOTFIXED_EM-F2, custom_group: [1],", "dataset_inputs[0].custom_group: must be text"),
     ("positivity: {initial: 184.8, multiplier: }", "positivity: {multiplier: -1.1}", "positivity.multiplier: is out of range, given -1.1"),
     ("n_layers: [", "n_layers: [2000000000, ", "n_layers[0]: is out of range, given 2000000000, accepted: a whole number of layers fro"),
     ("optimizer_name: Nadam\n    learning_rate", "optimizer_name: Adamax\n    learning_rate", "Adamax has no 'learning_rate'"),
@@ -171,7 +177,7 @@ HARMLESS = [
     "double_precision: true\nuse_t0_sampling: false\nseparate_multiplicative: true\nuse_weights_in_covmat: true",
     "use_cuts: internal\nuse_t0: true\nthreshold: 0\nmetadata_group: ALL\nload: false\nload_weights_from_fit:",
     "closuretest: {fakedata: false, fakepdf: x, fakenoise: true, filterseed: 1}\npdfs: [a]\nactions_: [report]",
-    "theorycovmatconfig: {}\nt0theoryid: 40000000\nq2min: 5\ninconsistent_data_settings: {}",
+    "theorycovmatconfig: {}\nq2min: 5\ninconsistent_data_settings: {}",
 ]
 
 
@@ -240,3 +246,49 @@ def test_a_card_with_its_own_trainer():
 )
 def test_damaged_cards_with_a_trainer(text, told):
     assert any(told in fault for fault in faults_of(text))
+
+
+def test_groups_that_keys_ask_for(scan_text):
+    """metadata_group goes before data_grouping, that before what n3fit does without both."""
+
+    def grouping(keys):
+        return parse_runcard(changed(scan_text, "genrep: false", f"genrep: false\n{keys}")).grouping
+
+    assert grouping("") == "ALL"
+    assert grouping("diagonal_basis: false") == "experiment"
+    assert grouping("data_grouping: standard_report") == "experiment"
+    assert grouping("diagonal_basis: false\ndata_grouping: thcovmat_fit") == "ALL"
+    assert grouping("data_grouping: thcovmat_fit\nmetadata_group: custom_group") == "custom_group"
+
+
+#: (keys, what is said of each that changes nothing)
+DEAD = [
+    ("use_t0_sampling: false", ["use_t0_sampling: changes nothing: without genrep no data replicas are drawn"]),
+    ("genrep: true\nuse_t0_sampling: false", []),
+    ("genrep: true\nseparate_multiplicative: true\nuse_t0_sampling: false", ["with separate_multiplicative data replicas are"]),
+    ("use_weights_in_covmat: false", ["use_weights_in_covmat: changes nothing: no data set has another weight than 1"]),
+    ("threshold: 1e-3\ndiagonal_basis: false", ["threshold: changes nothing: without diagonal_basis there are no eigen"]),
+    ("metadata_group: ALL\ndata_grouping: thcovmat_fit", ["data_grouping: changes nothing: metadata_group is what counts"]),
+    ("theory: {theoryid: 4, t0theoryid: 4}", ["theory.t0theoryid: changes nothing: it is theoryid"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "told"), DEAD)
+def test_keys_that_change_nothing_because_of_others(scan_text, keys, told):
+    text = changed(scan_text, "genrep: false\n", "")
+    text = changed(text, "mcseed: 519562661\n", "")
+    if keys.startswith("theory:"):
+        text = changed(text, "theory:\n  theoryid: 40_000_000\n", "")
+    given = f"mcseed: 1\n{keys}" if "genrep: true" in keys else keys
+    said = [str(fault) for fault in dead_keys(parse_runcard(f"{text}\n{given}\n"))]
+    for part in told:
+        assert any(part in line for line in said), said
+    key = keys.splitlines()[-1].partition(":")[0]
+    assert bool(told) == any(f"{key}: changes nothing" in line or f"{key}.t0" in line for line in said), said
+
+
+def test_weights_that_do_not_count(scan_text):
+    text = changed(scan_text, "{dataset: NMC_NC_NOTFIXED_EM-F2,", "{dataset: NMC_NC_NOTFIXED_EM-F2, weight: 2,")
+    said = [str(fault) for fault in dead_keys(parse_runcard(f"{text}\nuse_weights_in_covmat: false\n"))]
+    assert any("dataset_inputs[0].weight: changes nothing: use_weights_in_covmat is false" in line for line in said)
+    assert not any("use_weights_in_covmat: changes nothing" in line for line in said)

@@ -47,6 +47,9 @@ THEORY_CARDS: Path = THEORY_CARDS_PATH
 """folder of the theory cards that nnpdf-data ships, `<id>.yaml`"""
 
 
+#: entries of the metadata that an observable has of its own or that are those of its set
+_OF_THE_SET = ("experiment", "nnpdf31_process")
+
 #: no measured value is as large, and its square is finite
 _LARGEST = 1e150
 
@@ -75,7 +78,8 @@ class CommonData:
     name: str
     variant: str | None
     process: str
-    experiment: str
+    labels: Mapping[str, str]
+    """entry of nnpdf-data's metadata by which sets are grouped, such as `experiment` -> its value"""
     legacy_names: tuple[str, ...]
     """the set's older names, the one whose variant is in use first"""
     kinematics: Mapping[str, np.ndarray]
@@ -176,13 +180,14 @@ def load_commondata(metadata: Metadata) -> CommonData:
     central = np.zeros(metadata.ndata) if special else _central(metadata)
     with _readable(metadata.name, "metadata", _metadata_file(metadata.name)):
         covered = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
-        experiment = metadata.plotting.experiment or metadata.nnpdf_metadata["experiment"]
+        labels = {key: getattr(metadata.plotting, key) or metadata.nnpdf_metadata[key] for key in _OF_THE_SET}
+        labels |= {"process_type": metadata.process_type, "dataset_label": metadata.plotting.dataset_label}
         names = tuple(new_to_legacy_map(metadata.name, metadata.applied_variant) or ())
     return CommonData(
         name=metadata.name,
         variant=metadata.applied_variant,
         process=str(metadata.process_type),
-        experiment=str(experiment),
+        labels={key: str(value) for key, value in labels.items()},
         legacy_names=names,
         kinematics=_kinematics(metadata, covered),
         central=central,

@@ -14,7 +14,7 @@ from typing import Any
 
 from hyperparton.data.commondata import CFACTORS, THEORY_CARDS, FKOperands, read_yaml
 from hyperparton.data.manifest import fault_of_card, fault_of_table, read_manifest
-from hyperparton.data.types import FitData, TheorySource
+from hyperparton.data.types import FitData, Observable, TheorySource
 from hyperparton.errors import TheoryError
 from hyperparton.files import checksum
 
@@ -24,6 +24,7 @@ __all__ = [
     "SHIPPED",
     "TABLE_SUFFIX",
     "TheoryFolder",
+    "find_other_theory",
     "find_theory",
     "missing_tables",
     "read_theory_card",
@@ -71,8 +72,22 @@ def find_theory(theoryid: int, folder: str | Path | None = None) -> TheoryFolder
     A folder may be the theory's own (with `fastkernel` in it) or one that holds `theory_<id>`.  Raises `TheoryError`
     if no folder has it (an explicit `folder` is the only one looked into), or if its card is missing or another's.
     """
+    return _find(theoryid, theory_places() if folder is None else [(_path(folder), "--theory")])
+
+
+def find_other_theory(theoryid: int, folder: str | Path | None = None) -> TheoryFolder:
+    """Another theory than that of the fit: `find_theory`, but an explicit `folder` is only the first one looked into.
+
+    If `folder` is the fit's theory itself, the theories beside it are.
+    """
+    own = () if folder is None else (_path(folder),)
+    beside = [(each.parent if os.path.isdir(each / "fastkernel") else each, "--theory") for each in own]
+    return _find(theoryid, [*beside, *theory_places()])
+
+
+def _find(theoryid: int, places: Sequence[tuple[Path, str]]) -> TheoryFolder:
     searched = []
-    for place, origin in theory_places() if folder is None else [(_path(folder), "--theory")]:
+    for place, origin in places:
         path = place if os.path.isdir(place / "fastkernel") else place / f"theory_{theoryid}"
         searched.append(path)
         if os.path.isdir(path / "fastkernel"):
@@ -162,6 +177,13 @@ def missing_tables(theory: TheoryFolder, wanted: Sequence[tuple[str, FKOperands,
 def tables_digest(data: FitData) -> str:
     """SHA-256 over the files of all FK tables in use: equal digests are equal theories, wherever they lie."""
     observables = [*(d.observable for d in data.datasets), *data.positivity, *data.integrability]
+    measured = observables[: len(data.datasets)] if data.t0_theory is not None else []
+    parts = _tables(observables, data.theory) + (_tables(measured, data.t0_theory) if data.t0_theory else [])
+    return checksum(*parts)
+
+
+def _tables(observables: Sequence[Observable], theory: TheorySource) -> list[str | Path]:
+    """Name and file of each FK table."""
     members = {name for o in observables for table in o.tables for name in table.name.split("+")}
-    folder = data.theory.path / "fastkernel"
-    return checksum(*(part for name in sorted(members) for part in (name, folder / f"{name}{TABLE_SUFFIX}")))
+    folder = theory.path / "fastkernel"
+    return [part for name in sorted(members) for part in (name, folder / f"{name}{TABLE_SUFFIX}")]

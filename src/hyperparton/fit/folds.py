@@ -85,9 +85,9 @@ class FoldSource:
         if key not in self._modes:
             found = diagonalise(self.data.covmat[np.ix_(rows, rows)])
             matrix, measured = self.convolution.matrix[rows], self.data.central[rows]
-            self._modes[key] = ModeRows.build(matrix, measured, found, self.card.genrep)
-        modes = self._modes[key]
-        masks = [diagonal_mask(len(modes.rows), seed, self.card.diagonal_frac) for seed in seeds]
+            self._modes[key] = ModeRows.build(matrix, measured, found, self.card.genrep, self.card.threshold)
+        modes, fraction, group = self._modes[key], self.card.diagonal_frac, self.data.datasets[0].group
+        masks = [diagonal_mask(len(modes.rows), seed, fraction, group) for seed in seeds]
         return modes.split(None if pseudodata is None else pseudodata[:, rows], masks, self.origin)
 
     def experimental(self, hidden: np.ndarray) -> ReducedChi2:

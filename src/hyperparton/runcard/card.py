@@ -33,6 +33,7 @@ from hyperparton.runcard.field_types import (
 )
 from hyperparton.runcard.hyperscan_config import HyperscanConfig
 from hyperparton.runcard.parameters import Parameters, SharedParameters, TrialSpecs
+from hyperparton.runcard.treatment import ALL, DATA_GROUPINGS, EXPERIMENT, SAMPLING, DataTreatment
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
 __all__ = [
@@ -53,12 +54,6 @@ __all__ = [
 N3FIT = "n3fit"
 
 
-def _one(value: Any) -> float:
-    if isinstance(value, bool) or value != 1:
-        raise refuse("weights of data sets in the loss are not supported", "1, or leave it out")
-    return 1.0
-
-
 class DatasetInput(Section):
     """One entry of `dataset_inputs`."""
 
@@ -70,10 +65,10 @@ class DatasetInput(Section):
     """C-factors that multiply its predictions."""
     variant: Names | None = None
     """Variant of the set, such as legacy_dw."""
-    weight: Annotated[float, BeforeValidator(_one), WithJsonSchema({"const": 1})] = 1.0
-    """Its weight in the loss; 1 is the only one that is supported."""
+    weight: Positive = 1.0
+    """How many times it counts in χ²: its covariances are divided by the weight."""
     custom_group: Text | None = None
-    """A name for groups of sets; it changes nothing."""
+    """Its group with `metadata_group: custom_group`; sets without one are a group too."""
 
 
 def _theoryid(value: Any) -> int:
@@ -88,15 +83,18 @@ _DIGITS = "^_*([0-9]_*){1,10}$"
 _THEORYID = {
     "anyOf": [{"type": "integer", "minimum": 0, "exclusiveMaximum": 10**10}, {"type": "string", "pattern": _DIGITS}]
 }
+TheoryId = Annotated[int, BeforeValidator(_theoryid), WithJsonSchema(_THEORYID)]
 
 
 class TheoryInput(Section):
     """`theory`."""
 
-    model_config = ConfigDict(extra="allow")  # t0theoryid and the like are looked at in `check`
+    model_config = ConfigDict(extra="allow")  # keys of other programs are looked at in `check`
 
-    theoryid: Annotated[int, BeforeValidator(_theoryid), WithJsonSchema(_THEORYID)]
+    theoryid: TheoryId
     """Number of NNPDF's theory."""
+    t0theoryid: TheoryId | None = None
+    """Theory of the predictions in the t0 matrix; theoryid without it."""
 
 
 def _range(value: Any) -> tuple[float, ...]:
@@ -307,7 +305,7 @@ class _Positioned(Section):
         return self._document.fault(path, message, given, accepted)
 
 
-class Runcard(_Positioned):
+class Runcard(_Positioned, DataTreatment):
     """An NNPDF runcard. Sections keep NNPDF's names; `positivity` and `integrability` are the lists themselves."""
 
     dataset_inputs: Annotated[tuple[DatasetInput, ...], ListField]
@@ -351,6 +349,28 @@ class Runcard(_Positioned):
     def theoryid(self) -> int:
         """Number of the theory."""
         return self.theory.theoryid
+
+    @property
+    def grouping(self) -> str:
+        """What groups the data sets, one of `METADATA_GROUPS`."""
+        if self.metadata_group is not None:
+            return self.metadata_group
+        if self.data_grouping is not None:
+            return DATA_GROUPINGS[self.data_grouping]
+        return self._default_grouping
+
+    @property
+    def _default_grouping(self) -> str:
+        return ALL if self.diagonal_basis else EXPERIMENT
+
+    def untreated(self) -> set[str]:
+        """The keys of the data's treatment by which the fits of this card are those of a card without them."""
+        keys = set(DataTreatment.model_fields)
+        groups = {"metadata_group", "data_grouping"} if self.grouping == self._default_grouping else set()
+        sampling = set() if self.genrep else set(SAMPLING)
+        return (
+            groups | sampling | {key for key in keys if getattr(self, key) == DataTreatment.model_fields[key].default}
+        )
 
 
 class SharedRuncard(Runcard):

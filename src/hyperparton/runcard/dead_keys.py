@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hyperparton.errors import Fault
 from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.treatment import CUSTOM, SAMPLING, DataTreatment
 from hyperparton.runcard.yaml_positions import KeyPath
 
 __all__ = ["dead_keys"]
@@ -33,9 +34,33 @@ def _data(card: Runcard) -> _Found:
         yield ("trvlseed",), "all the data train, so none are split off"
     if not card.genrep and "mcseed" in given:
         yield ("mcseed",), "without genrep no data replicas are drawn"
+    yield from _treatment(card)
+
+
+def _treatment(card: Runcard) -> _Found:
+    """Of the keys that say how data are treated."""
+    given = card.model_fields_set
+    for key in SAMPLING:
+        if not card.genrep and getattr(card, key) != DataTreatment.model_fields[key].default:
+            yield (key,), "without genrep no data replicas are drawn"
+    if card.genrep and card.separate_multiplicative and "use_t0_sampling" in given:
+        yield ("use_t0_sampling",), "with separate_multiplicative data replicas are drawn with additive uncertainties"
+    if "use_weights_in_covmat" in given and all(entry.weight == 1 for entry in card.dataset_inputs):
+        yield ("use_weights_in_covmat",), "no data set has another weight than 1"
+    weights = [place for place, entry in enumerate(card.dataset_inputs) if entry.weight != 1]
+    if weights and not card.use_weights_in_covmat:
+        why = "use_weights_in_covmat is false" + _and_more(len(weights))
+        yield ("dataset_inputs", weights[0], "weight"), why
+    if "threshold" in given and not card.diagonal_basis:
+        yield ("threshold",), "without diagonal_basis there are no eigenmodes"
+    if card.metadata_group is not None and card.data_grouping is not None:
+        yield ("data_grouping",), "metadata_group is what counts"
     groups = [place for place, entry in enumerate(card.dataset_inputs) if entry.custom_group is not None]
-    if groups:
-        yield ("dataset_inputs", groups[0], "custom_group"), "data sets are not grouped by it" + _and_more(len(groups))
+    if groups and card.grouping != CUSTOM:
+        why = "metadata_group is not custom_group" + _and_more(len(groups))
+        yield ("dataset_inputs", groups[0], "custom_group"), why
+    if card.theory.t0theoryid == card.theoryid:
+        yield ("theory", "t0theoryid"), "it is theoryid"
 
 
 def _and_more(count: int) -> str:

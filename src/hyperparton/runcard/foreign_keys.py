@@ -31,22 +31,6 @@ def _only(*harmless: Any) -> Callable[[Any, Mapping[str, Any]], bool]:
     return lambda value, content: value is None or any(value == each for each in harmless)
 
 
-def _with_replicas(*harmless: Any) -> Callable[[Any, Mapping[str, Any]], bool]:
-    """The same for a key of the data replicas, which there are with `genrep` alone."""
-    return lambda value, content: content.get("genrep") is not True or _only(*harmless)(value, content)
-
-
-def _own_group(value: Any, content: Mapping[str, Any]) -> bool:
-    return _only("experiment" if content.get("diagonal_basis") is False else "ALL")(value, content)
-
-
-def _own_theory(value: Any, content: Mapping[str, Any]) -> bool:
-    theory = content.get("theory")
-    numbers = (value, theory.get("theoryid") if isinstance(theory, dict) else None)
-    one, other = (str(each).replace("_", "") for each in numbers)
-    return value is None or one == other
-
-
 @dataclass(frozen=True)
 class _Unsupported:
     """A key that changes the fit: what to say of it, what is accepted in its place, and when it changes nothing."""
@@ -77,27 +61,9 @@ _UNSUPPORTED: Mapping[str, _Unsupported] = {
     "inconsistent_data_settings": _Unsupported("closure tests are not supported"),
     "use_fitcommondata": _Unsupported("data from the folder of a fit are not supported", "false"),
     "experiments": _Unsupported("the list of experiments of older cards is not supported", "dataset_inputs"),
-    "t0theoryid": _Unsupported("t0 predictions of another theory are not supported", "that of theoryid", _own_theory),
     "use_t0": _Unsupported("what decides on the t0 matrix is whether there is a t0pdfset", "true", _only(True)),
-    "use_t0_sampling": _Unsupported(
-        "data replicas are drawn with the covariance matrix of the fit", "true", _with_replicas(True)
-    ),
-    "separate_multiplicative": _Unsupported(
-        "multiplicative uncertainties of data replicas are not drawn apart", "false", _with_replicas(False)
-    ),
-    "resample_negative_pseudodata": _Unsupported(
-        "data replicas with negative cross sections are not drawn again", "false", _with_replicas(False)
-    ),
     "use_thcovmat_in_fitting": _Unsupported("theory uncertainties are not supported", "false"),
     "use_thcovmat_in_sampling": _Unsupported("theory uncertainties are not supported", "false"),
-    "norm_threshold": _Unsupported("the covariance matrix is not regularized"),
-    "threshold": _Unsupported("eigenmodes with small eigenvalues are not left out", "0", _only(0)),
-    "metadata_group": _Unsupported(
-        "other groups of data sets are not supported", "ALL with diagonal_basis, experiment without", _own_group
-    ),
-    "data_grouping": _Unsupported(
-        "other groups of data sets are not supported", "ALL with diagonal_basis, experiment without", _own_group
-    ),
 }
 
 #: of these, the ones whose harmless values are part of what identifies a scan; those of older folders are
@@ -115,7 +81,7 @@ _DESCRIPTIONS = ("description", "meta")
 _HARMLESS = frozenset(
     {
         *_DESCRIPTIONS, "debug", "maxcores", "parallel_models", "double_precision", "save", "tensorboard",
-        "savepseudodata", "use_weights_in_covmat", "cuts_intersection_spec", "allow_legacy_names",
+        "savepseudodata", "cuts_intersection_spec", "allow_legacy_names",
         "seed", "rnalgo", "fitmethod", "ngen", "nmutants", "paramtype", "nnodes", "nn_seed", "initialization",
     }
 )  # fmt: skip
