@@ -47,6 +47,7 @@ SECTIONS = (
     ("DataCuts", "datacuts"),
     ("AddedRule", "added_filter_rules"),
     ("TheoryInput", "theory"),
+    ("TheoryCovmatConfig", "theorycovmatconfig"),
     ("Parameters", "parameters"),
     ("SharedParameters", "parameters, beside trial_specs"),
     ("Optimizer", "parameters: optimizer"),

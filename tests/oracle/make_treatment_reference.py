@@ -10,6 +10,7 @@ the covariance matrix of the fit and its chi2, the groups of the data sets, and 
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 import tempfile
@@ -53,7 +54,25 @@ CASES: dict[str, dict[str, Any]] = {
         f"by {group}": {"diagonal_basis": False, "metadata_group": group}
         for group in ("ALL", "experiment", "nnpdf31_process", "process_type", "dataset_label", "custom_group")
     },
+    **{
+        f"theory {'01'[t0]}{'01'[separate]}": {"theory": {}, "use_t0_sampling": t0, "separate_multiplicative": separate}
+        for t0, separate in product((True, False), repeat=2)
+    },
+    "theory in the fit": {"theory": {"use_thcovmat_in_sampling": False}},
+    "theory in the replicas": {
+        "theory": {"use_thcovmat_in_fitting": False, "mult_factor": 2.5},
+        "diagonal_basis": False,
+    },
+    "theory, weights": {"theory": {}, "weights": True, "norm_threshold": 2.0},
 }
+#: process and name of the data sets of the theory covariance matrix, in its order, and their points before cuts
+THEORY_SETS = (
+    ("DIS NC", "HERA_NC_318GEV_EAVG_CHARM-SIGMARED", 52),
+    ("DIS NC", "NMC_NC_NOTFIXED_P_EM-SIGMARED", 292),
+    ("DY CC", "ATLAS_WPWM_7TEV_36PB_ETA", 22),
+    ("SINGLETOP", "CMS_SINGLETOP_7TEV_TCHANNEL-XSEC", 1),
+)
+USER_FILE = "user_covmat.csv"
 
 
 def make_tables(folder: Path) -> None:
@@ -67,9 +86,39 @@ def make_tables(folder: Path) -> None:
         there.append(folder / f"theory_{theory}")
 
 
+def write_user_covmat(folder: Path) -> None:
+    """A covariance matrix of theory as a table of validphys, with a few variances of the size of those of the data."""
+    points = [(group, name, place) for group, name, count in THEORY_SETS for place in range(count)]
+    size = np.array(
+        [{"CMS_SINGLETOP_7TEV_TCHANNEL-XSEC": 9e3, "ATLAS_WPWM_7TEV_36PB_ETA": 1e4}.get(p[1], 0.03) for p in points]
+    )
+    shifts = np.random.default_rng(20240504).normal(size=(len(points), 3)) * size[:, None]
+    matrix = shifts @ shifts.T
+    with (folder / USER_FILE).open("w", encoding="utf-8") as file:
+        for level, name in enumerate(("group", "dataset", "id")):
+            print(name, "", "", *(point[level] for point in points), sep="\t", file=file)
+        print("group", "dataset", "id", *([""] * len(points)), sep="\t", file=file)
+        for point, row in zip(points, matrix, strict=True):
+            print(*point, *(repr(float(value)) for value in row), sep="\t", file=file)
+
+
+def with_theory(given: dict[str, Any], config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The inputs with the matrix as vp-setupfit leaves it for n3fit."""
+    from reportengine.table import savetable
+    from validphys.api import API
+
+    made = {"user_covmat_path": USER_FILE, "mult_factor": config.get("mult_factor", 1.0)}
+    (folder / "tables").mkdir(exist_ok=True)
+    table = API.user_covmat_fitting(**given, **made)
+    savetable(table, folder / "tables/datacuts_theory_theorycovmatconfig_user_covmat.csv")
+    flags = {key: config.get(key, True) for key in ("use_thcovmat_in_fitting", "use_thcovmat_in_sampling")}
+    return {**given, **flags, **made, "output_path": folder, "load_thcovmat_from_file": True}
+
+
 def inputs(card: dict, case: str) -> dict[str, Any]:
     """Of validphys, for a case."""
     keys = dict(CASES[case])
+    keys.pop("theory", None)
     sets = [dict(entry) for entry in card["dataset_inputs"]]
     if keys.pop("weights", False):
         sets = [{**entry, "weight": WEIGHTS.get(entry["dataset"], 1)} for entry in sets]
@@ -125,15 +174,20 @@ def vectors(ndata: int) -> np.ndarray:
 def main() -> None:
     from ruamel.yaml import YAML
 
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "data" / "treatment_reference.npz"
+    target = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else HERE / "data" / "treatment_reference.npz"
     script = SimpleNamespace(**runpy.run_path(str(HERE / "make_data_reference.py")))
     out: dict[str, np.ndarray] = {}
     with tempfile.TemporaryDirectory() as scratch:
         make_tables(Path(scratch))
         script.prepare_environment(SimpleNamespace(theories=Path(scratch), lhapdf=ROOT / "src/hyperparton/lhapdf"))
         card = YAML(typ="safe").load(CARD.read_text(encoding="utf-8"))
+        os.chdir(scratch)  # where validphys looks for files of the user
+        write_user_covmat(Path(scratch))
         for case in CASES:
-            out |= {f"{case}/{key}": value for key, value in of_case(inputs(card, case), script).items()}
+            given = inputs(card, case)
+            if "theory" in CASES[case]:
+                given = with_theory(given, CASES[case]["theory"], Path(scratch))
+            out |= {f"{case}/{key}": value for key, value in of_case(given, script).items()}
             print(case)
     np.savez_compressed(target, **out)
     print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")

@@ -35,6 +35,8 @@ def card_of(case, **changes):
             entry["weight"] = script.WEIGHTS.get(entry["dataset"], 1)
     if "t0theoryid" in keys:
         content["theory"]["t0theoryid"] = keys.pop("t0theoryid")
+    if "theory" in keys:
+        keys["theorycovmatconfig"] = {"user_covmat_path": script.USER_FILE, **keys.pop("theory")}
     return parse_runcard(json.dumps({**content, **keys, **changes}))
 
 
@@ -42,7 +44,10 @@ def card_of(case, **changes):
 def theories(tmp_path_factory):
     folder = tmp_path_factory.mktemp("theories")
     script.make_tables(folder)
-    return folder
+    script.write_user_covmat(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # where the file of a card without a folder is looked for
+        yield folder
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -129,5 +134,13 @@ def test_each_key_changes_something():
     for one, other in (("111", "101"), ("001", "101"), ("110", "111"), ("100", "101"), ("000", "001")):
         assert not np.array_equal(replicas[one], replicas[other]), (one, other)
     plain = replicas["101"]
-    for name in ("weights", "regularised", "t0theoryid", "by experiment", "by process_type", "by custom_group"):
+    for name in (
+        "weights",
+        "regularised",
+        "t0theoryid",
+        "by experiment",
+        "by process_type",
+        "by custom_group",
+        "theory 10",
+    ):
         assert np.abs(np.sort(replicas[name]) / np.sort(plain) - 1).max() > 1e-3, name

@@ -21,6 +21,7 @@ from hyperparton.data.pdfsets import PDFSet, find_pdfset
 from hyperparton.data.t0 import central_predictions, t0_observables, t0_theory
 from hyperparton.data.theory_folder import TheoryFolder, find_theory
 from hyperparton.data.types import DataSet, FitData, Observable
+from hyperparton.data.user_covmat import theory_covariance
 from hyperparton.data.wanted import SECTIONS, Entry, expect_tables, find_sets
 from hyperparton.errors import DataError, Fault, HyperpartonError
 from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
@@ -122,9 +123,10 @@ def examine_fit_data(
     if other is not None and not faults.errors:
         observables = t0_observables(datasets, wanted, other, faults)
     predictions = faults.attempt(_T0, lambda: central_predictions(observables, t0)) if t0 and observables else None
+    theory_matrix = theory_covariance(datasets, faults)
     if faults.errors:
         return None, faults
-    matrices = covariances(datasets, card, predictions)
+    matrices = covariances(datasets, card, predictions, theory_matrix)
     data = FitData(
         datasets=datasets,
         positivity=positivity,

@@ -361,11 +361,12 @@ class Runcard(_Positioned, DataTreatment):
 
     @property
     def _default_grouping(self) -> str:
-        return ALL if self.diagonal_basis else EXPERIMENT
+        theory = self.theorycovmatconfig is not None and self.theorycovmatconfig.used
+        return ALL if self.diagonal_basis or theory else EXPERIMENT
 
     def untreated(self) -> set[str]:
         """The keys of the data's treatment by which the fits of this card are those of a card without them."""
-        keys = set(DataTreatment.model_fields)
+        keys = set(DataTreatment.model_fields) - {"theorycovmatconfig"}  # part of what identifies older scans
         groups = {"metadata_group", "data_grouping"} if self.grouping == self._default_grouping else set()
         sampling = set() if self.genrep else set(SAMPLING)
         return (

@@ -59,8 +59,25 @@ def _treatment(card: Runcard) -> _Found:
     if groups and card.grouping != CUSTOM:
         why = "metadata_group is not custom_group" + _and_more(len(groups))
         yield ("dataset_inputs", groups[0], "custom_group"), why
+    yield from _theory_covariance(card)
     if card.theory.t0theoryid == card.theoryid:
         yield ("theory", "t0theoryid"), "it is theoryid"
+
+
+def _theory_covariance(card: Runcard) -> _Found:
+    config, path = card.theorycovmatconfig, "theorycovmatconfig"
+    if config is None:
+        return
+    if not (config.use_thcovmat_in_fitting or config.use_thcovmat_in_sampling):
+        yield (path,), "use_thcovmat_in_fitting and use_thcovmat_in_sampling are false"
+        return
+    if config.user_covmat_path is None:
+        yield (path,), "it names no matrix"
+        return
+    if not card.genrep and "use_thcovmat_in_sampling" in config.model_fields_set:
+        yield (path, "use_thcovmat_in_sampling"), "without genrep no data replicas are drawn"
+    for key in sorted(config.model_extra or ()):
+        yield (path, key), "there are no point_prescriptions"
 
 
 def _and_more(count: int) -> str:

@@ -17,6 +17,7 @@ from hyperparton.runcard.card import BasisElement, Fitting, KFold, Runcard, Theo
 from hyperparton.runcard.datacuts import DataCuts
 from hyperparton.runcard.faults import shown
 from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.treatment import TheoryCovmatConfig
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
 __all__ = ["foreign_faults", "passed_over"]
@@ -45,7 +46,6 @@ _WEIGHTS = "a scan starts from no saved weights; one fit does: hyperparton fit -
 
 #: what changes the fit and cannot be honoured; a feature that comes takes its key out of here
 _UNSUPPORTED: Mapping[str, _Unsupported] = {
-    "theorycovmatconfig": _Unsupported("theory uncertainties in the covariance matrix are not supported"),
     "fiatlux": _Unsupported("fits with a photon PDF are not supported"),
     "positivity_bound": _POLARIZED,
     "unpolarized_bc": _POLARIZED,
@@ -62,8 +62,8 @@ _UNSUPPORTED: Mapping[str, _Unsupported] = {
     "use_fitcommondata": _Unsupported("data from the folder of a fit are not supported", "false"),
     "experiments": _Unsupported("the list of experiments of older cards is not supported", "dataset_inputs"),
     "use_t0": _Unsupported("what decides on the t0 matrix is whether there is a t0pdfset", "true", _only(True)),
-    "use_thcovmat_in_fitting": _Unsupported("theory uncertainties are not supported", "false"),
-    "use_thcovmat_in_sampling": _Unsupported("theory uncertainties are not supported", "false"),
+    "use_thcovmat_in_fitting": _Unsupported("it is a key of `theorycovmatconfig`", "false"),
+    "use_thcovmat_in_sampling": _Unsupported("it is a key of `theorycovmatconfig`", "false"),
 }
 
 #: of these, the ones whose harmless values are part of what identifies a scan; those of older folders are
@@ -105,6 +105,10 @@ _HARMLESS_IN: Mapping[str, frozenset[str]] = {
 #: what older cards say of the mutations of each element of the basis
 _OF_ELEMENTS = frozenset({"pos", "mutsize", "mutprob"})
 
+#: keys of theorycovmatconfig for uncertainties from predictions of several theories, or from power corrections
+_PRESCRIPTIONS = ("point_prescriptions", "point_prescription")
+_OF_PRESCRIPTIONS = frozenset({*_PRESCRIPTIONS, "pdf", "pc_parameters", "pc_included_procs", "pc_excluded_datasets"})
+
 #: where n3fit looks for any key, with the keys of ours that belong there
 _SCOPES: Mapping[str, frozenset[str]] = {
     "datacuts": frozenset(DataCuts.model_fields),
@@ -136,6 +140,7 @@ def foreign_faults(document: Document) -> Iterator[Fault]:
             yield from _unsupported(document, (section,), given)
             harmless = _HARMLESS | _HARMLESS_IN.get(section, frozenset())
             yield from _unknown(document, (section,), given, known, harmless)
+    yield from _theory_uncertainties(document)
     fitting = content.get("fitting")
     basis = fitting.get("basis") if isinstance(fitting, dict) else None
     for place, element in enumerate(basis if isinstance(basis, list) else ()):
@@ -153,6 +158,23 @@ def _unsupported(document: Document, path: KeyPath, given: Mapping[str, Any]) ->
     for key, rule in _UNSUPPORTED.items():
         if key in given and not rule.harmless(given[key], document.content):
             yield document.fault((*path, key), rule.message, shown(given[key]), rule.accepted, of_key=True)
+
+
+def _theory_uncertainties(document: Document) -> Iterator[Fault]:
+    """Of `theorycovmatconfig`: matrices that are not a file's, where they would count, and unknown keys."""
+    given, path = document.content.get("theorycovmatconfig"), ("theorycovmatconfig",)
+    if not isinstance(given, dict):
+        return
+    known = frozenset(TheoryCovmatConfig.model_fields)
+    yield from _unknown(
+        document, path, {key: None for key in given if key not in _UNSUPPORTED}, known, _OF_PRESCRIPTIONS
+    )
+    if given.get("use_thcovmat_in_fitting") is False and given.get("use_thcovmat_in_sampling") is False:
+        return
+    for key in _PRESCRIPTIONS:
+        if not _off(given.get(key), document.content):
+            message = "uncertainties from the predictions of several theories are not supported"
+            yield document.fault((*path, key), message, shown(given[key]), "user_covmat_path", of_key=True)
 
 
 def _misplaced(document: Document) -> Iterator[Fault]:

@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
-from hyperparton.runcard.field_types import Flag, NonNegative, Positive, Section, one_of
+from pydantic import BeforeValidator, ConfigDict
 
-__all__ = ["ALL", "CUSTOM", "DATA_GROUPINGS", "EXPERIMENT", "METADATA_GROUPS", "SAMPLING", "DataTreatment"]
+from hyperparton.runcard.field_types import Flag, NonNegative, Positive, Section, Text, one_of
+
+__all__ = [
+    "ALL",
+    "CUSTOM",
+    "DATA_GROUPINGS",
+    "EXPERIMENT",
+    "METADATA_GROUPS",
+    "SAMPLING",
+    "DataTreatment",
+    "TheoryCovmatConfig",
+]
 
 ALL, EXPERIMENT, CUSTOM = "ALL", "experiment", "custom_group"
 
@@ -23,6 +34,27 @@ DATA_GROUPINGS: Mapping[str, str] = MappingProxyType(
 
 #: keys of the data replicas, which there are with `genrep` alone
 SAMPLING = ("use_t0_sampling", "separate_multiplicative", "resample_negative_pseudodata")
+
+
+class TheoryCovmatConfig(Section):
+    """`theorycovmatconfig`: a covariance matrix of theory that is added to those of the data."""
+
+    model_config = ConfigDict(extra="allow")  # the keys of its other sources are looked at in `check`
+
+    user_covmat_path: Text | None = None
+    """File with a covariance matrix of one's own, tab- or comma-separated as validphys writes it, with rows and columns
+    (group, dataset, id); its path is absolute, or relative to the card or to the current folder."""
+    mult_factor: Positive = 1.0
+    """Factor of this matrix."""
+    use_thcovmat_in_fitting: Flag = True
+    """Whether it is added to the matrix of the fit."""
+    use_thcovmat_in_sampling: Flag = True
+    """Whether it is added to the matrix that data replicas are drawn with."""
+
+    @property
+    def used(self) -> bool:
+        """Whether there is such a matrix and it counts."""
+        return self.user_covmat_path is not None and (self.use_thcovmat_in_fitting or self.use_thcovmat_in_sampling)
 
 
 class DataTreatment(Section):
@@ -44,4 +76,7 @@ class DataTreatment(Section):
     """What the data sets of one group have in common; data of two groups are not correlated."""
     data_grouping: Annotated[str, *one_of("data_grouping", DATA_GROUPINGS)] | None = None
     """n3fit's name of a grouping, where there is no metadata_group: standard_report is that by experiment, with the
-    others all are in one group. Without both keys that is so with diagonal_basis; else the groups are experiments."""
+    others all are in one group. Without both keys that is so with diagonal_basis and with a covariance matrix of
+    theory; else the groups are experiments."""
+    theorycovmatconfig: Annotated[TheoryCovmatConfig | None, BeforeValidator(lambda value: value or None)] = None
+    """A covariance matrix of theory."""
