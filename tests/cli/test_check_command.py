@@ -72,7 +72,7 @@ FAULTS = {
     ),
     "a matrix that is no file": (
         [("genrep: false", "genrep: false\ntheorycovmatconfig: {user_covmat_path: none.csv}")],
-        ["20:40: theorycovmatconfig.user_covmat_path: there is no such file; searched: "],
+        ["20:40: theorycovmatconfig.user_covmat_path: none.csv is not there; searched: "],
     ),
     "nothing trains of the points": (
         [("genrep: false", "genrep: false\ndiagonal_basis: false"), ("frac: 0.75", "frac: 1e-9")],

@@ -145,7 +145,7 @@ def twice(path):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (missing, "there is no such file; searched: .*covmat.csv"),
+        (missing, "covmat.csv is not there; searched: .*covmat.csv"),
         (text(""), "is no table of a covariance matrix: it has no rows below its 3 lines of names"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "cannot be read as text"),
         (changed("(NC\tHERA_CC_318GEV_EM-SIGMARED)\t5\t", r"\1\tfive\t"), "given 'five'"),

@@ -9,6 +9,7 @@ from hyperparton.errors import RuncardError
 from hyperparton.runcard.card import Runcard, TrainerRuncard
 from hyperparton.runcard.check import parse_runcard
 from hyperparton.runcard.dead_keys import dead_keys
+from hyperparton.runcard.old_cards import older_words
 
 
 def faults_of(text):
@@ -137,7 +138,45 @@ DAMAGE = [
     ("- dataset: NNPDF_POS_2P24GEV_FLL-19PTS\n  rule", "- rule", "added_filter_rules[0]: a rule needs a dataset or a process_type to cut"),
     ("- process_type: POS_XPDF", "- process_type: POS_XPDF\n  IC: 2", "added_filter_rules[2].IC: unknown treatment of charm, given 2"),
     ("  fold_statistic: average\n", "  fold_statistic: average\n  target: std\n", "target and fold_statistic are two names"),
-    ("  q2min: 3.49", "  use_cuts: nocuts", "datacuts.use_cuts: no other cuts are supported, given 'nocuts', accepted: internal"),
+    ("  q2min: 3.49", "  use_cuts: nocut", "datacuts.use_cuts: unknown use_cuts, given 'nocut', accepted: internal, nocuts, fromfit, fromint"),
+    ("  q2min: 3.49", "  use_cuts: fromfit", "datacuts.use_cuts: fromfit needs the folder of a fit, accepted: datacuts: fit"),
+    ("  q2min: 3.49", "  use_cuts: true", "datacuts.use_cuts: fromfit needs the folder of a fit"),
+    ("  q2min: 3.49", "  use_cuts: fromintersection", "datacuts.use_cuts: fromintersection needs cuts_intersection_spec, accepted: such"),
+    ("  q2min: 3.49", "  cuts_intersection_spec: []", "datacuts.cuts_intersection_spec: must be a list with at least one entry"),
+    ("  q2min: 3.49", "  cuts_intersection_spec: [{theory: 1}]", "cuts_intersection_spec[0].theory: unknown key 'theory'"),
+    ("  q2min: 3.49", "  cuts_intersection_spec: [{theoryid: x}]", "cuts_intersection_spec[0].theoryid: must be the number of a th"),
+    (
+        "  q2min: 3.49",
+        "  use_cuts: fromsimilarpredictions\n  cuts_intersection_spec: [{theoryid: 1}]",
+        "datacuts.cuts_intersection_spec: fromsimilarpredictions compares two predictions, given 1 entries, accepted: two entries",
+    ),
+    (
+        "  q2min: 3.49",
+        "  use_cuts: fromsimilarpredictions\n  cuts_intersection_spec: [{theoryid: 1}, {pdf: x}]\n  do_not_require_similarity_for: [SLAC]",
+        "fromsimilarpredictions needs cut_similarity_threshold",
+    ),
+    (
+        "  q2min: 3.49",
+        "  use_cuts: fromsimilarpredictions\n  cuts_intersection_spec: [{theoryid: 1}, {pdf: x}]\n  do_not_require_similarity_for: [SLAC]",
+        "cuts_intersection_spec[0]: fromsimilarpredictions needs a PDF set in each entry, accepted: pdf: NAME",
+    ),
+    (
+        "  q2min: 3.49",
+        "  use_cuts: fromsimilarpredictions\n  cuts_intersection_spec: [{theoryid: 1}, {pdf: x}]\n  do_not_require_similarity_for: [SLAC]",
+        "do_not_require_similarity_for[0]: names a data set that is not fitted, given SLAC",
+    ),
+    ("genrep: false", "genrep: false\nuse_cuts: nocuts", "use_cuts: it counts in `datacuts` alone, given 'nocuts', accepted: internal"),
+    ("genrep: false", "genrep: false\nfilter_rules: [{rule: x > 1}]", "filter_rules[0]: a rule needs a dataset or a process_type to cut"),
+    ("genrep: false", "genrep: false\ndrop_internal_rules: 3", "drop_internal_rules: must be a list"),
+    ("genrep: false", "genrep: false\nfilter_defaults: {q2: 3}", "filter_defaults.q2: unknown key 'q2' (did you mean 'q2min'?)"),
+    ("genrep: false", "genrep: false\nfilter_defaults: {q2min: -3}", "filter_defaults.q2min: is out of range, given -3"),
+    ("genrep: false", "genrep: false\nfilter_defaults: {q2min: 4}", "filter_defaults.q2min: q2min is given a second time, given 4, accepted: 3.49"),
+    ("{dataset: NMC_NC_NOTFIXED_EM-F2,", "{dataset: NMC_NC_NOTFIXED_EM-F2, sys: 10,", "sys chooses a variant, so there cannot be another one, given sys: 10, var"),
+    ("{dataset: NMC_NC_NOTFIXED_EM-F2, variant: legacy_dw", "{dataset: NMCPD, sys: [1]", "dataset_inputs[0].sys: must be the number of systematics"),
+    ("{dataset: NNPDF_POS_2P24GEV_F2U, maxlambda: 1e6}", "{dataset: NNPDF_POS_2P24GEV_F2U, poslambda: 0}", "[0].poslambda: is out of range, given 0"),
+    ("{dataset: NNPDF_POS_2P24GEV_F2U, maxlambda: 1e6}", "{dataset: NNPDF_POS_2P24GEV_F2U, poslambda: 1, maxlambda: 2}", "two names of the same thing, given 1 and 2"),
+    ("dataset_inputs:\n", "experiments: 3\ndata:\n", "experiments: must be a list, given 3, accepted: a list of {experiment: NAME, datasets: [...]}"),
+    ("dataset_inputs:\n", "experiments: [{experiment: x}]\ndata:\n", "experiments[0]: names an experiment and its data sets, given {experiment: 'x'}"),
     ("  t0pdfset:", "  t0pdfst:", "datacuts.t0pdfst: unknown key 't0pdfst' (did you mean 't0pdfset'?)"),
     ("  theoryid: 40_000_000", "  theoryid: 40_000_000\n  t0theoryd: 1", "theory.t0theoryd: unknown key 't0theoryd' (did you mean 't0theoryid'?)"),
     ("  fitbasis: EVOL", "  fitbasis: EVOL\n  fitbasi: EVOL", "fitting.fitbasi: unknown key 'fitbasi' (did you mean 'fitbasis'?)"),
@@ -310,3 +349,87 @@ def test_weights_that_do_not_count(scan_text):
     said = [str(fault) for fault in dead_keys(parse_runcard(f"{text}\nuse_weights_in_covmat: false\n"))]
     assert any("dataset_inputs[0].weight: changes nothing: use_weights_in_covmat is false" in line for line in said)
     assert not any("use_weights_in_covmat: changes nothing" in line for line in said)
+
+
+def test_the_data_sets_of_experiments(scan_text):
+    """Older cards list them by experiment; faults keep the places of the file."""
+    sets = scan_text[scan_text.index("- {dataset: NMC_NC") : scan_text.index("datacuts:")]
+    lines = [f"  {line}" for line in sets.splitlines()]
+    parts = ["experiments:", "- experiment: A", "  datasets:", *lines[:3], "- experiment: B", "  datasets:", *lines[3:]]
+    text = changed(scan_text, f"dataset_inputs:\n{sets}", "\n".join(parts) + "\n")
+    card, plain = parse_runcard(text), parse_runcard(scan_text)
+    assert card.dataset_inputs == plain.dataset_inputs
+    assert card.unused == plain.unused
+    told = older_words(card)
+    assert [fault.path for fault in told] == ["experiments"]
+    assert "the data sets are read, their grouping is not used" in str(*told)
+    assert older_words(plain) == []
+    damaged = changed(text, lines[4], lines[4].replace("{dataset", "{frac: 2, dataset"))
+    line = damaged.splitlines().index(lines[4].replace("{dataset", "{frac: 2, dataset")) + 1
+    assert faults_of(damaged)[0].startswith(f"{line}:12: experiments[1].datasets[1].frac: is out of range, given 2")
+    both = parse_runcard(f"{scan_text}\nexperiments: [{{experiment: A, datasets: []}}]\n")
+    assert "experiments: changes nothing: dataset_inputs is what counts" in " ".join(map(str, dead_keys(both)))
+
+
+def test_older_names_of_keys(scan_text):
+    text = scan_text.replace("F2U, maxlambda", "F2U, poslambda").replace("F2D, maxlambda", "F2D, poslambda")
+    card = parse_runcard(text)
+    assert [entry.maxlambda for entry in card.positivity] == [e.maxlambda for e in parse_runcard(scan_text).positivity]
+    (told,) = older_words(card)
+    assert (told.path, told.message) == (
+        "positivity.posdatasets[0].poslambda",
+        "an older name of maxlambda (so in 2 sets)",
+    )
+
+
+def test_limits_of_cuts(scan_text):
+    """filter_defaults go before datacuts, an entry of cuts_intersection_spec before both."""
+    text = changed(
+        scan_text,
+        "  q2min: 3.49\n  w2min: 12.5\n",
+        "  w2min: 20\n  cuts_intersection_spec: [{q2min: 7}, {theoryid: 1}]\n",
+    )
+    card = parse_runcard(f"{text}\nfilter_defaults: {{maxTau: 0.05}}\n")
+    assert card.cut_limits() == (3.49, 20, 0.05)
+    assert [card.cut_limits(entry) for entry in card.datacuts.cuts_intersection_spec] == [
+        (7, 20, 0.05),
+        (3.49, 20, 0.05),
+    ]
+    own = parse_runcard(changed(text, "[{q2min: 7}", "[{filter_defaults: {w2min: 20, maxTau: 0.1}}"))
+    assert own.cut_limits(own.datacuts.cuts_intersection_spec[0]) == (3.49, 20, 0.1)
+    twice = changed(text, "[{q2min: 7}", "[{filter_defaults: {w2min: 21}}")
+    assert "cuts_intersection_spec[0].filter_defaults.w2min: w2min is given a second time" in faults_of(twice)[0]
+
+
+#: (keys of datacuts, keys of the top level, what is said of what changes nothing)
+DEAD_CUTS = [
+    ("fit: x", "", ["datacuts.fit: changes nothing: it is for use_cuts: fromfit, which is internal"]),
+    (
+        "cuts_intersection_spec: [{theoryid: 1}]",
+        "",
+        ["it is for use_cuts: fromintersection and fromsimilarpredictions"],
+    ),
+    (
+        "use_cuts: fromintersection\n  cuts_intersection_spec: [{theoryid: 1, pdf: x}]\n  cut_similarity_threshold: 1",
+        "",
+        ["cuts_intersection_spec[0].pdf: changes nothing", "datacuts.cut_similarity_threshold: changes nothing"],
+    ),
+    (
+        "use_cuts: false\n  w2min: 3",
+        "drop_internal_rules: [SLAC_NC_NOTFIXED_P_EM-F2]",
+        [
+            "datacuts.w2min: changes nothing: with use_cuts: nocuts",
+            "added_filter_rules: changes noth",
+            "drop_internal_rules: ch",
+        ],
+    ),
+    ("q2min: 3", "filter_rules: []", ["filter_rules: changes nothing: it has no rule, so NNPDF's own stay"]),
+]
+
+
+@pytest.mark.parametrize(("cuts", "keys", "told"), DEAD_CUTS)
+def test_keys_of_cuts_that_change_nothing(scan_text, cuts, keys, told):
+    text = changed(scan_text, "  q2min: 3.49\n  w2min: 12.5\n", f"  {cuts}\n")
+    said = [str(fault) for fault in dead_keys(parse_runcard(f"{text}\n{keys}\n"))]
+    for part in told:
+        assert any(part in line for line in said), (part, said)

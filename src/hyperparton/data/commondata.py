@@ -35,6 +35,7 @@ __all__ = [
     "check_name",
     "find_metadata",
     "load_commondata",
+    "modern_name",
     "operands_of",
     "read_kinematics",
     "read_yaml",
@@ -115,6 +116,25 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     if metadata.name != name:  # folds and rules name it letter by letter
         raise DataError(f"unknown data set {name!r} (did you mean {metadata.name!r}?)")
     return metadata
+
+
+def modern_name(name: str, systematics: str | None = None) -> tuple[str, str | None]:
+    """The name of a data set that has `name` as an older one, and its variant; the name itself and None for others.
+
+    nnpdf-data's map says both; `systematics` is what older cards give as `sys`.  Raises `DataError` for systematics
+    that the map makes no variant of.
+    """
+    if name not in legacy_to_new_mapping:
+        return name, None
+    found = legacy_to_new_mapping[name]
+    variant = found.get("variant")
+    if systematics is not None:
+        if variant is None:
+            raise DataError(
+                f"{name} is an older name of {found['dataset']}, which has no variants for sys {systematics}"
+            )
+        variant = f"{variant}_{systematics}"
+    return found["dataset"], variant
 
 
 def check_name(name: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
-from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError
+from hyperparton.errors import DataError, Fault, HyperpartonError, PDFSetError, RuncardError, TheoryError, shortened
 from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.check import in_order
 from hyperparton.runcard.yaml_positions import KeyPath
 
-__all__ = ["InputFaults"]
+__all__ = ["InputFaults", "find_beside"]
 
 _Result = TypeVar("_Result")
 
@@ -50,3 +52,16 @@ class InputFaults:
                 raise raised
         if self.errors:
             raise RuncardError(self.faults)
+
+
+def find_beside(card: Runcard, name: str) -> Path:
+    """The file or folder that a card names: absolute, beside the card, or in the current folder.
+
+    Raises `DataError` if it is not there.
+    """
+    path, folder = Path(os.path.expanduser(name)), None if card.path is None else Path(card.path).resolve().parent
+    places = list(dict.fromkeys(each / path for each in (folder, Path.cwd()) if each is not None))
+    for place in places:
+        if os.path.exists(place):  # False too where a name cannot be one
+            return place
+    raise DataError(f"{shortened(name)} is not there; searched: {', '.join(map(str, places))}")

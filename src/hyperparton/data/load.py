@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hyperparton.data import filter_rules
-from hyperparton.data.commondata import CommonData, Metadata, check_name, load_commondata
+from hyperparton.data.commondata import CommonData, Metadata, load_commondata
 from hyperparton.data.covariances import covariances
-from hyperparton.data.cuts import added_rule, kept_points, what_cuts
-from hyperparton.data.filter_rules import CutError, FilterRule
+from hyperparton.data.cut_policies import CardCuts, PointCuts, card_cuts, examine_rules
+from hyperparton.data.filter_rules import CutError
 from hyperparton.data.fktables import load_observable
 from hyperparton.data.input_faults import InputFaults
 from hyperparton.data.masks import grouped
@@ -24,8 +24,8 @@ from hyperparton.data.types import DataSet, FitData, Observable
 from hyperparton.data.user_covmat import theory_covariance
 from hyperparton.data.wanted import SECTIONS, Entry, expect_tables, find_sets
 from hyperparton.errors import DataError, Fault, HyperpartonError
-from hyperparton.runcard.card import DatasetInput, LagrangeSet, Runcard
-from hyperparton.runcard.datacuts import DataCuts
+from hyperparton.runcard.card import LagrangeSet, Runcard
+from hyperparton.runcard.dataset_input import DatasetInput
 from hyperparton.runcard.treatment import ALL, CUSTOM
 from hyperparton.runcard.yaml_positions import KeyPath
 
@@ -37,18 +37,14 @@ class DatasetLoader:
     """Loads data sets after cuts, with their FK tables of one theory."""
 
     theory: TheoryFolder
-    cuts: DataCuts = field(default_factory=DataCuts)
-    rules: tuple[FilterRule, ...] = ()
-    """cuts beside NNPDF's own"""
+    cuts: CardCuts
     grouping: str = ALL
     """what groups the data sets, one of `METADATA_GROUPS`"""
-    applied: set[int] = field(default_factory=set)
-    """the places of the rules that applied to a set so far"""
 
     def dataset(self, entry: DatasetInput, metadata: Metadata) -> DataSet:
         """The measured data set of an entry of `dataset_inputs` and its metadata; `DataError` if no point is left."""
         data = load_commondata(metadata)
-        kept = self._kept(data)
+        kept = _kept(self.cuts.data, data)
         return DataSet(
             name=data.name,
             variant=data.variant,
@@ -61,12 +57,13 @@ class DatasetLoader:
             group=self._group(entry, data),
             seedname=data.legacy_names[0] if data.legacy_names else data.name,
             weight=entry.weight,
+            given=None if entry.dataset == data.name else entry.dataset,
         )
 
     def lagrange_set(self, entry: LagrangeSet, metadata: Metadata) -> Observable:
         """The positivity or integrability set of an entry of `posdatasets` or `integdatasets` and its metadata."""
         data = load_commondata(metadata)
-        kept = self._kept(data)
+        kept = _kept(self.cuts.constraints, data)
         return load_observable(data.name, data.theory, self.theory, kept=kept, maxlambda=entry.maxlambda)
 
     def _group(self, entry: DatasetInput, data: CommonData) -> str:
@@ -74,16 +71,15 @@ class DatasetLoader:
             return entry.custom_group or "unset"  # n3fit's name of it, which seeds masks
         return ALL if self.grouping == ALL else data.labels[self.grouping]
 
-    def _kept(self, data: CommonData) -> np.ndarray:
-        """(dat,) indices of the points that pass the cuts; raises `DataError` if none does."""
-        self.applied.update(i for i, rule in enumerate(self.rules) if rule.applies(data, self.theory.card))
-        kept = kept_points(data, self.theory.card, self.cuts, self.rules)
-        if not len(kept):
-            rules = what_cuts(data, self.theory.card, self.cuts, self.rules)
-            raise DataError(
-                f"{data.name}: no point passes the cuts; change them, or take the set out of the runcard: {rules}"
-            )
-        return kept
+
+def _kept(cuts: PointCuts, data: CommonData) -> np.ndarray:
+    """(dat,) indices of the points that pass the cuts; raises `DataError` if none does."""
+    kept = cuts.kept(data)
+    if not len(kept):
+        raise DataError(
+            f"{data.name}: no point passes the cuts; change them, or take the set out of the runcard: {cuts.why(data)}"
+        )
+    return kept
 
 
 def load_fit_data(card: Runcard, theory: str | Path | None = None, t0pdfset: str | None = None) -> FitData:
@@ -105,20 +101,24 @@ def examine_fit_data(
 ) -> tuple[FitData | None, InputFaults]:
     """The data of `load_fit_data`, if nothing is wrong with them, and what is."""
     faults = InputFaults(card)
-    wanted, rules = find_sets(card, faults), _rules(card, faults)
+    wanted, rules = find_sets(card, faults), examine_rules(card, faults)
     theory = faults.attempt(("theory", "theoryid"), lambda: find_theory(card.theoryid, folder))
     name = t0pdfset or card.datacuts.t0pdfset
     t0 = faults.attempt(_T0, lambda: find_pdfset(name)) if name else None
     other = None if t0 is None else t0_theory(card, folder, wanted, faults)
     if theory is None or not expect_tables(wanted, theory, faults):
         return None, faults
-    loader = DatasetLoader(theory, card.datacuts, tuple(rules.values()), card.grouping)
+    before = len(faults.errors)
+    cuts = card_cuts(rules, theory, folder, faults)
+    if len(faults.errors) > before:
+        return None, faults
+    loader = DatasetLoader(theory, cuts, card.grouping)
     datasets, positivity, integrability = (
-        tuple(_load(loader, *each, rules, faults) for each in wanted if each[0][0] == name) for name in SECTIONS
+        tuple(_load(loader, *each, faults) for each in wanted if each[0][0] == name) for name in SECTIONS
     )
     if not faults.errors:
         _expect_one_group(datasets, faults)
-        faults.idle += _idle(card, rules, loader, t0)
+        faults.idle += [*cuts.idle(card), *_idle(card, t0)]
     observables = [dataset.observable for dataset in datasets] if not faults.errors else []
     if other is not None and not faults.errors:
         observables = t0_observables(datasets, wanted, other, faults)
@@ -161,14 +161,8 @@ def _expect_one_group(datasets: Sequence[DataSet], faults: InputFaults) -> None:
 _ONE = {"metadata_group": ALL, "data_grouping": "diagonal_basis"}
 
 
-def _idle(
-    card: Runcard, rules: Mapping[KeyPath, FilterRule], loader: DatasetLoader, t0: PDFSet | None
-) -> Iterator[Fault]:
-    """What of the card changes nothing with these data."""
-    for i, path in enumerate(rules):
-        if i not in loader.applied:
-            why = "no data set of this card is of its name, process type, order or scheme"
-            yield card.fault(path, f"changes nothing: {why}")
+def _idle(card: Runcard, t0: PDFSet | None) -> Iterator[Fault]:
+    """What of the card changes nothing where there is no t0 set."""
     if t0 is None and card.theory.t0theoryid is not None:
         yield card.fault(("theory", "t0theoryid"), "changes nothing: there is no t0pdfset to make predictions with")
     if t0 is None and "use_t0_sampling" in card.model_fields_set:
@@ -181,34 +175,14 @@ def examine_names(card: Runcard) -> InputFaults:
     """What is wrong with the names and rules of a card alone: no theory, data or PDF set is looked at."""
     faults = InputFaults(card)
     find_sets(card, faults)
-    _rules(card, faults)
+    examine_rules(card, faults)
     return faults
 
 
 _T0 = ("datacuts", "t0pdfset")
 
 
-def _rules(card: Runcard, faults: InputFaults) -> dict[KeyPath, FilterRule]:
-    """The added rules that can be read, by their places."""
-    rules = {}
-    for i, entry in enumerate(card.added_filter_rules):
-        place: KeyPath = ("added_filter_rules", i)
-        rule = faults.attempt(place, lambda entry=entry: added_rule(entry))
-        if entry.dataset is not None:
-            faults.attempt((*place, "dataset"), lambda name=entry.dataset: check_name(name))
-        if rule is not None:
-            rules[place] = rule
-    return rules
-
-
-def _load(
-    loader: DatasetLoader,
-    place: KeyPath,
-    entry: Entry,
-    metadata: Metadata,
-    rules: Mapping[KeyPath, FilterRule],
-    faults: InputFaults,
-) -> Any:
+def _load(loader: DatasetLoader, place: KeyPath, entry: Entry, metadata: Metadata, faults: InputFaults) -> Any:
     """The data set or the observable of an entry; None if there is something wrong with it or with a rule."""
     try:
         if isinstance(entry, DatasetInput):
@@ -216,7 +190,7 @@ def _load(
         return loader.lagrange_set(entry, metadata)
     except CutError as error:
         # the first set that a rule does not go with stands for all
-        at = next((path for path, rule in rules.items() if rule is error.rule), None)
+        at = next((path for path, rule in loader.cuts.rules.items() if rule is error.rule), None)
         if at is None:
             faults.add(place, DataError(f"{error}; it is one of NNPDF's own rules, in {filter_rules.__file__}"))
         elif all(path != (*at, "rule") for path, _ in faults.errors):

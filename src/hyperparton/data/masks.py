@@ -108,7 +108,7 @@ def kfold_masks(data: FitData, hidden: Sequence[Iterable[str]]) -> np.ndarray:
 
     Raises `DataError` for a name that is not among the data sets.
     """
-    slices = data.slices()
+    slices = data.named_slices()
     masks = np.ones((len(hidden), data.ndata), dtype=bool)
     for mask, names in zip(masks, hidden, strict=True):
         for name in names:

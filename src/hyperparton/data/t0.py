@@ -15,7 +15,8 @@ from hyperparton.data.predictions import predict
 from hyperparton.data.theory_folder import TheoryFolder, find_other_theory
 from hyperparton.data.types import DataSet, Observable
 from hyperparton.data.wanted import WantedSet, expect_tables
-from hyperparton.runcard.card import DatasetInput, Runcard
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.dataset_input import DatasetInput
 from hyperparton.runcard.yaml_positions import KeyPath
 
 __all__ = ["central_predictions", "t0_observables", "t0_theory"]

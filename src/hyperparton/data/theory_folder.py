@@ -24,6 +24,7 @@ __all__ = [
     "SHIPPED",
     "TABLE_SUFFIX",
     "TheoryFolder",
+    "card_of_theory",
     "find_other_theory",
     "find_theory",
     "missing_tables",
@@ -85,6 +86,22 @@ def find_other_theory(theoryid: int, folder: str | Path | None = None) -> Theory
     return _find(theoryid, [*beside, *theory_places()])
 
 
+def card_of_theory(theoryid: int, theory: TheoryFolder, folder: str | Path | None = None) -> Mapping[str, Any]:
+    """The theory card of that number, whose tables need not be there: `theory`'s, one beside it, or nnpdf-data's.
+
+    Raises `TheoryError` if there is none.
+    """
+    if theoryid == theory.source.theoryid:
+        return theory.card
+    try:
+        return find_other_theory(theoryid, folder).card
+    except TheoryError:
+        path = THEORY_CARDS / f"{theoryid}.yaml"
+        if not path.is_file():
+            raise
+        return _expect_entries(read_theory_card(path), path)
+
+
 def _find(theoryid: int, places: Sequence[tuple[Path, str]]) -> TheoryFolder:
     searched = []
     for place, origin in places:
@@ -137,18 +154,23 @@ def _card(source: TheorySource, manifest: Mapping[str, Any] | None) -> dict[str,
     path = own if os.path.lexists(own) else THEORY_CARDS / f"{source.theoryid}.yaml"
     if not path.is_file():
         raise TheoryError(f"theory {source.theoryid} has no theory card, neither {own} nor {path.name} in nnpdf-data")
-    card = read_theory_card(path)
+    card = _expect_entries(read_theory_card(path), path)
+    if str(card["ID"]).replace("_", "") != str(source.theoryid):
+        raise TheoryError(f"the theory card {path} is of theory {card['ID']}, the runcard asks for {source.theoryid}")
+    fault = fault_of_card(manifest, path) if path == own else None
+    if fault is not None:
+        raise TheoryError(fault)
+    return card
+
+
+def _expect_entries(card: Any, path: Path) -> dict[str, Any]:
+    """The card, if it has what cuts ask for; raises `TheoryError`."""
     absent = [key for key in _NEEDED if not isinstance(card, dict) or key not in card]
     if absent:
         raise TheoryError(f"the theory card {path} lacks {', '.join(absent)}")
     for key, (kind, accepted) in _NEEDED.items():
         if not isinstance(card[key], kind):
             raise TheoryError(f"the theory card {path}: {key} must be {accepted}, given {str(card[key])[:60]!r}")
-    if str(card["ID"]).replace("_", "") != str(source.theoryid):
-        raise TheoryError(f"the theory card {path} is of theory {card['ID']}, the runcard asks for {source.theoryid}")
-    fault = fault_of_card(manifest, path) if path == own else None
-    if fault is not None:
-        raise TheoryError(fault)
     return card
 
 

@@ -105,6 +105,8 @@ class DataSet:
     """name under which the set enters the seed of the data replicas (an older name of it where there is one)"""
     weight: float = 1.0
     """how many times it counts in χ²"""
+    given: str | None = None
+    """the name that the card has, where that is an older one"""
 
     @property
     def ndata(self) -> int:
@@ -158,6 +160,11 @@ class FitData:
     def slices(self) -> dict[str, slice]:
         """data-set name -> its rows in `central` and in the covariance matrices."""
         return dataset_rows(self.datasets)
+
+    def named_slices(self) -> dict[str, slice]:
+        """The same, also by the names that the card has where these are older ones."""
+        rows = self.slices()
+        return rows | {each.given: rows[each.name] for each in self.datasets if each.given is not None}
 
 
 def dataset_rows(datasets: Sequence[DataSet]) -> dict[str, slice]:

@@ -6,7 +6,6 @@ the data set and the id of each point, which is its number in the data set befor
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperparton.data.covariances import TheoryCovariance
-from hyperparton.data.input_faults import InputFaults
+from hyperparton.data.input_faults import InputFaults, find_beside
 from hyperparton.data.types import DataSet, dataset_rows
 from hyperparton.errors import DataError, shortened
 
@@ -34,9 +33,8 @@ def theory_covariance(datasets: Sequence[DataSet], faults: InputFaults) -> Theor
     config = faults.card.theorycovmatconfig
     if config is None or not config.used or config.user_covmat_path is None:
         return None
-    folder = None if faults.card.path is None else Path(faults.card.path).resolve().parent
     given = config.user_covmat_path
-    found = faults.attempt(_PLACE, lambda: read_user_covmat(_path(given, folder), datasets))
+    found = faults.attempt(_PLACE, lambda: read_user_covmat(find_beside(faults.card, given), datasets))
     if found is None:
         return None
     matrix, absent = found
@@ -48,16 +46,6 @@ def theory_covariance(datasets: Sequence[DataSet], faults: InputFaults) -> Theor
     return TheoryCovariance(
         config.mult_factor * matrix, config.use_thcovmat_in_fitting, config.use_thcovmat_in_sampling
     )
-
-
-def _path(given: str, folder: Path | None) -> Path:
-    """The file: beside the card, or in the current folder.  Raises `DataError` if it is not there."""
-    name = Path(os.path.expanduser(given))
-    places = [each / name for each in (folder, Path.cwd()) if each is not None]
-    for place in places:
-        if place.is_file():
-            return place
-    raise DataError(f"there is no such file; searched: {', '.join(dict.fromkeys(map(str, places)))}")
 
 
 def read_user_covmat(path: Path, datasets: Sequence[DataSet]) -> tuple[np.ndarray, list[str]]:

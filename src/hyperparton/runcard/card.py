@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateAttr, WithJsonSchema, model_validator
 
 from hyperparton.catalogue import FITBASES, LOSS_TYPES, PENALTIES, STATISTICS, SUM_RULES
 from hyperparton.errors import Fault, nearest
-from hyperparton.runcard.datacuts import AddedRule, DataCuts
+from hyperparton.runcard.datacuts import AddedRule, CutRules, CutsNamespace, DataCuts, Limits
+from hyperparton.runcard.dataset_input import DatasetInput
 from hyperparton.runcard.field_types import (
     Beside,
     FilledList,
@@ -25,6 +26,7 @@ from hyperparton.runcard.field_types import (
     Section,
     Seed,
     Text,
+    TheoryId,
     as_list,
     conflict,
     number,
@@ -52,38 +54,6 @@ __all__ = [
 
 #: the trainer of a card whose fits are n3fit's
 N3FIT = "n3fit"
-
-
-class DatasetInput(Section):
-    """One entry of `dataset_inputs`."""
-
-    dataset: Name
-    """NNPDF's name of the set."""
-    frac: Fraction = 1.0
-    """Share of its points that is used for training."""
-    cfac: Names = ()
-    """C-factors that multiply its predictions."""
-    variant: Names | None = None
-    """Variant of the set, such as legacy_dw."""
-    weight: Positive = 1.0
-    """How many times it counts in χ²: its covariances are divided by the weight."""
-    custom_group: Text | None = None
-    """Its group with `metadata_group: custom_group`; sets without one are a group too."""
-
-
-def _theoryid(value: Any) -> int:
-    whole = isinstance(value, float) and value.is_integer()
-    text = value if isinstance(value, str) else str(int(value)) if whole or type(value) is int else ""
-    if not re.fullmatch(_DIGITS, text):
-        raise refuse("must be the number of a theory", "a whole number of at most ten digits, such as 40_000_000")
-    return int(text.replace("_", ""))
-
-
-_DIGITS = "^_*([0-9]_*){1,10}$"
-_THEORYID = {
-    "anyOf": [{"type": "integer", "minimum": 0, "exclusiveMaximum": 10**10}, {"type": "string", "pattern": _DIGITS}]
-}
-TheoryId = Annotated[int, BeforeValidator(_theoryid), WithJsonSchema(_THEORYID)]
 
 
 class TheoryInput(Section):
@@ -218,10 +188,29 @@ class LagrangeSet(Section):
 
     dataset: Name
     """NNPDF's name of the set."""
-    maxlambda: Positive
-    """Value to which its multiplier grows by the end of a fit."""
+    maxlambda: Positive = None  # pyright: ignore[reportAssignmentType] - there is one: see `_one_name`
+    """Value to which its multiplier grows by the end of a fit; it is needed."""
     variant: Names | None = None
     """Variant of the set."""
+    poslambda: Positive | None = None
+    """Older name of maxlambda."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _synonyms(cls, given: Any) -> Any:
+        """`poslambda` fills `maxlambda` where that is not given."""
+        if isinstance(given, dict) and given.get("maxlambda") is None and given.get("poslambda") is not None:
+            return {**given, "maxlambda": given["poslambda"]}
+        return given
+
+    @model_validator(mode="after")
+    def _one_name(self) -> LagrangeSet:
+        if self.maxlambda is None:
+            raise conflict("'maxlambda' is missing", "a number above 0")
+        if self.poslambda is not None and self.poslambda != self.maxlambda:
+            given = f"{self.poslambda:g} and {self.maxlambda:g}"
+            raise conflict("poslambda and maxlambda are two names of the same thing", "one of them", given)
+        return self
 
 
 def _sum_rules(value: Any) -> str | None:
@@ -284,6 +273,11 @@ class _Positioned(Section):
         return self._document.content
 
     @property
+    def moved(self) -> Mapping[KeyPath, KeyPath]:
+        """Path in the card -> where the file has it, for what an older form of the file has in another place."""
+        return self._document.moved
+
+    @property
     def unused(self) -> tuple[str, ...]:
         """Keys that other programs use and hyperparton does not."""
         return self._unused
@@ -305,7 +299,7 @@ class _Positioned(Section):
         return self._document.fault(path, message, given, accepted)
 
 
-class Runcard(_Positioned, DataTreatment):
+class Runcard(_Positioned, CutRules, DataTreatment):
     """An NNPDF runcard. Sections keep NNPDF's names; `positivity` and `integrability` are the lists themselves."""
 
     dataset_inputs: Annotated[tuple[DatasetInput, ...], ListField]
@@ -349,6 +343,17 @@ class Runcard(_Positioned, DataTreatment):
     def theoryid(self) -> int:
         """Number of the theory."""
         return self.theory.theoryid
+
+    def cut_limits(self, namespace: CutsNamespace | None = None) -> Limits:
+        """The limits that rules know, those of the card or of an entry of cuts_intersection_spec."""
+        defaults = self.filter_defaults
+        if namespace is not None and namespace.filter_defaults is not None:
+            defaults = namespace.filter_defaults
+        found = []
+        for name in Limits._fields:
+            stated = (getattr(source, name) for source in (defaults, namespace, self.datacuts) if source is not None)
+            found.append(next(value for value in stated if value is not None))
+        return Limits(*found)
 
     @property
     def grouping(self) -> str:

@@ -14,6 +14,7 @@ from hyperparton.runcard.card import Runcard, SharedRuncard, TrainerRuncard
 from hyperparton.runcard.cross_checks import cross_check, cross_check_trainer
 from hyperparton.runcard.faults import in_file, translated
 from hyperparton.runcard.foreign_keys import foreign_faults, passed_over
+from hyperparton.runcard.old_cards import modernised
 from hyperparton.runcard.yaml_positions import Document, load_document, parse_document
 
 __all__ = ["examine", "in_order", "parse_runcard", "read_runcard"]
@@ -45,8 +46,11 @@ def _settled(card: Runcard | TrainerRuncard | None, faults: list[Fault]) -> Runc
 
 
 def _examined(document: Document, trainer: str | None) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
-    content = document.content if trainer is None else {**document.content, "trainer": trainer}
+    content = {**document.content, **({} if trainer is None else {"trainer": trainer})}
     own = content.get("trainer") is not None
+    if not own:
+        document = modernised(document)
+        content = document.content
     shared = content.get("trial_specs") not in (None, {}, [], False)
     model = TrainerRuncard if own else SharedRuncard if shared else Runcard
     faults = list(document.faults)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hyperparton.errors import Fault
 from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.datacuts import FROM_FIT, INTERSECTION, NO_CUTS, SIMILAR, Limits
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.treatment import CUSTOM, SAMPLING, DataTreatment
 from hyperparton.runcard.yaml_positions import KeyPath
@@ -35,6 +36,40 @@ def _data(card: Runcard) -> _Found:
     if not card.genrep and "mcseed" in given:
         yield ("mcseed",), "without genrep no data replicas are drawn"
     yield from _treatment(card)
+    yield from _cuts(card)
+    if card.raw.get("experiments"):
+        yield ("experiments",), "dataset_inputs is what counts"
+
+
+#: policy of cuts -> keys of datacuts that are for it
+_OF_POLICIES = {
+    "cuts_intersection_spec": (INTERSECTION, SIMILAR),
+    "fit": (FROM_FIT,),
+    "cut_similarity_threshold": (SIMILAR,),
+    "do_not_require_similarity_for": (SIMILAR,),
+}
+
+
+def _cuts(card: Runcard) -> _Found:
+    """Of the keys that say which points stay."""
+    given, policy = card.datacuts.model_fields_set, card.datacuts.use_cuts
+    for key, policies in _OF_POLICIES.items():
+        if key in given and policy not in policies:
+            yield ("datacuts", key), f"it is for use_cuts: {' and '.join(policies)}, which is {policy}"
+    for k, entry in enumerate(card.datacuts.cuts_intersection_spec or ()):
+        for key in ("pdf", "dataset_inputs") if policy == INTERSECTION else ():
+            if key in entry.model_fields_set:
+                yield (
+                    ("datacuts", "cuts_intersection_spec", k, key),
+                    f"it is for use_cuts: {SIMILAR}, which is {policy}",
+                )
+    if "filter_rules" in card.model_fields_set and not card.filter_rules:
+        yield ("filter_rules",), "it has no rule, so NNPDF's own stay"
+    if policy in (NO_CUTS, FROM_FIT) and not card.filter_rules:
+        why = f"with use_cuts: {policy} there are no rules"
+        yield from ((("datacuts", name), why) for name in Limits._fields if name in given)
+        rules = ("added_filter_rules", "drop_internal_rules", "filter_defaults")
+        yield from (((key,), why) for key in rules if key in card.model_fields_set)
 
 
 def _treatment(card: Runcard) -> _Found:

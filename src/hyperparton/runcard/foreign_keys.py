@@ -52,15 +52,11 @@ _UNSUPPORTED: Mapping[str, _Unsupported] = {
     "polarized": _POLARIZED,
     "load": _Unsupported(_WEIGHTS),
     "load_weights_from_fit": _Unsupported(_WEIGHTS),
-    "drop_internal_rules": _Unsupported("dropping NNPDF's default cuts is not supported"),
-    "filter_rules": _Unsupported("replacing NNPDF's default cuts is not supported", "added_filter_rules"),
-    "filter_defaults": _Unsupported("replacing NNPDF's default cuts is not supported", "datacuts"),
-    "use_cuts": _Unsupported("no other cuts are supported", "internal", _only("internal")),
+    "use_cuts": _Unsupported("it counts in `datacuts` alone", "internal", _only("internal")),
     "fakedata": _Unsupported("closure tests are not supported", "false"),
     "inconsistent_fakedata": _Unsupported("closure tests are not supported", "false"),
     "inconsistent_data_settings": _Unsupported("closure tests are not supported"),
     "use_fitcommondata": _Unsupported("data from the folder of a fit are not supported", "false"),
-    "experiments": _Unsupported("the list of experiments of older cards is not supported", "dataset_inputs"),
     "use_t0": _Unsupported("what decides on the t0 matrix is whether there is a t0pdfset", "true", _only(True)),
     "use_thcovmat_in_fitting": _Unsupported("it is a key of `theorycovmatconfig`", "false"),
     "use_thcovmat_in_sampling": _Unsupported("it is a key of `theorycovmatconfig`", "false"),
@@ -81,7 +77,7 @@ _DESCRIPTIONS = ("description", "meta")
 _HARMLESS = frozenset(
     {
         *_DESCRIPTIONS, "debug", "maxcores", "parallel_models", "double_precision", "save", "tensorboard",
-        "savepseudodata", "cuts_intersection_spec", "allow_legacy_names",
+        "savepseudodata", "allow_legacy_names",
         "seed", "rnalgo", "fitmethod", "ngen", "nmutants", "paramtype", "nnodes", "nn_seed", "initialization",
     }
 )  # fmt: skip
@@ -121,7 +117,7 @@ _SCOPES: Mapping[str, frozenset[str]] = {
 _HOMES: Mapping[str, str] = {
     **dict.fromkeys(KFold.model_fields, "kfold"),
     **dict.fromkeys(Parameters.model_fields, "parameters"),
-    **{key: section for section, keys in _SCOPES.items() for key in keys if key != "basis"},
+    **{key: section for section, keys in _SCOPES.items() for key in keys if key not in ("basis", "use_cuts")},
     **dict.fromkeys((*Runcard.model_fields, "trainer"), ""),
 }
 
@@ -137,7 +133,7 @@ def foreign_faults(document: Document) -> Iterator[Fault]:
     for section, known in _SCOPES.items():
         given = content.get(section)
         if isinstance(given, dict):
-            yield from _unsupported(document, (section,), given)
+            yield from _unsupported(document, (section,), {key: given[key] for key in given if key not in known})
             harmless = _HARMLESS | _HARMLESS_IN.get(section, frozenset())
             yield from _unknown(document, (section,), given, known, harmless)
     yield from _theory_uncertainties(document)

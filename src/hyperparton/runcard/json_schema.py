@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.datacuts import CutRules
 from hyperparton.runcard.field_types import Section
 from hyperparton.runcard.parameters import SharedParameters
 from hyperparton.runcard.treatment import DataTreatment
@@ -36,7 +37,7 @@ def json_schema() -> dict[str, Any]:
     for name, section in {"Runcard": schema, **schema["$defs"]}.items():
         needed, meanings = section.get("required", ()), _meanings(models[name])
         # what pydantic lists before the keys of the card itself, for it is inherited, comes behind them
-        keys = sorted(section["properties"], key=DataTreatment.model_fields.__contains__)
+        keys = sorted(section["properties"], key={**CutRules.model_fields, **DataTreatment.model_fields}.__contains__)
         section["properties"] = {key: _entry(section["properties"][key], meanings[key], key in needed) for key in keys}
         section.pop("title", None)
     schema["additionalProperties"] = True

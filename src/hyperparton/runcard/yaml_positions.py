@@ -52,6 +52,8 @@ class Document:
     """path -> where its key stands; the value where it has none (in lists)"""
     faults: tuple[Fault, ...] = ()
     """what is wrong with single entries (a key given twice, a tag), whose values are left out of `content`"""
+    moved: Mapping[KeyPath, KeyPath] = field(default_factory=dict, repr=False)
+    """path in `content` -> where the file has it, for what `content` has in another place"""
 
     def fault(
         self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None, of_key: bool = False
@@ -60,11 +62,18 @@ class Document:
 
         With `of_key` it is the key itself that is at fault, not its value.
         """
+        path = self._in_file(path)
         places, there = self.keys if of_key else self.values, path
         while there and there not in places:
             there = there[:-1]
         line, column = places.get(there, (None, None))
         return Fault(message, dotted(path), given, accepted, self.file, line, column)
+
+    def _in_file(self, path: KeyPath) -> KeyPath:
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.moved:
+                return (*self.moved[path[:length]], *path[length:])
+        return path
 
 
 def dotted(path: KeyPath) -> str:

@@ -12,6 +12,7 @@ from hyperparton.report.text import counted
 from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.check import examine, in_order, parse_runcard
 from hyperparton.runcard.dead_keys import dead_keys
+from hyperparton.runcard.old_cards import older_words
 from hyperparton.runcard.parameters import Parameters
 
 if TYPE_CHECKING:  # a card with a trainer of its own needs no data of PDF fits
@@ -37,7 +38,7 @@ class CheckedCard:
     methodologies: Methodologies | None
     """of each replica of a fit"""
     notes: tuple[Fault, ...]
-    """keys that change nothing, each with its place"""
+    """keys that change nothing, and what is said in words of older cards, each with its place"""
 
 
 def check_card(
@@ -83,7 +84,9 @@ def check_card(
     if faults:
         raise RuncardError(in_order([*faults, *found.faults]))
     found.raise_all()
-    return CheckedCard(card, scanner, data, chosen, tuple(in_order([*dead_keys(card), *found.idle])))
+    return CheckedCard(
+        card, scanner, data, chosen, tuple(in_order([*older_words(card), *dead_keys(card), *found.idle]))
+    )
 
 
 def _read(

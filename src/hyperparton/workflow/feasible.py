@@ -74,7 +74,7 @@ def data_faults(card: Runcard, data: FitData, replicas: Sequence[int], scan: boo
         yield card.fault(("dataset_inputs",), str(error))
         return
     partitions = card.kfold.partitions if scan and card.kfold else (Partition(datasets=()),)
-    fitted = data.slices().keys()
+    fitted = data.named_slices().keys()
     masks = kfold_masks(data, [fitted & set(partition.datasets) for partition in partitions])
     masks |= np.array([partition.overfit for partition in partitions])[:, None]
     seeds = split_seeds(card, replicas)
