@@ -98,14 +98,22 @@ def test_the_models_and_the_schema_accept_the_examples(name):
 
 
 def test_check_accepts_the_card_of_the_page(tmp_path):
-    whole, piece = EXAMPLES["Runcard"]
+    whole, *pieces = EXAMPLES["Runcard"]
     rule = EXAMPLES["AddedRule"][0].replace("added_filter_rules:\n", "")
     for text in (whole, whole.replace("added_filter_rules:\n", f"added_filter_rules:\n{rule}")):
         (tmp_path / "card.yml").write_text(text, encoding="utf-8")
         run = CliRunner().invoke(check, [str(tmp_path / "card.yml")])
         assert run.exit_code == 0, run.output
-    # the other piece has what such a card cannot have beside it
-    assert set(YAML(typ="safe", pure=True).load(piece)) == {"trial_specs"}
+    # of the other pieces one has what such a card cannot have beside it, one names a file that is not there
+    parts = [YAML(typ="safe", pure=True).load(piece) for piece in pieces]
+    assert [part for part in parts if "trial_specs" in part] == [parts[-1]]
+    assert set(parts[-1]) == {"trial_specs"}
+    yaml = YAML(typ="safe", pure=True)
+    for part in parts[:-1]:
+        with (tmp_path / "card.yml").open("w", encoding="utf-8") as file:
+            yaml.dump({**yaml.load(whole), **part}, file)
+        run = CliRunner().invoke(check, [str(tmp_path / "card.yml"), "--no-theory"])
+        assert run.exit_code == 0, run.output
 
 
 def test_the_page_shows_each_example():
