@@ -238,6 +238,16 @@ def test_keys_that_change_nothing_are_named(check):
     assert "diagonal_frac: changes nothing: without diagonal_basis" in check(points)[1]
     fold = ("  - datasets: [SLAC_NC_NOTFIXED_D_EM-F2, BCDMS_NC_NOTFIXED_P_EM-F2]", "  - datasets: []")
     assert "40:15: kfold.partitions[1].datasets: changes nothing: the fold hides no data" in check(fold)[1]
+    told = check(("loss_type: chi2", "loss_type: chi2\n  verbosity: {training: true}"))[1]
+    assert "36:14: kfold.verbosity: changes nothing: it is about n3fit's messages" in told
+    older = [("fitbasis: EVOL", "fitbasis: EVOL\n  seed: 1\n  debug: true"), ("{fl: sng,", "{fl: sng, mutsize: [15],")]
+    told = check(*older)[1]
+    assert "52:3: fitting.seed: changes nothing: no fit depends on it" in told
+    assert "53:3: fitting.debug: changes nothing: the seeds fix every fit here" in told
+    assert "55:15: fitting.basis[0].mutsize: changes nothing: no fit depends on it" in told
+    told = check(("genrep: false", "genrep: false\ndouble_precision: true\nload:\nunknown_to_all: 3"))[1]
+    assert "not used by hyperparton: double_precision (fits are trained in single precision, and what is" in told
+    assert told.strip().endswith("unknown_to_all")
     rule = ("trvlseed", "added_filter_rules: [{dataset: HERA_CC_318GEV_EM-SIGMARED, rule: foo > 0}]\ntrvlseed")
     assert "16:22: added_filter_rules[0]: changes nothing: no data set of this card" in check(rule)[1]
 

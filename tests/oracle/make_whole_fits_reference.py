@@ -9,10 +9,9 @@ With cases, those of FILE are replaced, and the others stay.
 n3fit runs as its commands run it; what is added is a look at its models at some epochs: the start weights, the chi2
 of the training, validation and experimental models, the PDFs at the end.  Case `fit` is a fit of two replicas in
 the diagonal basis, case `exponents` one whose preprocessing exponents are trained too, case `folds` a trial with
-two folds, in the basis of the data and with data replicas.  `but_charm`, `asymmetry`, `quarks` and `scaled`
-are as NNPDF's regression cards: V15 free with and without the number of charm fixed, charm and anticharm as elements,
-single sum rules, feature scaling.  (n3fit clips the gradient of an exponent for all replicas
-together, so `exponents` has but one.)
+two folds, in the basis of the data and with data replicas.  `but_charm`, `quarks` and `scaled` are as NNPDF's
+regression cards: V15 free with and without the number of charm fixed, charm and anticharm as elements, feature scaling.
+(n3fit clips the gradient of an exponent for all replicas together, so `exponents` has but one.)
 """
 
 from __future__ import annotations
@@ -104,13 +103,6 @@ CASES = {
         "sum_rules": "ALLBUTCSR",
         "nodes_per_layer": [15, 10, 9],
     },
-    "asymmetry": {
-        **_REGRESSION,
-        "fitbasis": "CCBAR_ASYMM",
-        "double_precision": True,
-        "feature_scaling_points": 5,
-        "nodes_per_layer": [15, 10, 9],
-    },
     "quarks": {
         **_REGRESSION,
         "fitbasis": "CCBAR_ASYMM_FLAVOUR",
@@ -166,7 +158,6 @@ def card(case: str) -> dict:
         "fitting": {"fitbasis": wanted["fitbasis"], "savepseudodata": False, "basis": elements},
         "parallel_models": True,
         "sum_rules": wanted.get("sum_rules", "All"),
-        "double_precision": wanted.get("double_precision", False),
     }
     if wanted["folds"]:
         changes["kfold"] = {

@@ -25,7 +25,9 @@ from hyperparton.runcard.parameters import trial_parameters
 HERE = Path(__file__).parent
 script = SimpleNamespace(**runpy.run_path(str(HERE / "make_whole_fits_reference.py")))
 REFERENCE = np.load(HERE / "data" / "whole_fits_reference.npz")
-FITS = ("fit", "exponents")
+FITS = tuple(name for name, case in script.CASES.items() if case["folds"] is None)
+#: fits with the numbers of updates after which they are compared
+AFTER = [(name, n) for name in FITS for n in script.MOMENTS[1:] if n <= script.CASES[name]["epochs"]]
 
 #: a case's weights stand for an initializer
 INITIALIZER_OF = dict(zip(script.CASES, INITIALIZERS, strict=False))
@@ -117,19 +119,21 @@ def fit(name, setup, epochs):
     return result
 
 
-@pytest.mark.parametrize("epochs", script.MOMENTS[1:])
+@pytest.mark.parametrize(("case", "epochs"), AFTER, indirect=["case"])
 def test_chi2_after_some_epochs(case, epochs):
     """chi2 after that many updates, clipped, with multipliers pushed at 100 and 200; `exponents` trains those too."""
     name, setup = case
     result, fold = fit(name, setup, epochs), setup.full_fit
     points = np.array([[fold.training[0].ndata], [fold.validation[0].ndata], [fold.experimental.ndata]])
     ours = points * [result.training_chi2, result.validation_chi2, result.experimental_chi2]
-    close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if epochs <= 10 else 1e-4)
+    # in single precision n3fit's scaled inputs, less those at x = 1, have an error of their own
+    strict = epochs <= 10 and "feature_scaling_points" not in script.CASES[name]
+    close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if strict else 1e-4)
 
 
 def test_pdfs_at_the_end_of_a_fit(case):
     name, setup = case
-    ours, reference = fit(name, setup, script.MOMENTS[-1]).xf(script.X), REFERENCE[f"{name}/xf/0"]
+    ours, reference = fit(name, setup, script.CASES[name]["epochs"]).xf(script.X), REFERENCE[f"{name}/xf/0"]
     scale = np.abs(reference).max(axis=1, keepdims=True) + 1e-30
     print(f"largest difference {np.max(np.abs(ours - reference) / scale):.2g}")
     assert np.max(np.abs(ours - reference) / scale) < 5e-4

@@ -128,6 +128,8 @@ def _kfold(card: Runcard) -> _Found:
         yield ("kfold",), "folds are for scans, and there is no hyperscan_config"
         return
     given = kfold.model_fields_set
+    if "verbosity" in given:
+        yield ("kfold", "verbosity"), "it is about n3fit's messages"
     if kfold.loss_type != "chi2" and "replica_statistic" in given:
         yield ("kfold", "replica_statistic"), f"{kfold.loss_type} is one number of all replicas"
     if len(kfold.partitions) == 1:
