@@ -5,6 +5,7 @@
     python benchmarks/named.py judge RESULTS        # fits what the scans named, where that was not done yet
     python benchmarks/named.py known RESULTS        # looks for the best known methodology of each space among these
     python benchmarks/named.py show RESULTS         # a table in Markdown
+    python benchmarks/named.py show RESULTS --record    # and the numbers for the manual, data/named.json
 
 The measure of a scan is the share of failed fits among the 40 replicas (a replica's loss is above 1.5, in
 own_trainer.yml's space above 1, which is no better than the mean of the data), and the mean of the others less that of
@@ -35,6 +36,7 @@ from typing import Any
 
 import numpy as np
 from make_trial_table import SCAN
+from record import write_record
 
 from hyperparton import Execution, HyperScanner, ScanSettings, read_trials, run_scan
 from hyperparton.runcard.card import Runcard
@@ -265,6 +267,33 @@ def show(arguments: argparse.Namespace) -> None:
             f"{_signed(np.nanmedian, beyond)} | {_signed(np.nanmax, beyond)} | {median('seconds'):.0f} | "
             f"{median('fits'):.0f} | {median('repeats'):.0f} |"
         )
+    if arguments.record:
+        numbers = {"_".join(map(str, key[:3])): numbers_of(runs) for key, runs in sorted(groups.items())}
+        print(write_record("named", numbers, note=arguments.note))
+
+
+def numbers_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the manual says of scans of one kind, in words where it lists scans."""
+    failures = [failed(run["space"], run["judged"]) for run in runs]
+    counts = sorted(int(those.sum()) for those in failures)
+    means = [
+        float(np.mean(np.array(run["judged"])[~those]))
+        for run, those in zip(runs, failures, strict=True)
+        if not those.all()
+    ]
+    return {
+        "scans": len(runs),
+        "fits": _span([run["fits"] for run in runs]),
+        "seconds": _span([round(run["seconds"]) for run in runs]),
+        "failed": " ".join(map(str, counts)),
+        "stable": counts.count(0),
+        "mean": float(np.median(means)),
+    }
+
+
+def _span(numbers: list[int]) -> str:
+    """The least and the largest."""
+    return f"{min(numbers)} to {max(numbers)}" if min(numbers) < max(numbers) else f"{min(numbers)}"
 
 
 def main() -> None:
@@ -284,6 +313,9 @@ def main() -> None:
             command.add_argument("--no-confirm", dest="confirm", action="store_const", const=0)
             command.add_argument("--prune", action="store_true", help="stop trials that look hopeless")
             command.add_argument("--seconds", type=float, default=3000.0, help="begin no scan after this time")
+        if function is show:
+            command.add_argument("--record", action="store_true", help="keep the numbers for the manual")
+            command.add_argument("--note", default="", help="what a reader should know of them")
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -127,10 +127,11 @@ def test_slopes_are_derivatives(fast):
         )
 
     def told(xf):
-        outputs = moving.outputs(by_flavour(xf), made)
+        outputs = compiled(by_flavour(xf))
         return np.concatenate([outputs[0].nonlinear, moving.predictions(outputs[1], 1)], axis=1)
 
-    made = moving.linearised(by_flavour(xf))
+    made = jax.jit(moving.linearised)(by_flavour(xf))
+    compiled = jax.jit(lambda f: moving.outputs(f, made))
     change = (rows(xf + step) - rows(xf - step)) / 2.0
     # a hundred times the step, so that single precision does not hide it
     np.testing.assert_allclose(
@@ -145,10 +146,11 @@ def test_gradients_flow_through_a_linearisation(fast):
     f = by_flavour(pdfs(3))
     weights = jnp.asarray(RNG.normal(size=(3, moving.sizes[0])), jnp.float32)
 
+    @jax.jit
     def total(f, made):
         return jnp.sum(moving.outputs(f, made)[0].nonlinear * weights)
 
-    made = moving.linearised(f)
+    made = jax.jit(moving.linearised)(f)
     step = 0.3 * by_flavour(pdfs(3))
     gradient = jax.grad(total)(f, made)
     # but for the ratio of one proton all is linear there
@@ -159,9 +161,10 @@ def test_gradients_flow_through_a_linearisation(fast):
 def test_with_dropout_both_pdfs_are_exact(fast):
     _, _, _, moving = fast
     f, other = by_flavour(pdfs(2)), by_flavour(pdfs(2))
-    first, second = moving.both(f, other)
+    first, second = jax.jit(moving.both)(f, other)
+    exact = jax.jit(lambda f: moving.outputs(f, moving.linearised(f)))
     for outputs, at in ((first, f), (second, other)):
-        alone = moving.outputs(at, moving.linearised(at))
+        alone = exact(at)
         for one, two in zip(outputs, alone, strict=True):
             np.testing.assert_allclose(one.nonlinear, two.nonlinear, rtol=1e-4, atol=1e-5 * np.abs(two.nonlinear).max())
 
@@ -182,11 +185,12 @@ def test_the_pace_follows_the_error():
     error = jnp.array([4e-6, 1e-6, 6e-8, jnp.nan, 1e-12])
     now = pace.due(state, jnp.asarray(8))
     assert now.tolist() == [True, True, True, True, False]
-    after = pace.paced(state, now, jnp.asarray(8), error, jnp.asarray(1e-6))
+    paced = jax.jit(pace.paced)
+    after = paced(state, now, jnp.asarray(8), error, jnp.asarray(1e-6))
     assert after.interval.tolist() == [4, 8, 32, 1, 64]
     assert after.made.tolist() == [8, 8, 8, 8, 0]
     assert after.count.tolist() == [1, 1, 1, 1, 0]
-    begin = pace.paced(state, pace.due(state, jnp.asarray(0)), jnp.asarray(0), error, jnp.asarray(1e-6))
+    begin = paced(state, pace.due(state, jnp.asarray(0)), jnp.asarray(0), error, jnp.asarray(1e-6))
     assert begin.interval.tolist() == [8, 8, 8, 8, 64]  # nothing was measured yet
 
 
@@ -199,3 +203,4 @@ def test_packed_factors_whiten_as_full_ones():
     assert packed.packed.size == 7 * 8 // 2
     np.testing.assert_allclose(packed.whitened(rows), expected, rtol=1e-12)
     np.testing.assert_allclose(packed.whitened(rows[:, 0]), expected[:, 0], rtol=1e-12)
+    assert PackedFactor.of(np.zeros((0, 0))).whitened(np.zeros((0, 3))).shape == (0, 3)

@@ -56,7 +56,7 @@ class BatchRunner:
         self._key, self._problem = key, problem
         self._chi2, self._models = chi2, models
         self._folds = np.zeros_like(folds) if chi2.summed is None else folds
-        self._size = parallel.chunk_size(len(folds), int(self._folds.max()) + 1)
+        self._size = parallel.chunk_size(len(folds), int(self._folds.max()) + 1, wide=key.moving)
         count = len(models.keys)
         self._trials = parallel.trials_per_chunk(self._size, count // len(folds))
         #: the last state of each model that is in no chunk any more, of the others an older one

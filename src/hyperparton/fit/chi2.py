@@ -81,12 +81,17 @@ class PackedFactor:
 
     @classmethod
     def of(cls, factor: np.ndarray) -> PackedFactor:
-        return cls(len(factor), lapack.dtrttf(factor, uplo="L")[0])
+        if not len(factor):  # all points train, so none validates
+            return cls(0, np.zeros(0))
+        return cls(len(factor), lapack.dtrttf(factor, uplo="L")[0])  # pyright: ignore[reportAttributeAccessIssue]
 
     def whitened(self, rows: np.ndarray) -> np.ndarray:
         """L^-1 rows, for `rows` (dat, ...)."""
+        if not self.size:
+            return rows
         columns = np.asfortranarray(rows.reshape(self.size, -1))
-        return lapack.dtfsm(1.0, self.packed, columns, uplo="L").reshape(rows.shape)
+        solved = lapack.dtfsm(1.0, self.packed, columns, uplo="L")  # pyright: ignore[reportAttributeAccessIssue]
+        return solved.reshape(rows.shape)
 
 
 def reduce_rows(rows: np.ndarray, target: np.ndarray, origin: np.ndarray, ndata: int) -> ReducedChi2:

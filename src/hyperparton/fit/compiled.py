@@ -353,6 +353,18 @@ def _epoch(
     )
 
 
+def constants_of(key: CompileKey, problem: ProblemArrays, models: ModelArrays, epoch: Array) -> _Constants:
+    """What does not change within the call that begins at `epoch`."""
+    push = epoch // PUSH_EACH
+    fixed = None if key.preprocessing else batched.preprocessing_factor(models.fixed["exponents"], problem.points)
+    return _Constants(
+        factor=fixed,
+        positivity=models.positivity.at(push, problem.positivity_sets),
+        first_positivity=models.positivity.at(jnp.zeros_like(push), problem.positivity_sets),
+        integrability=models.integrability.at(push, problem.integrability_sets),
+    )
+
+
 def advance(
     state: FitState,
     coefficients: Array,
@@ -368,14 +380,7 @@ def advance(
     `PUSH_EACH`, and there are at most that many rows.
     """
     first = state.epoch
-    push = first // PUSH_EACH
-    fixed = None if key.preprocessing else batched.preprocessing_factor(models.fixed["exponents"], problem.points)
-    constants = _Constants(
-        factor=fixed,
-        positivity=models.positivity.at(push, problem.positivity_sets),
-        first_positivity=models.positivity.at(jnp.zeros_like(push), problem.positivity_sets),
-        integrability=models.integrability.at(push, problem.integrability_sets),
-    )
+    constants = constants_of(key, problem, models, first)
     losses = partial(_losses, key, problem, chi2_arrays, models, constants)
 
     def unfinished(now: FitState) -> Array:
@@ -394,6 +399,7 @@ def advance(
         begin, moving = _linearised(key, problem, chi2_arrays, models, constants, begin, moving, begin.epoch - first)
 
         def before(now: FitState) -> Array:
+            assert now.pace is not None
             waits = ~jnp.any(now.stopping.running & due(now.pace, now.epoch - first))
             return unfinished(now) & (waits | (now.epoch == begin.epoch))
 

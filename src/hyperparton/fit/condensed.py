@@ -277,11 +277,11 @@ def build_condensed(
     """
     observables = convolution.nonlinear
     columns = whitened[:, convolution.matrix.shape[1] - convolution.nonlinear_size : -1]
-    factor = np.linalg.qr(columns, mode="r")
-    everything = _curve(observables, columns, found)
+    factor = np.asarray(np.linalg.qr(columns, mode="r"))
+    curve = everything = _curve(observables, columns, found)
     for ratios in range(_STEP, len(everything.mixing) + _STEP, _STEP):
         curve = everything.first(ratios)
-        if np.max(np.abs(held.error(factor, approximated(curve, observables, held)))) <= 0.3 * bound:
+        if np.max(np.abs(held.error(factor, approximated(curve, observables, held)))) <= bound:
             break
     mixing, lift = _directions(factor, found, approximated(curve, observables, found))
     nonlinear = approximated(curve, observables, held)

@@ -200,7 +200,7 @@ def build_moving(data: Convolution, linear: int, condensed: Condensed, *constrai
         sizes.append(each.nonlinear_size)
         row = 0
         for o in each.nonlinear:
-            for table in o.tables:
+            for table in (t for t in o.tables if isinstance(t, Bilinear)):
                 mixing = np.zeros((each.nonlinear_size, len(table.values)))
                 # a table of one row serves all points
                 mixing[row : row + o.ndata] = 1.0 if len(table.values) == 1 else np.eye(o.ndata)

@@ -51,17 +51,18 @@ def threads() -> int:
     return min(cores(), host.threads())
 
 
-def chunk_size(models: int, folds: int = 1) -> int:
+def chunk_size(models: int, folds: int = 1, wide: bool = False) -> int:
     """How many models one chunk has: equal shares, none larger than is fast, and chunks for two cores at least.
 
     The `models` are those of `folds` folds, which do not share chunks.  The size does not depend on the cores of the
     machine: products of another size round their sums differently, and a trial must be the same on all machines that
-    join a scan.
+    join a scan.  `wide` chunks are as large as that allows: those of the fast path, each of which reads all mixed
+    tables whenever it linearises.
     """
     if jax.default_backend() != "cpu":
         return -(-models // folds)
     least, each = -(-_LEAST_CHUNKS // folds), -(-models // folds)
-    rounds = -(-each // (least * _LARGEST_CHUNK))
+    rounds = 1 if wide else -(-each // (least * _LARGEST_CHUNK))
     return -(-each // (least * rounds))
 
 
