@@ -80,6 +80,14 @@ FAULTS = {
         [("genrep: false", "genrep: false\ndiagonal_frac: 0.001")],
         ["20:16: diagonal_frac: leaves none of the 367 eigenmodes of fold 1 to train, given 0.001"],
     ),
+    "no eigenmode above the threshold": (
+        [("genrep: false", "genrep: false\nthreshold: 1e3")],
+        ["20:12: threshold: leaves no eigenmode of fold 1 to train, given 1000, accepted: below "],
+    ),
+    "a matrix that is no file": (
+        [("genrep: false", "genrep: false\ntheorycovmatconfig: {user_covmat_path: none.csv}")],
+        ["20:40: theorycovmatconfig.user_covmat_path: none.csv is not there; searched: "],
+    ),
     "nothing trains of the points": (
         [("genrep: false", "genrep: false\ndiagonal_basis: false"), ("frac: 0.75", "frac: 1e-9")],
         ["6:1: dataset_inputs: the shares `frac` leave no point of fold 1 to train in replica 1"],

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from hyperparton.data.commondata import CommonData, FKOperands
-from hyperparton.data.cuts import added_rule, kept_points
+from hyperparton.data.cuts import RuleCuts, added_rule
 from hyperparton.data.filter_rules import DEFAULT_RULES
 from hyperparton.data.types import Uncertainties
 from hyperparton.errors import DataError
-from hyperparton.runcard.datacuts import AddedRule, DataCuts
+from hyperparton.runcard.datacuts import AddedRule, Limits
 
 NNLO = {"PTO": 2, "FNS": "FONLL-C", "IC": 1, "ID": 1}
 
@@ -21,7 +21,7 @@ def _data(process, name="A_B_C_D", legacy=(), central=None, **kinematics):
         name=name,
         variant=None,
         process=process,
-        experiment="A",
+        labels={"experiment": "A"},
         legacy_names=legacy,
         kinematics=arrays,
         central=np.ones(ndata) if central is None else np.array(central),
@@ -31,14 +31,15 @@ def _data(process, name="A_B_C_D", legacy=(), central=None, **kinematics):
 
 
 def _kept(data, theory=NNLO, cuts=None, added=()):
-    return kept_points(data, theory, cuts or DataCuts(), [added_rule(AddedRule(**entry)) for entry in added]).tolist()
+    rules = (*DEFAULT_RULES, *(added_rule(AddedRule(**entry)) for entry in added))
+    return RuleCuts(theory, cuts or Limits(), rules).kept(data).tolist()
 
 
 def test_dis_cuts_are_strict_in_q2_and_w2():
     # w2 = Q2 (1 - x) / x: exactly 12.5 at x = 0.5, Q2 = 12.5
     data = _data("DIS_NC", x=[0.1, 0.1, 0.1, 0.5, 0.5], Q2=[3.48, 3.49, 3.5, 12.5, 12.6], y=[0] * 5)
     assert _kept(data) == [2, 4]
-    assert _kept(data, cuts=DataCuts(q2min=0.0, w2min=0.0)) == [0, 1, 2, 3, 4]
+    assert _kept(data, cuts=Limits(q2min=0.0, w2min=0.0)) == [0, 1, 2, 3, 4]
 
 
 def test_charm_needs_q2_above_8_in_fonll_c_with_fitted_charm_only():
@@ -62,7 +63,7 @@ def test_rules_hold_for_older_names_too():
     data = _data("DYP", name="NEW_Z0_1_X", legacy=("DYE605",), y=[0.0, 0.0], M2=[10.0, 100.0], sqrts=[38.8, 38.8])
     # tau = M2 / s is 0.0066 and 0.066
     assert _kept(data) == [0, 1]
-    assert _kept(data, cuts=DataCuts(maxTau=0.05)) == [0]
+    assert _kept(data, cuts=Limits(maxTau=0.05)) == [0]
 
 
 @pytest.mark.parametrize(("order", "kept"), [(1, [0, 1]), (2, [1]), (3, [1])])

@@ -74,6 +74,33 @@ def test_chi2_of_a_fold_in_the_diagonal_basis(folded, xf, predictions, k):
         np.testing.assert_allclose(sum(ours), chi2(data.central[trained], predictions[r][trained], covmat), rtol=1e-6)
 
 
+def test_eigenmodes_below_a_threshold(make_card, data, xf, predictions):
+    """They add nothing to training and validation, and count among the points, as in n3fit's fitting_data_dict."""
+    modes = diagonalise(data.covmat)
+    threshold = float(np.quantile(modes.eigenvalues, 0.3))
+    setup = FitSetup(make_card(threshold=threshold), data, (1, 2))
+    used, features = modes.eigenvalues >= threshold, setup.compressed.features(xf)
+    for r, (training, validation) in enumerate(zip(setup.full_fit.training, setup.full_fit.validation, strict=True)):
+        mask = diagonal_mask(data.ndata, setup.split_seeds[r], 0.75)
+        residual = modes.rotation @ (predictions[r] - data.central)
+        for part, chosen in ((training, mask), (validation, ~mask)):
+            expected = np.sum((residual**2 / modes.eigenvalues)[chosen & used])
+            np.testing.assert_allclose(part(features[r : r + 1])[0], expected, rtol=1e-6)
+            assert part.ndata == chosen.sum() > (chosen & used).sum()
+    assert setup.full_fit.experimental.ndata == data.ndata
+
+
+def test_the_name_of_the_only_group_seeds_the_split(make_card, data):
+    """n3fit hashes the name of the group, which is `unset` for data sets without a custom_group."""
+    renamed = replace(data, datasets=tuple(replace(each, group="unset") for each in data.datasets))
+    setup = FitSetup(make_card(metadata_group="custom_group"), renamed, (1,))
+    mask = diagonal_mask(data.ndata, setup.split_seeds[0], 0.75, "unset")
+    modes = setup.fold_source.of_eigenmodes(np.ones(data.ndata, bool), None, setup.split_seeds)[0][0]
+    rows = next(iter(setup.fold_source._modes.values())).rows
+    np.testing.assert_allclose(modes.hessian, rows[mask].T @ rows[mask], rtol=1e-9, atol=1e-9)
+    assert (mask != diagonal_mask(data.ndata, setup.split_seeds[0], 0.75)).any()
+
+
 @pytest.mark.parametrize("k", range(4))
 def test_chi2_of_what_is_hidden(folded, xf, predictions, k):
     """The inverse covariance of all data, with residuals of the hidden data only: n3fit's experimental loss."""

@@ -152,8 +152,9 @@ def test_replicas_of_the_data(data, reference):
     np.testing.assert_allclose(make_replicas(data, _card().mcseed, (1, 2)), reference["replicas"], rtol=1e-9)
 
 
-def test_replicas_with_multiplicative_uncertainties_apart(data, reference):
-    ours = make_replicas(data, _card().mcseed, (1, 2), separate_multiplicative=True)
+def test_replicas_with_multiplicative_uncertainties_apart(reference):
+    apart = load_fit_data(_card(separate_multiplicative=True))
+    ours = make_replicas(apart, _card().mcseed, (1, 2))
     np.testing.assert_allclose(ours, reference["replicas_separate"], rtol=1e-9)
 
 

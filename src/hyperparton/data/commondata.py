@@ -36,6 +36,7 @@ __all__ = [
     "check_name",
     "find_metadata",
     "load_commondata",
+    "modern_name",
     "operands_of",
     "read_kinematics",
     "read_yaml",
@@ -47,6 +48,9 @@ CFACTORS: Path = CFACTOR_PATH
 THEORY_CARDS: Path = THEORY_CARDS_PATH
 """folder of the theory cards that nnpdf-data ships, `<id>.yaml`"""
 
+
+#: entries of the metadata that an observable has of its own or that are those of its set
+_OF_THE_SET = ("experiment", "nnpdf31_process")
 
 #: no measured value is as large, and its square is finite
 _LARGEST = 1e150
@@ -76,7 +80,8 @@ class CommonData:
     name: str
     variant: str | None
     process: str
-    experiment: str
+    labels: Mapping[str, str]
+    """entry of nnpdf-data's metadata by which sets are grouped, such as `experiment` -> its value"""
     legacy_names: tuple[str, ...]
     """the set's older names, the one whose variant is in use first"""
     kinematics: Mapping[str, np.ndarray]
@@ -112,6 +117,25 @@ def find_metadata(name: str, variant: str | Sequence[str] | None = None, *, with
     if metadata.name != name:  # folds and rules name it letter by letter
         raise DataError(f"unknown data set {name!r} (did you mean {metadata.name!r}?)")
     return metadata
+
+
+def modern_name(name: str, systematics: str | None = None) -> tuple[str, str | None]:
+    """The name of a data set that has `name` as an older one, and its variant; the name itself and None for others.
+
+    nnpdf-data's map says both; `systematics` is what older cards give as `sys`.  Raises `DataError` for systematics
+    that the map makes no variant of.
+    """
+    if name not in legacy_to_new_mapping:
+        return name, None
+    found = legacy_to_new_mapping[name]
+    variant = found.get("variant")
+    if systematics is not None:
+        if variant is None:
+            raise DataError(
+                f"{name} is an older name of {found['dataset']}, which has no variants for sys {systematics}"
+            )
+        variant = f"{variant}_{systematics}"
+    return found["dataset"], variant
 
 
 def check_name(name: str) -> None:
@@ -177,13 +201,14 @@ def load_commondata(metadata: Metadata) -> CommonData:
     central = np.zeros(metadata.ndata) if special else _central(metadata)
     with _readable(metadata.name, "metadata", _metadata_file(metadata.name)):
         covered = [name for name in metadata.kinematic_coverage if not name.startswith("extra_")]
-        experiment = metadata.plotting.experiment or metadata.nnpdf_metadata["experiment"]
+        labels = {key: getattr(metadata.plotting, key) or metadata.nnpdf_metadata[key] for key in _OF_THE_SET}
+        labels |= {"process_type": metadata.process_type, "dataset_label": metadata.plotting.dataset_label}
         names = tuple(new_to_legacy_map(metadata.name, metadata.applied_variant) or ())
     return CommonData(
         name=metadata.name,
         variant=metadata.applied_variant,
         process=str(metadata.process_type),
-        experiment=str(experiment),
+        labels={key: str(value) for key, value in labels.items()},
         legacy_names=names,
         kinematics=_kinematics(metadata, covered),
         central=central,

@@ -19,6 +19,7 @@ __all__ = [
     "correlations",
     "covariance",
     "keep_groups",
+    "regularised",
     "uncorrelated_variances",
 ]
 
@@ -104,3 +105,18 @@ def keep_groups(covmat: np.ndarray, datasets: Sequence[DataSet]) -> np.ndarray:
     """`covmat` (dat, dat) with zeros between data sets of different groups."""
     names = np.repeat([dataset.group for dataset in datasets], [dataset.ndata for dataset in datasets])
     return np.where(names[:, None] == names[None, :], covmat, 0.0)
+
+
+def regularised(covmat: np.ndarray, norm_threshold: float) -> np.ndarray:
+    """`covmat` (dat, dat) with the eigenvalues of its correlations raised to at least 1/n², n being `norm_threshold`.
+
+    The inverse of the square root of the correlations then has at most the norm n.  A matrix that keeps to this is
+    returned as it is.
+    """
+    sigma, correlated = correlations(covmat)
+    eigenvalues, vectors = np.linalg.eigh(correlated)
+    least = norm_threshold**-2.0
+    if not len(eigenvalues) or eigenvalues[0] > least:
+        return covmat
+    raised = (vectors * np.maximum(eigenvalues, least)) @ vectors.T
+    return (raised + raised.T) / 2 * np.multiply.outer(sigma, sigma)

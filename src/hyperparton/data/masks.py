@@ -73,12 +73,13 @@ def training_masks(data: FitData, seeds: Sequence[int]) -> np.ndarray:
     return np.array([_standard_mask(data, seed) for seed in seeds], dtype=bool).reshape(len(seeds), data.ndata)
 
 
-def diagonal_mask(ndata: int, seed: int, fraction: float) -> np.ndarray:
+def diagonal_mask(ndata: int, seed: int, fraction: float, group: str = "ALL") -> np.ndarray:
     """(mode,) of one replica with the seed `seed`: True for the fraction of `ndata` eigenmodes that trains.
 
-    Eigenmodes are numbered by increasing eigenvalue, as `diagonalise` orders them.
+    Eigenmodes are numbered by increasing eigenvalue, as `diagonalise` orders them; `group` is the name of the group
+    that all data are in.
     """
-    rng = np.random.Generator(np.random.PCG64(group_seed("ALL") + seed))
+    rng = np.random.Generator(np.random.PCG64(group_seed(group) + seed))
     return _shuffled(rng, ndata, int(ndata * fraction))
 
 
@@ -107,7 +108,7 @@ def kfold_masks(data: FitData, hidden: Sequence[Iterable[str]]) -> np.ndarray:
 
     Raises `DataError` for a name that is not among the data sets.
     """
-    slices = data.slices()
+    slices = data.named_slices()
     masks = np.ones((len(hidden), data.ndata), dtype=bool)
     for mask, names in zip(masks, hidden, strict=True):
         for name in names:

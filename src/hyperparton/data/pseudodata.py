@@ -1,7 +1,8 @@
 """Monte Carlo replicas of the data, as n3fit makes them (arXiv:2109.02653, section 3.2; hep-ph/0204232).
 
-replica = (measured + L r) m with L the Cholesky factor of the covariance matrix and r normal numbers; m is 1, or, if
-multiplicative uncertainties are sampled apart, the product of (1 + uncertainty x normal number) over them.
+replica = (measured + L r) m with L the Cholesky factor of the sampling covariance matrix (`covariances`) and r normal
+numbers; m is 1, or, if multiplicative uncertainties are sampled apart, the product of (1 + uncertainty x normal number)
+over them.
 """
 
 from __future__ import annotations
@@ -9,38 +10,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import cholesky
+from scipy.linalg import LinAlgError, cholesky
 
-from hyperparton.data.covmat import INTERNAL_TYPES, covariance
+from hyperparton.data.covmat import INTERNAL_TYPES
 from hyperparton.data.masks import group_seed, grouped, replica_seeds
-from hyperparton.data.types import DataSet, FitData
+from hyperparton.data.types import DataSet, FitData, dataset_rows
 from hyperparton.errors import DataError
 
-__all__ = ["make_replicas"]
+__all__ = ["expect_drawable", "make_replicas"]
 
 _MOST_TRIES = 1_000_000
 
 
-def make_replicas(
-    data: FitData,
-    mcseed: int,
-    replicas: Sequence[int],
-    *,
-    separate_multiplicative: bool = False,
-    resample_negative: bool = False,
-) -> np.ndarray:
+def make_replicas(data: FitData, mcseed: int, replicas: Sequence[int]) -> np.ndarray:
     """(rep, dat) data replicas of replicas numbered from 1, the same numbers as n3fit's for the same seed and data.
 
-    They are drawn with the covariance matrix of the fit, t0 if there is a t0 set.  With `separate_multiplicative` only
-    the additive uncertainties are in it and the multiplicative ones are factors.  With `resample_negative` a replica
-    in which a cross section is negative is drawn again; asymmetries may be negative.  Raises `DataError` if that never
-    succeeds.
+    They are drawn with `data.sampling_covmat`, with multiplicative uncertainties as factors if
+    `data.separate_multiplicative`.  With `data.resample_negative` a replica in which a cross section is negative is
+    drawn again; asymmetries may be negative.  Raises `DataError` if that never succeeds, or where points have no
+    uncertainty that is drawn.
     """
-    samplers = []
-    rows = list(data.slices().values())
-    for places in grouped(data.datasets).values():
-        points = np.concatenate([np.arange(rows[place].start, rows[place].stop) for place in places])
-        samplers.append(_GroupSampler(data, places, points, separate_multiplicative, resample_negative))
+    samplers = _samplers(data)
     result = np.zeros((len(replicas), data.ndata))
     for row, seed in zip(result, replica_seeds(mcseed, replicas), strict=True):
         for sampler in samplers:
@@ -48,19 +38,31 @@ def make_replicas(
     return result
 
 
+def expect_drawable(data: FitData) -> None:
+    """Raises `DataError` where `data.sampling_covmat` is no matrix that can be drawn with."""
+    _samplers(data)
+
+
+def _samplers(data: FitData) -> list[_GroupSampler]:
+    samplers = []
+    rows = list(data.slices().values())
+    for places in grouped(data.datasets).values():
+        points = np.concatenate([np.arange(rows[place].start, rows[place].stop) for place in places])
+        samplers.append(_GroupSampler(data, places, points))
+    return samplers
+
+
 class _GroupSampler:
     """Data sets that are sampled together, from one generator."""
 
-    def __init__(self, data: FitData, places: list[int], points: np.ndarray, separate: bool, resample: bool):
+    def __init__(self, data: FitData, places: list[int], points: np.ndarray):
         self.points = points
         self._datasets = [data.datasets[place] for place in places]
         self._central = data.central[points]
-        covmat = data.covmat[np.ix_(points, points)]
-        if separate:
-            covmat = covariance(self._datasets, additive_only=True)
-        self._root = _cholesky_factor(covmat)
-        self._special = _special_columns(self._datasets) if separate else None
-        self._positive = np.concatenate([np.full(d.ndata, resample and _is_positive(d)) for d in self._datasets])
+        self._root = self._factor(data.sampling_covmat[np.ix_(points, points)])
+        self._special = _special_columns(self._datasets) if data.separate_multiplicative else None
+        watched = [np.full(d.ndata, data.resample_negative and _is_positive(d)) for d in self._datasets]
+        self._positive = np.concatenate(watched)
         self._name_seed = group_seed("-".join(dataset.seedname for dataset in self._datasets))
 
     def sample(self, seed: int) -> np.ndarray:
@@ -78,6 +80,23 @@ class _GroupSampler:
             f"no replica without negative cross sections among {_MOST_TRIES} of "
             f"{', '.join(dataset.name for dataset in self._datasets)}"
         )
+
+    def _factor(self, covmat: np.ndarray) -> np.ndarray:
+        """(dat, dat) lower Cholesky factor of the matrix that is drawn with."""
+        rows = dataset_rows(self._datasets)
+        empty = [name for name, points in rows.items() if not (np.diag(covmat)[points] > 0).all()]
+        if empty:
+            raise DataError(
+                f"data replicas of {', '.join(empty)} cannot be drawn: points have no uncertainty in the covariance "
+                "matrix; with separate_multiplicative it has the additive uncertainties alone"
+            )
+        try:
+            return _cholesky_factor(covmat)
+        except LinAlgError:
+            raise DataError(
+                "the covariance matrix that data replicas are drawn with is not positive definite: uncertainties of "
+                f"{', '.join(rows)} are fully correlated"
+            ) from None
 
 
 def _cholesky_factor(covmat: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hyperparton.data.commondata import CFACTORS, THEORY_CARDS, FKOperands, read_yaml
 from hyperparton.data.manifest import fault_of_card, fault_of_table, read_manifest
-from hyperparton.data.types import FitData, TheorySource
+from hyperparton.data.types import FitData, Observable, TheorySource
 from hyperparton.errors import TheoryError
 from hyperparton.files import checksum
 
@@ -24,6 +24,8 @@ __all__ = [
     "SHIPPED",
     "TABLE_SUFFIX",
     "TheoryFolder",
+    "card_of_theory",
+    "find_other_theory",
     "find_theory",
     "fitted_charm",
     "missing_tables",
@@ -72,8 +74,38 @@ def find_theory(theoryid: int, folder: str | Path | None = None) -> TheoryFolder
     A folder may be the theory's own (with `fastkernel` in it) or one that holds `theory_<id>`.  Raises `TheoryError`
     if no folder has it (an explicit `folder` is the only one looked into), or if its card is missing or another's.
     """
+    return _find(theoryid, theory_places() if folder is None else [(_path(folder), "--theory")])
+
+
+def find_other_theory(theoryid: int, folder: str | Path | None = None) -> TheoryFolder:
+    """Another theory than that of the fit: `find_theory`, but an explicit `folder` is only the first one looked into.
+
+    If `folder` is the fit's theory itself, the theories beside it are.
+    """
+    own = () if folder is None else (_path(folder),)
+    beside = [(each.parent if os.path.isdir(each / "fastkernel") else each, "--theory") for each in own]
+    return _find(theoryid, [*beside, *theory_places()])
+
+
+def card_of_theory(theoryid: int, theory: TheoryFolder, folder: str | Path | None = None) -> Mapping[str, Any]:
+    """The theory card of that number, whose tables need not be there: `theory`'s, one beside it, or nnpdf-data's.
+
+    Raises `TheoryError` if there is none.
+    """
+    if theoryid == theory.source.theoryid:
+        return theory.card
+    try:
+        return find_other_theory(theoryid, folder).card
+    except TheoryError:
+        path = THEORY_CARDS / f"{theoryid}.yaml"
+        if not path.is_file():
+            raise
+        return _expect_entries(read_theory_card(path), path)
+
+
+def _find(theoryid: int, places: Sequence[tuple[Path, str]]) -> TheoryFolder:
     searched = []
-    for place, origin in theory_places() if folder is None else [(_path(folder), "--theory")]:
+    for place, origin in places:
         path = place if os.path.isdir(place / "fastkernel") else place / f"theory_{theoryid}"
         searched.append(path)
         if os.path.isdir(path / "fastkernel"):
@@ -123,18 +155,23 @@ def _card(source: TheorySource, manifest: Mapping[str, Any] | None) -> dict[str,
     path = own if os.path.lexists(own) else THEORY_CARDS / f"{source.theoryid}.yaml"
     if not path.is_file():
         raise TheoryError(f"theory {source.theoryid} has no theory card, neither {own} nor {path.name} in nnpdf-data")
-    card = read_theory_card(path)
+    card = _expect_entries(read_theory_card(path), path)
+    if str(card["ID"]).replace("_", "") != str(source.theoryid):
+        raise TheoryError(f"the theory card {path} is of theory {card['ID']}, the runcard asks for {source.theoryid}")
+    fault = fault_of_card(manifest, path) if path == own else None
+    if fault is not None:
+        raise TheoryError(fault)
+    return card
+
+
+def _expect_entries(card: Any, path: Path) -> dict[str, Any]:
+    """The card, if it has what cuts ask for; raises `TheoryError`."""
     absent = [key for key in _NEEDED if not isinstance(card, dict) or key not in card]
     if absent:
         raise TheoryError(f"the theory card {path} lacks {', '.join(absent)}")
     for key, (kind, accepted) in _NEEDED.items():
         if not isinstance(card[key], kind):
             raise TheoryError(f"the theory card {path}: {key} must be {accepted}, given {str(card[key])[:60]!r}")
-    if str(card["ID"]).replace("_", "") != str(source.theoryid):
-        raise TheoryError(f"the theory card {path} is of theory {card['ID']}, the runcard asks for {source.theoryid}")
-    fault = fault_of_card(manifest, path) if path == own else None
-    if fault is not None:
-        raise TheoryError(fault)
     return card
 
 
@@ -171,6 +208,13 @@ def missing_tables(theory: TheoryFolder, wanted: Sequence[tuple[str, FKOperands,
 def tables_digest(data: FitData) -> str:
     """SHA-256 over the files of all FK tables in use: equal digests are equal theories, wherever they lie."""
     observables = [*(d.observable for d in data.datasets), *data.positivity, *data.integrability]
+    measured = observables[: len(data.datasets)] if data.t0_theory is not None else []
+    parts = _tables(observables, data.theory) + (_tables(measured, data.t0_theory) if data.t0_theory else [])
+    return checksum(*parts)
+
+
+def _tables(observables: Sequence[Observable], theory: TheorySource) -> list[str | Path]:
+    """Name and file of each FK table."""
     members = {name for o in observables for table in o.tables for name in table.name.split("+")}
-    folder = data.theory.path / "fastkernel"
-    return checksum(*(part for name in sorted(members) for part in (name, folder / f"{name}{TABLE_SUFFIX}")))
+    folder = theory.path / "fastkernel"
+    return [part for name in sorted(members) for part in (name, folder / f"{name}{TABLE_SUFFIX}")]

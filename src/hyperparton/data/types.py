@@ -100,9 +100,13 @@ class DataSet:
     process: str
     """process type as nnpdf-data names it, such as DIS_NC"""
     group: str
-    """name of the group that n3fit puts the set in: 'ALL', or its experiment where `diagonal_basis` is false"""
+    """name of the group that the set is in; there are no correlations between groups"""
     seedname: str
     """name under which the set enters the seed of the data replicas (an older name of it where there is one)"""
+    weight: float = 1.0
+    """how many times it counts in χ²"""
+    given: str | None = None
+    """the name that the card has, where that is an older one"""
 
     @property
     def ndata(self) -> int:
@@ -129,17 +133,25 @@ class FitData:
     central: np.ndarray
     """(dat,) measured values of all sets, in the order of `datasets`"""
     covmat: np.ndarray
-    """(dat, dat) covariance of the fit: t0 where the card names a t0 set, experimental otherwise; nothing off the
-    diagonal between different groups"""
+    """(dat, dat) covariance of the fit (see `covariances`): t0 where the card names a t0 set, experimental otherwise;
+    nothing off the diagonal between different groups"""
+    sampling_covmat: np.ndarray
+    """(dat, dat) covariance that data replicas are drawn with, the same array as `covmat` where they are the same"""
     experimental_covmat: np.ndarray
     """(dat, dat) experimental covariance, correlated across all sets"""
     group: str
-    """how the sets are grouped: 'ALL' (one group of that name) or 'experiment'; n3fit derives the seeds of its masks
+    """what groups the sets: 'ALL' (one group of that name), 'experiment', ...; n3fit derives the seeds of its masks
     from the names of the groups"""
     theory: TheorySource
     t0pdfset: str | None
     t0_predictions: np.ndarray | None = None
     """(dat,) predictions of the t0 set's central member, if there is a t0 set"""
+    t0_theory: TheorySource | None = None
+    """of the t0 predictions, if it is another one"""
+    separate_multiplicative: bool = False
+    """whether multiplicative uncertainties are factors of the data replicas, and not in `sampling_covmat`"""
+    resample_negative: bool = False
+    """whether data replicas with negative cross sections are drawn again"""
 
     @property
     def ndata(self) -> int:
@@ -148,6 +160,11 @@ class FitData:
     def slices(self) -> dict[str, slice]:
         """data-set name -> its rows in `central` and in the covariance matrices."""
         return dataset_rows(self.datasets)
+
+    def named_slices(self) -> dict[str, slice]:
+        """The same, also by the names that the card has where these are older ones."""
+        rows = self.slices()
+        return rows | {each.given: rows[each.name] for each in self.datasets if each.given is not None}
 
 
 def dataset_rows(datasets: Sequence[DataSet]) -> dict[str, slice]:

@@ -150,17 +150,27 @@ class ModeRows:
     """(mode, dat) what makes predictions and pseudodata those of the modes; None where no one asks, for it is large"""
 
     @classmethod
-    def build(cls, matrix: np.ndarray, measured: np.ndarray, modes: Diagonalisation, whitens: bool) -> ModeRows:
+    def build(
+        cls,
+        matrix: np.ndarray,
+        measured: np.ndarray,
+        modes: Diagonalisation,
+        whitens: bool,
+        threshold: float = 0.0,
+    ) -> ModeRows:
         """For predictions matrix @ features, matrix (dat, feature), and measured data (dat,).
 
-        Raises DataError for an eigenvalue that is not positive.
+        Modes with an eigenvalue below `threshold` are rows of zeros: as in n3fit they add nothing to a chi2, and count
+        among its points.  Raises DataError for another eigenvalue that is not positive.
         """
-        smallest = modes.eigenvalues.min(initial=1.0)
+        used = (modes.eigenvalues >= threshold) | (threshold == 0)
+        smallest = modes.eigenvalues[used].min(initial=1.0)
         if smallest <= 0:
             raise DataError(
                 f"the correlation matrix of the data has an eigenvalue that is not positive: {smallest:.3g}"
             )
-        whitening = modes.rotation / np.sqrt(modes.eigenvalues)[:, None]
+        scale = np.sqrt(np.where(used, modes.eigenvalues, np.inf))
+        whitening = modes.rotation / scale[:, None]
         rows = whitening @ matrix
         targets = (measured[None] @ whitening.T)[0]
         return cls(rows, rows.T @ rows, targets, whitening if whitens else None)

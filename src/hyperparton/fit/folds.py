@@ -132,9 +132,10 @@ class FoldSource:
         if key not in self._modes:
             found = diagonalise(self.data.covmat[np.ix_(rows, rows)])
             matrix, measured = self.matrix[rows], self.data.central[rows]
-            self._modes[key] = ModeRows.build(matrix, measured, found, self.card.genrep or self.condensed is not None)
-        modes = self._modes[key]
-        masks = [diagonal_mask(len(modes.rows), seed, self.card.diagonal_frac) for seed in seeds]
+            whitens = self.card.genrep or self.condensed is not None
+            self._modes[key] = ModeRows.build(matrix, measured, found, whitens, self.card.threshold)
+        modes, fraction, group = self._modes[key], self.card.diagonal_frac, self.data.datasets[0].group
+        masks = [diagonal_mask(len(modes.rows), seed, fraction, group) for seed in seeds]
         values = None if pseudodata is None else pseudodata[:, rows]
         pairs = modes.split(values, masks, self.middle)
         if self.condensed is None:

@@ -119,6 +119,8 @@ def _data(card: Mapping[str, Any] | None, scan: Scan) -> Iterator[About]:
     if isinstance(cuts, Mapping):
         limits = (("q2min", "Q² above", "GeV²"), ("w2min", "W² above", "GeV²"))
         parts += [f"{words} {cuts[key]} {unit}" for key, words, unit in limits if key in cuts]
+        if cuts.get("use_cuts") not in (None, "internal"):
+            parts.append(f"use_cuts: {str(cuts['use_cuts']).lower()}")
         t0 = scan.settings.get("t0pdfset") or cuts.get("t0pdfset")
         parts.append(f"t0 set {t0}" if t0 else "experimental covariance matrix")
     noise = "each replica is fitted to a Monte Carlo replica of the data" if card.get("genrep") else (

@@ -16,6 +16,9 @@ __all__ = ["check_comparable"]
 _OF_LOSS = (
     "dataset_inputs", "datacuts", "theory", "added_filter_rules", "kfold", "genrep", "diagonal_basis", "diagonal_frac",
     "positivity", "integrability", "fitting", "theorycovmatconfig", "sampling", "closuretest", "trainer",
+    "use_t0_sampling", "separate_multiplicative", "resample_negative_pseudodata", "use_weights_in_covmat",
+    "norm_threshold", "threshold", "metadata_group", "data_grouping",
+    "filter_rules", "drop_internal_rules", "filter_defaults",
 )  # fmt: skip
 
 #: keys that every card of fits of PDFs has, and settings of a scan that its losses depend on

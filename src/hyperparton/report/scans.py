@@ -84,17 +84,26 @@ def combined(scans: Sequence[Scan]) -> list[Trial]:
 
 
 def card_content(scan: Scan) -> Mapping[str, Any] | None:
-    """What the card of a scan holds, `kfold` with its defaults; None without one, or where it is no YAML."""
+    """What the card of a scan holds, with the defaults of `kfold` and of the keys for the cuts and treatment of data.
+
+    None without one, or where it is no YAML.
+    """
     if scan.runcard is None:
         return None
     # a report of one scan needs neither
     from hyperparton.runcard.card import KFold
+    from hyperparton.runcard.datacuts import CutRules
+    from hyperparton.runcard.treatment import DataTreatment
     from hyperparton.runcard.yaml_positions import parse_document
 
     try:
         content = parse_document(scan.runcard, None).content
     except HyperpartonError:
         return None
+    content = {
+        **{key: entry.default for model in (CutRules, DataTreatment) for key, entry in model.model_fields.items()},
+        **content,
+    }
     if not isinstance(folds := content.get("kfold"), Mapping):
         return content
     usual = {key: entry.default for key, entry in KFold.model_fields.items() if not entry.is_required()}

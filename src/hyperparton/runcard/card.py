@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, GetJsonSchemaHandler, PrivateAttr, WithJsonSchema, model_validator
 
 from hyperparton.catalogue import FITBASES, LOSS_TYPES, PENALTIES, STATISTICS, SUM_RULES
 from hyperparton.errors import Fault, nearest
-from hyperparton.runcard.datacuts import AddedRule, DataCuts
+from hyperparton.runcard.datacuts import AddedRule, CutRules, CutsNamespace, DataCuts, Limits
+from hyperparton.runcard.dataset_input import DatasetInput
 from hyperparton.runcard.field_types import (
     Beside,
     FilledList,
@@ -27,6 +28,7 @@ from hyperparton.runcard.field_types import (
     Section,
     Seed,
     Text,
+    TheoryId,
     WholePositive,
     as_list,
     conflict,
@@ -36,6 +38,7 @@ from hyperparton.runcard.field_types import (
 )
 from hyperparton.runcard.hyperscan_config import HyperscanConfig
 from hyperparton.runcard.parameters import Parameters, SharedParameters, TrialSpecs
+from hyperparton.runcard.treatment import ALL, DATA_GROUPINGS, EXPERIMENT, SAMPLING, DataTreatment
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
 __all__ = [
@@ -56,50 +59,15 @@ __all__ = [
 N3FIT = "n3fit"
 
 
-def _one(value: Any) -> float:
-    if isinstance(value, bool) or value != 1:
-        raise refuse("weights of data sets in the loss are not supported", "1, or leave it out")
-    return 1.0
-
-
-class DatasetInput(Section):
-    """One entry of `dataset_inputs`."""
-
-    dataset: Name
-    """NNPDF's name of the set."""
-    frac: Fraction = 1.0
-    """Share of its points that is used for training."""
-    cfac: Names = ()
-    """C-factors that multiply its predictions."""
-    variant: Names | None = None
-    """Variant of the set, such as legacy_dw."""
-    weight: Annotated[float, BeforeValidator(_one), WithJsonSchema({"const": 1})] = 1.0
-    """Its weight in the loss; 1 is the only one that is supported."""
-    custom_group: Text | None = None
-    """A name for groups of sets; it changes nothing."""
-
-
-def _theoryid(value: Any) -> int:
-    whole = isinstance(value, float) and value.is_integer()
-    text = value if isinstance(value, str) else str(int(value)) if whole or type(value) is int else ""
-    if not re.fullmatch(_DIGITS, text):
-        raise refuse("must be the number of a theory", "a whole number of at most ten digits, such as 40_000_000")
-    return int(text.replace("_", ""))
-
-
-_DIGITS = "^_*([0-9]_*){1,10}$"
-_THEORYID = {
-    "anyOf": [{"type": "integer", "minimum": 0, "exclusiveMaximum": 10**10}, {"type": "string", "pattern": _DIGITS}]
-}
-
-
 class TheoryInput(Section):
     """`theory`."""
 
-    model_config = ConfigDict(extra="allow")  # t0theoryid and the like are looked at in `check`
+    model_config = ConfigDict(extra="allow")  # keys of other programs are looked at in `check`
 
-    theoryid: Annotated[int, BeforeValidator(_theoryid), WithJsonSchema(_THEORYID)]
+    theoryid: TheoryId
     """Number of NNPDF's theory."""
+    t0theoryid: TheoryId | None = None
+    """Theory of the predictions in the t0 matrix; theoryid without it."""
 
 
 def _range(value: Any) -> tuple[float, ...]:
@@ -225,10 +193,29 @@ class LagrangeSet(Section):
 
     dataset: Name
     """NNPDF's name of the set."""
-    maxlambda: Positive
-    """Value to which its multiplier grows by the end of a fit."""
+    maxlambda: Positive = None  # pyright: ignore[reportAssignmentType] - there is one: see `_one_name`
+    """Value to which its multiplier grows by the end of a fit; it is needed."""
     variant: Names | None = None
     """Variant of the set."""
+    poslambda: Positive | None = None
+    """Older name of maxlambda."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _synonyms(cls, given: Any) -> Any:
+        """`poslambda` fills `maxlambda` where that is not given."""
+        if isinstance(given, dict) and given.get("maxlambda") is None and given.get("poslambda") is not None:
+            return {**given, "maxlambda": given["poslambda"]}
+        return given
+
+    @model_validator(mode="after")
+    def _one_name(self) -> LagrangeSet:
+        if self.maxlambda is None:
+            raise conflict("'maxlambda' is missing", "a number above 0")
+        if self.poslambda is not None and self.poslambda != self.maxlambda:
+            given = f"{self.poslambda:g} and {self.maxlambda:g}"
+            raise conflict("poslambda and maxlambda are two names of the same thing", "one of them", given)
+        return self
 
 
 def _sum_rules(value: Any) -> str | None:
@@ -292,6 +279,11 @@ class _Positioned(Section):
         return self._document.content
 
     @property
+    def moved(self) -> Mapping[KeyPath, KeyPath]:
+        """Path in the card -> where the file has it, for what the file has in another section or in an older form."""
+        return self._document.moved
+
+    @property
     def unused(self) -> tuple[str, ...]:
         """Keys at the top level that other programs use and hyperparton does not."""
         return self._unused
@@ -318,7 +310,7 @@ class _Positioned(Section):
         return self._document.fault(path, message, given, accepted)
 
 
-class Runcard(_Positioned):
+class Runcard(_Positioned, CutRules, DataTreatment):
     """An NNPDF runcard. Sections keep NNPDF's names; `positivity` and `integrability` are the lists themselves."""
 
     dataset_inputs: Annotated[tuple[DatasetInput, ...], ListField]
@@ -372,6 +364,40 @@ class Runcard(_Positioned):
     def theoryid(self) -> int:
         """Number of the theory."""
         return self.theory.theoryid
+
+    def cut_limits(self, namespace: CutsNamespace | None = None) -> Limits:
+        """The limits that rules know, those of the card or of an entry of cuts_intersection_spec."""
+        defaults = self.filter_defaults
+        if namespace is not None and namespace.filter_defaults is not None:
+            defaults = namespace.filter_defaults
+        found = []
+        for name in Limits._fields:
+            stated = (getattr(source, name) for source in (defaults, namespace, self.datacuts) if source is not None)
+            found.append(next(value for value in stated if value is not None))
+        return Limits(*found)
+
+    @property
+    def grouping(self) -> str:
+        """What groups the data sets, one of `METADATA_GROUPS`."""
+        if self.metadata_group is not None:
+            return self.metadata_group
+        if self.data_grouping is not None:
+            return DATA_GROUPINGS[self.data_grouping]
+        return self._default_grouping
+
+    @property
+    def _default_grouping(self) -> str:
+        theory = self.theorycovmatconfig is not None and self.theorycovmatconfig.used
+        return ALL if self.diagonal_basis or theory else EXPERIMENT
+
+    def untreated(self) -> set[str]:
+        """The keys of the data's treatment by which the fits of this card are those of a card without them."""
+        keys = set(DataTreatment.model_fields) - {"theorycovmatconfig"}  # part of what identifies older scans
+        groups = {"metadata_group", "data_grouping"} if self.grouping == self._default_grouping else set()
+        sampling = set() if self.genrep else set(SAMPLING)
+        return (
+            groups | sampling | {key for key in keys if getattr(self, key) == DataTreatment.model_fields[key].default}
+        )
 
 
 class SharedRuncard(Runcard):

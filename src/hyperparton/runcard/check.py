@@ -15,6 +15,7 @@ from hyperparton.runcard.cross_checks import cross_check, cross_check_trainer
 from hyperparton.runcard.faults import in_file, translated
 from hyperparton.runcard.foreign_keys import foreign_faults, foreign_notes, passed_over
 from hyperparton.runcard.namespaces import gathered
+from hyperparton.runcard.old_cards import modernised
 from hyperparton.runcard.yaml_positions import Document, load_document, parse_document
 
 __all__ = ["examine", "in_order", "parse_runcard", "read_runcard"]
@@ -47,7 +48,7 @@ def _settled(card: Runcard | TrainerRuncard | None, faults: list[Fault]) -> Runc
 
 def _examined(document: Document, trainer: str | None) -> tuple[Runcard | TrainerRuncard | None, list[Fault]]:
     own = (trainer or document.content.get("trainer")) is not None
-    document, notes = (document, []) if own else gathered(document)
+    document, notes = (document, []) if own else gathered(modernised(document))
     content = document.content if trainer is None else {**document.content, "trainer": trainer}
     shared = content.get("trial_specs") not in (None, {}, [], False)
     model = TrainerRuncard if own else SharedRuncard if shared else Runcard

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from hyperparton.errors import Fault, nearest
 from hyperparton.runcard.card import N3FIT, Runcard, SharedRuncard, TrainerRuncard
+from hyperparton.runcard.cut_checks import cut_faults
 from hyperparton.runcard.faults import translated
 from hyperparton.runcard.field_types import Section
 from hyperparton.runcard.hyperscan_config import HyperscanConfig
@@ -59,6 +60,7 @@ def cross_check(card: Runcard, wrong: Collection[str] = ()) -> list[Fault]:
             "load_weights_from_fit",
         },
         _partitions: {"dataset_inputs", "kfold"},
+        cut_faults: {"datacuts", "filter_defaults"},
         _network: {"parameters", "fitting", "trial_specs", "hyperscan_config"},
         _scanned: {"parameters", "hyperscan_config"},
         _parameter_sets: {"fitting", "hyperscan_config"},

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from hyperparton.errors import Fault
 from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.datacuts import FROM_FIT, INTERSECTION, NO_CUTS, SIMILAR, Limits
 from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.treatment import CUSTOM, SAMPLING, DataTreatment
 from hyperparton.runcard.yaml_positions import KeyPath
 from hyperparton.text import counted
 
@@ -34,9 +36,84 @@ def _data(card: Runcard) -> _Found:
         yield ("trvlseed",), "all the data train, so none are split off"
     if not card.genrep and "mcseed" in given:
         yield ("mcseed",), "without genrep no data replicas are drawn"
+    yield from _treatment(card)
+    yield from _cuts(card)
+    if card.raw.get("experiments"):
+        yield ("experiments",), "dataset_inputs is what counts"
+
+
+#: policy of cuts -> keys of datacuts that are for it
+_OF_POLICIES = {
+    "cuts_intersection_spec": (INTERSECTION, SIMILAR),
+    "fit": (FROM_FIT,),
+    "cut_similarity_threshold": (SIMILAR,),
+    "do_not_require_similarity_for": (SIMILAR,),
+}
+
+
+def _cuts(card: Runcard) -> _Found:
+    """Of the keys that say which points stay."""
+    given, policy = card.datacuts.model_fields_set, card.datacuts.use_cuts
+    for key, policies in _OF_POLICIES.items():
+        if key in given and policy not in policies:
+            yield ("datacuts", key), f"it is for use_cuts: {' and '.join(policies)}, which is {policy}"
+    for k, entry in enumerate(card.datacuts.cuts_intersection_spec or ()):
+        for key in ("pdf", "dataset_inputs") if policy == INTERSECTION else ():
+            if key in entry.model_fields_set:
+                yield (
+                    ("datacuts", "cuts_intersection_spec", k, key),
+                    f"it is for use_cuts: {SIMILAR}, which is {policy}",
+                )
+    if "filter_rules" in card.model_fields_set and not card.filter_rules:
+        yield ("filter_rules",), "it has no rule, so NNPDF's own stay"
+    if policy in (NO_CUTS, FROM_FIT) and not card.filter_rules:
+        why = f"with use_cuts: {policy} there are no rules"
+        yield from ((("datacuts", name), why) for name in Limits._fields if name in given)
+        rules = ("added_filter_rules", "drop_internal_rules", "filter_defaults")
+        yield from (((key,), why) for key in rules if key in card.model_fields_set)
+
+
+def _treatment(card: Runcard) -> _Found:
+    """Of the keys that say how data are treated."""
+    given = card.model_fields_set
+    for key in SAMPLING:
+        if not card.genrep and getattr(card, key) != DataTreatment.model_fields[key].default:
+            yield (key,), "without genrep no data replicas are drawn"
+    if card.genrep and card.separate_multiplicative and "use_t0_sampling" in given:
+        yield ("use_t0_sampling",), "with separate_multiplicative data replicas are drawn with additive uncertainties"
+    if "use_weights_in_covmat" in given and all(entry.weight == 1 for entry in card.dataset_inputs):
+        yield ("use_weights_in_covmat",), "no data set has another weight than 1"
+    weights = [place for place, entry in enumerate(card.dataset_inputs) if entry.weight != 1]
+    if weights and not card.use_weights_in_covmat:
+        why = "use_weights_in_covmat is false" + _and_more(len(weights))
+        yield ("dataset_inputs", weights[0], "weight"), why
+    if "threshold" in given and not card.diagonal_basis:
+        yield ("threshold",), "without diagonal_basis there are no eigenmodes"
+    if card.metadata_group is not None and card.data_grouping is not None:
+        yield ("data_grouping",), "metadata_group is what counts"
     groups = [place for place, entry in enumerate(card.dataset_inputs) if entry.custom_group is not None]
-    if groups:
-        yield ("dataset_inputs", groups[0], "custom_group"), "data sets are not grouped by it" + _and_more(len(groups))
+    if groups and card.grouping != CUSTOM:
+        why = "metadata_group is not custom_group" + _and_more(len(groups))
+        yield ("dataset_inputs", groups[0], "custom_group"), why
+    yield from _theory_covariance(card)
+    if card.theory.t0theoryid == card.theoryid:
+        yield ("theory", "t0theoryid"), "it is theoryid"
+
+
+def _theory_covariance(card: Runcard) -> _Found:
+    config, path = card.theorycovmatconfig, "theorycovmatconfig"
+    if config is None:
+        return
+    if not (config.use_thcovmat_in_fitting or config.use_thcovmat_in_sampling):
+        yield (path,), "use_thcovmat_in_fitting and use_thcovmat_in_sampling are false"
+        return
+    if config.user_covmat_path is None:
+        yield (path,), "it names no matrix"
+        return
+    if not card.genrep and "use_thcovmat_in_sampling" in config.model_fields_set:
+        yield (path, "use_thcovmat_in_sampling"), "without genrep no data replicas are drawn"
+    for key in sorted(config.model_extra or ()):
+        yield (path, key), "there are no point_prescriptions"
 
 
 def _and_more(count: int) -> str:

@@ -44,6 +44,7 @@ __all__ = [
     "Share",
     "Text",
     "Texts",
+    "TheoryId",
     "WholePositive",
     "Width",
     "as_list",
@@ -171,6 +172,21 @@ Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_TEXT)]
 _NAME = {"type": "string", "pattern": r"^[^\x00-\x1f/]*[^\x00-\x20/][^\x00-\x1f/]*$", "maxLength": 200}
 #: text that can be part of a file's name
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema(_NAME)]
+
+
+def _theoryid(value: Any) -> int:
+    whole = isinstance(value, float) and value.is_integer()
+    text = value if isinstance(value, str) else str(int(value)) if whole or type(value) is int else ""
+    if not re.fullmatch(_DIGITS, text):
+        raise refuse("must be the number of a theory", "a whole number of at most ten digits, such as 40_000_000")
+    return int(text.replace("_", ""))
+
+
+_DIGITS = "^_*([0-9]_*){1,10}$"
+_THEORYID = {
+    "anyOf": [{"type": "integer", "minimum": 0, "exclusiveMaximum": 10**10}, {"type": "string", "pattern": _DIGITS}]
+}
+TheoryId = Annotated[int, BeforeValidator(_theoryid), WithJsonSchema(_THEORYID)]
 
 
 def one_of(what: str, accepted: Iterable[str]) -> tuple[BeforeValidator, WithJsonSchema]:

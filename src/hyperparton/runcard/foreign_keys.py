@@ -16,6 +16,7 @@ from hyperparton.runcard.card import BasisElement, Fitting, KFold, Runcard, Theo
 from hyperparton.runcard.datacuts import DataCuts
 from hyperparton.runcard.faults import shown
 from hyperparton.runcard.parameters import Parameters
+from hyperparton.runcard.treatment import TheoryCovmatConfig
 from hyperparton.runcard.yaml_positions import Document, KeyPath
 
 __all__ = ["REASONS", "foreign_faults", "foreign_notes", "passed_over"]
@@ -26,24 +27,13 @@ def _off(value: Any, content: Mapping[str, Any]) -> bool:
     return value in (None, {}, [], False)
 
 
+def _no_matrix(value: Any, content: Mapping[str, Any]) -> bool:
+    """Whether a key switches off a covariance matrix of theory that the card does not have."""
+    return _off(value, content) and not content.get("theorycovmatconfig")
+
+
 def _only(*harmless: Any) -> Callable[[Any, Mapping[str, Any]], bool]:
     return lambda value, content: value is None or any(value == each for each in harmless)
-
-
-def _with_replicas(*harmless: Any) -> Callable[[Any, Mapping[str, Any]], bool]:
-    """The same for a key of the data replicas, which there are with `genrep` alone."""
-    return lambda value, content: content.get("genrep") is not True or _only(*harmless)(value, content)
-
-
-def _own_group(value: Any, content: Mapping[str, Any]) -> bool:
-    return _only("experiment" if content.get("diagonal_basis") is False else "ALL")(value, content)
-
-
-def _own_theory(value: Any, content: Mapping[str, Any]) -> bool:
-    theory = content.get("theory")
-    numbers = (value, theory.get("theoryid") if isinstance(theory, dict) else None)
-    one, other = (str(each).replace("_", "") for each in numbers)
-    return value is None or one == other
 
 
 @dataclass(frozen=True)
@@ -56,43 +46,32 @@ class _Unsupported:
 
 
 _POLARIZED = _Unsupported("polarized fits are not supported")
-_THEORY = _Unsupported("theory uncertainties are not supported", "false")
+_OF_CONFIG = "it is a key of `theorycovmatconfig`"
+_SEVERAL = "uncertainties from the predictions of several theories are not supported"
 _OF_VALIDPHYS = _Unsupported("is what validphys makes itself for other programs, and no key of a card")
+
+#: keys of theorycovmatconfig that ask for uncertainties from predictions of several theories
+_PRESCRIPTIONS = ("point_prescriptions", "point_prescription")
 
 #: what changes the fit and cannot be honoured; a feature that comes takes its key out of here
 _UNSUPPORTED: Mapping[str, _Unsupported] = {
-    "theorycovmatconfig": _Unsupported("theory uncertainties in the covariance matrix are not supported"),
     "fiatlux": _Unsupported("fits with a photon PDF are not supported"),
     "positivity_bound": _POLARIZED,
     "unpolarized_bc": _POLARIZED,
     "polarized": _POLARIZED,
-    "drop_internal_rules": _Unsupported("dropping NNPDF's default cuts is not supported"),
-    "filter_rules": _Unsupported("replacing NNPDF's default cuts is not supported", "added_filter_rules"),
-    "filter_defaults": _Unsupported("replacing NNPDF's default cuts is not supported", "datacuts"),
-    "use_cuts": _Unsupported("no other cuts are supported", "internal", _only("internal")),
     "fakedata": _Unsupported("closure tests are not supported", "false"),
     "inconsistent_fakedata": _Unsupported("closure tests are not supported", "false"),
     "inconsistent_data_settings": _Unsupported("closure tests are not supported"),
     "use_fitcommondata": _Unsupported("data from the folder of a fit are not supported", "false"),
-    "experiments": _Unsupported("the list of experiments of older cards is not supported", "dataset_inputs"),
-    "t0theoryid": _Unsupported("t0 predictions of another theory are not supported", "that of theoryid", _own_theory),
     "use_t0": _Unsupported("what decides on the t0 matrix is whether there is a t0pdfset", "true", _only(True)),
-    "use_t0_sampling": _Unsupported(
-        "data replicas are drawn with the covariance matrix of the fit", "true", _with_replicas(True)
+    "use_thcovmat_in_fitting": _Unsupported(_OF_CONFIG, None, _no_matrix),
+    "use_thcovmat_in_sampling": _Unsupported(_OF_CONFIG, None, _no_matrix),
+    **dict.fromkeys(("user_covmat_path", "mult_factor"), _Unsupported(_OF_CONFIG)),
+    **dict.fromkeys(
+        ("use_thcovmat_if_present", "load_thcovmat_from_file"),
+        _Unsupported("whether there is a covariance matrix of theory, `theorycovmatconfig` says", "false"),
     ),
-    "separate_multiplicative": _Unsupported(
-        "multiplicative uncertainties of data replicas are not drawn apart", "false", _with_replicas(False)
-    ),
-    "resample_negative_pseudodata": _Unsupported(
-        "data replicas with negative cross sections are not drawn again", "false", _with_replicas(False)
-    ),
-    "use_thcovmat_in_fitting": _THEORY,
-    "use_thcovmat_in_sampling": _THEORY,
-    "use_thcovmat_if_present": _THEORY,
-    "load_thcovmat_from_file": _THEORY,
-    "point_prescription": _THEORY,
-    "point_prescriptions": _THEORY,
-    "user_covmat_path": _THEORY,
+    **dict.fromkeys(_PRESCRIPTIONS, _Unsupported(_SEVERAL, "theorycovmatconfig: user_covmat_path")),
     "max_tries": _Unsupported("the number of draws of a data replica is not limited"),
     "default_filter_rules": _Unsupported("other sets of NNPDF's default cuts are not supported"),
     "default_filter_settings": _Unsupported("other sets of NNPDF's default cuts are not supported"),
@@ -101,23 +80,13 @@ _UNSUPPORTED: Mapping[str, _Unsupported] = {
         (f"{name}_recorded_spec_" for name in ("data_grouping", "default_filter_rules", "default_filter_settings")),
         _OF_VALIDPHYS,
     ),
-    "norm_threshold": _Unsupported("the covariance matrix is not regularized"),
-    "threshold": _Unsupported("eigenmodes with small eigenvalues are not left out", "0", _only(0)),
-    "metadata_group": _Unsupported(
-        "other groups of data sets are not supported", "ALL with diagonal_basis, experiment without", _own_group
-    ),
-    "data_grouping": _Unsupported(
-        "other groups of data sets are not supported", "ALL with diagonal_basis, experiment without", _own_group
-    ),
 }
 
-#: of these, the ones whose harmless values are part of what identifies a scan; those of older folders are
-_IDENTIFYING = frozenset(
-    {
-        "theorycovmatconfig", "fiatlux", "positivity_bound", "unpolarized_bc",
-        "drop_internal_rules", "filter_rules", "filter_defaults", "inconsistent_data_settings", "experiments",
-    }
-)  # fmt: skip
+#: further keys, the harmless values of which are part of what identifies a scan; those of older folders are
+_IDENTIFYING = frozenset({"fiatlux", "positivity_bound", "unpolarized_bc", "inconsistent_data_settings", "experiments"})
+
+#: keys of ours that are as good as absent where they are empty
+_EMPTY = frozenset({"theorycovmatconfig", "drop_internal_rules", "filter_defaults"})
 
 #: what describes a card
 _DESCRIPTIONS = ("description", "meta")
@@ -125,9 +94,8 @@ _DESCRIPTIONS = ("description", "meta")
 #: what says how n3fit runs or what it writes, and what programs before it read, wherever it stands
 _HARMLESS = frozenset(
     {
-        *_DESCRIPTIONS, "debug", "parallel_models", "double_precision", "tensorboard",
-        "use_weights_in_covmat", "cuts_intersection_spec", "allow_legacy_names", "check_plotting", "use_pdferr", "pdf",
-        "fit", "group_name", "theoryids", "dataset_input",
+        *_DESCRIPTIONS, "debug", "parallel_models", "double_precision", "tensorboard", "allow_legacy_names",
+        "check_plotting", "use_pdferr", "pdf", "group_name", "theoryids", "dataset_input",
         "seed", "rnalgo", "fitmethod", "ngen", "nmutants", "paramtype", "nnodes", "nn_seed", "initialization",
     }
 )  # fmt: skip
@@ -159,6 +127,9 @@ _HARMLESS_IN: Mapping[str, frozenset[str]] = {
 #: what older cards say of the mutations of each element of the basis
 _OF_ELEMENTS = frozenset({"pos", "mutsize", "mutprob"})
 
+#: keys of theorycovmatconfig for uncertainties from predictions of several theories, or from power corrections
+_OF_PRESCRIPTIONS = frozenset({*_PRESCRIPTIONS, "pdf", "pc_parameters", "pc_included_procs", "pc_excluded_datasets"})
+
 #: where n3fit looks for any key, with the keys of ours that belong there
 _SCOPES: Mapping[str, frozenset[str]] = {
     "datacuts": frozenset(DataCuts.model_fields),
@@ -172,7 +143,7 @@ _HOMES: Mapping[str, str] = {
     **dict.fromkeys(KFold.model_fields, "kfold"),
     **dict.fromkeys(Parameters.model_fields, "parameters"),
     **{key: section for section, keys in _SCOPES.items() for key in keys if key != "basis"},
-    **dict.fromkeys((*Runcard.model_fields, "trainer"), ""),
+    **dict.fromkeys((*Runcard.model_fields, "experiments", "trainer"), ""),
 }
 
 #: an unknown key this close to one of ours is taken as a slip of the pen, not as a key of another program
@@ -190,6 +161,7 @@ def foreign_faults(document: Document) -> Iterator[Fault]:
             yield from _unsupported(document, (section,), given)
             harmless = _HARMLESS | _HARMLESS_IN.get(section, frozenset())
             yield from _unknown(document, (section,), given, known, harmless)
+    yield from _theory_uncertainties(document)
     fitting = content.get("fitting")
     basis = fitting.get("basis") if isinstance(fitting, dict) else None
     for place, element in enumerate(basis if isinstance(basis, list) else ()):
@@ -215,7 +187,9 @@ def foreign_notes(document: Document) -> Iterator[Fault]:
                 yield document.fault((*path, key), f"changes nothing: {why}", of_key=True)
             elif key in _UNSUPPORTED and len(path) == 1:
                 yield document.fault((*path, key), "changes nothing with this value", shown(value), of_key=True)
-    for key in _IDENTIFYING & content.keys():
+    for key in (_IDENTIFYING | _EMPTY) & content.keys():
+        if not _off(content[key], content):
+            continue  # the card itself says what becomes of it
         yield document.fault((key,), "changes nothing with this value", shown(content[key]), of_key=True)
 
 
@@ -228,6 +202,22 @@ def _unsupported(document: Document, path: KeyPath, given: Mapping[str, Any]) ->
     for key, rule in _UNSUPPORTED.items():
         if key in given and not rule.harmless(given[key], document.content):
             yield document.fault((*path, key), rule.message, shown(given[key]), rule.accepted, of_key=True)
+
+
+def _theory_uncertainties(document: Document) -> Iterator[Fault]:
+    """Of `theorycovmatconfig`: matrices that are not a file's, where they would count, and unknown keys."""
+    given, path = document.content.get("theorycovmatconfig"), ("theorycovmatconfig",)
+    if not isinstance(given, dict):
+        return
+    known = frozenset(TheoryCovmatConfig.model_fields)
+    yield from _unknown(
+        document, path, {key: None for key in given if key not in _UNSUPPORTED}, known, _OF_PRESCRIPTIONS
+    )
+    if given.get("use_thcovmat_in_fitting") is False and given.get("use_thcovmat_in_sampling") is False:
+        return
+    for key in _PRESCRIPTIONS:
+        if not _off(given.get(key), document.content):
+            yield document.fault((*path, key), _SEVERAL, shown(given[key]), "user_covmat_path", of_key=True)
 
 
 def _misplaced(document: Document) -> Iterator[Fault]:

@@ -17,8 +17,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.datacuts import CutRules
 from hyperparton.runcard.field_types import Section
 from hyperparton.runcard.parameters import SharedParameters
+from hyperparton.runcard.treatment import DataTreatment
 
 __all__ = ["json_schema"]
 
@@ -34,9 +36,9 @@ def json_schema() -> dict[str, Any]:
     models = {model.__name__: model for model in _models(Section)}
     for name, section in {"Runcard": schema, **schema["$defs"]}.items():
         needed, meanings = section.get("required", ()), _meanings(models[name])
-        section["properties"] = {
-            key: _entry(entry, meanings[key], key in needed) for key, entry in section["properties"].items()
-        }
+        # what pydantic lists before the keys of the card itself, for it is inherited, comes behind them
+        keys = sorted(section["properties"], key={**CutRules.model_fields, **DataTreatment.model_fields}.__contains__)
+        section["properties"] = {key: _entry(section["properties"][key], meanings[key], key in needed) for key in keys}
         section.pop("title", None)
     schema["additionalProperties"] = True
     # what a fit needs of `parameters` comes from the trials where there are trial_specs

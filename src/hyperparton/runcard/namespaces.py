@@ -27,6 +27,9 @@ NOT_IN_FITTING = frozenset({"trvlseed", "nnseed", "mcseed", "save", "load", "gen
 #: what n3fit sets itself, whatever the card has at the top level
 _SET_AT_TOP = frozenset({"use_cuts", "use_t0", "allow_legacy_names"})
 
+#: what n3fit reads from the top level of a card, whatever its sections have
+_READ_AT_TOP = frozenset({"theorycovmatconfig"})
+
 #: sections, and what a scan reads as it is written: these stand at the top level alone
 _FIXED = frozenset(
     {"fitting", "theory", "datacuts", "parameters", "hyperscan_config", "kfold", "trial_specs", "closuretest"}
@@ -53,7 +56,7 @@ def gathered(document: Document) -> tuple[Document, list[Fault]]:
         key: dict(value) if key in SCOPES and isinstance(value, dict) else value
         for key, value in document.content.items()
     }
-    moved: dict[KeyPath, KeyPath] = {}
+    moved = dict(document.moved)
     notes: list[Fault] = []
     for key, home in _HOMES.items():
         places = _places(content, key)
@@ -67,11 +70,15 @@ def gathered(document: Document) -> tuple[Document, list[Fault]]:
             if scope != first:
                 message = f"changes nothing: {_why_not(scope, first, key, held)}"
                 notes.append(document.fault(_path(scope, key), message, of_key=True))
+        if not given and home not in places:
+            continue
         if not isinstance(content_of(content, home), dict):
             content[home] = {}
         content_of(content, home)[key] = value
         if first != home:
-            moved[_path(home, key)] = _path(first, key)
+            there = _path(home, key)
+            moved = {path: place for path, place in moved.items() if path[: len(there)] != there}
+            moved[there] = _path(first, key)
     return replace(document, content=content, moved=moved), notes
 
 
@@ -88,12 +95,14 @@ def _places(content: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _acts(scope: str, key: str) -> bool:
-    return bool(scope) or key not in _SET_AT_TOP
+    return not scope if key in _READ_AT_TOP else bool(scope) or key not in _SET_AT_TOP
 
 
 def _why_not(scope: str, first: str, key: str, held: Any) -> str:
     if held is None:
         return "it has no value here"
+    if not _acts(scope, key) and scope:
+        return "n3fit reads it at the top level alone"
     if not _acts(scope, key):
         return "at the top level n3fit sets it itself; inside `datacuts` it acts"
     return f"n3fit finds {key} in {f'`{first}`' if first else 'the card'} first"

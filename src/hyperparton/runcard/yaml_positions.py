@@ -53,7 +53,7 @@ class Document:
     faults: tuple[Fault, ...] = ()
     """what is wrong with single entries (a key given twice, a tag), whose values are left out of `content`"""
     moved: Mapping[KeyPath, KeyPath] = field(default_factory=dict, repr=False)
-    """where `content` has an entry that the file has elsewhere -> where the file has it"""
+    """path in `content` -> where the file has it, for what `content` has in another place"""
 
     def fault(
         self, path: KeyPath, message: str, given: str | None = None, accepted: str | None = None, of_key: bool = False
@@ -70,9 +70,9 @@ class Document:
         return Fault(message, dotted(path), given, accepted, self.file, line, column)
 
     def _in_file(self, path: KeyPath) -> KeyPath:
-        for here, there in self.moved.items():
-            if path[: len(here)] == here:
-                return (*there, *path[len(here) :])
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.moved:
+                return (*self.moved[path[:length]], *path[length:])
         return path
 
 

@@ -16,14 +16,17 @@ import numpy as np
 
 from hyperparton.data.commondata import FKOperands, find_metadata, operands_of
 from hyperparton.data.covmat import covariance
+from hyperparton.data.cut_policies import CardCuts
+from hyperparton.data.cuts import RuleCuts
 from hyperparton.data.fktables import load_observable, read_fktable
-from hyperparton.data.load import DatasetLoader, central_predictions
+from hyperparton.data.load import DatasetLoader
 from hyperparton.data.manifest import fault_of_table, read_manifest
 from hyperparton.data.pdfsets import SHIPPED_SET, find_pdfset
 from hyperparton.data.predictions import chi2_by_dataset, predict
+from hyperparton.data.t0 import central_predictions
 from hyperparton.data.theory_folder import TABLE_SUFFIX, find_theory
 from hyperparton.errors import DataError, TheoryError
-from hyperparton.runcard.card import DatasetInput
+from hyperparton.runcard.dataset_input import DatasetInput
 from hyperparton.text import counted
 from hyperparton.theory.cache import PieceCache
 from hyperparton.theory.card import read_card
@@ -174,9 +177,11 @@ def dataset_chi2(folder: Path, datasets: Iterable[str], pdfset: str = SHIPPED_SE
     measured = [name for name in datasets if name in known_datasets()["dis"]]
     if not measured:
         return ()
-    loader = DatasetLoader(find_theory(read_card(folder / "theory_card.yaml").theoryid, folder))
+    theory = find_theory(read_card(folder / "theory_card.yaml").theoryid, folder)
+    rules = RuleCuts(theory.card)
+    loader = DatasetLoader(theory, CardCuts(rules, rules))
     sets = [loader.dataset(*_as_in_nnpdf40(name)) for name in measured]
-    predictions = central_predictions(sets, find_pdfset(pdfset))
+    predictions = central_predictions([each.observable for each in sets], find_pdfset(pdfset))
     t0 = chi2_by_dataset(sets, predictions, covariance(sets, predictions))
     experimental = chi2_by_dataset(sets, predictions, covariance(sets))
     return tuple(

@@ -14,6 +14,7 @@ from hyperparton.runcard.dead_keys import dead_keys
 from hyperparton.runcard.faults import validated
 from hyperparton.runcard.foreign_keys import REASONS
 from hyperparton.runcard.hyperscan_config import HyperscanConfig
+from hyperparton.runcard.old_cards import older_words
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.yaml_positions import load_document
 from hyperparton.text import counted
@@ -41,7 +42,7 @@ class CheckedCard:
     methodologies: Methodologies | None
     """of each replica of a fit"""
     notes: tuple[Fault, ...]
-    """keys that change nothing, each with its place"""
+    """keys that change nothing, and what is said in words of older cards, each with its place"""
 
 
 def check_card(
@@ -101,7 +102,8 @@ def check_card(
     if faults:
         raise RuncardError(in_order([*faults, *found.faults]))
     found.raise_all()
-    return CheckedCard(card, scanner, data, chosen, tuple(in_order([*card.notes, *dead_keys(card), *found.idle])))
+    notes = in_order([*card.notes, *older_words(card), *dead_keys(card), *found.idle])
+    return CheckedCard(card, scanner, data, chosen, tuple(notes))
 
 
 def _read(

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hyperparton.data.covmat import correlations
 from hyperparton.data.masks import diagonal_mask, kfold_masks, split_seeds, training_masks
+from hyperparton.data.pseudodata import expect_drawable
 from hyperparton.errors import DataError, Fault, SpaceError, TrainingError, nearest, shortened
 from hyperparton.fit.chi2 import cholesky
 from hyperparton.fit.multipliers import pushes_of, start_and_multiplier
@@ -69,21 +71,25 @@ def data_faults(card: Runcard, data: FitData, replicas: Sequence[int], scan: boo
     try:
         cholesky(data.covmat, "the data")
         cholesky(data.experimental_covmat, "the data")
+        if card.genrep and data.sampling_covmat is not data.covmat:
+            expect_drawable(data)
     except DataError as error:
         yield card.fault(("dataset_inputs",), str(error))
+        return
     partitions = card.kfold.partitions if scan and card.kfold else (Partition(datasets=()),)
-    fitted = data.slices().keys()
+    fitted = data.named_slices().keys()
     masks = kfold_masks(data, [fitted & set(partition.datasets) for partition in partitions])
     masks |= np.array([partition.overfit for partition in partitions])[:, None]
     seeds = split_seeds(card, replicas)
     if card.diagonal_basis:
         for fold, mask in enumerate(masks):
             size = int(mask.sum())
-            if size and not diagonal_mask(size, seeds[0], card.diagonal_frac).any():
+            if size and not diagonal_mask(size, seeds[0], card.diagonal_frac, data.datasets[0].group).any():
                 where = f"the {size} eigenmodes of {_name(fold, scan)}"
                 message = f"leaves none of {where} to train"
                 yield card.fault(("diagonal_frac",), message, f"{card.diagonal_frac:g}", f"at least {1 / size:.2g}")
                 return
+        yield from _threshold_faults(card, data, masks, seeds, scan)
         return
     trained = training_masks(data, seeds)
     for fold, mask in enumerate(masks):
@@ -91,6 +97,23 @@ def data_faults(card: Runcard, data: FitData, replicas: Sequence[int], scan: boo
             if mask.any() and not (chosen & mask).any():
                 message = f"the shares `frac` leave no point of {_name(fold, scan)} to train in replica {number}"
                 yield card.fault(("dataset_inputs",), message, accepted="larger shares, or another trvlseed")
+                return
+
+
+def _threshold_faults(
+    card: Runcard, data: FitData, masks: np.ndarray, seeds: Sequence[int], scan: bool
+) -> Iterator[Fault]:
+    """A threshold below which there are all eigenmodes that train, of a fold (fold, dat) and a replica."""
+    if card.threshold == 0:
+        return
+    for fold, mask in enumerate(masks):
+        eigenvalues = np.linalg.eigvalsh(correlations(data.covmat[np.ix_(mask, mask)])[1])
+        for seed in seeds:
+            trained = diagonal_mask(len(eigenvalues), seed, card.diagonal_frac, data.datasets[0].group)
+            if mask.any() and not (eigenvalues[trained] >= card.threshold).any():
+                largest = f"below {eigenvalues[trained].max():.3g}, the largest eigenvalue of them"
+                message = f"leaves no eigenmode of {_name(fold, scan)} to train"
+                yield card.fault(("threshold",), message, f"{card.threshold:g}", largest)
                 return
 
 

@@ -120,7 +120,7 @@ def _weights(card: Runcard, replicas: int) -> dict[str, Any]:
 
 def _content(card: Runcard | TrainerRuncard) -> dict[str, Any]:
     """What of the card must be the same when a scan is continued; the search space is compared by itself."""
-    left_out = _NOT_PHYSICS | set(card.unused)
+    left_out = _NOT_PHYSICS | set(card.unused) | (card.untreated() if isinstance(card, Runcard) else set())
     return {f"runcard: {key}": readable(value) for key, value in card.raw.items() if key not in left_out}
 
 
