@@ -16,6 +16,7 @@ from hyperparton.data.covariances import TheoryCovariance
 from hyperparton.data.input_faults import InputFaults, find_beside
 from hyperparton.data.types import DataSet, dataset_rows
 from hyperparton.errors import DataError, shortened
+from hyperparton.text import counted
 
 __all__ = ["read_user_covmat", "theory_covariance"]
 
@@ -67,7 +68,7 @@ def read_user_covmat(path: Path, datasets: Sequence[DataSet]) -> tuple[np.ndarra
         lacking = [int(number) for number in dataset.kept if (dataset.name, int(number)) not in known]
         if lacking:
             raise DataError(
-                f"{path}: has no rows for {len(lacking)} points of {dataset.name} that are fitted, such as that with "
+                f"{path}: has no rows for {counted(len(lacking), 'point')} of {dataset.name} that are fitted, such as that with "
                 f"id {lacking[0]}; ids number the points before cuts, from 0"
             )
         places += [known[dataset.name, int(number)] for number in dataset.kept]
@@ -92,7 +93,7 @@ def _table(path: Path) -> tuple[list[_Point], np.ndarray]:
     widths = {len(row) - _NAMES for row in rows}
     if widths != {len(points)}:
         raise DataError(
-            f"{path}: the matrix is not square: {len(points)} rows of {min(widths)} to {max(widths)} numbers"
+            f"{path}: the matrix is not square: {counted(len(points), 'row')} of {min(widths)} to {max(widths)} numbers"
         )
     try:
         matrix = np.array([[float(cell) for cell in row[_NAMES:]] for row in rows])

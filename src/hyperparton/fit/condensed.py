@@ -24,7 +24,16 @@ from hyperparton.data.operations import OPERATIONS, operate
 from hyperparton.fit.hadronic import Bilinear, bilinear_prediction, pairs_of
 from hyperparton.fit.observables import Convolution, Nonlinear
 
-__all__ = ["Condensed", "Curved", "MixedTables", "Sample", "hadronic_range", "mixed_tables"]
+__all__ = [
+    "Condensed",
+    "Curved",
+    "MixedTables",
+    "Sample",
+    "build_condensed",
+    "hadronic_range",
+    "mixed_tables",
+    "sampled",
+]
 
 #: rows are a multiple of this, for products with aligned rows
 _STEP = 8
