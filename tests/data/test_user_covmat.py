@@ -154,7 +154,7 @@ def twice(path):
         (changed("(SIGMARED\t7\t)[^\t]+\t", r"\1"), "the matrix is not square: 253 rows of 252 to 253 numbers"),
         (lopsided, "the matrix is not symmetric"),
         (columns, "the columns are not those of the rows"),
-        (fewer, f"has no rows for 1 points of {HERA} that are fitted, such as that with id 41; ids number"),
+        (fewer, f"has no rows for 1 point of {HERA} that are fitted, such as that with id 41; ids number"),
         (twice, f"has point 0 of {SLAC} twice"),
     ],
 )  # fmt: skip

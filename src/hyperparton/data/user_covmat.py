@@ -68,8 +68,8 @@ def read_user_covmat(path: Path, datasets: Sequence[DataSet]) -> tuple[np.ndarra
         lacking = [int(number) for number in dataset.kept if (dataset.name, int(number)) not in known]
         if lacking:
             raise DataError(
-                f"{path}: has no rows for {counted(len(lacking), 'point')} of {dataset.name} that are fitted, such as that with "
-                f"id {lacking[0]}; ids number the points before cuts, from 0"
+                f"{path}: has no rows for {counted(len(lacking), 'point')} of {dataset.name} that are fitted, such as "
+                f"that with id {lacking[0]}; ids number the points before cuts, from 0"
             )
         places += [known[dataset.name, int(number)] for number in dataset.kept]
         rows += range(part.start, part.stop)
