@@ -38,7 +38,9 @@ def write_record(
     name: str, numbers: dict[str, Any], *, date: str | None = None, on: str | None = None, note: str = ""
 ) -> Path:
     """Write `benchmarks/data/NAME.json`; `date` (YYYY-MM-DD) and `on` (see `machine`) are by default now and here."""
-    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    # folders have names that mean something on this machine alone
+    given = ["RESULTS" if Path(each).is_dir() else each for each in sys.argv[1:]]
+    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *given])
     record = {
         "date": date or f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": on or machine(),
