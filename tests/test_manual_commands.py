@@ -197,6 +197,7 @@ def test_the_card_of_a_trainer(tmp_path, monkeypatch):
         assert trial.values["activation"] in ("tanh", "relu")
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="NOT TESTED: needs scikit-learn")
 def test_the_snippet_on_optuna(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
