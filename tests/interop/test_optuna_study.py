@@ -103,7 +103,7 @@ def test_parameters_are_those_of_the_trials(scan, url):
         name, nodes = chosen["optimizer"]["optimizer_name"], chosen["nodes_per_layer"]
         assert params["optimizer"] == name
         assert params[f"{name}_learning_rate"] == chosen["optimizer"]["learning_rate"]
-        assert params["nodes_per_layer"] == f"{len(nodes) - 1} layers"
+        assert params["nodes_per_layer"] == ("1 layer" if len(nodes) == 2 else f"{len(nodes) - 1} layers")
         widths = [params[f"nl{len(nodes) - 1}:-{i}/{len(nodes) - 1}"] for i in range(len(nodes) - 1)]
         assert widths == nodes[:-1]
         for label in ("epochs", "stopping_patience", "dropout", "activation_per_layer", "initializer"):
