@@ -13,8 +13,8 @@ from hyperparton.data.predictions import chi2
 from hyperparton.errors import DataError, TrainingError
 from hyperparton.fit.folds import FoldSource, build_folds
 from hyperparton.fit.setup import FitSetup
-from hyperparton.runcard.card import Partition
 from hyperparton.runcard.check import parse_runcard
+from hyperparton.runcard.kfold import Partition
 
 FITS = runpy.run_path(str(Path(__file__).parents[1] / "fit" / "conftest.py"))
 SETS, PARTITIONS = FITS["SETS"], FITS["PARTITIONS"]

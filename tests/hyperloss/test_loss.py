@@ -7,7 +7,7 @@ import pytest
 
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss
 from hyperparton.hyperloss.metrics import Metrics
-from hyperparton.runcard.card import KFold
+from hyperparton.runcard.kfold import KFold
 
 REFERENCE = np.load(Path(__file__).parents[1] / "oracle" / "data" / "fit_reference.npz")
 

@@ -134,7 +134,10 @@ def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
     rng = np.random.default_rng(2607)
     cases = [draws(configuration(rng), 40 + k) for k in range(CONFIGURATIONS)]
-    plain = json.dumps(cases, default=lambda value: value.item() if hasattr(value, "item") else str(value))
+    plain = json.dumps(
+        {"parameters": PARAMETERS, "cases": cases},
+        default=lambda value: value.item() if hasattr(value, "item") else str(value),
+    )
     target.write_text(plain + "\n", encoding="utf-8")
     print(len(cases), sum(len(case["vals"]) for case in cases))
 

@@ -12,7 +12,7 @@ from hyperparton.report.about import about, loss_words
 from hyperparton.report.scans import read_scan
 from hyperparton.report.summary import summarise
 from hyperparton.report.write import write_report
-from hyperparton.runcard.card import KFold
+from hyperparton.runcard.kfold import KFold
 
 FITTED = Metrics(chi2=1.0, phi2=0.3, logp=2.0, chi2exp=1.5)
 STATISTICS = {"mean": np.mean, "maximum": np.max, "standard deviation": np.std}

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from hyperparton.runcard.card import KFold
 from hyperparton.runcard.check import examine
 from hyperparton.runcard.dataset_input import DatasetInput
 from hyperparton.runcard.dead_keys import dead_keys
+from hyperparton.runcard.kfold import KFold
 from hyperparton.runcard.namespaces import NOT_IN_FITTING
 from hyperparton.runcard.old_cards import older_words
 from hyperparton.runcard.parameters import TrialSpecs

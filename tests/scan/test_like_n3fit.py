@@ -13,19 +13,8 @@ from hyperparton.space.tree import evaluate, samplers_by_label
 from hyperparton.trials.trial import Outcome
 
 ORACLE = Path(__file__).parents[1] / "oracle"
-CASES = json.loads((ORACLE / "data" / "n3fit_draws.json").read_text(encoding="utf-8"))
-PARAMETERS = {
-    "nodes_per_layer": [25, 20, 8],
-    "activation_per_layer": ["tanh", "tanh", "linear"],
-    "initializer": "glorot_normal",
-    "optimizer": {"optimizer_name": "Nadam", "learning_rate": 2.6e-3, "clipnorm": 6e-6},
-    "epochs": 1000,
-    "stopping_patience": 0.1,
-    "layer_type": "dense",
-    "dropout": 0.0,
-    "positivity": {"initial": 184.8, "multiplier": 1.2, "threshold": 1e-5},
-    "integrability": {"initial": 10.0, "multiplier": 1.1},
-}
+HELD = json.loads((ORACLE / "data" / "n3fit_draws.json").read_text(encoding="utf-8"))
+PARAMETERS, CASES = HELD["parameters"], HELD["cases"]
 
 
 def vals_of(case, row):

@@ -4,18 +4,7 @@ Failures by chance are rare, and a few of them can tell no more than what each h
 chance. The log odds are linear in the coordinates, which also says how much smaller the chance is where hardly any
 trial fails, and have low bumps along each number, for chances that rise all at once.
 
-=======  =================  ====================================================  ======================================
-symbol   in the code        meaning                                               shape, or formula
-=======  =================  ====================================================  ======================================
-z        _features          1, coordinates from -1 to 1, and bumps                (point, feature)
-c        failed             how likely each trial failed by chance                (trial,)
-β        coefficients       with normal priors of mode 0                          (feature,)
-η        offset + z β       log odds                                              offset: those of all trials
-p        chance             1 / (1 + exp(-η))
-         gradient, hessian  of Σ (c log p + (1 - c) log(1 - p)) - ½ |β/σ|²        its maximum is found by Newton's steps
-=======  =================  ====================================================  ======================================
-
-The steps: Bishop, Pattern Recognition and Machine Learning, 2006, sec. 4.3.3.
+The regression is that of `gp_odds`; what it learns from is how likely each trial failed by chance.
 
 Some trainers know more than whether a fit failed: the value of a hyperparameter below which it would have failed, such
 as the patience (`fails_below`, see `trials.result`). From these `gp_needs` learns the chance in another way.
@@ -28,7 +17,8 @@ import math
 import numpy as np
 
 from hyperparton.engines.coordinates import UnitCube
-from hyperparton.engines.gp_needs import Needs, Odds, linear
+from hyperparton.engines.gp_needs import Needs
+from hyperparton.engines.gp_odds import Odds, linear
 
 __all__ = ["Chance"]
 

@@ -38,8 +38,9 @@ import math
 import numpy as np
 
 from hyperparton.engines.coordinates import UnitCube
+from hyperparton.engines.gp_odds import Odds, linear
 
-__all__ = ["Needs", "Odds", "linear"]
+__all__ = ["Needs"]
 
 Array = np.ndarray
 
@@ -52,42 +53,8 @@ _NEED, _NEED_DEVIATION, _NEED_SLOPE = 0.5, 0.5, 0.15
 #: the spread of needs at one point that is expected, as if so many had been seen, and the least
 _SPREAD, _SEEN, _LEAST = 0.25, 5.0, 0.05
 
-#: steps at most, how far one goes, and when it is the last
-_STEPS, _FAR, _ENOUGH = 40, 2.0, 1e-6
-
-
-def linear(x: Array) -> Array:
-    """(point, feature) 1, and the coordinates from -1 to 1."""
-    return np.column_stack([np.ones(len(x)), 2.0 * x - 1.0])
-
-
-class Odds:
-    """A logistic regression of how likely trials were so, `true` (trial,), on features z (trial, feature)."""
-
-    def __init__(self, z: Array, true: Array, deviations: Array, of_all: float) -> None:
-        """`deviations` (feature,) are those of the coefficients' priors, `of_all` the chance where all are 0."""
-        self._offset = math.log(of_all / (1.0 - of_all))
-        precision, self._coefficients = deviations**-2.0, np.zeros(z.shape[1])
-        for _ in range(_STEPS):
-            chance = self._of(z @ self._coefficients)
-            gradient = z.T @ (true - chance) - precision * self._coefficients
-            hessian = (z.T * (chance * (1.0 - chance))) @ z + np.diag(precision)
-            step = np.linalg.solve(hessian, gradient)
-            longest = float(np.max(np.abs(step)))
-            self._coefficients += step * min(1.0, _FAR / max(longest, _FAR))
-            if longest < _ENOUGH:
-                break
-        self._covariance = np.linalg.inv(hessian)
-
-    def _of(self, odds: Array) -> Array:
-        return 1.0 / (1.0 + np.exp(-np.clip(self._offset + odds, -500.0, 500.0)))
-
-    def chance(self, z: Array, away: float = 0.0) -> Array:
-        """(point,) the chance at these features, with log odds `away` standard deviations of the posterior from it."""
-        odds = z @ self._coefficients
-        if away:
-            odds = odds + away * np.sqrt(np.einsum("pf,fg,pg->p", z, self._covariance, z))
-        return self._of(odds)
+#: steps at most, and when one is the last
+_STEPS, _ENOUGH = 40, 1e-6
 
 
 class Needs:

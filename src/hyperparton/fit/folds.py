@@ -19,7 +19,8 @@ from hyperparton.errors import DataError
 from hyperparton.fit.chi2 import ModeRows, PackedFactor, ReducedChi2, cholesky, reduce_points, reduce_rows, whitened
 from hyperparton.fit.condensed import Condensed
 from hyperparton.fit.observables import Convolution
-from hyperparton.runcard.card import Partition, Runcard
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.kfold import Partition
 
 __all__ = ["Fold", "FoldSource", "build_folds"]
 

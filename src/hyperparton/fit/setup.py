@@ -26,7 +26,8 @@ from hyperparton.fit.train import FitJob, ProgressCallback, train_batch
 from hyperparton.pdf.bases import working_basis
 from hyperparton.pdf.feature_scaling import feature_scaling, scaling_grids
 from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
-from hyperparton.runcard.card import KFold, Partition, Runcard
+from hyperparton.runcard.card import Runcard
+from hyperparton.runcard.kfold import KFold, Partition
 
 __all__ = ["FitSetup"]
 

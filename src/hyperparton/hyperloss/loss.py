@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperparton.catalogue import STATISTICS
 from hyperparton.hyperloss.metrics import Metrics
-from hyperparton.runcard.card import KFold
+from hyperparton.runcard.kfold import KFold
 
 __all__ = ["FoldResult", "HyperLoss", "TrialLoss", "convergence_penalty"]
 

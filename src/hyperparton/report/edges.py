@@ -51,6 +51,8 @@ class ScannedRanges:
     space: Mapping[str, Any]
     ranges: Mapping[str, CardRange]
     """of numbers, by label"""
+    own: Mapping[str, Any]
+    """the values, by label, that the space has nearest to the card's own parameters"""
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,8 @@ def card_content(scan: Scan) -> Mapping[str, Any] | None:
     if scan.runcard is None:
         return None
     # a report of one scan needs neither
-    from hyperparton.runcard.card import KFold
     from hyperparton.runcard.datacuts import CutRules
+    from hyperparton.runcard.kfold import KFold
     from hyperparton.runcard.treatment import DataTreatment
     from hyperparton.runcard.yaml_positions import parse_document
 

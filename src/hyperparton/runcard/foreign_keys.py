@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from hyperparton.errors import Fault, nearest, shortened
-from hyperparton.runcard.card import BasisElement, Fitting, KFold, Runcard, TheoryInput
+from hyperparton.runcard.card import BasisElement, Fitting, Runcard, TheoryInput
 from hyperparton.runcard.datacuts import DataCuts
 from hyperparton.runcard.faults import shown
+from hyperparton.runcard.kfold import KFold
 from hyperparton.runcard.parameters import Parameters
 from hyperparton.runcard.treatment import TheoryCovmatConfig
 from hyperparton.runcard.yaml_positions import Document, KeyPath

@@ -20,8 +20,9 @@ from hyperparton.errors import DataError, Fault, SpaceError, TrainingError, near
 from hyperparton.fit.chi2 import cholesky
 from hyperparton.fit.multipliers import pushes_of, start_and_multiplier
 from hyperparton.pdf.feature_scaling import feature_scaling, scaling_grids
-from hyperparton.runcard.card import N3FIT, KFold, Partition, Runcard, TrainerRuncard
+from hyperparton.runcard.card import N3FIT, Runcard, TrainerRuncard
 from hyperparton.runcard.cross_checks import parameter_faults
+from hyperparton.runcard.kfold import KFold, Partition
 from hyperparton.runcard.parameters import Parameters, trial_parameters
 from hyperparton.space.samplers import Choice, Sampler
 from hyperparton.space.tree import Condition, choose, conditions, evaluate, samplers_by_label

@@ -9,13 +9,10 @@ from pathlib import Path
 
 from hyperparton.errors import HyperpartonError
 from hyperparton.report.scans import Scan
-from hyperparton.runcard.card import N3FIT
-from hyperparton.runcard.check import parse_runcard
-from hyperparton.runcard.yaml_positions import load_document
 from hyperparton.scan.warm_start import located
 from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.trial import Trial
-from hyperparton.workflow.cards import scanner_of
+from hyperparton.workflow.ranges import ranges_in
 
 __all__ = ["own_trial", "with_own"]
 
@@ -30,11 +27,10 @@ def own_trial(folder: ScanFolder, trials: Sequence[Trial], runcard: Path | None 
     if first is None or (runcard is None and not os.path.isfile(path)):
         return None
     try:
-        document = load_document(path)
-        scanner = scanner_of(parse_runcard(document.text, path, document.content.get("trainer") or N3FIT))
+        scanned = ranges_in(path)
     except HyperpartonError:
         return None
-    own, vals = scanner.own(), located(scanner.as_dict(), first.space_vals)[0]
+    own, vals = scanned.own, located(scanned.space, first.space_vals)[0]
     return 0 if own and vals and all(vals[label] == [own[label]] for label in own) else None
 
 

@@ -22,7 +22,7 @@ from hyperparton.trials.scan_folder import ScanFolder
 from hyperparton.trials.trial import Trial
 from hyperparton.workflow.cards import scanner_of
 
-__all__ = ["found_edges", "scanned_ranges", "with_spaces"]
+__all__ = ["found_edges", "ranges_in", "scanned_ranges", "with_spaces"]
 
 #: of more hyperparameters the ends are not looked at: by chance some always lie there, and each takes time
 _MOST = 100
@@ -36,7 +36,8 @@ def scanned_ranges(document: Document) -> ScannedRanges:
     card = parse_runcard(document.text, document.file, document.content.get("trainer") or N3FIT)
     if card.hyperscan_config is None:
         raise StoreError(f"{document.file}: describes no scan: it has no hyperscan_config")
-    return ScannedRanges(scanner_of(card).as_dict(), card_ranges(card.hyperscan_config))
+    scanner = scanner_of(card)
+    return ScannedRanges(scanner.as_dict(), card_ranges(card.hyperscan_config), scanner.own())
 
 
 def with_spaces(scans: Sequence[Scan]) -> list[Scan]:
@@ -49,12 +50,13 @@ def with_spaces(scans: Sequence[Scan]) -> list[Scan]:
 
 def _space_of(path: Path) -> Any:
     try:
-        return describe(_ranges_in(path).space) if os.path.isfile(path) else None
+        return describe(ranges_in(path).space) if os.path.isfile(path) else None
     except HyperpartonError:
         return None
 
 
-def _ranges_in(path: Path) -> ScannedRanges:
+def ranges_in(path: Path) -> ScannedRanges:
+    """What the scan of the card in a file samples; raises what `scanned_ranges` and reading the file raise."""
     state = path.stat()
     return _read_ranges(path, state.st_mtime_ns, state.st_size)
 
@@ -85,7 +87,7 @@ def found_edges(
         command = f"`hyperparton best {shlex.quote(str(directory))} --widen`"
         return [], f"Among more than {_MOST} hyperparameters some lie at the end of a range by chance; {command} tells."
     try:
-        found = edges(_ranges_in(path), trials, named, loss)
+        found = edges(ranges_in(path), trials, named, loss)
     except HyperpartonError as fault:
         first = str(fault).splitlines()[0]
         return [], f"Whether it lies at the end of a range is not known: {first}"

@@ -51,9 +51,9 @@ def scan_runcard(
     `runcard` is a path, or a card that was read. `output` is the scan's folder, by default the card's stem in the
     current one; a scan that is there is continued. The trials run in a process beside this one, or as `execution` says.
     `replicas` are fitted at once in each fold. `theory` is a folder of FK tables and `t0pdfset` the PDF set of the t0
-    covariance matrix, in the place of the card's; `trainer="n3fit"` takes n3fit's fits, `like_n3fit` n3fit's own
-    space. A scan is continued with the
-    same card, replicas and data only; they are kept beside `settings.metadata`. The walltime counts from this call.
+    covariance matrix, in the place of the card's; `trainer="n3fit"` takes n3fit's fits, `like_n3fit` n3fit's own space.
+    A scan is continued with the same card, replicas and data only; they are kept beside `settings.metadata`. The
+    walltime counts from this call.
 
     `progress` is called with the events of `run_scan`; fits of PDFs report `epoch`, `epochs`, `running`, how many
     models still run, and `validation`, their mean validation χ² per point. Before them come
