@@ -135,7 +135,7 @@ def test_a_scan_that_is_not_done_is_refused(folder):
     progress.write_text(progress.read_text().replace('"trials": 20', '"trials": 30'))
     before = sorted(folder.rglob("*"))
     done = run("confirm", folder / "scan", "--runcard", folder / "card.yml")
-    assert "20 of 30 trials are finished" in str(done.exception)
+    assert "20 of 30 trials finished" in str(done.exception)
     assert sorted(folder.rglob("*")) == before
 
 

@@ -64,3 +64,13 @@ def test_the_process_that_fits_has_the_same_space(card, tmp_path):
     _, scanner = build(**request.recipe().arguments)
     assert isinstance(scanner, HyperScanner)
     assert scanner.like_n3fit
+
+
+def test_the_engine_is_n3fits_after_a_help(hyperparton, card, tmp_path):
+    """The help shows the engine that a scan has by itself; a command in the same process is not given it for that."""
+    code, out, _ = hyperparton("scan", "--help")
+    assert code == 0
+    assert "default: gp" in out
+    for name, engine in (("one", []), ("other", ["--engine", "hyperopt"])):
+        assert hyperparton("scan", card, "--trials", 3, "--like-n3fit", "--output", tmp_path / name, *engine)[0] == 0
+    assert drawn(tmp_path / "one") == drawn(tmp_path / "other")

@@ -35,7 +35,7 @@ def test_chi2_in_single_precision(setup, fit):
 
 @pytest.fixture
 def chunks_of(monkeypatch):
-    return lambda size: monkeypatch.setattr(parallel, "chunk_size", lambda models, folds: size)
+    return lambda size: monkeypatch.setattr(parallel, "chunk_size", lambda models, folds, wide=False: size)
 
 
 def test_chunks(setup, fit, leaves, chunks_of):

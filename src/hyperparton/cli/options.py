@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from collections.abc import Callable
@@ -38,8 +39,10 @@ class OptionOf(click.Option):
         self._field = field
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        self.default, self.show_default = resolve_name(self._field), True
-        return super().get_help_record(ctx)
+        # of a copy: the command itself still gets None where the option is not given
+        shown = copy.copy(self)
+        shown.default, shown.show_default = resolve_name(self._field), True
+        return super(OptionOf, shown).get_help_record(ctx)
 
 
 runcard_argument = click.argument("runcard", type=click.Path(path_type=Path))
