@@ -31,9 +31,9 @@ import jax
 import numpy as np
 
 from hyperparton.data.load import load_fit_data
-from hyperparton.fit import compiled, train
-from hyperparton.fit.compiled import FitState
+from hyperparton.fit import losses, train
 from hyperparton.fit.methodology import Methodology
+from hyperparton.fit.program_arrays import FitState
 from hyperparton.fit.setup import FitSetup
 from hyperparton.runcard.check import read_runcard
 
@@ -46,16 +46,16 @@ STALE = 4
 def gradients(batch: Any, state: FitState, moving: Any) -> np.ndarray:
     """Of the training loss of all models of a batch, (model, weight), at the parameters of `state`."""
     key, problem, models = batch.key, batch.runner._problem, jax.tree.map(np.asarray, batch.models)
-    constants = compiled.constants_of(key, problem, models, state.epoch)
-    losses = partial(compiled._losses, key, problem, batch.data.chi2_arrays, models, constants, moving, state.epoch)
-    found = jax.jit(jax.grad(lambda parameters: losses(parameters)[0]))(state.parameters)
+    constants = losses.constants_of(key, problem, models, state.epoch)
+    of_models = partial(losses.losses, key, problem, batch.data.chi2_arrays, models, constants, moving, state.epoch)
+    found = jax.jit(jax.grad(lambda parameters: of_models(parameters)[0]))(state.parameters)
     return np.concatenate([np.asarray(a, float).reshape(len(a), -1) for a in jax.tree.leaves(found)], axis=1)
 
 
 def linearised(batch: Any, state: FitState) -> Any:
     key, problem, models = batch.key, batch.runner._problem, jax.tree.map(np.asarray, batch.models)
-    constants = compiled.constants_of(key, problem, models, state.epoch)
-    plain, _ = compiled._pdfs(key, problem, models, constants, state.parameters, None)
+    constants = losses.constants_of(key, problem, models, state.epoch)
+    plain, _ = losses.pdfs(key, problem, models, constants, state.parameters, None)
     return problem.projection.linearised(plain)
 
 

@@ -9,7 +9,7 @@ from hyperparton import host
 from hyperparton.fit import parallel
 from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.chi2 import reduce_points, stack
-from hyperparton.fit.compiled import _displacement
+from hyperparton.fit.losses import displacement
 from hyperparton.fit.projection import build_projection
 from hyperparton.fit.quadratic import quadratic, split_quadratic
 
@@ -25,7 +25,7 @@ def test_chi2_in_single_precision(setup, fit):
         trained = fit(setup, epochs=epochs).trained
         xf = trained.model.evaluate(trained.parameters, setup.grid)
         outputs, _ = projection(jnp.asarray(np.swapaxes(xf, 1, 2), jnp.float32))
-        ours = np.asarray(quadratic(form, _displacement(origin, outputs[0])))
+        ours = np.asarray(quadratic(form, displacement(origin, outputs[0])))
         predictions = setup.convolution.predict(xf)
         for r, training in enumerate(fold.training):
             features = setup.compressed.features(xf[r : r + 1])

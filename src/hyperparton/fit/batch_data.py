@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from hyperparton.fit.chi2 import ReducedChi2, stack
-from hyperparton.fit.compiled import Chi2Arrays
 from hyperparton.fit.predictions import Predictions
+from hyperparton.fit.program_arrays import Chi2Arrays
 
 __all__ = ["BatchData"]
 

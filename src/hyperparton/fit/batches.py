@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyperparton.fit import compile_cache, parallel
-from hyperparton.fit.compiled import Chi2Arrays, CompileKey, FitState, ModelArrays, ProblemArrays, advance
+from hyperparton.fit.compiled import advance
+from hyperparton.fit.program_arrays import Chi2Arrays, CompileKey, FitState, ModelArrays, ProblemArrays
 from hyperparton.fit.stopping import StoppingState
 
 __all__ = ["BatchRunner"]

@@ -34,227 +34,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from hyperparton.catalogue import PUSH_EACH
+from hyperparton.fit.losses import Constants, constants_of, losses, pdfs, terms
 from hyperparton.fit.moving import Moving, MovingProjection
-from hyperparton.fit.pace import Pace, due, paced
-from hyperparton.fit.positivity import Multipliers, elu
-from hyperparton.fit.projection import Outputs, Projection
-from hyperparton.fit.quadratic import Quadratic, quadratic, split_quadratic
-from hyperparton.fit.stopping import Criteria, StoppingState, monitor
+from hyperparton.fit.pace import due, paced
+from hyperparton.fit.program_arrays import Chi2Arrays, CompileKey, FitState, HyperArrays, ModelArrays, ProblemArrays
+from hyperparton.fit.stopping import monitor
 from hyperparton.nn.optimizers import RULES, Rule, clip_by_norm, moment_update
-from hyperparton.pdf import batched
-from hyperparton.pdf.batched import NetworkShape, NodeMasks, PointArrays
-from hyperparton.pdf.dropout import dropout_mask
 from hyperparton.pdf.model import ModelParameters
 from hyperparton.pdf.preprocessing import Preprocessing
 
-__all__ = ["MOMENTS", "Chi2Arrays", "CompileKey", "FitState", "HyperArrays", "ModelArrays", "ProblemArrays", "advance"]
+__all__ = ["MOMENTS", "advance"]
 
 Array = Any
 #: what `CompileKey.optimizer` is for all optimizers of the family `MomentRule`
 MOMENTS = "moments"
-_DATA, _POSITIVITY, _INTEGRABILITY = 0, 1, 2
-
-
-class CompileKey(NamedTuple):
-    """What is compiled in; equal keys, with arrays of equal shapes, share a compilation."""
-
-    shape: NetworkShape
-    optimizer: str
-    use_dropout: bool
-    use_regularizer: bool
-    preprocessing: Preprocessing | None
-    """where exponents are trained"""
-    split: bool = False
-    """whether training and validation of all models of a call are parts of the same sum, `Chi2Arrays.summed`"""
-    moving: bool = False
-    """whether predictions that are not linear take the fast path, `fit.moving`"""
-
-
-class ProblemArrays(NamedTuple):
-    """Arrays that all models of a problem share."""
-
-    points: PointArrays
-    projection: Projection | MovingProjection
-    origin: Array
-    """(feature,)"""
-    positivity_sets: Array
-    """(set, dat) 1 where a point belongs to a set"""
-    integrability_sets: Array
-    """(set, dat) the same"""
-    accuracy: Array | None = None
-    """of the fast path: by how much a linearisation may change losses, relatively to the chi2"""
-
-
-class Chi2Arrays(NamedTuple):
-    """The chi2 of fits, whatever trial is trained on them, as `fit.chi2.stack` returns them, each (fit, ...)."""
-
-    training: Quadratic
-    validation: Quadratic
-    """without H where it is `summed` less that of the training"""
-    summed: Array | None = None
-    """(feature, feature): H of training and validation together, the same for all fits of a call"""
-
-
-class HyperArrays(NamedTuple):
-    """Hyperparameters that are data of the program, each (model,)."""
-
-    optimizer: dict[str, Array]
-    """by the names of its arguments"""
-    dropout: Array
-    l1: Array
-    l2: Array
-    criteria: Criteria
-
-
-class ModelArrays(NamedTuple):
-    """Arrays with a leading axis `model` that do not change in a fit."""
-
-    masks: NodeMasks
-    validation_ndata: Array
-    """(model,) points"""
-    positivity: Multipliers
-    integrability: Multipliers
-    fixed: ModelParameters
-    """exponents (model, flav) that are not trained"""
-    keys: Array
-    """(model,) uint32: seeds of dropout"""
-    hyper: HyperArrays
-
-
-class FitState(NamedTuple):
-    """Everything that changes in a fit; all but `epoch` have a leading axis `model`."""
-
-    epoch: Array
-    """of the next step, from 0"""
-    parameters: ModelParameters
-    slots: list[Any]
-    """for each weight array what its optimizer keeps, of the array's shape"""
-    best: ModelParameters
-    """those of the best epoch so far"""
-    stopping: StoppingState
-    training_loss: Array
-    """(model,) chi2, Lagrange terms and regularization at the parameters before the last step"""
-    training_chi2: Array
-    """(model,) the chi2 alone, not divided by the points"""
-    validation_chi2: Array
-    """(model,) per point"""
-    pushed_loss: Array
-    """(model,) chi2 and positivity of the validation after so many steps that the multipliers were pushed"""
-    pushed_chi2: Array
-    """(model,) the chi2 alone, per point"""
-    pace: Pace | None = None
-    """of the fast path"""
-
-
-class _Constants(NamedTuple):
-    """What does not change within one call."""
-
-    factor: Array | None
-    """(model, flav, x) preprocessing, where it is not trained"""
-    positivity: Array
-    """(model, dat) multipliers"""
-    first_positivity: Array
-    """(model, dat) those of the first epoch"""
-    integrability: Array
-    """(model, dat) multipliers"""
-
-
-def _displacement(origin: Array, outputs: Outputs) -> Array:
-    """Features (model, feature) minus the origin."""
-    if outputs.nonlinear is None:
-        return outputs.linear - origin
-    return jnp.concatenate([outputs.linear, outputs.nonlinear], axis=1) - origin
-
-
-def _chi2(key: CompileKey, chi2: Chi2Arrays, origin: Array, outputs: Outputs, fixed: Outputs) -> tuple[Array, Array]:
-    """chi2 of the training at `outputs` and of the validation at `fixed`, each (model,)."""
-    e = _displacement(origin, outputs)
-    other = jax.lax.stop_gradient(_displacement(origin, fixed))
-    if key.split:
-        return split_quadratic(not key.use_dropout, *chi2, e, other)
-    return quadratic(chi2.training, e), quadratic(chi2.validation, other)
-
-
-def _regularization(key: CompileKey, parameters: ModelParameters, hyper: HyperArrays) -> Array:
-    """(model,): n3fit regularizes the kernels of dense networks only."""
-    if key.shape.per_flavour or not key.use_regularizer:
-        return jnp.zeros_like(hyper.l1)
-    kernels = [layer["kernel"] for layer in parameters["layers"]]
-    return sum(hyper.l1 * jnp.sum(jnp.abs(k), axis=(1, 2)) + hyper.l2 * jnp.sum(k * k, axis=(1, 2)) for k in kernels)
-
-
-def _pdfs(
-    key: CompileKey,
-    problem: ProblemArrays,
-    models: ModelArrays,
-    constants: _Constants,
-    trained: Any,
-    mask: Array | None,
-) -> tuple[Array, Array]:
-    """x f (model, working, x) with dropout and without it."""
-    factor = constants.factor
-    if factor is None:
-        factor = batched.preprocessing_factor(trained["exponents"], problem.points)
-    return batched.xf(key.shape, problem.points, models.masks, trained["layers"], factor, mask)
-
-
-def _outputs(
-    key: CompileKey, projection: Projection | MovingProjection, moving: Moving | None, dropped: Array, plain: Array
-) -> tuple[list[Outputs], list[Outputs]]:
-    """What the projection makes of PDFs (model, working, x) with dropout and, without gradients, without it."""
-    if isinstance(projection, Projection):
-        return projection(dropped, plain if key.use_dropout else None)
-    if key.use_dropout:
-        # the nodes left out change from epoch to epoch, and with them the PDFs: nothing is linear there
-        return projection.both(dropped, plain)
-    assert moving is not None
-    outputs = projection.outputs(dropped, moving)
-    return outputs, jax.lax.stop_gradient(outputs)
-
-
-def _terms(
-    key: CompileKey,
-    problem: ProblemArrays,
-    chi2_arrays: Chi2Arrays,
-    constants: _Constants,
-    outputs: list[Outputs],
-    fixed: list[Outputs],
-) -> tuple[Array, Array, Array, Array]:
-    """Training loss without regularization and both chi2, each (model,); positivity losses (model, set)."""
-    projection = problem.projection
-    chi2, validation = _chi2(key, chi2_arrays, problem.origin, outputs[_DATA], fixed[_DATA])
-    predicted = projection.predictions(outputs[_POSITIVITY], _POSITIVITY)
-    positivity = elu(-constants.positivity * predicted)
-    integrated = constants.integrability * projection.predictions(outputs[_INTEGRABILITY], _INTEGRABILITY)
-    loss = chi2 + jnp.sum(positivity, axis=1) + jnp.sum(integrated * integrated, axis=1)
-    predicted = projection.predictions(fixed[_POSITIVITY], _POSITIVITY)
-    judged = elu(-constants.first_positivity * predicted) @ problem.positivity_sets.T
-    return loss, chi2, validation, judged
-
-
-def _losses(
-    key: CompileKey,
-    problem: ProblemArrays,
-    chi2_arrays: Chi2Arrays,
-    models: ModelArrays,
-    constants: _Constants,
-    moving: Moving | None,
-    epoch: Array,
-    trained: ModelParameters,
-) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-    """Training loss summed over models; loss and both chi2, each (model,); positivity losses (model, set)."""
-    mask = dropout_mask(key.shape, models.keys, models.hyper.dropout, epoch) if key.use_dropout else None
-    dropped, plain = _pdfs(key, problem, models, constants, trained, mask)
-    outputs, fixed = _outputs(key, problem.projection, moving, dropped, plain)
-    loss, chi2, validation, judged = _terms(key, problem, chi2_arrays, constants, outputs, fixed)
-    loss += _regularization(key, trained, models.hyper)
-    return jnp.sum(loss), (loss, chi2, validation, judged)
 
 
 def _norm(path: tuple[Any, ...], gradient: Array) -> Array:
@@ -320,10 +119,10 @@ def _constrain(
 
 
 def _epoch(
-    key: CompileKey, losses: Callable[..., Any], models: ModelArrays, coefficients: Array, state: FitState
+    key: CompileKey, of_models: Callable[..., Any], models: ModelArrays, coefficients: Array, state: FitState
 ) -> FitState:
     """One epoch: losses at the current parameters, stopping for the epoch that led to them, next step."""
-    (_, aux), gradients = jax.value_and_grad(partial(losses, state.epoch), has_aux=True)(state.parameters)
+    (_, aux), gradients = jax.value_and_grad(partial(of_models, state.epoch), has_aux=True)(state.parameters)
     loss, training, validation, positivity = aux
     chi2 = validation / jnp.maximum(models.validation_ndata, 1)
     total = validation + jnp.sum(positivity, axis=1)
@@ -353,18 +152,6 @@ def _epoch(
     )
 
 
-def constants_of(key: CompileKey, problem: ProblemArrays, models: ModelArrays, epoch: Array) -> _Constants:
-    """What does not change within the call that begins at `epoch`."""
-    push = epoch // PUSH_EACH
-    fixed = None if key.preprocessing else batched.preprocessing_factor(models.fixed["exponents"], problem.points)
-    return _Constants(
-        factor=fixed,
-        positivity=models.positivity.at(push, problem.positivity_sets),
-        first_positivity=models.positivity.at(jnp.zeros_like(push), problem.positivity_sets),
-        integrability=models.integrability.at(push, problem.integrability_sets),
-    )
-
-
 def advance(
     state: FitState,
     coefficients: Array,
@@ -381,14 +168,14 @@ def advance(
     """
     first = state.epoch
     constants = constants_of(key, problem, models, first)
-    losses = partial(_losses, key, problem, chi2_arrays, models, constants)
+    of_models = partial(losses, key, problem, chi2_arrays, models, constants)
 
     def unfinished(now: FitState) -> Array:
         return (now.epoch < first + len(coefficients)) & jnp.any(now.stopping.running)
 
     def step(moving: Moving | None, now: FitState) -> FitState:
         row = jax.lax.dynamic_index_in_dim(coefficients, now.epoch - first, keepdims=False)
-        return _epoch(key, partial(losses, moving), models, row, now)
+        return _epoch(key, partial(of_models, moving), models, row, now)
 
     if not key.moving or key.use_dropout:
         return jax.lax.while_loop(unfinished, partial(step, None), state)
@@ -416,7 +203,7 @@ def _linearised(
     problem: ProblemArrays,
     chi2_arrays: Chi2Arrays,
     models: ModelArrays,
-    constants: _Constants,
+    constants: Constants,
     state: FitState,
     moving: Moving,
     epoch: Array,
@@ -425,12 +212,12 @@ def _linearised(
     projection = problem.projection
     assert isinstance(projection, MovingProjection)
     assert state.pace is not None
-    plain, _ = _pdfs(key, problem, models, constants, state.parameters, None)
+    plain, _ = pdfs(key, problem, models, constants, state.parameters, None)
     new = projection.linearised(plain)
     now_due = due(state.pace, epoch)
-    terms = partial(_terms, key, problem, chi2_arrays, constants)
+    those = partial(terms, key, problem, chi2_arrays, constants)
     (told, _, told_validation, _), (loss, chi2, validation, _) = (
-        terms(outputs, outputs) for outputs in (projection.outputs(plain, each) for each in (moving, new))
+        those(outputs, outputs) for outputs in (projection.outputs(plain, each) for each in (moving, new))
     )
     error = jnp.maximum(jnp.abs(told - loss) / chi2, jnp.abs(told_validation - validation) / validation)
     pace = paced(state.pace, now_due, epoch, error, problem.accuracy)

@@ -1,6 +1,6 @@
 """Positivity and integrability: Lagrange multipliers pushed up every 100 epochs (arXiv:1907.05075, sec. 3.1).
 
-`fit.compiled` adds the terms to the training loss: elu(-multiplier * prediction) of each point of a positivity set,
+`fit.losses` adds the terms to the training loss: elu(-multiplier * prediction) of each point of a positivity set,
 (multiplier * prediction)^2 of each point of an integrability set.
 """
 

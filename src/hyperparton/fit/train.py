@@ -18,9 +18,10 @@ from hyperparton.errors import TrialPrunedError
 from hyperparton.fit import pace
 from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.batches import BatchRunner
-from hyperparton.fit.compiled import MOMENTS, CompileKey, FitState, HyperArrays, ModelArrays, ProblemArrays
+from hyperparton.fit.compiled import MOMENTS
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.predictions import Predictions
+from hyperparton.fit.program_arrays import CompileKey, FitState, HyperArrays, ModelArrays, ProblemArrays
 from hyperparton.fit.projection import to_device
 from hyperparton.fit.result import TrainedModels, Training
 from hyperparton.fit.stopping import Criteria, StoppingState, longest_stalls
