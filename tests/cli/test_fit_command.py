@@ -4,8 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
+
+from hyperparton.data.load import load_fit_data
+from hyperparton.interop.pseudodata_tables import FILES, pseudodata_tables
+from hyperparton.runcard.check import read_runcard
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 SETS = [{"dataset": "SLAC_NC_NOTFIXED_P_EM-F2", "variant": "legacy_dw"}]
@@ -126,6 +131,25 @@ def rows(folder, kind):
     lines = (folder / "nnfit" / "replica_2" / f"datacuts_theory_fitting_{kind}.csv").read_text().splitlines()
     assert lines[0].endswith("\treplica 2")
     return lines[1:]
+
+
+def test_modes_that_neither_train_nor_validate(write_card):
+    """Modes below `threshold` are in the table of all data alone; the group's name seeds the split, as in n3fit."""
+    card = read_runcard(write_card(threshold=0.5, metadata_group="experiment"))
+    data = load_fit_data(card)
+    tables = pseudodata_tables(card, data, [1])[1]
+    every, training, validation = (
+        [int(line.split("\t")[0].removeprefix("eigenmode ")) for line in tables[name].splitlines()[1:]]
+        for name in FILES
+    )
+    sigma = np.sqrt(np.diag(data.covmat))
+    left = set(np.flatnonzero(np.linalg.eigvalsh(data.covmat / np.outer(sigma, sigma)) < 0.5).tolist())
+    assert left
+    assert set(every) - {*training, *validation} == left
+    seed = int(hashlib.sha256(b"DEUTERON").hexdigest(), 16) % 10**8
+    mask = np.arange(len(every)) < int(0.75 * len(every))
+    np.random.Generator(np.random.PCG64(seed + np.random.RandomState(card.trvlseed).randint(2**31))).shuffle(mask)
+    assert training == [mode for mode in every if mask[mode] and mode not in left]
 
 
 @pytest.mark.parametrize("diagonal", [True, False])

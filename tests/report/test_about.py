@@ -76,8 +76,8 @@ def test_of_a_scan(scan_folder, tmp_path):
     (folder / "filter.yml").write_text(CARD)
     said = {entry.term: entry.text for entry in about(read_scan(folder))}
     assert said["Data"] == (
-        "2 data sets, theory 708, Q² above 3.49 GeV², t0 set T0; each replica is fitted to a Monte Carlo replica of "
-        "the data"
+        "2 data sets, theory 708, Q² above 3.49 GeV², W² above 12.5 GeV², t0 set T0; each replica is fitted to a Monte "
+        "Carlo replica of the data"
     )
     assert said["Folds"] == "2: 1 hides ONE; 2 hides TWO"
     assert "above 50.0 ends the trial as failed" in said["Loss"]  # what a card without `threshold` has

@@ -18,6 +18,7 @@ dataset_inputs:
 - {dataset: TWO}
 datacuts: {t0pdfset: T0, q2min: 3.49}
 theory: {theoryid: 708}
+fitting: {fitbasis: EVOL, basis: [{fl: sng, smallx: [1, 2]}]}
 trvlseed: 1
 kfold:
   threshold: 10
@@ -55,9 +56,17 @@ def reordered(card):
     card["description"] = "in another order"
 
 
+def in_other_words(card):
+    """Defaults written out, keys where n3fit finds them too."""
+    card["kfold"].update(loss_type="chi2")
+    card["kfold"]["partitions"][0].update(overfit=False)
+    card["dataset_inputs"][1].update(weight=1.0, frac=1.0)
+    card["datacuts"].update(use_cuts="internal", w2min=12.5, genrep=False)
+    card.update(fitting={**card["fitting"], "sum_rules": "All"}, q2min=card["datacuts"].pop("q2min"), filter_rules=[])
+
+
 def test_alike(pair):
-    # in another order, with a default written out
-    for change in (lambda card: None, reordered, lambda card: card["kfold"].update(loss_type="chi2")):
+    for change in (lambda card: None, reordered, in_other_words):
         summary = summarise(pair(change))
         assert len(summary.trials) == 80
         assert summary.notes == ()
@@ -68,13 +77,16 @@ def test_alike(pair):
     [
         (lambda card: card["dataset_inputs"].pop(), r"dataset_inputs \(2 entries, 1 entry\)"),
         (lambda card: card["datacuts"].update(q2min=10), r"datacuts\.q2min \(3\.49, 10\)"),
+        (lambda card: card["datacuts"].update(use_cuts="nocuts"), r"datacuts\.use_cuts \(internal, nocuts\)"),
+        (lambda card: card["fitting"].update(sum_rules="MSR"), r"sum_rules \(All, MSR\)"),
+        (lambda card: card["fitting"]["basis"][0].update(trainable=False), r"fitting\.basis"),
         (lambda card: card["theory"].update(theoryid=40000000), r"theory\.theoryid \(708, 40000000\)"),
         (lambda card: card["kfold"]["partitions"][0].update(datasets=["ONE", "TWO"]), r"kfold\.partitions"),
         (lambda card: card["kfold"].update(loss_type="phi2"), r"kfold\.loss_type \(chi2, phi2\)"),
         (lambda card: card.pop("kfold"), r"kfold \(.*, not given\)"),
         (lambda card: card.update(trainer="mine:make"), r"trainer \(not given, mine:make\)"),
     ],
-    ids=["data", "cuts", "theory", "folds", "loss", "no folds", "trainer"],
+    ids=["data", "cuts", "no cuts", "sum rules", "exponents", "theory", "folds", "loss", "no folds", "trainer"],
 )
 def test_not_comparable(pair, change, told):
     scans = pair(change)

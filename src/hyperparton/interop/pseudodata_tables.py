@@ -2,7 +2,7 @@
 
 validphys' tools for pseudodata read them: `datacuts_theory_fitting_<kind>.csv` beside each replica, its columns divided
 by tabs.  With points split, a row is a point by group, data set and number; with eigenmodes split, the rotated data, a
-row for each mode.  (The sign of a mode is arbitrary.)
+row for each mode.  (The sign of a mode is arbitrary.)  Modes below `threshold` stand in the table of all data alone.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def pseudodata_tables(card: Runcard, data: FitData, replicas: Sequence[int]) -> 
     values = np.tile(data.central, (len(replicas), 1)) if setup.pseudodata is None else setup.pseudodata
     if card.diagonal_basis:
         found = diagonalise(data.covmat)
-        masks = [diagonal_mask(len(found.eigenvalues), seed, card.diagonal_frac) for seed in setup.split_seeds]
-        head, rows, order = "", [f"eigenmode {i}" for i in range(len(found.eigenvalues))], slice(None)
+        used, group = found.eigenvalues >= card.threshold, data.datasets[0].group
+        masks = [diagonal_mask(len(used), seed, card.diagonal_frac, group) for seed in setup.split_seeds]
+        head, rows, order = "", [f"eigenmode {i}" for i in range(len(used))], slice(None)
         values = [found.rotation @ row for row in values]  # each by itself: the same numbers, whatever the others
     else:
-        masks = training_masks(data, setup.split_seeds)
+        used, masks = np.ones(data.ndata, bool), training_masks(data, setup.split_seeds)
         head, rows, order = "group\tdataset\tid", *_points(data)
     tables = {}
     for number, row, mask in zip(replicas, values, masks, strict=True):
@@ -43,7 +44,7 @@ def pseudodata_tables(card: Runcard, data: FitData, replicas: Sequence[int]) -> 
             [f"{name}\t{value!r}" for name, value in zip(rows, row[order].tolist(), strict=True)],
             mask[order],
         )
-        chosen = (np.ones(len(lines), bool), trains, ~trains)
+        chosen = (np.ones(len(lines), bool), trains & used[order], ~trains & used[order])
         first = f"{head}\treplica {number}"
         tables[number] = {
             name: "\n".join([first, *(lines[i] for i in np.flatnonzero(kept)), ""])

@@ -15,6 +15,7 @@ __all__ = ["check_comparable"]
 #: keys of a card by which its losses are what they are; of a trainer of one's own all others are too
 _OF_LOSS = (
     "dataset_inputs", "datacuts", "theory", "added_filter_rules", "kfold", "genrep", "diagonal_basis", "diagonal_frac",
+    "sum_rules",
     "positivity", "integrability", "fitting", "theorycovmatconfig", "sampling", "closuretest", "trainer",
     "use_t0_sampling", "separate_multiplicative", "resample_negative_pseudodata", "use_weights_in_covmat",
     "norm_threshold", "threshold", "metadata_group", "data_grouping",

@@ -84,32 +84,18 @@ def combined(scans: Sequence[Scan]) -> list[Trial]:
 
 
 def card_content(scan: Scan) -> Mapping[str, Any] | None:
-    """What the card of a scan holds, with the defaults of `kfold` and of the keys for the cuts and treatment of data.
+    """What the card of a scan holds, each key in its place and with the defaults of those that losses depend on.
 
     None without one, or where it is no YAML.
     """
     if scan.runcard is None:
         return None
-    # a report of one scan needs neither
-    from hyperparton.runcard.datacuts import CutRules
-    from hyperparton.runcard.kfold import KFold
-    from hyperparton.runcard.treatment import DataTreatment
-    from hyperparton.runcard.yaml_positions import parse_document
+    from hyperparton.report.card_defaults import completed_content  # a report of one function needs no cards
 
     try:
-        content = parse_document(scan.runcard, None).content
+        return completed_content(scan.runcard)
     except HyperpartonError:
         return None
-    content = {
-        **{key: entry.default for model in (CutRules, DataTreatment) for key, entry in model.model_fields.items()},
-        **content,
-    }
-    if not isinstance(folds := content.get("kfold"), Mapping):
-        return content
-    usual = {key: entry.default for key, entry in KFold.model_fields.items() if not entry.is_required()}
-    if folds.get("target") is not None:  # the older name
-        usual["fold_statistic"] = folds["target"]
-    return {**content, "kfold": {**usual, **folds}}
 
 
 def _named(scan: Scan, name: str) -> Scan:
