@@ -20,7 +20,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -118,6 +120,17 @@ CASES = {
 }
 
 
+class Cases(NamedTuple):
+    """Cases of a script, and where its numbers go."""
+
+    script: Path
+    target: Path
+    cases: Mapping[str, Mapping[str, Any]]
+    """case -> `fitbasis`, `replicas`, `folds`, and what else its script asks for"""
+    card: Callable[[str], dict]
+    parameters: Callable[[str], dict]
+
+
 def parameters(case: str) -> dict:
     """The runcard's parameters."""
     names = ("nodes_per_layer", "activation_per_layer", "optimizer", "epochs")
@@ -140,16 +153,9 @@ def card(case: str) -> dict:
     from ruamel.yaml import YAML
 
     wanted, base = CASES[case], YAML(typ="safe").load(ROOT / "tests/data/dis_fit.yml")
-    elements = base["fitting"]["basis"]
-    more = len(ELEMENTS[wanted["fitbasis"]]) - len(elements)
-    elements = [*elements, *(dict(elements[2]) for _ in range(more))]  # v15 and cbar with the exponents of v
-    for element, name in zip(elements, ELEMENTS[wanted["fitbasis"]], strict=True):
-        element.update(fl=name, trainable=wanted["trainable"])
-        if wanted["fitbasis"].endswith("FLAVOUR"):
-            # valence quark numbers are finite for all of these
-            element.update(smallx=[0.5, 0.8], largex=[1.7, 3.4])
-        if "feature_scaling_points" in wanted:
-            element.pop("largex", None)
+    elements = elements_of(wanted["fitbasis"], base["fitting"]["basis"], "feature_scaling_points" in wanted)
+    for element in elements:
+        element["trainable"] = wanted["trainable"]
     changes = {
         "dataset_inputs": [{"dataset": d, "variant": v, "frac": wanted["frac"]} for d, v in SETS],
         "diagonal_basis": wanted["diagonal_basis"],
@@ -168,6 +174,20 @@ def card(case: str) -> dict:
         }
         changes["hyperscan_config"] = {"stopping": {"min_epochs": 100, "max_epochs": 200}}
     return {**base, **changes, "datacuts": {**base["datacuts"], "t0pdfset": "HYPERPARTON_dis_t0"}}
+
+
+def elements_of(fitbasis: str, known: list[dict], scaled: bool) -> list[dict]:
+    """The elements of a basis with exponents like those `known` ones of EVOL."""
+    names = list(ELEMENTS[fitbasis])
+    more = [known[2]] * (len(names) - len(known))  # v15 and cbar have the exponents of v
+    elements = [{**element, "fl": name} for element, name in zip([*known, *more], names, strict=True)]
+    for element in elements:
+        if fitbasis.endswith("FLAVOUR"):
+            # valence quark numbers are finite for all of these
+            element.update(smallx=[0.5, 0.8], largex=[1.7, 3.4])
+        if scaled:
+            element.pop("largex", None)
+    return elements
 
 
 class Recorder:
@@ -202,12 +222,14 @@ class Recorder:
         """Best epochs and PDFs (rep, x, evol), weights of the best epoch restored."""
         best = [-1 if epoch is None else epoch for epoch in stopping._best_epochs]
         self.out[f"best/{self.fold}"] = np.array(best)
+        self.out[f"stop/{self.fold}"] = np.array(stopping._stop_epochs)
+        self.out[f"passed/{self.fold}"] = np.array([status == "POS_PASS" for status in stopping.positivity_statuses])
         xf = [each.predict({"pdf_input": X.reshape(1, -1, 1)}, verbose=0)[0] for each in self.pdf.split_replicas()]
         self.out[f"xf/{self.fold}"] = np.array(xf)
         self.fold += 1
 
 
-def watch(recorder: Recorder, case: str) -> None:
+def watch(recorder: Recorder, biases: list[float], parameters: dict) -> None:
     """Puts the recorder into n3fit."""
     from n3fit.backends.keras_backend.callbacks import CallbackStep
     from n3fit.hyper_optimization import hyper_scan
@@ -226,7 +248,7 @@ def watch(recorder: Recorder, case: str) -> None:
         return recorder.models
 
     def train_and_look(self, training_model, stopping_object, epochs=100):
-        recorder.weights(list(ELEMENTS[CASES[case]["fitbasis"]].values()))
+        recorder.weights(biases)
         recorder.chi2()
         self.callbacks = [Look()]
         train(self, training_model, stopping_object, epochs=epochs)
@@ -237,7 +259,7 @@ def watch(recorder: Recorder, case: str) -> None:
 
     def one_trial(replica_path_set, model_trainer, hyperscanner, max_evals=1):
         model_trainer.set_hyperopt(True, [])
-        result = model_trainer.hyperparametrizable(parameters(case))
+        result = model_trainer.hyperparametrizable(parameters)
         recorder.out["loss"] = result["loss"]
         for name, value in result["kfold_meta"].items():
             for key, array in value.items() if isinstance(value, dict) else [(name, value)]:
@@ -247,45 +269,48 @@ def watch(recorder: Recorder, case: str) -> None:
     hyper_scan.hyper_scan_wrapper = one_trial
 
 
-def record(case: str, target: str) -> None:
+def record(of: Cases, case: str, target: str) -> None:
     """One case with n3fit's own commands, in the current folder."""
     from n3fit.scripts import n3fit_exec, vp_setupfit
     from ruamel.yaml import YAML
 
     with Path("card.yml").open("w", encoding="utf-8") as file:
-        YAML(typ="safe").dump(card(case), file)
+        YAML(typ="safe").dump(of.card(case), file)
     subprocess.run([sys.executable, "-c", f"import {vp_setupfit.__name__} as v; v.main()", "card.yml"], check=True)
     out: dict[str, np.ndarray] = {}
-    watch(Recorder(out), case)
-    replicas = str(CASES[case]["replicas"])
-    sys.argv = ["n3fit", "card.yml", "1", "-r", replicas, *(["--hyperopt", "1"] if CASES[case]["folds"] else [])]
+    wanted = of.cases[case]
+    watch(Recorder(out), list(ELEMENTS[wanted["fitbasis"]].values()), of.parameters(case))
+    replicas = str(wanted["replicas"])
+    sys.argv = ["n3fit", "card.yml", "1", "-r", replicas, *(["--hyperopt", "1"] if wanted["folds"] else [])]
     try:
         n3fit_exec.main()
     finally:
         np.savez(target, **{f"{case}/{key}": np.array(value) for key, value in out.items()})
 
 
-def main() -> None:
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "data" / "whole_fits_reference.npz"
-    out: dict[str, np.ndarray] = {}
-    known = dict(np.load(target)) if target.exists() else {}
-    for case in sys.argv[2:] or CASES:
+def main(of: Cases) -> None:
+    """Runs the cases that the command line names, each in a process of its own; all of them without any."""
+    if sys.argv[1:2] == ["--one"]:
+        record(of, *sys.argv[2:])
+        return
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else of.target
+    for case in sys.argv[2:] or of.cases:
         with tempfile.TemporaryDirectory() as folder:
             profile = Path(folder) / "profile.yml"
             theories = ROOT / "src/hyperparton/theories"
             profile.write_text(f"nnpdf_share: {folder}/share\ntheories_path: {theories}\n", encoding="utf-8")
             paths = {"NNPDF_PROFILE_PATH": str(profile), "LHAPDF_DATA_PATH": str(ROOT / "src/hyperparton/lhapdf")}
             made = Path(folder) / "out.npz"
-            command = [sys.executable, str(Path(__file__).resolve()), "--one", case, str(made)]
+            command = [sys.executable, str(of.script), "--one", case, str(made)]
             subprocess.run(command, cwd=folder, env={**os.environ, **paths}, check=True)
             with np.load(made) as file:
-                out |= dict(file)
-    np.savez_compressed(target, **{**known, **out})
-    print({name: value.shape for name, value in out.items()})
+                out = dict(file)
+        # after each case: a script that is stopped keeps what it has
+        known = dict(np.load(target)) if target.exists() else {}
+        np.savez_compressed(target, **{**known, **out})
+        print({name: value.shape for name, value in out.items()}, flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        record(*sys.argv[2:])
-    else:
-        main()
+    here = Path(__file__).resolve()
+    main(Cases(here, here.parent / "data" / "whole_fits_reference.npz", CASES, card, parameters))
