@@ -7,10 +7,10 @@ Runs where the `nnpdf` package (4.1.5) is installed, hyperparton is not needed:
 With cases, those of FILE are replaced, and the others stay.
 
 The names of the cases are those of NNPDF's cards (extra_tests/regression_fits; `quickcard` is of n3fit's own tests).
-Their data sets are those whose tables ship, and so are t0 set and `t0theoryid`.  They run for 100 epochs with steps that
-change something in these, and the chi2 of their start is no obstacle.  Dropout, whose draws are n3fit's own, is left
-out.  Cards that differ in nothing else are one case: `no_t0_sampling` is `central`, for both fit the measured data, and
-`no_csr` is `but_charm` of ``make_whole_fits_reference.py``.
+Their data sets are those whose tables ship, and so are t0 set and `t0theoryid`.  They run for 100 epochs with steps
+that change something in these, and the chi2 of their start is no obstacle.  Dropout, whose draws are n3fit's own, is
+left out.  Cards that differ in nothing else are one case: `no_t0_sampling` is `central`, for both fit the measured
+data, and `no_csr` is `but_charm` of ``make_whole_fits_reference.py``.
 
 `threshold`, `norm_threshold` and `weights` are cases more: keys that say how data are treated.
 """

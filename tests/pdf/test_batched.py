@@ -66,3 +66,27 @@ def test_dropout_in_a_network(layer_type):
     for xf, expected in zip(ours, ({**parameters, "layers": layers}, parameters), strict=True):
         expected = np.swapaxes(model.evaluate(expected, grid), 1, 2)
         assert np.max(np.abs(np.asarray(xf) - expected) / np.abs(expected).max(axis=2, keepdims=True)) < 2e-5
+
+
+def test_the_last_bias_has_no_part_in_scaled_networks():
+    """What is subtracted at x = 1 has it too: its gradient is zero, not a rounding error that optimizers follow."""
+    size = 9
+    preprocessing = Preprocessing(((0.5, 0.9),) * size, ((0.0, 0.0),) * size, (False,) * size, large_x=False)
+    architecture = Architecture((7, 11, size), ("sigmoid", "tanh", "linear"), "dense", 1)
+    basis = FITBASES["CCBAR_ASYMM"]
+    model = PDFModel(architecture, "CCBAR_ASYMM", basis, preprocessing, "All", lambda x: 0.1 * np.log(x) + 1.0)
+    parameters, grid = model.start("glorot_normal", [8]), np.geomspace(1e-6, 0.9, 9)
+    parameters["layers"][2]["bias"] = np.ones((1, size), np.float32)
+    shape = batched.network_shape(model, grid)
+    points = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), batched.point_arrays(model, grid))
+    masks, factor = batched.node_masks(architecture, 1), batched.preprocessing_factor(parameters["exponents"], points)
+    layers = batched.pad_weights(architecture, parameters["layers"])
+
+    def xf(layers):
+        return batched.xf(shape, points, masks, layers, factor)[0]
+
+    expected = np.swapaxes(model.evaluate(parameters, grid), 1, 2)
+    assert np.max(np.abs(xf(layers) - expected) / np.abs(expected).max(axis=2, keepdims=True)) < 5e-5
+    slope = jax.grad(lambda layers: jnp.sum(xf(layers) ** 2))(jax.tree.map(jnp.asarray, layers))
+    assert np.any(slope[1]["bias"])
+    assert not np.any(slope[2]["bias"])

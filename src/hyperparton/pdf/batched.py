@@ -89,6 +89,14 @@ class NetworkShape:
     """(flav, working); None for the identity"""
     sum_rules: str | None
 
+    @property
+    def last_less_one(self) -> bool:
+        """Whether the value at x = 1 is subtracted from the nodes before a last layer that is linear.
+
+        That is the same, less the rounding of two outputs that are nearly equal; the last bias has no part in it.
+        """
+        return self.subtracted and len(self.widths) > 1 and self.activations[-1] == "linear"
+
 
 def _up(number: int, step: int) -> int:
     return -(-number // step) * step
@@ -242,6 +250,21 @@ def _first_backward(rows: Array, gradient: Array) -> tuple[Array, Array, Array]:
 _first.defvjp(lambda kernel, bias, rows: (_first(kernel, bias, rows), rows), _first_backward)
 
 
+@jax.custom_vjp
+def _less_one(h: Array, ones: Array) -> Array:
+    """h (model, node, x) less its values at x = 1, the last point: it comes after the nodes of the sum rules."""
+    return h - h[:, :, -1:]
+
+
+_less_one.defvjp(
+    lambda h, ones: (h - h[:, :, -1:], ones),
+    lambda ones, gradient: (
+        gradient.at[:, :, -1].add(-jnp.einsum("mox,x->mo", gradient, ones)),
+        jnp.zeros_like(ones),
+    ),
+)
+
+
 def _activate(shape: NetworkShape, masks: NodeMasks, layer: int, z: Array) -> Array:
     name = shape.activations[layer]
     # per flavour, the networks of a model follow each other
@@ -261,7 +284,12 @@ def _layers(
     for i in layers:
         kernel = jnp.reshape(weights[i]["kernel"], (-1, *weights[i]["kernel"].shape[-2:]))
         bias = jnp.reshape(weights[i]["bias"], (-1, weights[i]["bias"].shape[-1]))
-        z = _first(kernel, bias, points.rows) if h is None else _add_bias(bias, _product(kernel, h), points.rows[0])
+        if h is None:
+            z = _first(kernel, bias, points.rows)
+        elif shape.last_less_one and i + 1 == len(shape.widths):
+            z = _product(kernel, _less_one(h, points.rows[0]))
+        else:
+            z = _add_bias(bias, _product(kernel, h), points.rows[0])
         h = z if shape.activations[i] == "linear" and i + 1 == len(shape.widths) else _activate(shape, masks, i, z)
     assert h is not None
     return h
@@ -296,8 +324,8 @@ def preprocessing_factor(exponents: Mapping[str, Array], points: PointArrays) ->
 
 
 def _normalised(shape: NetworkShape, points: PointArrays, network: Array, factor: Array) -> Array:
-    if shape.subtracted:
-        # the last point is x = 1: it comes after the nodes of the sum rules, and padding repeats it
+    if shape.subtracted and not shape.last_less_one:
+        # the last point is x = 1, and padding repeats it
         network = network - network[:, :, shape.points - 1 :]
     raw = factor * network
     if shape.rotation is not None:
