@@ -17,9 +17,9 @@ regression cards: V15 free with and without the number of charm fixed, charm and
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,7 +123,6 @@ CASES = {
 class Cases(NamedTuple):
     """Cases of a script, and where its numbers go."""
 
-    script: Path
     target: Path
     cases: Mapping[str, Mapping[str, Any]]
     """case -> `fitbasis`, `replicas`, `folds`, and what else its script asks for"""
@@ -193,8 +192,9 @@ def elements_of(fitbasis: str, known: list[dict], scaled: bool) -> list[dict]:
 class Recorder:
     """Looks at n3fit's models while they are trained."""
 
-    def __init__(self, out: dict[str, np.ndarray]):
-        self.out, self.fold, self.models, self.pdf = out, 0, {}, None
+    def __init__(self, out: dict[str, np.ndarray], spread: float):
+        """`spread` is that of the weights at the start."""
+        self.out, self.fold, self.models, self.pdf, self.spread = out, 0, {}, None, spread
 
     def chi2(self) -> None:
         """(model, replica) sums over experiments: training, validation, experimental."""
@@ -209,7 +209,7 @@ class Recorder:
     def weights(self, biases: list[float]) -> None:
         """Draws and records the start weights of each replica: kernels, biases, exponents."""
         network, rng = self.pdf.get_layer("all_NNs"), np.random.default_rng(self.fold)
-        drawn = [0.3 * rng.normal(size=w.shape) / np.sqrt(w.shape[0]) for w in network.get_weights()]
+        drawn = [self.spread * rng.normal(size=w.shape) / np.sqrt(w.shape[0]) for w in network.get_weights()]
         network.set_weights([w + biases if w.shape == (len(biases),) else w for w in drawn])
         pre = self.pdf.get_layer("preprocessing_factor")
         self.out[f"alpha/{self.fold}"] = np.array([np.ravel(a) for a in pre.alphas]).T
@@ -229,8 +229,8 @@ class Recorder:
         self.fold += 1
 
 
-def watch(recorder: Recorder, biases: list[float], parameters: dict) -> None:
-    """Puts the recorder into n3fit."""
+def watch(recorder: Recorder, biases: list[float], parameters: dict, ended: Callable[[], object]) -> None:
+    """Puts the recorder into n3fit; `ended` is called when the models of a fold are trained."""
     from n3fit.backends.keras_backend.callbacks import CallbackStep
     from n3fit.hyper_optimization import hyper_scan
     from n3fit.model_trainer import ModelTrainer
@@ -253,6 +253,7 @@ def watch(recorder: Recorder, biases: list[float], parameters: dict) -> None:
         self.callbacks = [Look()]
         train(self, training_model, stopping_object, epochs=epochs)
         recorder.finish(stopping_object)
+        ended()
         # predictions are cached by the name of the PDF, which is the same for every fold
         convolution.predictions.cache_clear()
         convolution.central_predictions.cache_clear()
@@ -269,48 +270,70 @@ def watch(recorder: Recorder, biases: list[float], parameters: dict) -> None:
     hyper_scan.hyper_scan_wrapper = one_trial
 
 
-def record(of: Cases, case: str, target: str) -> None:
+def command(main: Callable[[], None], *arguments: str) -> None:
+    """Runs a command of n3fit in a process of its own that has the imports already; raises SystemExit if it fails."""
+    if (child := os.fork()) == 0:
+        sys.argv = list(arguments)
+        try:
+            main()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        sys.stdout.flush()
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"{' '.join(arguments)} failed")
+
+
+def record(of: Cases, case: str, target: Path) -> None:
     """One case with n3fit's own commands, in the current folder."""
     from n3fit.scripts import n3fit_exec, vp_setupfit
     from ruamel.yaml import YAML
 
     with Path("card.yml").open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump(of.card(case), file)
-    subprocess.run([sys.executable, "-c", f"import {vp_setupfit.__name__} as v; v.main()", "card.yml"], check=True)
-    out: dict[str, np.ndarray] = {}
     wanted = of.cases[case]
-    watch(Recorder(out), list(ELEMENTS[wanted["fitbasis"]].values()), of.parameters(case))
-    replicas = str(wanted["replicas"])
-    sys.argv = ["n3fit", "card.yml", "1", "-r", replicas, *(["--hyperopt", "1"] if wanted["folds"] else [])]
-    try:
-        n3fit_exec.main()
-    finally:
+    out: dict[str, np.ndarray] = {}
+
+    def save() -> None:
         np.savez(target, **{f"{case}/{key}": np.array(value) for key, value in out.items()})
+
+    def fit() -> None:
+        recorder = Recorder(out, wanted.get("spread", 0.3))
+        # what n3fit writes of a fit takes longer than the fit, and nobody asks for it
+        ended = (lambda: None) if wanted["folds"] else (lambda: (save(), os._exit(0)))
+        watch(recorder, list(ELEMENTS[wanted["fitbasis"]].values()), of.parameters(case), ended)
+        n3fit_exec.main()
+        save()
+
+    command(vp_setupfit.main, "vp-setupfit", "card.yml")
+    trial = ["--hyperopt", "1"] if wanted["folds"] else []
+    command(fit, "n3fit", "card.yml", "1", "-r", str(wanted["replicas"]), *trial)
 
 
 def main(of: Cases) -> None:
-    """Runs the cases that the command line names, each in a process of its own; all of them without any."""
-    if sys.argv[1:2] == ["--one"]:
-        record(of, *sys.argv[2:])
-        return
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else of.target
-    for case in sys.argv[2:] or of.cases:
-        with tempfile.TemporaryDirectory() as folder:
-            profile = Path(folder) / "profile.yml"
-            theories = ROOT / "src/hyperparton/theories"
-            profile.write_text(f"nnpdf_share: {folder}/share\ntheories_path: {theories}\n", encoding="utf-8")
-            paths = {"NNPDF_PROFILE_PATH": str(profile), "LHAPDF_DATA_PATH": str(ROOT / "src/hyperparton/lhapdf")}
-            made = Path(folder) / "out.npz"
-            command = [sys.executable, str(of.script), "--one", case, str(made)]
-            subprocess.run(command, cwd=folder, env={**os.environ, **paths}, check=True)
+    """Runs the cases that the command line names; all of them without any."""
+    target = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else of.target
+    with tempfile.TemporaryDirectory() as folder:
+        profile = Path(folder) / "profile.yml"
+        theories = ROOT / "src/hyperparton/theories"
+        profile.write_text(f"nnpdf_share: {folder}/share\ntheories_path: {theories}\n", encoding="utf-8")
+        os.environ["NNPDF_PROFILE_PATH"] = str(profile)
+        os.environ["LHAPDF_DATA_PATH"] = str(ROOT / "src/hyperparton/lhapdf")
+        import n3fit.model_trainer  # noqa: F401 - once for all cases
+
+        for case in sys.argv[2:] or of.cases:
+            work = Path(folder) / case
+            work.mkdir()
+            os.chdir(work)
+            record(of, case, made := work / "out.npz")
             with np.load(made) as file:
                 out = dict(file)
-        # after each case: a script that is stopped keeps what it has
-        known = dict(np.load(target)) if target.exists() else {}
-        np.savez_compressed(target, **{**known, **out})
-        print({name: value.shape for name, value in out.items()}, flush=True)
+            # after each case: a script that is stopped keeps what it has
+            known = dict(np.load(target)) if target.exists() else {}
+            np.savez_compressed(target, **{**known, **out})
+            print({name: value.shape for name, value in out.items()}, flush=True)
 
 
 if __name__ == "__main__":
-    here = Path(__file__).resolve()
-    main(Cases(here, here.parent / "data" / "whole_fits_reference.npz", CASES, card, parameters))
+    main(Cases(Path(__file__).resolve().parent / "data" / "whole_fits_reference.npz", CASES, card, parameters))
