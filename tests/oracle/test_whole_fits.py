@@ -13,17 +13,15 @@ import pytest
 
 from hyperparton.catalogue import INITIALIZERS
 from hyperparton.data.load import load_fit_data
-from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.run import run_fit
 from hyperparton.fit.setup import FitSetup
 from hyperparton.hyperloss.trainer import ModelTrainer
 from hyperparton.pdf.model import PDFModel
-from hyperparton.pdf.sum_rules import Quadrature
 from hyperparton.runcard.check import parse_runcard
-from hyperparton.runcard.parameters import trial_parameters
 
 HERE = Path(__file__).parent
 script = SimpleNamespace(**runpy.run_path(str(HERE / "make_whole_fits_reference.py")))
+fits = SimpleNamespace(**runpy.run_path(str(HERE / "n3fit_fits.py")))
 REFERENCE = np.load(HERE / "data" / "whole_fits_reference.npz")
 FITS = tuple(name for name, case in script.CASES.items() if case["folds"] is None)
 #: fits with the numbers of updates after which they are compared
@@ -34,28 +32,8 @@ INITIALIZER_OF = dict(zip(script.CASES, INITIALIZERS, strict=False))
 CASE_OF = {initializer: case for case, initializer in INITIALIZER_OF.items()}
 
 
-def methodology_of(params):
-    return Methodology.from_parameters(trial_parameters(params))
-
-
-def n3fit_rule():
-    """n3fit's points and weights: 1,000 spaced in log x up to 0.1, 1,000 in x from there."""
-    x = np.concatenate([np.logspace(-9, -1, 1001)[:-1], np.linspace(0.1, 1, 1000)])
-    spacing = np.concatenate([[0.0], np.diff(x), [0.0]])
-    weights = 0.5 * (spacing[1:] + spacing[:-1])
-    return Quadrature(x, weights, weights / x)
-
-
-def start_weights(case):
-    """n3fit's start weights, one model per fold and replica."""
-    folds = len(script.CASES[case]["folds"] or [None])
-
-    def together(name):
-        return np.concatenate([REFERENCE[f"{case}/{name}/{k}"] for k in range(folds)]).astype(np.float32)
-
-    depth = len(script.CASES[case]["nodes_per_layer"])
-    layers = [{"kernel": together(f"w{2 * i}"), "bias": together(f"w{2 * i + 1}")} for i in range(depth)]
-    return {"layers": layers, "exponents": {"alpha": together("alpha"), "beta": together("beta")}}
+def of_case(case):
+    return fits.start_weights(REFERENCE, case, len(script.CASES[case]["folds"] or [None]))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,8 +41,8 @@ def as_n3fit():
     """n3fit's start weights and quadrature in place of ours."""
     with pytest.MonkeyPatch.context() as patch:
         # the first parameter of `start`, an initializer, says the case here
-        patch.setattr(PDFModel, "start", lambda model, initializer, seeds: start_weights(CASE_OF[initializer]))
-        patch.setattr(PDFModel, "rule", n3fit_rule())
+        patch.setattr(PDFModel, "start", lambda model, initializer, seeds: of_case(CASE_OF[initializer]))
+        patch.setattr(PDFModel, "rule", fits.n3fit_rule())
         yield
 
 
@@ -89,32 +67,20 @@ def trial():
     trainer = ModelTrainer.from_runcard(*load("folds"))
     trainer.set_hyperopt(True, [])
     setup, params = trainer.setup, parameters("folds")
-    trained = setup.train(methodology_of(params), setup.folds, None)
+    trained = setup.train(fits.methodology_of(params), setup.folds, None)
     return setup, trained, trainer.hyperparametrizable(params)
-
-
-def chi2_of(fold, features):
-    """chi2 (training, validation, experimental; replica) of a fold for features (rep, feature)."""
-    rows = [[each(features[r : r + 1])[0] for r, each in enumerate(part)] for part in (fold.training, fold.validation)]
-    return np.array([*rows, fold.experimental(features)])
-
-
-def close(ours, reference, tolerance):
-    ours, reference = np.asarray(ours), np.asarray(reference)
-    print(f"largest relative difference {np.max(np.abs(ours / reference - 1)):.2g}")
-    np.testing.assert_allclose(ours, reference, rtol=tolerance)
 
 
 def test_chi2_of_the_start_weights(case):
     """n3fit's losses of real data, with its masks and its rotation."""
     name, setup = case
-    model = setup.model(methodology_of(parameters(name)))
+    model = setup.model(fits.methodology_of(parameters(name)))
     features = setup.compressed.features(model.evaluate(model.start(INITIALIZER_OF[name], []), setup.grid))
-    close(chi2_of(setup.full_fit, features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
+    fits.close(fits.chi2_of(setup.full_fit, features), REFERENCE[f"{name}/chi2/0"][0], 1e-5)
 
 
 def fit(name, setup, epochs):
-    result = run_fit(setup, methodology_of(parameters(name, epochs=epochs)))
+    result = run_fit(setup, fits.methodology_of(parameters(name, epochs=epochs)))
     assert not result.passed.any()  # a threshold that no epoch passes: it ends with the last weights
     return result
 
@@ -128,7 +94,7 @@ def test_chi2_after_some_epochs(case, epochs):
     ours = points * [result.training_chi2, result.validation_chi2, result.experimental_chi2]
     # in single precision n3fit's scaled inputs, less those at x = 1, have an error of their own
     strict = epochs <= 10 and "feature_scaling_points" not in script.CASES[name]
-    close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if strict else 1e-4)
+    fits.close(ours, REFERENCE[f"{name}/chi2/0"][script.MOMENTS.index(epochs)], 1e-5 if strict else 1e-4)
 
 
 def test_pdfs_at_the_end_of_a_fit(case):
@@ -144,35 +110,35 @@ def test_folds_of_a_trial(trial, k):
     """Training, validation and hidden chi2 of each fold at its end: Adam, data replicas, points split."""
     setup, trained, _ = trial
     xf = trained.model.evaluate(trained.select(slice(2 * k, 2 * k + 2)), setup.grid)
-    ours = chi2_of(setup.folds[k], setup.compressed.features(xf))
-    close(ours, REFERENCE[f"folds/chi2/{k}"][-1], 1e-4)
+    ours = fits.chi2_of(setup.folds[k], setup.compressed.features(xf))
+    fits.close(ours, REFERENCE[f"folds/chi2/{k}"][-1], 1e-4)
 
 
 @pytest.mark.parametrize("kind", ["chi2", "chi2exp", "phi2", "logp"])
 def test_metrics_of_a_trial(trial, kind):
     """Of the data that are hidden and of those that are fitted, over two replicas."""
     meta = trial[2]["kfold_meta"]
-    close(meta[f"trvl_losses_{kind}"], REFERENCE[f"folds/meta/trvl_losses_{kind}"], 2e-4)
+    fits.close(meta[f"trvl_losses_{kind}"], REFERENCE[f"folds/meta/trvl_losses_{kind}"], 2e-4)
     if kind != "chi2exp":
-        close(meta[f"hyper_losses_{kind}"], REFERENCE[f"folds/meta/hyper_losses_{kind}"], 2e-4)
+        fits.close(meta[f"hyper_losses_{kind}"], REFERENCE[f"folds/meta/hyper_losses_{kind}"], 2e-4)
 
 
 def test_losses_of_a_trial(trial):
     """n3fit divides the validation chi2 by the points of all folds, hidden ones included."""
     setup, _, result = trial
     meta = result["kfold_meta"]
-    close(meta["experimental_losses"], REFERENCE["folds/meta/experimental_losses"], 1e-4)
+    fits.close(meta["experimental_losses"], REFERENCE["folds/meta/experimental_losses"], 1e-4)
     shown = [[part.ndata for part in fold.validation] for fold in setup.folds]
     everything = [part.ndata for part in setup.full_fit.validation]
     ours = np.array(meta["validation_losses"]) * shown / everything
-    close(ours, REFERENCE["folds/meta/validation_losses"], 1e-4)
+    fits.close(ours, REFERENCE["folds/meta/validation_losses"], 1e-4)
 
 
 def test_penalties_of_a_trial(trial):
     setup, _, result = trial
     penalties, meta = result["kfold_meta"]["penalties"], REFERENCE
-    close(penalties["saturation"], meta["folds/meta/saturation"], 1e-4)
+    fits.close(penalties["saturation"], meta["folds/meta/saturation"], 1e-4)
     np.testing.assert_allclose(penalties["integrability"], meta["folds/meta/integrability"], atol=1e-3, rtol=1e-2)
     shown = [[part.ndata for part in fold.validation] for fold in setup.folds]
     everything = [part.ndata for part in setup.full_fit.validation]
-    close(np.array(penalties["patience"]) * shown / everything, meta["folds/meta/patience"], 1e-4)
+    fits.close(np.array(penalties["patience"]) * shown / everything, meta["folds/meta/patience"], 1e-4)
