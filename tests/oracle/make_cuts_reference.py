@@ -2,8 +2,9 @@
 
 Runs where the `nnpdf` package (4.1.5) is installed, hyperparton is not needed:
 
-    python tests/oracle/make_cuts_reference.py [FILE]
+    python tests/oracle/make_cuts_reference.py [FILE [CASE ...]]
 
+With cases, those of FILE are replaced, and the others stay.
 The card is ``tests/data/treatment.yml``, the tables are those of ``make_treatment_reference.py``.
 """
 
@@ -58,6 +59,11 @@ CASES: dict[str, dict[str, Any]] = {
             {"theoryid": 40_000_000, "filter_rules": RULES},
         ],
     },
+    "intersection of a limit": {
+        "use_cuts": "fromintersection",
+        "cuts_intersection_spec": [BOTH[0], {**BOTH[1], "q2min": 20.0}],
+    },
+    "limits": {"q2min": None, "w2min": None, "filter_defaults": {"q2min": 10.0, "w2min": 20.0, "maxTau": 0.05}},
     "similar": SIMILAR,
     "similar, but for some": {
         **SIMILAR,
@@ -95,11 +101,13 @@ def main() -> None:
         script.prepare_environment(SimpleNamespace(theories=Path(scratch), lhapdf=ROOT / "src/hyperparton/lhapdf"))
         card = YAML(typ="safe").load(treatment.CARD.read_text(encoding="utf-8"))
         common = {"dataset_inputs": card["dataset_inputs"], "theoryid": card["theory"]["theoryid"]}
-        for case, keys in CASES.items():
+        for case in sys.argv[2:] or CASES:
+            keys = CASES[case]
             inputs = {**common, "use_cuts": "internal", **card["datacuts"], **keys}
             inputs = {key: value for key, value in inputs.items() if value is not None}
             out |= {f"{case}/{name}": points for name, points in kept(inputs, card).items()}
-    np.savez_compressed(target, **out)
+    known = dict(np.load(target)) if target.exists() else {}
+    np.savez_compressed(target, **{**known, **out})
     print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")
 
 

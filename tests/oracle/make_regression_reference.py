@@ -69,7 +69,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "hyperopt_sampling": {
         "card": {"double_precision": True, "dataset_inputs": [{**_NMC, "frac": 1.0}, {**_SLAC, "frac": 1.0}]},
         "fitbasis": "CCBAR_ASYMM",
-        "parameters": {"feature_scaling_points": 5},
+        "parameters": {"feature_scaling_points": 5, "stopping_patience": 0.1},  # it stops early
         "spread": 1.5,
     },
     "normal_fit": {
@@ -101,7 +101,7 @@ def parameters(case: str) -> dict:
         "optimizer": wanted["optimizer"],
         "epochs": wanted["epochs"],
         "positivity": {"multiplier": 1.05, "initial": 1.5, "threshold": 1e3},
-        "stopping_patience": 0.1,
+        "stopping_patience": 0.9,
         "layer_type": "dense",
         "dropout": 0.0,
         "threshold_chi2": 1e4,
