@@ -32,7 +32,8 @@ _POSITIVITY = [
     {"dataset": "NNPDF_POS_2P24GEV_DYS", "maxlambda": 1e5},
 ]
 _INTEGRABILITY = [{"dataset": "NNPDF_INTEG_3GEV_XT8", "maxlambda": 1e2}]
-_RMSPROP = {"optimizer_name": "RMSprop", "learning_rate": 1e-3, "clipnorm": 1.0}
+_RMSPROP = {"optimizer_name": "RMSprop", "learning_rate": 1e-4, "clipnorm": 1.0}
+_FASTER = {**_RMSPROP, "learning_rate": 1e-3}
 _ADADELTA = {"optimizer_name": "Adadelta", "learning_rate": 1.0, "clipnorm": 1e-4}
 _NO_LAGRANGE = {"positivity": {"posdatasets": []}, "integrability": {"integdatasets": []}}
 
@@ -69,6 +70,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "hyperopt_sampling": {
         "card": {"double_precision": True, "dataset_inputs": [{**_NMC, "frac": 1.0}, {**_SLAC, "frac": 1.0}]},
         "fitbasis": "CCBAR_ASYMM",
+        "optimizer": _FASTER,
         "parameters": {"feature_scaling_points": 5, "stopping_patience": 0.1},  # it stops early
         "spread": 1.5,
     },
@@ -82,7 +84,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
             "threshold": 0.5,
             "norm_threshold": 2.5,
             "dataset_inputs": [{**_NMC, "weight": 3.0}, {**_SLAC, "weight": 0.5}],
-        }
+        },
+        "optimizer": _FASTER,
     },
 }
 _CENTRAL = {"fitbasis": "EVOL", "trainable": (), "optimizer": _RMSPROP, "card": {}, "parameters": {}}
