@@ -267,8 +267,8 @@ class Parallel(Executor):
         """
         with contextlib.closing(TrainerProcesses(text)) as processes:
 
-            def run(number: int, *asked: Any) -> Answer:
-                return processes.run(*asked, lambda event: self._heard.put((number, event)))
+            def run(number: int, trials: Any, seconds: float | None, memory: int | None) -> Answer:
+                return processes.run(trials, seconds, memory, lambda event: self._heard.put((number, event)))
 
             yield (run,)
 
