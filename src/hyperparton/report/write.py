@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def _write_panels(out: Path, parts: Sequence[Section], tips: Tooltips) -> dict[s
         figure = panel.draw()
         svg = save_both(figure, out / "figures" / panel.name)
         svgs[panel.name] = svg_element(svg, panel.name, panel.title, tips.over(panel, figure))
+        del figure
+        gc.collect(1)  # its parts know each other: megabytes, of which a report makes dozens
     return svgs
 
 

@@ -55,7 +55,7 @@ def with_small_pictures(svg: str) -> str:
 
 def _of_few_colours(found: re.Match[str]) -> str:
     picture, smaller = Image.open(io.BytesIO(base64.b64decode(found[0]))), io.BytesIO()
-    picture.quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(smaller, "png", optimize=True)
+    picture.quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(smaller, "png")
     text = base64.b64encode(smaller.getvalue()).decode()
     return text if len(text) < len(found[0]) else found[0]
 
