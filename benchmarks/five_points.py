@@ -1,6 +1,6 @@
 """What each of the five sources of speed brings: the same trial with it and without it, in one run.
 
-    python benchmarks/five_points.py [--replicas 10] [--epochs 400] [--repeat 3]
+    python benchmarks/five_points.py [--replicas 10] [--epochs 400] [--repeat 3] [--record]
 
 The card, data and trial are those of `against_n3fit.py`. Without each source:
 
@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from against_n3fit import CARD, trial
 from jax.experimental.compilation_cache import compilation_cache
+from record import write_record
 from scaling import least, network
 
 from hyperparton import ModelTrainer, load_fit_data, read_runcard
@@ -60,13 +61,18 @@ def switched(owner: Any, name: str, value: Any) -> Iterator[None]:
         compile_cache._PROGRAMS.clear()
 
 
+#: the lines of the table, each a list of texts
+ROWS: list[list[str]] = []
+
+
 def losses(result: Any) -> np.ndarray:
     return np.ravel(result["kfold_meta"]["validation_losses"])
 
 
 def tell(what: str, on: float, off: float, difference: float | None, unit: str = "s") -> None:
     apart = "" if difference is None else f"{difference:.1e}"
-    print(f"| {what} | {on:.3g} {unit} | {off:.3g} {unit} | {off / on:.1f} | {apart} |", flush=True)
+    ROWS.append([what, f"{on:.3g} {unit}", f"{off:.3g} {unit}", f"{off / on:.1f}", apart])
+    print(f"| {' | '.join(ROWS[-1])} |", flush=True)
 
 
 def many_points(_: PDFModel, grid: np.ndarray) -> Quadrature:
@@ -88,9 +94,9 @@ def trials(trainer: ModelTrainer, params: dict[str, Any], repeat: int) -> None:
         return left
 
     cases = {
-        "1 a whole fit in one program": (batches.BatchRunner, "advance", each_epoch),
-        "2 folds and replicas as a batch": (parallel, "chunk_size", lambda models, folds=1: 1),
-        "5 minimal quadrature": (batched, "_rule", many_points),
+        "a whole fit in one program; without: a call for each epoch": (batches.BatchRunner, "advance", each_epoch),
+        "folds and replicas as a batch; without: each model alone": (parallel, "chunk_size", lambda models, folds=1: 1),
+        "sum rules with 64 points; without: 1,996": (batched, "_rule", many_points),
     }
     for what, (owner, name, value) in cases.items():
         with switched(owner, name, value):
@@ -118,14 +124,14 @@ def programs(trainer: ModelTrainer, epochs: int) -> None:
     padded, count = scan(), len(compile_cache._PROGRAMS)
     with switched(batched, "_widths", lambda architecture: [out for _, out in architecture.shapes()]):
         exact, own = scan(), len(compile_cache._PROGRAMS)
-    tell(f"3 padding: {_NETWORKS} networks, {count} programs for {own}", padded, exact, None)
+    tell(f"few programs: {_NETWORKS} networks share {count}; without: {own}, not padded", padded, exact, None)
     with TemporaryDirectory() as folder:
         jax.config.update("jax_compilation_cache_dir", folder)
         compilation_cache.reset_cache()
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
         scan()
-        tell("3 programs on disk, in the next scan", scan(), padded, None)
+        tell(f"compile cache on disk, in the next scan of these {_NETWORKS}", scan(), padded, None)
         jax.config.update("jax_compilation_cache_dir", None)
 
 
@@ -162,7 +168,7 @@ def chi2(trainer: ModelTrainer, params: dict[str, Any], models: int, repeat: int
         seconds, (result, _) = least(lambda both=both, phi=phi: jax.block_until_ready(both(phi)), 200 * repeat)
         found[function] = 1e6 * seconds, float(np.max(np.abs(np.asarray(result) / exact - 1.0)))
     (on, difference), (off, plain) = found[by_form], found[by_points]
-    tell(f"4 compressed chi2 and gradient, {models} models", on, off, difference, "µs")
+    tell(f"compressed χ² and gradient of {models} models; without: residuals of all points", on, off, difference, "µs")
     print(f"  difference of the residuals of all points in single precision: {plain:.1e}")
 
 
@@ -171,6 +177,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--record", action="store_true", help="write the table for the manual")
     arguments = parser.parse_args()
     os.environ["HYPERPARTON_CACHE"] = "off"
     card = read_runcard(CARD)
@@ -180,6 +187,8 @@ def main() -> None:
     trials(trainer, trial(arguments.epochs), arguments.repeat)
     chi2(trainer, trial(arguments.epochs), 5, arguments.repeat)
     programs(trainer, arguments.epochs)
+    if arguments.record:
+        print(write_record("five_points", {"rows": ROWS}))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The numbers of a benchmark as a file from which the manual takes them: `benchmarks/data/NAME.json`.
 
 A page of the manual writes `{{ NAME: live.gp.epochs }}` for a number, `{{ NAME: live.aim | .5f }}` for one in Python's
-format, and `{{ NAME }}` for the date, the machine and the command. `docs/hooks.py` puts them in, and the manual is not
-built where a file or a number is missing.
+format, `{{ NAME: rows }}` for the rows of a table, lists of texts, and `{{ NAME }}` for the date, the machine and the
+command. `docs/hooks.py` puts them in, and the manual is not built where a file or a number is missing.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Time of an epoch as points, replicas, folds and the network's width and depth grow.
 
-    python benchmarks/scaling.py [--epochs 400] [--repeat 3]
+    python benchmarks/scaling.py [--epochs 400] [--repeat 3] [--record]
 
 It starts from `tests/data/dis_scan.yml` with its 19 data sets and four folds, ten replicas and the network of
 `against_n3fit.py`, and changes one of these at a time. Each row is the least of `--repeat` trials, after one trial that
-compiles: microseconds of an epoch of the whole trial and of one model (a replica of a fold).
+compiles: microseconds of an epoch of the whole trial and of one model (a replica of a fold). `--record` writes the
+table for the manual.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from against_n3fit import card as dis_card
 from against_n3fit import trial
+from record import write_record
 
 from hyperparton import ModelTrainer, load_fit_data
 from hyperparton.runcard.check import parse_runcard
@@ -64,6 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
     rows: list[tuple[str, Any, int, dict[str, Any]]] = []
     for sets in (4, 10, 19):
@@ -78,10 +81,14 @@ def main() -> None:
         rows.append((f"{depth} layers of 32", card(), REPLICAS, network([32] * depth)))
     rows.append(("without dropout", card(), REPLICAS, {"dropout": 0.0}))
     print("| | points | models | an epoch | of a model |\n|---|---|---|---|---|")
+    table = []
     for name, runcard, replicas, changes in rows:
         points, models, seconds = measure(runcard, replicas, arguments.epochs, arguments.repeat, **changes)
         each = seconds / arguments.epochs * 1e6
-        print(f"| {name} | {points} | {models} | {each:.0f} µs | {each / models:.0f} µs |", flush=True)
+        table.append([name, f"{points:,}", str(models), f"{each:,.0f} µs", f"{each / models:.0f} µs"])
+        print(f"| {' | '.join(table[-1])} |", flush=True)
+    if arguments.record:
+        print(write_record("scaling", {"rows": table}))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ def on_files(files, config):
     return files
 
 
-#: `{{ FILE }}`, `{{ FILE: place.of.a.number }}` or `{{ FILE: place.of.a.number | format }}`
+#: `{{ FILE }}`, `{{ FILE: place.of.a.number }}` or `{{ FILE: place.of.a.number | format }}`; at the place may be
+#: rows of a table, each a list of texts
 MEASURED = re.compile(r"\{\{ *([\w-]+) *(?:: *([\w.-]+) *(?:\| *([^} ]+) *)?)?\}\}")
 
 
@@ -130,6 +131,8 @@ def with_numbers(text, page, data=ROOT / "benchmarks" / "data"):
             if not isinstance(value, dict) or key not in value:
                 raise PluginError(f"docs/{page}: {path.name} has no number {place!r}")
             value = value[key]
+        if isinstance(value, list):
+            return "\n".join(f"| {' | '.join(row)} |" for row in value)
         try:
             return format(value, form or "")
         except (TypeError, ValueError) as fault:

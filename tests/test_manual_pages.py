@@ -130,7 +130,7 @@ def _in_order(page):
 
 @pytest.fixture
 def record(tmp_path):
-    numbers = {"a": {"b": 2.5}}
+    numbers = {"a": {"b": 2.5}, "rows": [["one", "2 s"], ["two", ""]]}
     held = {"date": "2026-01-31", "machine": "two cores", "command": "python b.py", "note": "", "numbers": numbers}
     (tmp_path / "made.json").write_text(json.dumps(held), encoding="utf-8")
     return tmp_path
@@ -141,6 +141,11 @@ def test_numbers_come_from_the_files_of_benchmarks(record):
     assert HOOKS.with_numbers(text, "page.md", record) == (
         "It took 2.50 s, 2.5.\n\nMeasured on 2026-01-31 by `python b.py` (two cores). `{{ not ours` {{ x | y }}"
     )
+
+
+def test_rows_of_a_table_come_from_such_a_file(record):
+    text = "| of | time |\n|---|---|\n{{ made: rows }}\n"
+    assert HOOKS.with_numbers(text, "page.md", record) == "| of | time |\n|---|---|\n| one | 2 s |\n| two |  |\n"
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,13 @@ def thresholds(past, rule, space, vals):
 class Trainer:
     """Numbers of the parameters alone, after a while that differs from run to run; odd ways to end by `habit`.
 
-    With `n` small its loss comes down early, with `n` large late.
+    With `n` small its loss comes down early, with `n` large late. Where it `says` how far it is, its validation is `x`.
     """
 
-    report = None
+    report = progress = None
 
-    def __init__(self, sleep=0.0, habit=None, folder=None):
-        self.sleep, self.habit, self.folder = sleep, habit, folder
+    def __init__(self, sleep=0.0, habit=None, folder=None, says=False):
+        self.sleep, self.habit, self.folder, self.says = sleep, habit, folder, says
 
     def set_hyperopt(self, on, keys=None):
         assert on
@@ -45,6 +45,9 @@ class Trainer:
     def hyperparametrizable(self, params):
         time.sleep(random.SystemRandom().uniform(0, self.sleep))
         x = params["x"]
+        if self.says and self.progress is not None:
+            self.progress({"epoch": 100, "epochs": 1000, "running": 1, "validation": x})
+            time.sleep(0.5 if x > 3 else 0.0)  # some run long enough for a report to be heard
         if x < 0 and self.habit:
             self.misbehave(x)
         print("what a trainer prints is no answer")

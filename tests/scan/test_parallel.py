@@ -202,9 +202,34 @@ def test_a_dask_cluster_of_the_user(tmp_path, calm):
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0") as cluster:
-        address = cluster.scheduler_address
-        best = scan(tmp_path, recipe(sleep=0.05), 26, engine="hyperopt", scheduler=address)
+        where, events = cluster.scheduler_address, []
+        trainer = recipe(sleep=0.05, says=True)
+        best = scan(tmp_path, trainer, 26, engine="hyperopt", scheduler=where, progress=events.append)
     assert (best, entries(tmp_path)) == calm
+    assert reported(events)
+
+
+def reported(events):
+    """The numbers of the trials whose trainers reported; each says the x of its own trial, and before its end."""
+    x, finished, told = {}, set(), set()
+    for event in events:
+        number = event.get("tid")
+        if event["event"] == "trial_started":
+            x[number] = event["params"]["x"]
+        elif event["event"] == "trial_finished":
+            finished.add(number)
+        elif event["event"] == "trial_progress":
+            assert (event["validation"], event["epoch"], event["total"]) == (x[number], 100, 26)
+            assert number not in finished
+            told.add(number)
+    return told
+
+
+def test_workers_say_how_far_their_trials_are(tmp_path, calm):
+    events = []
+    scan(tmp_path, recipe(sleep=0.05, says=True), 26, engine="hyperopt", lag=4, workers=2, progress=events.append)
+    assert entries(tmp_path) == calm[1]
+    assert 0 in reported(events)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "mongo"])

@@ -147,7 +147,7 @@ def test_a_task_that_comes_late_to_a_worker_of_a_cluster_starts_nothing(left):
         (worker,) = client.nthreads()
 
         def run(scan):
-            answer = client.submit(run_task, scan, text, [TRIAL], None, None, pure=False).result()
+            answer = client.submit(run_task, scan, text, 1, [TRIAL], None, None, pure=False).result()
             assert (answer.pop("worker"), answer.pop("host")) == (worker, socket.gethostname())
             return answer
 

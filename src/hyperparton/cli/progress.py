@@ -61,6 +61,7 @@ class Display(contextlib.AbstractContextManager):
             self.say(f"the scan ends: {event['reason']}; it can be continued")
         elif event["event"] == "trial_progress":
             if "epochs" in event:
+                self._current = f"trial {event['tid']} of {event['total']}"
                 self.epochs(event)
         elif event["event"] in ("refit_progress", "refit_started", "refit_finished", "confirm_started"):
             self._confirm(event)
@@ -136,6 +137,8 @@ class _Bars(Display):
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._trials: Any = None
         self._epochs: Any = None
+        #: the trials that run; of several the first one's epochs are shown
+        self._running: list[int] = []
 
     def __enter__(self) -> Display:
         self._progress.start()
@@ -153,16 +156,20 @@ class _Bars(Display):
     def _started(self, event: dict[str, Any]) -> None:
         if self._trials is None:
             self._trials = self._progress.add_task("trials", total=event["total"])
-        if self._epochs is not None:
+        self._running.append(event["tid"])
+        if len(self._running) == 1 and self._epochs is not None:
             self._progress.update(self._epochs, completed=0)
 
     def _ended(self, event: dict[str, Any]) -> None:
+        self._running = [number for number in self._running if number != event["tid"]]
         if self._trials is not None:
             best = "" if event["best"] is None else f", best {brief(event['best'])}"
             left = f", left {duration(self._time_left(event))}" if event["done"] < event["total"] else ""
             self._progress.update(self._trials, completed=event["done"], description=f"trials{best}{left}")
 
     def epochs(self, event: dict[str, Any]) -> None:
+        if event.get("event") == "trial_progress" and self._running[:1] not in ([], [event["tid"]]):
+            return
         if self._epochs is None:
             self._epochs = self._progress.add_task("epochs", total=event["epochs"])
         text = f"epochs, {counted(event['running'], 'model')} running"

@@ -47,7 +47,8 @@ class Table:
 
     def csv(self) -> str:
         """The table as CSV; numbers keep all their digits, lists become `37-33-8`."""
-        rows = [self.columns, *([_cell(v) if isinstance(v, list | tuple) else v for v in row] for row in self.rows)]
+        joined = {i for row in self.rows for i, value in enumerate(row) if type(value) in (list, tuple)}
+        rows = [self.columns, *(_joined(row, joined) if joined else row for row in self.rows)]
         text = _csv(rows)
         if "\r" not in text:
             return text
@@ -88,6 +89,10 @@ def _csv(rows: Iterable[Sequence[Any]], quoting: Any = csv.QUOTE_MINIMAL) -> str
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=quoting).writerows(rows)
     return text.getvalue()
+
+
+def _joined(row: Sequence[Any], columns: Container[int]) -> list[Any]:
+    return [_cell(value) if i in columns else value for i, value in enumerate(row)]
 
 
 def _cell(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hyperparton.errors import ReportError
 from hyperparton.report.html import Progress, inline_figure, page
 from hyperparton.report.panel import Section, with_file_names
 from hyperparton.report.panels import sections
-from hyperparton.report.plots.style import save_pdf, svg_element, svg_text
+from hyperparton.report.plots.style import save_both, svg_element
 from hyperparton.report.summary import Summary
 from hyperparton.report.tables import Table, best_setup, trial_table
 from hyperparton.report.tooltips import Tooltips
@@ -78,10 +79,10 @@ def _write_panels(out: Path, parts: Sequence[Section], tips: Tooltips) -> dict[s
         if panel.draw is None:
             continue
         figure = panel.draw()
-        svg = svg_text(figure)
-        _write_text(out / "figures" / f"{panel.name}.svg", svg)
-        save_pdf(figure, out / "figures" / f"{panel.name}.pdf")
+        svg = save_both(figure, out / "figures" / panel.name)
         svgs[panel.name] = svg_element(svg, panel.name, panel.title, tips.over(panel, figure))
+        del figure
+        gc.collect(1)  # its parts know each other: megabytes, of which a report makes dozens
     return svgs
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import math
 import secrets
 import socket
 import time
@@ -37,25 +38,38 @@ _RESTART, _LOOK = 60.0, 0.5
 #: how long, in seconds, a process on a Dask cluster waits for work of a scan that may be gone
 _IDLE = 600.0
 
+#: the least time between two reports of a trainer that go through the scheduler, in seconds
+_EVERY = 2.0
+
 #: the processes that a worker of a Dask cluster has, by the scan they are for; those of one that has ended stay closed
 _OF_CLUSTER: dict[str, TrainerProcesses] = {}
 
 
 def run_task(
-    scan: str, text: str, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None
+    scan: str, text: str, number: int, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None
 ) -> Answer:
     """Run trials together on the machine of a Dask worker, for the scan of that name.
 
-    The answer of `TrainerProcess.ask` has `worker` beside it, this worker's address, and `host`, its machine's name.
+    What their trainer reports becomes events of the topic `scan` of the cluster, now and then, with the `number` of the
+    batch. The answer of `TrainerProcess.ask` has `worker` beside it, this worker's address, and `host`, the name of its
+    machine.
     """
     from distributed import get_worker
 
-    answer, host = _of_cluster(scan, text).run(trials, seconds, memory), socket.gethostname()
+    worker, last = get_worker(), -math.inf
+
+    def progress(event: dict[str, Any]) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            worker.log_event(scan, {"number": number, "event": event})
+
+    answer, host = _of_cluster(scan, text).run(trials, seconds, memory, progress), socket.gethostname()
     if "broken" in answer:
         answer = {**answer, "broken": f"on {host}: {answer['broken']}"}
     elif answer.get("starting"):
         answer = {**answer, "died": f"{answer['died']} on {host}"}
-    return {**answer, "worker": get_worker().address, "host": host}
+    return {**answer, "worker": worker.address, "host": host}
 
 
 def close_processes(scan: str, text: str) -> None:
@@ -80,18 +94,26 @@ class OnCluster(Parallel):
     def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
         scan = secrets.token_hex(8)
         self._workers.leave_out_what_lacks_us()
+        self._client.subscribe_topic(scan, self._hear)
         try:
             yield run_task, scan, text
         finally:
+            with contextlib.suppress(Exception):  # the scheduler may be gone
+                self._client.unsubscribe_topic(scan)
             with contextlib.suppress(Exception):  # workers that are gone have ended theirs
                 self._client.run(close_processes, scan, text)
 
-    def _submit(self, batch: Batch) -> futures.Future[Answer]:
-        where = self._workers.to_be_used()
-        if where is None:
-            return super()._submit(batch)
-        future = super()._submit(batch, workers=where)
-        self._bound[future] = where
+    def _hear(self, logged: tuple[Any, Mapping[str, Any]]) -> None:
+        """Take what `run_task` logs; called in a thread of Dask's."""
+        _, told = logged
+        self._heard.put((told["number"], dict(told["event"])))
+
+    def _submit(self, batch: Batch, number: int = 0, **where: Any) -> futures.Future[Answer]:
+        good = self._workers.to_be_used()
+        if good is None:
+            return super()._submit(batch, number, **where)
+        future = super()._submit(batch, number, workers=good)
+        self._bound[future] = good
         return future
 
     def _wait(self, running: Iterable[futures.Future[Answer]]) -> set[futures.Future[Answer]]:

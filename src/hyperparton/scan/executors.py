@@ -11,13 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass
+from itertools import count
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from hyperparton import host
 from hyperparton.errors import ScanError
 from hyperparton.scan.checkpoints import Checkpoints
 from hyperparton.scan.evaluate import evaluate_asked, given_parameters
-from hyperparton.scan.events import Events
+from hyperparton.scan.events import Events, Progress
 from hyperparton.scan.limits import Deadline, Limits, alarm, build_error
 from hyperparton.scan.pruning import Threshold
 from hyperparton.scan.scanner import HyperScanner
@@ -221,7 +223,12 @@ class Parallel(Executor):
     def __init__(self, pool: futures.Executor, recipe: Recipe, slots: int, threads: int) -> None:
         self.slots = slots
         self._pool, self._recipe, self._threads = pool, recipe, threads
-        self._started: dict[futures.Future[Answer], Batch] = {}
+        self._started: dict[futures.Future[Answer], tuple[Batch, int]] = {}
+        self._numbers = count(1)
+        #: what trainers report, with the number of their batch, from whichever thread
+        self._heard: SimpleQueue[tuple[int, dict[str, Any]]] = SimpleQueue()
+        #: number of a batch that runs -> where its trainer's reports go
+        self._listeners: dict[int, Progress | None] = {}
 
     @property
     def running(self) -> int:
@@ -229,7 +236,7 @@ class Parallel(Executor):
 
     @contextlib.contextmanager
     def at_work(self, job: Job) -> Iterator[None]:
-        self._limits = (job.limits.trial_timeout, job.limits.worker_memory)
+        self._limits, self._events = (job.limits.trial_timeout, job.limits.worker_memory), job.events
         with self._processes(job.recipe_text(self._recipe, self._threads)) as self._call:
             self._build(job.deadline)
             yield
@@ -249,8 +256,8 @@ class Parallel(Executor):
                     _check_built(answer)
                     self.refits = bool(answer.get("refits"))
 
-    def _submit(self, batch: Batch, **where: Any) -> futures.Future[Answer]:
-        return self._pool.submit(*self._call, batch.plain(), *self._limits, **where)
+    def _submit(self, batch: Batch, number: int = 0, **where: Any) -> futures.Future[Answer]:
+        return self._pool.submit(*self._call, number, batch.plain(), *self._limits, **where)
 
     @contextlib.contextmanager
     def _processes(self, text: str) -> Iterator[tuple[Any, ...]]:
@@ -259,28 +266,45 @@ class Parallel(Executor):
         Trials at work at the end are ended too: nobody waits for their results any more.
         """
         with contextlib.closing(TrainerProcesses(text)) as processes:
-            yield (processes.run,)
+
+            def run(number: int, trials: Any, seconds: float | None, memory: int | None) -> Answer:
+                return processes.run(trials, seconds, memory, lambda event: self._heard.put((number, event)))
+
+            yield (run,)
 
     def start(self, batch: Batch) -> None:
-        self._started[self._submit(batch)] = batch
+        number = next(self._numbers)
+        self._listeners[number] = self._events.of_trainer(batch.trials)
+        self._started[self._submit(batch, number)] = batch, number
 
     def answers(self) -> list[tuple[Batch, Answer]]:
         answered, fault = [], None
-        for future in self._wait(self._started):
-            batch = self._started[future]
+        done = self._wait(self._started)
+        self._pass_on_reports()
+        for future in done:
+            batch, number = self._started[future]
             try:
                 answer = self._answer(future)
-                if answer is None:
-                    self.start(batch)
             except ScanError as raised:  # it is so too when it is asked again: first the others' answers are taken
                 fault = raised
                 continue
-            del self._started[future]
-            if answer is not None:
+            del self._started[future], self._listeners[number]
+            if answer is None:
+                self.start(batch)
+            else:
                 answered.append((batch, answer))
         if fault is not None and not answered:
             raise fault
         return answered
+
+    def _pass_on_reports(self) -> None:
+        """Tell whoever listens what trainers have reported since; here, for a listener knows nothing of threads."""
+        with contextlib.suppress(Empty):
+            while True:
+                number, event = self._heard.get_nowait()
+                listener = self._listeners.get(number)  # None for a batch that has ended
+                if listener is not None:
+                    listener(event)
 
     def _wait(self, running: Iterable[futures.Future[Answer]]) -> set[futures.Future[Answer]]:
         """Those that can be asked for their answer; it may wait a while for one."""

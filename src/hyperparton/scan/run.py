@@ -70,7 +70,7 @@ def run_scan(
     - `{"event": "trial_finished", tid, total, done, status, loss, reason, seconds, best, best_tid}`, with `pruned` for
       a trial that was pruned and the `traceback` of one whose trainer raised; `done` is how many are finished, `best`
       the lowest loss so far, None while there is none;
-    - `{"event": "trial_progress", tid, total, ...}`, what the trainer of a process beside this one reports;
+    - `{"event": "trial_progress", tid, total, ...}`, what the trainer of another process reports;
     - `{"event": "prior", trials, notes}`: how many trials of earlier scans the engine learns from, a line on each file;
     - `{"event": "scan_ended", reason}` if early stopping ended the scan;
     - `{"event": "confirm_started", trials, fits}`: re-fits begin with so many of the best trials, and take so many fits

@@ -279,7 +279,13 @@ class TrainerProcesses:
         self._closed = False
         self._guard = threading.Lock()
 
-    def run(self, trials: Sequence[Mapping[str, Any]], seconds: float | None, memory: int | None) -> Answer:
+    def run(
+        self,
+        trials: Sequence[Mapping[str, Any]],
+        seconds: float | None,
+        memory: int | None,
+        progress: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Answer:
         """Run trials together, in a process that waits for work or in a new one (see `TrainerProcess.ask`)."""
         with self._guard:
             if self._closed:
@@ -287,7 +293,7 @@ class TrainerProcesses:
             process = self._free.pop()[0] if self._free else TrainerProcess(self._text)
             self._busy.add(process)
         try:
-            return process.ask(trials, seconds=seconds, memory=memory)
+            return process.ask(trials, seconds=seconds, memory=memory, progress=progress)
         finally:
             with self._guard:
                 self._busy.remove(process)

@@ -20,6 +20,9 @@ __all__ = ["Locator", "Misfit", "locate", "nearest_values"]
 #: numbers that went through text are equal within this
 _EQUAL = 1e-9
 
+#: types of fixed values that are the same where they are equal; most of what a space holds
+_PLAIN = frozenset({str, int, float, bool})
+
 #: a parameter that the record does not hold
 _ABSENT = object()
 
@@ -81,6 +84,8 @@ class Locator:
         return known
 
     def _match(self, node: Any, value: Any, path: tuple[str, ...], chosen: dict[str, Any]) -> list[Misfit]:
+        if type(node) in _PLAIN and type(value) is type(node) and value == node:
+            return []
         if isinstance(node, Choice):
             return self._match_choice(node, value, path, chosen)
         if isinstance(node, Range):

@@ -110,15 +110,18 @@ def _shown(entry: dict[str, Any], position: int) -> object:
 
 
 def _plain(value: Any, where: tuple[str, ...]) -> Any:
-    if isinstance(value, float):
+    kind = type(value)  # json makes no others
+    if kind is float:
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
+    if kind is dict:
         # each line of a file is parsed by itself, and would have words of its own: megabytes in thousands of trials
         return {intern(key): _plain(entry, (*where, key)) for key, entry in value.items()}
-    if isinstance(value, list):
+    if kind is list:
         return [_plain(entry, where) for entry in value]
-    if not isinstance(value, str):
+    if kind is not str:
         return value
+    if value[:1].isalpha() and value[:1] not in "nNiI":  # a word, and neither NaN nor infinity
+        return intern(value) if len(value) < _WORD else value
     if _NUMBER.fullmatch(value.strip()):
         return _number(value.strip())
     if value.lstrip().startswith("["):

@@ -22,7 +22,7 @@ Array = np.ndarray
 _CLOSE = 1e-12
 
 #: points that are shapes of their own at most, and dots per inch of the picture that more of them are
-MOST_POINTS, _DPI = 600, 200
+MOST_POINTS, _DPI = 600, 150
 
 #: powers of ten from which there are no ticks between them
 _MANY_DECADES = 5.0
