@@ -134,7 +134,7 @@ def test_combinations_hold_changes_of_their_kind():
     tables = RNG.normal(size=(7, 30, 30)).astype(np.float32)
     tables += np.swapaxes(tables, 1, 2)
     kind = RNG.normal(size=(5, 30))
-    into, back = combinations(tables, RNG.normal(size=(4, 30)), RNG.normal(size=(60, 5)) @ kind)
+    into, back = combinations(tables, 5, RNG.normal(size=(4, 30)), RNG.normal(size=(60, 5)) @ kind)
     assert into.shape == (30, 5)
     change = RNG.normal(size=(3, 5)) @ kind
     np.testing.assert_allclose(change @ into @ back.T, change, atol=1e-8)

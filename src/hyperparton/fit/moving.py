@@ -218,7 +218,7 @@ def build_moving(data: Convolution, linear: int, condensed: Condensed, *constrai
         np.swapaxes(each, 1, 2)[:, :, start:stop].reshape(len(each), -1)
         for each in (condensed.around, condensed.changes)
     )
-    into, back = combinations(tables.values[: condensed.count], around, changes)
+    into, back = combinations(tables.values, len(condensed.tables.values), around, changes)
     direct = tuple(o for o in data.nonlinear if not any(isinstance(t, Bilinear) for t in o.tables))
     projection = build_projection(replace(data, nonlinear=direct), linear, *stripped)
     return MovingProjection(

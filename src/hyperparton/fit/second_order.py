@@ -22,14 +22,23 @@ _COMBINATIONS = 64
 _AROUND = 16
 #: what a column matters at least, of the mean of all
 _LEAST = 1e-4
+#: rows without a unit count by their relative changes, a per cent as much as a standard deviation
+_PER_CENT = 100.0
 
 
-def combinations(tables: np.ndarray, around: np.ndarray, changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """B and R, each (col, own), for tables (row, col, col), PDFs `around` (net, col) and `changes` (net, col)."""
+def combinations(
+    tables: np.ndarray, whitened: int, around: np.ndarray, changes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """B and R, each (col, own), for tables (row, col, col), PDFs `around` (net, col) and `changes` (net, col).
+
+    The first rows, so many as `whitened` says, are in standard deviations; the others are predictions of constraints.
+    """
     rows, size, _ = tables.shape
     places = np.linspace(0, len(around) - 1, min(_AROUND, len(around))).astype(int)
-    slopes = (tables.reshape(-1, size) @ around[places].T.astype(np.float32)).reshape(rows, size, -1)
-    slopes = np.swapaxes(slopes, 1, 2).reshape(-1, size).astype(float)
+    slopes = (tables.reshape(-1, size) @ around[places].T.astype(np.float32)).reshape(rows, size, -1).astype(float)
+    values = np.abs(np.einsum("rcn,nc->rn", slopes[whitened:], around[places])).mean(axis=1)
+    slopes[whitened:] *= _PER_CENT / np.maximum(values, 1e-30)[:, None, None]
+    slopes = np.swapaxes(slopes, 1, 2).reshape(-1, size)
     matters = slopes.T @ slopes
     matters += _LEAST * np.trace(matters) / size * np.eye(size)
     values, vectors = np.linalg.eigh(matters)
