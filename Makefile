@@ -58,7 +58,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint docs
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not theory and not n3fit'
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 60 --durations-min 3 -m 'not theory and not n3fit'
 
 test-theory: .venv-theory/.installed
 	$(THEORY_BIN)/python -m pytest tests/theory

@@ -1,14 +1,15 @@
 """How good the methodology is that a scan names: fitted again with 40 replicas that the scan has not used.
 
-    python benchmarks/named.py scan RESULTS --space dis --engine gp --trials 60 --seeds 0 4
-    python benchmarks/named.py scan RESULTS --space dis --engine hyperopt --trials 100 --seeds 0 4 --no-confirm
-    python benchmarks/named.py judge RESULTS        # fits what the scans named, where that was not done yet
-    python benchmarks/named.py known RESULTS        # looks for the best known methodology of each space among these
-    python benchmarks/named.py show RESULTS         # a table in Markdown
-    python benchmarks/named.py show RESULTS --record    # and the numbers for the manual, data/named.json
+    python benchmarks/named.py scan --space dis --engine gp --trials 60 --seeds 0 4
+    python benchmarks/named.py scan --space dis --engine hyperopt --trials 100 --seeds 0 4 --no-confirm
+    python benchmarks/named.py judge        # fits what the scans named, where that was not done yet
+    python benchmarks/named.py known        # looks for the best known methodology of each space among these
+    python benchmarks/named.py show         # a table in Markdown
+    python benchmarks/named.py show --record    # and the numbers for the manual, data/named.json
 
 The measure of a scan is the share of failed fits among the 40 replicas (a replica's loss is above 1.5, in
-own_trainer.yml's space above 1, which is no better than the mean of the data), and the mean of the others less that of
+own_trainer.yml's space above 1, which is no better than the mean of the data, and in that of dis_small.yml, whose short
+fits to little data lie between 1 and 3.5, above 5), and the mean of the others less that of
 the best known methodology of the space, replica by replica. The replicas are the same for all scans (numbers 1001 to
 1040), other than those of trials and re-fits. Beside it stands what the scan spent, its re-fits included: seconds of
 processor time, and replicas fitted. The lowest loss that the scan saw is shown too, since this is what scans are
@@ -18,7 +19,9 @@ The best known methodologies are in data/best_known.json. `known` takes the 12 b
 named, with the best known so far, fits each with 100 replicas more (2001 to 2100) and keeps the one with the lowest
 mean of those of which no fit fails. So the 40 replicas that judge had no part in the choice.
 
-Each scan is a file in RESULTS; a later call runs only those that are missing.
+Each scan is a file in RESULTS, by default data/named; a later call runs only those that are missing. A file says when
+it was made and by which version: whoever changes how a scan searches or names, removes the files of the scans that
+this concerns, and the table fills again over as many calls as it takes. `--keep` leaves the folders of the scans too.
 """
 
 from __future__ import annotations
@@ -26,10 +29,13 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +45,7 @@ from make_trial_table import SCAN
 from record import write_record
 
 from hyperparton import Execution, HyperScanner, ScanSettings, read_trials, run_scan
+from hyperparton.engines.coordinates import UnitCube
 from hyperparton.runcard.card import Runcard
 from hyperparton.runcard.check import parse_runcard
 from hyperparton.scan.trainer import load_trainer
@@ -55,6 +62,9 @@ JUDGES = tuple(range(1001, 1041))
 CHOOSERS = tuple(range(2001, 2101))
 MOST_CHOSEN_FROM = 12
 BEST_KNOWN = Path(__file__).parent / "data" / "best_known.json"
+
+#: where the results are kept
+RESULTS = Path(__file__).parent / "data" / "named"
 
 #: NNPDF's published space (its runcard renew_hyperopt.yml) with a tenth of the epochs: 20 scans take hours, not weeks
 PUBLISHED: dict[str, Any] = {
@@ -101,7 +111,7 @@ class Space:
 SPACES = {
     "dis": Space("dis.yml"),
     "short": Space("dis.yml", SCAN),
-    "dis_small": Space("dis_small.yml", replicas=2),
+    "dis_small": Space("dis_small.yml", replicas=2, failed=5.0),
     "own": Space("own_trainer.yml", failed=1.0),
     "published": Space("dis.yml", PUBLISHED),
 }
@@ -138,7 +148,8 @@ def scan(arguments: argparse.Namespace) -> None:
         file = arguments.results / f"{arguments.space}_{arguments.engine}_{arguments.trials}{how}_{seed}.json"
         if file.exists() or time.monotonic() - begun > arguments.seconds:
             continue
-        with tempfile.TemporaryDirectory() as folder:
+        kept = nullcontext(str(file.with_suffix("")))
+        with kept if arguments.keep else tempfile.TemporaryDirectory() as folder:
             before = seconds()
             named = run_scan(
                 folder, trainer, scanner, arguments.trials,
@@ -156,22 +167,25 @@ def scan(arguments: argparse.Namespace) -> None:
         file.write_text(json.dumps({
             "space": arguments.space, "engine": arguments.engine, "trials": arguments.trials,
             "confirm": arguments.confirm, "prune": arguments.prune, "seed": seed, "seconds": spent, "fits": fits,
-            "best loss": best.loss, "named": number, "vals": dict(trials[number].vals), "repeats": repeats(trials),
+            "best loss": best.loss, "named": number, "vals": dict(trials[number].vals),
+            "repeats": repeats(scanner.as_dict(), trials),
+            "date": f"{datetime.now(UTC):%Y-%m-%d}", "version": version(),
         }))  # fmt: skip
         print(f"{file.name}: {spent:.0f} s, {fits} fits, best loss {best.loss:.4f}, named trial {number}", flush=True)
 
 
-def repeats(trials: Any) -> int:
-    """Trials of which every coordinate is within 2 % of its range of that of an earlier trial."""
-    labels = sorted({label for trial in trials for label in trial.vals})
-    points = np.array([[(trial.vals.get(label) or [np.nan])[0] for label in labels] for trial in trials], dtype=float)
-    ranges = np.nanmax(points, axis=0) - np.nanmin(points, axis=0)
-    count = 0
-    for k in range(1, len(points)):
-        near = np.abs(points[:k] - points[k]) <= 0.02 * ranges
-        near |= np.isnan(points[:k]) & np.isnan(points[k])
-        count += bool(near.all(axis=1).any())
-    return count
+@cache
+def version() -> str:
+    """The commit of this checkout."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def repeats(space: Any, trials: Any) -> int:
+    """Trials of which every coordinate is within 2 % of its range, as the space samples it, of an earlier trial's."""
+    points = UnitCube(space).points([trial.vals for trial in trials])
+    near = [np.all(np.abs(points[:k] - points[k]) <= 0.02, axis=1).any() for k in range(1, len(points))]
+    return int(np.sum(near))
 
 
 def judge(arguments: argparse.Namespace) -> None:
@@ -250,7 +264,7 @@ def show(arguments: argparse.Namespace) -> None:
             )
             groups.setdefault(key, []).append(held)
     head = ("space", "engine", "trials", "confirm", "scans", "best loss", "failed of 40", "mean of the others")
-    head = (*head, "less the best known's: median", "worst", "seconds", "fits", "repeats")
+    head = (*head, "less the best known's: median", "worst", "seconds", "fits", "repeats", "versions")
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for key, runs in sorted(groups.items()):
         space = key[0]
@@ -265,7 +279,7 @@ def show(arguments: argparse.Namespace) -> None:
             f"| {' | '.join(map(str, key))} | {len(runs)} | {median('best loss'):.4f} | "
             f"{', '.join(str(those.sum()) for those in failures)} | {np.nanmedian(means):.4f} | "
             f"{_signed(np.nanmedian, beyond)} | {_signed(np.nanmax, beyond)} | {median('seconds'):.0f} | "
-            f"{median('fits'):.0f} | {median('repeats'):.0f} |"
+            f"{median('fits'):.0f} | {median('repeats'):.0f} | {', '.join(sorted({run['version'] for run in runs}))} |"
         )
     if arguments.record:
         numbers = {"_".join(map(str, key[:3])): numbers_of(runs) for key, runs in sorted(groups.items())}
@@ -288,6 +302,7 @@ def numbers_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "failed": " ".join(map(str, counts)),
         "stable": counts.count(0),
         "mean": float(np.median(means)),
+        "versions": ", ".join(sorted({run["version"] for run in runs})),
     }
 
 
@@ -303,7 +318,7 @@ def main() -> None:
     for function in (scan, judge, known, show):
         command = commands.add_parser(function.__name__)
         command.set_defaults(run=function)
-        command.add_argument("results", type=Path)
+        command.add_argument("results", type=Path, nargs="?", default=RESULTS)
         if function is scan:
             command.add_argument("--space", choices=SPACES, default="dis")
             command.add_argument("--engine", default="gp")
@@ -312,6 +327,7 @@ def main() -> None:
             command.add_argument("--confirm", type=int, help="trials that are fitted again; by default as `scan` does")
             command.add_argument("--no-confirm", dest="confirm", action="store_const", const=0)
             command.add_argument("--prune", action="store_true", help="stop trials that look hopeless")
+            command.add_argument("--keep", action="store_true", help="keep the folders of the scans")
             command.add_argument("--seconds", type=float, default=3000.0, help="begin no scan after this time")
         if function is show:
             command.add_argument("--record", action="store_true", help="keep the numbers for the manual")

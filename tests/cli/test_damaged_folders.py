@@ -20,11 +20,11 @@ def script():
 
 
 def test_no_command_ends_in_a_traceback(script, tmp_path):
-    assert script["damaged_entries"](16, 7, 16, tmp_path) == []
+    assert script["damaged_entries"](8, 7, 16, tmp_path) == []
 
 
 def test_a_damaged_file_is_mended_by_the_others_or_refused(script, tmp_path):
-    assert script["damaged_files"](60, 7, tmp_path) == []
+    assert script["damaged_files"](30, 7, tmp_path) == []
 
 
 CARD = "trainer: parabola:make\nparameters: {x: 0.0}\nhyperscan_config:\n  space: {x: {min: -5, max: 5}}\n"

@@ -82,16 +82,19 @@ def _statuses(directory: Path, interval: float, trials: int | None, store: Store
     """The status time and again, read anew where anything changed, until the scan ends."""
     from hyperparton.report.status import signature, status_of
 
-    seen, at = "", None
+    seen, at, left = "", None, False
     while True:
         # twice a minute it is read in any case: a process that was killed has changed no file
         present = f"{signature(directory, store)} {time.monotonic() // 30}"
-        if at is None or present != seen or at.running:
+        if at is None or present != seen or at.running or left:
             seen, at = present, status_of(directory, time.time(), trials, store)
         yield at
-        if at.complete or at.at_work is None:
+        # who had left when we looked may have finished trials since we read them: so they are read once more
+        if at.complete or (left and at.at_work is None):
             return
-        time.sleep(interval)
+        left = at.at_work is None
+        if not left:
+            time.sleep(interval)
 
 
 def _follow_in_lines(statuses: Iterable[Status]) -> None:
