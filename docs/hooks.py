@@ -23,6 +23,7 @@ from hyperparton.runcard.json_schema import json_schema  # noqa: E402 - out of t
 ORDER = (
     ("hyperparton", "index.md"),
     ("A first scan in five minutes", "first-scan.md"),
+    ("A scan of global data", "global-scan.md"),
     ("Looking at a scan", "report.md"),
     ("A figure for a paper", "paper.md"),
     ("From an n3fit scan to this one", "from-n3fit.md"),

@@ -8,7 +8,8 @@
 4. `compiled` runs up to 100 epochs of a chunk in one call, with `projection`, `quadratic`, `positivity` and `stopping`
    as its parts.  `compile_cache` keeps the compiled program.
    With `hadronic_accuracy` what is not linear takes a fast path: `condensing` finds few rows that hold it
-   (`condensed`), `moving` linearises them, and `pace` says when to do so anew.
+   (`condensed`; `row_store` keeps them), `moving` expands them to second order (`second_order`), and `pace` says when
+   to do so anew.
 5. The trained networks leave it as `TrainedModels` (`result`).  `hyperloss` computes the loss of a trial from them.
    `run` makes a fit of all data in the same way (`FitResult`); in `mixed` each replica has a methodology of its own.
 """

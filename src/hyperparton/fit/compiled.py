@@ -181,9 +181,9 @@ def advance(
         return jax.lax.while_loop(unfinished, partial(step, None), state)
 
     def until_due(now: tuple[FitState, Moving]) -> tuple[FitState, Moving]:
-        """Linearise the models that are due, then epochs until others are."""
+        """Expand the models that are due, then epochs until others are."""
         begin, moving = now
-        begin, moving = _linearised(key, problem, chi2_arrays, models, constants, begin, moving, begin.epoch - first)
+        begin, moving = _expanded(key, problem, chi2_arrays, models, constants, begin, moving, begin.epoch - first)
 
         def before(now: FitState) -> Array:
             assert now.pace is not None
@@ -198,7 +198,7 @@ def advance(
     return state
 
 
-def _linearised(
+def _expanded(
     key: CompileKey,
     problem: ProblemArrays,
     chi2_arrays: Chi2Arrays,
@@ -208,17 +208,20 @@ def _linearised(
     moving: Moving,
     epoch: Array,
 ) -> tuple[FitState, Moving]:
-    """The state and linearisation after those that are due are made anew in `epoch` of this call."""
+    """The state and the expansions after those that are due are made anew in `epoch` of this call."""
     projection = problem.projection
     assert isinstance(projection, MovingProjection)
     assert state.pace is not None
     plain, _ = pdfs(key, problem, models, constants, state.parameters, None)
-    new = projection.linearised(plain)
+    new = projection.expanded(plain)
     now_due = due(state.pace, epoch)
     those = partial(terms, key, problem, chi2_arrays, constants)
     (told, _, told_validation, _), (loss, chi2, validation, _) = (
         those(outputs, outputs) for outputs in (projection.outputs(plain, each) for each in (moving, new))
     )
-    error = jnp.maximum(jnp.abs(told - loss) / chi2, jnp.abs(told_validation - validation) / validation)
+    # where positivity is violated, its part of the loss may be most of it
+    error = jnp.maximum(
+        jnp.abs(told - loss) / jnp.maximum(chi2, loss), jnp.abs(told_validation - validation) / validation
+    )
     pace = paced(state.pace, now_due, epoch, error, problem.accuracy)
     return state._replace(pace=pace), _select(now_due, new, moving)

@@ -9,34 +9,42 @@ take the place of N among the features of the chi2.  The rows of hadronic tables
 with f the values x f of a PDF, c = f T f, with T (row, col, col) symmetric.  What T f costs does not depend on how many
 tables there are.  Ratios and asymmetries are made of mixed rows of their own, that hold their tables' predictions.
 
-How many rows are needed follows from networks that did not take part in finding them (`Condensed.build`).
+How many rows are needed follows from networks that did not take part in finding them (`find_mixing`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg
 
 from hyperparton.data.operations import OPERATIONS, operate
 from hyperparton.fit.hadronic import Bilinear, bilinear_prediction, pairs_of
-from hyperparton.fit.observables import Convolution, Nonlinear
+from hyperparton.fit.observables import Convolution, Nonlinear, PreparedTable
 
 __all__ = [
     "Condensed",
+    "Curve",
     "Curved",
     "MixedTables",
+    "Mixing",
     "Sample",
     "build_condensed",
+    "find_mixing",
     "hadronic_range",
+    "leading_mixing",
     "mixed_tables",
     "sampled",
 ]
 
 #: rows are a multiple of this, for products with aligned rows
 _STEP = 8
+#: of sampled networks so many at a time are multiplied with the tables
+_TOGETHER = 32
+#: of the networks that judge rows this share is to have errors below half the bound, and all below the bound
+_MOST_NETWORKS = 0.9
 #: tables whose predictions have smaller singular values, relative to the largest, are left out of ratios
 _LEAST = 1e-9
 
@@ -137,18 +145,17 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class _Curve:
+class Curve:
     """The tables of ratios and the like from few rows: predictions of tables are `unmixed` times rows."""
 
-    observables: tuple[Curved, ...]
     mixing: np.ndarray
     """(row, dat)"""
     unmixed: np.ndarray
     """(dat, row)"""
 
-    def first(self, rows: int) -> _Curve:
+    def first(self, rows: int) -> Curve:
         """The first of its rows."""
-        return _Curve(self.observables, self.mixing[:rows], self.unmixed[:, :rows])
+        return Curve(self.mixing[:rows], self.unmixed[:, :rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +177,10 @@ class Condensed:
     """(row, dat) c from the predictions that are not linear"""
     lift: np.ndarray
     """(dat, row) these from c"""
+    around: np.ndarray
+    """(net, x, working) PDFs such as fits pass through"""
+    changes: np.ndarray
+    """(net, x, working) by what they change"""
 
     def matrix(self, convolution: Convolution) -> np.ndarray:
         """(dat, feature) of `convolution` with c in place of what is not linear."""
@@ -187,16 +198,18 @@ def is_curved(observable: Nonlinear) -> bool:
 
 
 def table_predictions(observables: Sequence[Nonlinear], xf: np.ndarray) -> list[list[np.ndarray]]:
-    """Of each table of each observable the predictions (net, dat), for xf (net, x, working)."""
-    by_flavour = np.swapaxes(xf, 1, 2)
+    """Of each table of each observable the predictions (net, dat), for xf (net, x, working), in single precision."""
+    by_flavour = np.swapaxes(xf, 1, 2).astype(np.float32)
     flat = xf.reshape(len(xf), -1)
-    return [
-        [
-            bilinear_prediction(table, by_flavour, np) if isinstance(table, Bilinear) else flat @ table.T
-            for table in each.tables
-        ]
-        for each in observables
-    ]
+
+    def predictions(table: PreparedTable) -> np.ndarray:
+        if not isinstance(table, Bilinear):
+            return flat @ table.T
+        table = replace(table, values=np.asarray(table.values, np.float32))
+        blocks = (by_flavour[k : k + _TOGETHER] for k in range(0, len(xf), _TOGETHER))
+        return np.concatenate([bilinear_prediction(table, block, np) for block in blocks]).astype(float)
+
+    return [[predictions(table) for table in each.tables] for each in observables]
 
 
 def sampled(convolution: Convolution, whitened: np.ndarray, xf: np.ndarray) -> Sample:
@@ -217,52 +230,63 @@ def _columns(observables: Sequence[Nonlinear]) -> list[slice]:
     return [slice(int(end) - o.ndata, int(end)) for end, o in zip(ends, observables, strict=True)]
 
 
-def _curve(observables: Sequence[Nonlinear], whitened: np.ndarray, sample: Sample) -> _Curve:
+def curved_observables(observables: Sequence[Nonlinear]) -> tuple[Curved, ...]:
+    """The ratios and the like of hadronic tables among the observables."""
+    found, start = [], 0
+    for o in filter(is_curved, observables):
+        places = []
+        for table in o.tables:
+            assert isinstance(table, Bilinear)
+            places.append((start, start + len(table.values)))
+            start += len(table.values)
+        found.append(Curved(o.operation, tuple(places)))
+    return tuple(found)
+
+
+def _curve(observables: Sequence[Nonlinear], whitened: np.ndarray, sample: Sample) -> Curve:
     """Rows for the tables of ratios, the most important first.
 
     `whitened` (dat, dat) are the columns of all predictions that are not linear.
     """
-    places, names = [], []
-    predictions, weights, start = [], [], 0
+    predictions, weights = [], []
     for o, columns, tables in zip(observables, _columns(observables), sample.tables, strict=True):
-        if not is_curved(o):
-            continue
-        names.append(o.operation)
-        ranges = []
-        middle = [np.median(t, axis=0)[None] for t in tables]
-        size = np.linalg.norm(whitened[:, columns], axis=0)
-        for k, t in enumerate(tables):
-            step = 1e-4 * middle[k]
-            up, down = ([*middle[:k], middle[k] + d, *middle[k + 1 :]] for d in (step, -step))
-            change = (
-                np.abs(operate(o.operation, up) - operate(o.operation, down))[0] * size / (2e-4 * np.abs(middle[k][0]))
-            )
-            weights.append(np.full(t.shape[1], np.sqrt(np.sum(change**2))) if t.shape[1] == 1 else change)
-            predictions.append(t)
-            ranges.append((start, start + t.shape[1]))
-            start += t.shape[1]
-        places.append(tuple(ranges))
-    curved = tuple(Curved(name, ranges) for name, ranges in zip(names, places, strict=True))
-    if not curved:
-        return _Curve((), np.zeros((0, 0)), np.zeros((0, 0)))
+        if is_curved(o):
+            predictions.extend(tables)
+            weights.extend(_weights(o.operation, np.linalg.norm(whitened[:, columns], axis=0), tables))
+    if not predictions:
+        return Curve(np.zeros((0, 0)), np.zeros((0, 0)))
     weight = np.concatenate(weights)
     weight = np.maximum(weight, 1e-6 * weight.max())
     _, values, vectors = np.linalg.svd(
         np.concatenate(predictions, axis=1) * weight * sample.weights, full_matrices=False
     )
     kept = int(np.sum(values > _LEAST * values[0]))
-    mixing = vectors[:kept] * weight
-    return _Curve(curved, mixing, vectors[:kept].T / weight[:, None])
+    return Curve(vectors[:kept] * weight, vectors[:kept].T / weight[:, None])
 
 
-def approximated(curve: _Curve, observables: Sequence[Nonlinear], sample: Sample) -> np.ndarray:
+def _weights(operation: str, size: np.ndarray, tables: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Of each table (net, dat) of an observable, (dat,) by how many sigma its predictions move the observable.
+
+    `size` (dat,) is what a change of the observable by one is in sigma.
+    """
+    middle, weights = [np.median(t, axis=0)[None] for t in tables], []
+    for k, t in enumerate(tables):
+        step = 1e-4 * middle[k]
+        up, down = ([*middle[:k], middle[k] + d, *middle[k + 1 :]] for d in (step, -step))
+        moved = np.abs(operate(operation, up) - operate(operation, down))[0]
+        change = moved * size / (2e-4 * np.abs(middle[k][0]))
+        weights.append(np.full(t.shape[1], np.sqrt(np.sum(change**2))) if t.shape[1] == 1 else change)
+    return weights
+
+
+def approximated(curve: Curve, observables: Sequence[Nonlinear], sample: Sample) -> np.ndarray:
     """The predictions that are not linear (net, dat), those of ratios from their rows."""
     flat = [t for o, tables in zip(observables, sample.tables, strict=True) if is_curved(o) for t in tables]
     result = sample.nonlinear.copy()
     if not flat:
         return result
     together = np.concatenate(flat, axis=1) @ curve.mixing.T @ curve.unmixed.T
-    parts = iter(curve.observables)
+    parts = iter(curved_observables(observables))
     for o, columns in zip(observables, _columns(observables), strict=True):
         if is_curved(o):
             each = next(parts)
@@ -277,48 +301,81 @@ def _directions(factor: np.ndarray, sample: Sample, nonlinear: np.ndarray) -> tu
     return vectors @ factor, linalg.solve_triangular(factor, vectors.T)
 
 
-def build_condensed(
+@dataclass(frozen=True, eq=False)
+class Mixing:
+    """What says how rows are mixed; the mixed tables follow from it."""
+
+    curve: Curve
+    mixing: np.ndarray
+    """(row, dat) c from the predictions that are not linear"""
+    lift: np.ndarray
+    """(dat, row) these from c"""
+
+
+def _factor(convolution: Convolution, whitened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(dat, dat) what whitens the predictions that are not linear, as columns of all data and as a factor."""
+    columns = whitened[:, convolution.matrix.shape[1] - convolution.nonlinear_size : -1]
+    return columns, np.asarray(np.linalg.qr(columns, mode="r"))
+
+
+def leading_mixing(convolution: Convolution, whitened: np.ndarray, found: Sample, rows: int, ratios: int) -> Mixing:
+    """The most important `rows` of a sample, and as many of ratios as `ratios` says."""
+    columns, factor = _factor(convolution, whitened)
+    curve = _curve(convolution.nonlinear, columns, found).first(ratios)
+    mixing, lift = _directions(factor, found, approximated(curve, convolution.nonlinear, found))
+    return Mixing(curve, mixing[:rows], lift[:, :rows])
+
+
+def find_mixing(
     convolution: Convolution, whitened: np.ndarray, found: Sample, held: Sample, bound: float, most: int
-) -> Condensed | None:
+) -> Mixing | None:
     """The rows that hold the chi2 of the sample `held`, which takes no part in finding them, to `bound`, relatively.
 
-    `whitened` (dat, feature + 1) is that of `FoldSource`.  None where more than `most` rows would be needed.
+    `whitened` (dat, feature + 1) is that of `FoldSource`.  None where more than `most` rows would be needed, or more
+    networks to find them.
     """
-    observables = convolution.nonlinear
-    columns = whitened[:, convolution.matrix.shape[1] - convolution.nonlinear_size : -1]
-    factor = np.asarray(np.linalg.qr(columns, mode="r"))
+    observables, (columns, factor) = convolution.nonlinear, _factor(convolution, whitened)
     curve = everything = _curve(observables, columns, found)
     for ratios in range(_STEP, len(everything.mixing) + _STEP, _STEP):
         curve = everything.first(ratios)
-        if np.max(np.abs(held.error(factor, approximated(curve, observables, held)))) <= bound:
+        if _holds(held.error(factor, approximated(curve, observables, held)), 0.5 * bound):
             break
     mixing, lift = _directions(factor, found, approximated(curve, observables, found))
     nonlinear = approximated(curve, observables, held)
-    for count in range(_STEP, most + 1, _STEP):
-        error = np.max(np.abs(held.error(factor, nonlinear @ mixing[:count].T @ lift[:, :count].T)))
-        if error <= bound or count >= len(mixing):
-            return _condensed(observables, curve, mixing[:count], lift[:, :count])
+    for count in range(_STEP, min(most, len(mixing) + _STEP - 1) + 1, _STEP):
+        if _holds(held.error(factor, nonlinear @ mixing[:count].T @ lift[:, :count].T), bound):
+            return Mixing(curve, mixing[:count], lift[:, :count])
     return None
 
 
-def _condensed(observables: Sequence[Nonlinear], curve: _Curve, mixing: np.ndarray, lift: np.ndarray) -> Condensed:
+def _holds(errors: np.ndarray, bound: float) -> bool:
+    sizes = np.abs(errors)
+    return bool(np.quantile(sizes, _MOST_NETWORKS) <= 0.5 * bound and np.max(sizes) <= bound)
+
+
+def build_condensed(
+    observables: Sequence[Nonlinear], mixed: Mixing, around: np.ndarray, changes: np.ndarray
+) -> Condensed:
+    """The mixed tables, and what else the fast path needs; `around` and `changes` (net, x, working)."""
+    curve, mixing, lift = mixed.curve, mixed.mixing, mixed.lift
     hadronic = [t for o in observables for t in o.tables if isinstance(t, Bilinear)]
     start, stop = hadronic_range(hadronic)
     count, rows = len(mixing), len(curve.mixing)
     parts: list[tuple[np.ndarray, Bilinear]] = []
-    ratios = iter([each for o in curve.observables for each in o.tables])
+    curved = curved_observables(observables)
+    ratios = iter([each for o in curved for each in o.tables])
     for o, places in zip(observables, _columns(observables), strict=True):
         for table in o.tables:
             if not isinstance(table, Bilinear):
                 continue
-            mixed = np.zeros((count + rows, len(table.values)))
+            both = np.zeros((count + rows, len(table.values)))
             if is_curved(o):
-                mixed[count:] = curve.mixing[:, slice(*next(ratios))]
+                both[count:] = curve.mixing[:, slice(*next(ratios))]
             else:
                 whole = mixing[:, places]
                 # a table of one row serves all points
-                mixed[:count] = whole.sum(axis=1, keepdims=True) if len(table.values) == 1 else whole
-            parts.append((mixed, table))
+                both[:count] = whole.sum(axis=1, keepdims=True) if len(table.values) == 1 else whole
+            parts.append((both, table))
     chosen = [
         (places, is_curved(o), is_hadronic(o)) for o, places in zip(observables, _columns(observables), strict=True)
     ]
@@ -326,10 +383,12 @@ def _condensed(observables: Sequence[Nonlinear], curve: _Curve, mixing: np.ndarr
     return Condensed(
         tables=mixed_tables(parts, start, stop),
         count=count,
-        curved=curve.observables,
+        curved=curved,
         unmixed=curve.unmixed,
-        of_curved=np.concatenate([none, *(mixing[:, places].T for places, curved, _ in chosen if curved)]),
+        of_curved=np.concatenate([none, *(mixing[:, places].T for places, ratio, _ in chosen if ratio)]),
         of_direct=np.concatenate([none, *(mixing[:, places].T for places, _, hadronic in chosen if not hadronic)]),
         mixing=mixing,
         lift=lift,
+        around=around,
+        changes=changes,
     )

@@ -4,23 +4,29 @@ Rows that hold the predictions of random networks do not hold those of trained o
 rows comes from random networks alone, and networks are trained with it for a short time.  The final rows come from half
 of these, on their way, and from PDFs between them and random ones: all ways to change a trained PDF a little.  (A
 weighted mean of two PDFs obeys the sum rules that both obey.)  The other half judges how many rows there must be.
+
+By what PDFs change from epoch to epoch (`fit.second_order`) is what small changes of the weights do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import jax
 import numpy as np
 
+from hyperparton.fit import row_store
 from hyperparton.fit.batch_data import BatchData
 from hyperparton.fit.chi2 import reduce_rows
-from hyperparton.fit.condensed import Condensed, build_condensed, sampled
+from hyperparton.fit.condensed import Condensed, build_condensed, find_mixing, leading_mixing, sampled
 from hyperparton.fit.folds import FoldSource
 from hyperparton.fit.methodology import Methodology
 from hyperparton.fit.positivity import ConstraintSets
 from hyperparton.fit.predictions import training_predictions
+from hyperparton.fit.row_store import Rows
 from hyperparton.fit.train import FitJob, parameters_on_the_way
-from hyperparton.pdf.model import PDFModel, build_model
+from hyperparton.pdf.model import ModelParameters, PDFModel, build_model
 from hyperparton.runcard.parameters import LagrangeOptions
 
 __all__ = ["find_condensed"]
@@ -28,17 +34,19 @@ __all__ = ["find_condensed"]
 #: networks with random weights, and those that are trained
 _RANDOM, _TRAINED = 256, 32
 #: PDFs between both, and the least share of the random one
-_BETWEEN, _LEAST_SHARE = 400, 0.05
+_BETWEEN, _LEAST_SHARE = 600, 0.05
 #: after so many epochs the PDFs of those that are trained are looked at
 _EPOCHS = (100, 200, 400)
 #: a network whose chi2 is more than this times the least one went astray: it says nothing of fits
 _ASTRAY = 5.0
 #: most rows of the fast path
 _MOST = 400
-#: of the accuracy that is asked for, what the rows may take
-_SHARE = 0.5
-#: the error that the rows by which networks are trained may have
-_ROUGH = 1e-2
+#: rows of the predictions and of ratios by which networks are trained in passing, and how well these are linearised
+_ROUGH_ROWS, _ROUGH_RATIOS, _ROUGH = 240, 64, 1e-2
+#: by what share weights change, and how many changes of each network are looked at
+_SHARE_OF_WEIGHTS, _CHANGES = 0.03, 3
+#: PDFs that are kept of those in whose neighbourhood fits are
+_AROUND = 32
 
 
 def _methodology(flavours: int) -> Methodology:
@@ -66,11 +74,22 @@ def _methodology(flavours: int) -> Methodology:
 def find_condensed(
     source: FoldSource, constraints: tuple[ConstraintSets, ConstraintSets], accuracy: float
 ) -> Condensed | None:
-    """The rows that hold the chi2 of trained networks to a part of `accuracy`, relatively.
+    """The rows that hold the chi2 of trained networks to `accuracy`, relatively, from disk where they are known.
 
     None where they would be too many to be of use.
     """
-    card, convolution = source.card, source.convolution
+    settings = accuracy, source.card.sum_rules, source.card.fitting.fitbasis, source.card.fitting.basis
+    key = row_store.key_of(source.convolution, source.whitened, constraints, repr(settings))
+    rows = row_store.read(key)
+    if rows is None:
+        if (rows := _find(source, constraints, accuracy)) is None:
+            return None
+        row_store.write(key, rows)
+    return build_condensed(source.convolution.nonlinear, rows.mixing, rows.around, rows.changes)
+
+
+def _find(source: FoldSource, constraints: tuple[ConstraintSets, ConstraintSets], accuracy: float) -> Rows | None:
+    card, convolution, whitened = source.card, source.convolution, source.whitened
     methodology = _methodology(len(card.fitting.basis))
     model = build_model(
         card.fitting,
@@ -82,21 +101,26 @@ def find_condensed(
     )
     start = model.start(methodology.initializer, range(1, _RANDOM + 1))
     xf = model.evaluate(start, convolution.grid)
-    random = sampled(convolution, source.whitened, xf)
-    held = np.arange(_RANDOM) >= _RANDOM - _RANDOM // 16
-    rough = build_condensed(convolution, source.whitened, random.select(~held), random.select(held), _ROUGH, _MOST)
-    if rough is None:
-        return None
-    on_the_way = _trained(model, methodology, source.by(rough), constraints)
-    trained = sampled(convolution, source.whitened, on_the_way)
+    random = sampled(convolution, whitened, xf)
+    mixing = leading_mixing(convolution, whitened, random, _ROUGH_ROWS, _ROUGH_RATIOS)
+    rough = build_condensed(convolution.nonlinear, mixing, xf, _changes(model, [start], convolution.grid))
+    seen = _trained(model, methodology, source.by(rough), constraints)
+    on_the_way = np.concatenate([model.evaluate(each, convolution.grid) for each in seen])
+    trained = sampled(convolution, whitened, on_the_way)
     places, finite = np.arange(len(on_the_way)), np.isfinite(trained.chi2)
     held = (places % _TRAINED >= _TRAINED // 2) & (trained.chi2 < _ASTRAY * np.nanmin(trained.chi2))
     for_rows = (places % _TRAINED < _TRAINED // 2) & finite
     if not (held.any() and for_rows.any()):
         return None
-    between = sampled(convolution, source.whitened, _between(on_the_way[for_rows], xf))
+    between = sampled(convolution, whitened, _between(on_the_way[for_rows], xf))
     found = trained.select(for_rows).joined(between)
-    return build_condensed(convolution, source.whitened, found, trained.select(held), _SHARE * accuracy, _MOST)
+    mixing = find_mixing(convolution, whitened, found, trained.select(held), accuracy, _MOST)
+    if mixing is None:
+        return None
+    changes = _changes(model, seen, convolution.grid)
+    good = np.flatnonzero(finite & (trained.chi2 < _ASTRAY * np.nanmin(trained.chi2)))
+    around = on_the_way[good[np.linspace(0, len(good) - 1, min(_AROUND, len(good))).astype(int)]]
+    return Rows(mixing, around, changes[np.isfinite(changes).all(axis=(1, 2))])
 
 
 def _between(trained: np.ndarray, random: np.ndarray) -> np.ndarray:
@@ -107,13 +131,28 @@ def _between(trained: np.ndarray, random: np.ndarray) -> np.ndarray:
     return (1.0 - share) * one + share * two
 
 
+def _changes(model: PDFModel, parameters: Sequence[ModelParameters], grid: np.ndarray) -> np.ndarray:
+    """By what x f (net, x, working) changes where all weights of networks change a little."""
+    generator, changes = np.random.default_rng(3), []
+
+    def changed(weights: np.ndarray) -> np.ndarray:
+        return weights * (1.0 + _SHARE_OF_WEIGHTS * generator.normal(size=np.shape(weights)))
+
+    for each in parameters:
+        plain = model.evaluate(each, grid)
+        for _ in range(_CHANGES):
+            other = {**each, "layers": jax.tree.map(changed, each["layers"])}
+            changes.append(model.evaluate(other, grid) - plain)
+    return np.concatenate(changes)
+
+
 def _trained(
     model: PDFModel,
     methodology: Methodology,
     source: FoldSource,
     constraints: tuple[ConstraintSets, ConstraintSets],
-) -> np.ndarray:
-    """x f (net, x, working) of networks that are fitted to data with noise, those of one epoch after the other."""
+) -> list[ModelParameters]:
+    """The parameters of networks that are fitted to data with noise, after some epochs and after more."""
     rows = source.whitened_matrix()
     shared = reduce_rows(rows[:, :-1], rows[:, -1], source.middle, len(rows))
     residuals = rows[:, -1] - rows[:, :-1] @ source.middle
@@ -121,5 +160,4 @@ def _trained(
     forms = [replace(shared, pull=rows[:, :-1].T @ each, constant=float(each @ each)) for each in residuals]
     predictions = training_predictions(source.convolution, constraints, source.condensed, _ROUGH)
     batch = BatchData(forms, forms, list(range(10_001, 10_001 + _TRAINED)), [0] * _TRAINED, predictions.kept)
-    seen = parameters_on_the_way(FitJob(model, methodology), batch, predictions, _EPOCHS)
-    return np.concatenate([model.evaluate(each, source.convolution.grid) for each in seen])
+    return parameters_on_the_way(FitJob(model, methodology), batch, predictions, _EPOCHS)

@@ -85,7 +85,7 @@ def _outputs(
     if isinstance(projection, Projection):
         return projection(dropped, plain if key.use_dropout else None)
     if key.use_dropout:
-        # the nodes left out change from epoch to epoch, and with them the PDFs: nothing is linear there
+        # the nodes left out change from epoch to epoch, and with them the PDFs: no expansion lasts
         return projection.both(dropped, plain)
     assert moving is not None
     outputs = projection.outputs(dropped, moving)

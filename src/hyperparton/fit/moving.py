@@ -1,11 +1,13 @@
-"""The fast path of what is not linear: mixed rows, linearised around PDFs that move with the fit.
+"""The fast path of what is not linear: mixed rows, expanded around PDFs that move with the fit.
 
-Between epochs a PDF moves little.  With f_0 the PDFs of some epoch, the mixed rows (`fit.condensed`) of the next are
+Between epochs a PDF moves little.  With f_0 the PDFs of some epoch and d = f - f_0, the mixed rows (`fit.condensed`) of
+the next are
 
-    y(f) = y(f_0) + J (f - f_0)        J = 2 T f_0, and the derivatives of ratios with it
+    y(f) = y(f_0) + J d + d T d        J = 2 T f_0
 
-One pass over the tables T gives both y(f_0) and J.  When to make them anew follows from what the old ones got wrong
-(`fit.pace`).
+One pass over the tables T gives both y(f_0) and J.  The last term is small, so few combinations of the columns hold it:
+d is about R B^T d, and d T d about u S u with u = B^T d and S = R^T T R.  Ratios are computed from their rows in each
+epoch.  When to expand anew follows from what the old expansions got wrong (`fit.pace`).
 """
 
 from __future__ import annotations
@@ -23,16 +25,15 @@ from hyperparton.fit.condensed import Condensed, Curved, MixedTables, hadronic_r
 from hyperparton.fit.hadronic import Bilinear
 from hyperparton.fit.observables import Convolution
 from hyperparton.fit.projection import Outputs, Projection, build_projection
+from hyperparton.fit.second_order import combinations, condensed_tables
 
 __all__ = ["Moving", "MovingProjection", "build_moving", "can_move"]
 
 Array = Any
-#: with so many models at least a product with all rows at once is faster than one for each row
-_MANY = 8
 
 
 class Moving(NamedTuple):
-    """Mixed rows linearised around the PDFs of each model."""
+    """Mixed rows expanded around the PDFs of each model."""
 
     at: Array
     """(model, col) these PDFs"""
@@ -42,6 +43,15 @@ class Moving(NamedTuple):
     """(model, row, col)"""
 
 
+class _Second(NamedTuple):
+    """What the second order needs, the same for all models."""
+
+    into: Array
+    """(col, own) B: from PDFs to combinations of them"""
+    tables: Array
+    """(own, row*own) S"""
+
+
 @dataclass(frozen=True, eq=False)
 class MovingProjection:
     """The shared matrices of a problem: those of what is linear, and the mixed rows."""
@@ -49,6 +59,7 @@ class MovingProjection:
     linear: Projection
     tables: Array
     """(row, col, col) of the features c, of ratios, of constraints"""
+    second: _Second
     unmixed: Array
     """(dat, row) the tables of ratios from their rows"""
     of_curved: Array
@@ -63,37 +74,35 @@ class MovingProjection:
     span: tuple[int, int]
     """the x of the tables on the grid of the fit"""
 
-    def linearised(self, xf: Array) -> Moving:
+    def expanded(self, xf: Array) -> Moving:
         """Around `xf` (model, working, x)."""
         at = self._columns(jax.lax.stop_gradient(xf))
         products = _pass(self.tables, at)
-        return Moving(at, *self._from(products, at, slopes=True))
+        return Moving(at, jnp.einsum("mrc,mc->mr", products, at), 2.0 * products)
 
     def nowhere(self, models: int) -> Moving:
-        """What stands where nothing is linearised yet."""
-        count, _, *constraints = self.sizes
-        rows, size = count + sum(constraints), self.tables.shape[-1]
+        """What stands where nothing is expanded yet."""
+        rows, size, _ = self.tables.shape
         shapes = (models, size), (models, rows), (models, rows, size)
         return Moving(*(jnp.zeros(shape, self.tables.dtype) for shape in shapes))
 
     def exact(self, xf: Array, other: Array) -> tuple[Moving, Array]:
-        """Linearised around `xf` (model, working, x), and the values (model, row) at `other`, by one pass."""
-        models = len(xf)
-        at = self._columns(jax.lax.stop_gradient(jnp.concatenate([xf, other])))
-        products = _pass(self.tables, at)
-        moving = Moving(at[:models], *self._from(products[:models], at[:models], slopes=True))
-        return moving, self._from(products[models:], at[models:], slopes=False)[0]
+        """Expanded around `xf` (model, working, x), and the rows (model, row) at `other`, by one pass."""
+        both = self.expanded(jnp.concatenate([xf, other]))
+        first = jax.tree.map(lambda a: a[: len(xf)], both)
+        return first, both.values[len(xf) :]
 
     def outputs(self, xf: Array, moving: Moving) -> list[Outputs]:
         """The outputs of each convolution for `xf` (model, working, x)."""
         outputs, _ = self.linear(xf)
-        return self._with_rows(outputs, _evaluate(moving, self._columns(xf)))
+        return self._with_rows(outputs, _evaluate(self.second, moving, self._columns(xf)))
 
     def both(self, xf: Array, other: Array) -> tuple[list[Outputs], list[Outputs]]:
         """Exact outputs for `xf` (model, working, x), and for `other` without gradients."""
-        moving, values = self.exact(xf, other)
+        moving, rows = self.exact(xf, other)
         first, second = self.linear(xf, other)
-        return self._with_rows(first, _evaluate(moving, self._columns(xf))), self._with_rows(second, values)
+        own = _evaluate(self.second, moving, self._columns(xf))
+        return self._with_rows(first, own), self._with_rows(second, rows)
 
     def predictions(self, outputs: Outputs, group: int) -> Array:
         """(model, dat) of a constraint."""
@@ -106,36 +115,21 @@ class MovingProjection:
         start, stop = self.span
         return jnp.reshape(xf[:, :, start:stop], (len(xf), -1))
 
-    def _from(self, products: Array, at: Array, slopes: bool) -> tuple[Array, ...]:
-        """Values (model, row) and, if asked for, slopes (model, row, col) from T f (model, row, col) and f."""
-        rows = jnp.einsum("mrc,mc->mr", products, at)
-        count, ratios, *_ = self.sizes
-        values, gradients = rows[:, :count], 2.0 * products[:, :count]
-        others = slice(count + ratios, None)
-        if self.curved:
-            own = rows[:, count : count + ratios]
-            values = values + jax.vmap(self._curve)(own)
-            if slopes:
-                change = jax.vmap(jax.jacfwd(self._curve))(own)
-                gradients = gradients + 2.0 * jnp.einsum("mrs,msc->mrc", change, products[:, count : count + ratios])
-        values = jnp.concatenate([values, rows[:, others]], axis=1)
-        if not slopes:
-            return (values,)
-        return values, jnp.concatenate([gradients, 2.0 * products[:, others]], axis=1)
-
     def _curve(self, rows: Array) -> Array:
-        """What the ratios add to c, (row,), from their tables' rows."""
-        tables = self.unmixed @ rows
-        parts = [operate(o.operation, [tables[start:stop] for start, stop in o.tables]) for o in self.curved]
-        return jnp.concatenate(parts) @ self.of_curved
+        """What the ratios add to c, (model, row), from their tables' rows."""
+        tables = rows @ self.unmixed.T
+        parts = [operate(o.operation, [tables[:, start:stop] for start, stop in o.tables]) for o in self.curved]
+        return jnp.concatenate(parts, axis=1) @ self.of_curved
 
     def _with_rows(self, outputs: list[Outputs], rows: Array) -> list[Outputs]:
-        count, _, *constraints = self.sizes
+        count, ratios, *constraints = self.sizes
         data, *others = outputs
         own = rows[:, :count]
+        if self.curved:
+            own = own + self._curve(rows[:, count : count + ratios])
         if data.nonlinear is not None:
             own = own + data.nonlinear @ self.of_direct
-        result, start = [Outputs(data.linear, own)], count
+        result, start = [Outputs(data.linear, own)], count + ratios
         for each, size in zip(others, constraints, strict=True):
             result.append(Outputs(each.linear, rows[:, start : start + size] if size else None))
             start += size
@@ -144,7 +138,7 @@ class MovingProjection:
 
 jax.tree_util.register_dataclass(
     MovingProjection,
-    data_fields=["linear", "tables", "unmixed", "of_curved", "of_direct", "spread"],
+    data_fields=["linear", "tables", "second", "unmixed", "of_curved", "of_direct", "spread"],
     meta_fields=["curved", "sizes", "span"],
 )
 
@@ -153,24 +147,36 @@ def _pass(tables: Array, at: Array) -> Array:
     """T f (model, row, col) for tables (row, col, col) and f (model, col)."""
     size = tables.shape[-1]
     flat = jnp.reshape(tables, (-1, size))
-    if len(at) == 1:
-        return jnp.reshape(flat @ at[0], (1, -1, size))
-    if len(at) < _MANY:
-        return jnp.swapaxes(jax.lax.map(lambda table: at @ table, tables), 0, 1)
-    return jnp.moveaxis(jnp.reshape(flat @ at.T, (-1, size, len(at))), 2, 0)
+    # a product with one column is another, slower routine, which rounds differently
+    columns = jnp.pad(at, ((0, 1), (0, 0))) if len(at) == 1 else at
+    products = jnp.reshape(flat @ columns.T, (-1, size, len(columns)))
+    return jnp.moveaxis(products, 2, 0)[: len(at)]
 
 
 @jax.custom_vjp
-def _evaluate(moving: Moving, at: Array) -> Array:
+def _evaluate(second: _Second, moving: Moving, at: Array) -> Array:
     """(model, row) at PDFs (model, col)."""
-    return moving.values + jnp.einsum("mrc,mc->mr", moving.slopes, at - moving.at)
+    return _forward(second, moving, at)[0]
 
 
-def _evaluate_backward(moving: Moving, gradient: Array) -> tuple[Moving, Array]:
-    return jax.tree.map(jnp.zeros_like, moving), jnp.einsum("mr,mrc->mc", gradient, moving.slopes)
+def _forward(second: _Second, moving: Moving, at: Array) -> tuple[Array, tuple[Any, ...]]:
+    change = at - moving.at
+    rows = moving.values + jnp.einsum("mrc,mc->mr", moving.slopes, change)
+    own = change @ second.into
+    # S u, for value and gradient
+    columns = jnp.pad(own, ((0, 1), (0, 0))) if len(own) == 1 else own
+    half = jnp.reshape((columns @ second.tables)[: len(own)], (len(own), rows.shape[1], -1))
+    return rows + jnp.einsum("mru,mu->mr", half, own), (second, moving, half)
 
 
-_evaluate.defvjp(lambda moving, at: (_evaluate(moving, at), moving), _evaluate_backward)
+def _backward(saved: tuple[Any, ...], gradient: Array) -> tuple[Any, Any, Array]:
+    second, moving, half = saved
+    flat = jnp.einsum("mr,mrc->mc", gradient, moving.slopes)
+    flat = flat + 2.0 * jnp.einsum("mr,mru->mu", gradient, half) @ second.into.T
+    return *jax.tree.map(jnp.zeros_like, (second, moving)), flat
+
+
+_evaluate.defvjp(_forward, _backward)
 
 
 def can_move(data: Convolution, constraints: Sequence[Convolution]) -> bool:
@@ -207,18 +213,25 @@ def build_moving(data: Convolution, linear: int, condensed: Condensed, *constrai
                 own.append((each, mixing, table))
             row += o.ndata
     tables = _with_constraints(tables, [[(m, t) for e, m, t in own if e is each] for each in constraints])
+    start, stop = tables.start, tables.stop
+    around, changes = (
+        np.swapaxes(each, 1, 2)[:, :, start:stop].reshape(len(each), -1)
+        for each in (condensed.around, condensed.changes)
+    )
+    into, back = combinations(tables.values, len(condensed.tables.values), around, changes)
     direct = tuple(o for o in data.nonlinear if not any(isinstance(t, Bilinear) for t in o.tables))
     projection = build_projection(replace(data, nonlinear=direct), linear, *stripped)
     return MovingProjection(
         linear=projection,
         tables=tables.values,
+        second=_Second(into, condensed_tables(tables.values, back)),
         unmixed=condensed.unmixed,
         of_curved=condensed.of_curved,
         of_direct=condensed.of_direct,
         spread=tuple(spread),
         curved=condensed.curved,
         sizes=tuple(sizes),
-        span=(tables.start, tables.stop),
+        span=(start, stop),
     )
 
 

@@ -1,8 +1,8 @@
-"""How often the fast path linearises anew: by the error that its last linearisation made.
+"""How often the fast path expands anew: by the error that its last expansion made.
 
 A model is due in every epoch of a call that `interval` divides, and in the first.  Intervals are powers of two, so that
 models with different ones are due together, and each keeps its own, whatever models are trained with it.  The error of
-a linearisation grows with the square of the distance, so the next interval is the distance times
+an expansion grows with the square of the distance at least, so the next interval is the distance times
 sqrt(accuracy / error), rounded down.
 """
 
@@ -23,7 +23,7 @@ _GROWTH = 4
 
 
 class Pace(NamedTuple):
-    """The linearisations of models, each (model,)."""
+    """The expansions of models, each (model,)."""
 
     interval: Array
     """in epochs"""
@@ -54,12 +54,12 @@ def start(models: int) -> Pace:
 
 
 def due(pace: Pace, epoch: Array) -> Array:
-    """Which models (model,) are linearised anew in this epoch of a call."""
+    """Which models (model,) are expanded anew in this epoch of a call."""
     return epoch % pace.interval == 0
 
 
 def paced(pace: Pace, now: Array, epoch: Array, error: Array, accuracy: Array) -> Pace:
-    """The pace after the models `now` (model,) were linearised anew, with the errors (model,) of their last ones."""
+    """The pace after the models `now` (model,) were expanded anew, with the errors (model,) of their last ones."""
     distance = epoch - pace.made
     measured = now & (epoch > 0)
     # a loss that is no number ends the fit; until then it is looked at in each epoch

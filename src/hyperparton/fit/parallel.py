@@ -57,7 +57,7 @@ def chunk_size(models: int, folds: int = 1, wide: bool = False) -> int:
     The `models` are those of `folds` folds, which do not share chunks.  The size does not depend on the cores of the
     machine: products of another size round their sums differently, and a trial must be the same on all machines that
     join a scan.  `wide` chunks are as large as that allows: those of the fast path, each of which reads all mixed
-    tables whenever it linearises.
+    tables whenever it expands.
     """
     if jax.default_backend() != "cpu":
         return -(-models // folds)

@@ -18,7 +18,7 @@ __all__ = ["Predictions", "training_predictions"]
 
 #: features with smaller singular values are left out of the training: its chi2 then agrees to 2e-6
 _TRAINING_CUT = 1e-3
-#: of the accuracy that is asked for, what a linearisation may take: the largest error is that of its last epoch
+#: of the accuracy that is asked for, what an expansion may take: the largest error is that of its last epoch
 _SHARE = 0.25
 
 

@@ -46,7 +46,7 @@ class ProblemArrays(NamedTuple):
     integrability_sets: Array
     """(set, dat) the same"""
     accuracy: Array | None = None
-    """of the fast path: by how much a linearisation may change losses, relatively to the chi2"""
+    """of the fast path: by how much an expansion may change losses, relatively to the chi2"""
 
 
 class Chi2Arrays(NamedTuple):
