@@ -282,7 +282,10 @@ def show(arguments: argparse.Namespace) -> None:
             f"{median('fits'):.0f} | {median('repeats'):.0f} | {', '.join(sorted({run['version'] for run in runs}))} |"
         )
     if arguments.record:
-        numbers = {"_".join(map(str, key[:3])): numbers_of(runs) for key, runs in sorted(groups.items())}
+        numbers = {
+            "_".join(map(str, key[:3])) + "_pruned" * key[3].endswith("pruned"): numbers_of(runs)
+            for key, runs in sorted(groups.items())
+        }
         print(write_record("named", numbers, note=arguments.note))
 
 
