@@ -27,6 +27,7 @@ AXES: Mapping[str, str] = MappingProxyType(
         "feature": "Numbers of which predictions are linear: combinations of PDF values, then non-linear predictions.",
         "row": "Mixed rows: sums of the rows of hadronic FK tables, and what they predict.",
         "col": "PDF values that mixed rows act on: working*x on the part of the grid that hadronic tables have.",
+        "comb": "Combinations of the columns `col` on which the second order of mixed rows acts.",
         "net": "PDFs of the sample by which rows are mixed.",
         "dat": "Data points.",
         "mode": "Eigenmodes of the correlation matrix of data.",

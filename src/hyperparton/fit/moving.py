@@ -47,9 +47,9 @@ class _Second(NamedTuple):
     """What the second order needs, the same for all models."""
 
     into: Array
-    """(col, own) B: from PDFs to combinations of them"""
+    """(col, comb) B: from PDFs to combinations of them"""
     tables: Array
-    """(own, row*own) S"""
+    """(comb, row*comb) S"""
 
 
 @dataclass(frozen=True, eq=False)

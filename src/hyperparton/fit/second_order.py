@@ -29,7 +29,7 @@ _PER_CENT = 100.0
 def combinations(
     tables: np.ndarray, whitened: int, around: np.ndarray, changes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """B and R, each (col, own), for tables (row, col, col), PDFs `around` (net, col) and `changes` (net, col).
+    """B and R, each (col, comb), for tables (row, col, col), PDFs `around` (net, col) and `changes` (net, col).
 
     The first rows, so many as `whitened` says, are in standard deviations; the others are predictions of constraints.
     """
@@ -53,7 +53,7 @@ def combinations(
 
 
 def condensed_tables(tables: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """S as (own, row*own), for tables T (row, col, col) and R (col, own)."""
+    """S as (comb, row*comb), for tables T (row, col, col) and R (col, comb)."""
     size = back.shape[1]
     first = (tables.reshape(-1, len(back)) @ back.astype(np.float32)).reshape(len(tables), len(back), size)
     return np.reshape(np.einsum("cv,rcu->vru", back.astype(np.float32), first, optimize=True), (size, -1))
