@@ -1,6 +1,7 @@
 """The head of a report: what it says of the loss is what the program computes, and the rest is what the scan was."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from hyperparton import hp_uniform, minimise
 from hyperparton.hyperloss.loss import FoldResult, HyperLoss
 from hyperparton.hyperloss.metrics import Metrics
-from hyperparton.report.about import about, loss_words
+from hyperparton.report.about import _at_once, about, loss_words
 from hyperparton.report.scans import read_scan
 from hyperparton.report.summary import summarise
 from hyperparton.report.write import write_report
@@ -83,7 +84,13 @@ def test_of_a_scan(scan_folder, tmp_path):
     assert "above 50.0 ends the trial as failed" in said["Loss"]  # what a card without `threshold` has
     # 40 trials of 9 s, one each 10 s
     assert said["Time"] == "6 min in all trials, 9 s a trial, 6.65 min from the first start to the last end"
-    assert said["Computing"] == "1 process on 1 machine"
+    assert said["Computing"] == "1 job on 1 machine"
+
+
+def test_trials_that_ran_together():
+    """The third begins as the first ends; one that nobody has finished does not count."""
+    times = [(0.0, 9.0), (5.0, 20.0), (9.0, 30.0), (19.0, 21.0), (40.0, 41.0), (0.0, None)]
+    assert _at_once([SimpleNamespace(begin=begin, end=end) for begin, end in times]) == 3
 
 
 def test_of_a_function(tmp_path):

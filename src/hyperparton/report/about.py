@@ -160,12 +160,23 @@ def _computing(scan: Scan) -> Iterator[About]:
     if workers:
         version = settings.get("version of hyperparton")
         by = f", by hyperparton {version}" if version else ""
-        processes = counted(len(workers), "process", "processes")
-        yield About("Computing", f"{processes} on {counted(len(hosts), 'machine')}{by}")
+        together = f", {most} trials at once at most" if (most := _at_once(finished)) > 1 else ""
+        yield About("Computing", f"{counted(len(workers), 'job')} on {counted(len(hosts), 'machine')}{together}{by}")
     times = [trial.seconds for trial in finished if trial.seconds is not None]
     if times:
         each = _hours(sum(times) / len(times))
         yield About("Time", f"{_hours(sum(times))} in all trials, {each} a trial{_from_to(finished)}")
+
+
+def _at_once(trials: Sequence[Trial]) -> int:
+    """How many trials ran together at most: a job that has workers signs the trials of all of them."""
+    changes = [(trial.begin, 1) for trial in trials if trial.begin is not None and trial.end is not None]
+    changes += [(trial.end, -1) for trial in trials if trial.begin is not None and trial.end is not None]
+    running = most = 0
+    for _, change in sorted(changes):  # at equal times one ends before the next begins
+        running += change
+        most = max(most, running)
+    return most
 
 
 def _from_to(trials: Sequence[Trial]) -> str:
