@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperparton.errors import shortened
+from hyperparton.report.convergence import lanes
 from hyperparton.report.scans import Scan, card_content
 from hyperparton.text import counted
 from hyperparton.trials.result import number_of
@@ -170,13 +171,7 @@ def _computing(scan: Scan) -> Iterator[About]:
 
 def _at_once(trials: Sequence[Trial]) -> int:
     """How many trials ran together at most: a job that has workers signs the trials of all of them."""
-    changes = [(trial.begin, 1) for trial in trials if trial.begin is not None and trial.end is not None]
-    changes += [(trial.end, -1) for trial in trials if trial.begin is not None and trial.end is not None]
-    running = most = 0
-    for _, change in sorted(changes):  # at equal times one ends before the next begins
-        running += change
-        most = max(most, running)
-    return most
+    return len(lanes((t.begin, t.end, t) for t in trials if t.begin is not None and t.end is not None))
 
 
 def _from_to(trials: Sequence[Trial]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "convergence",
     "failures",
     "folds_saved",
+    "lanes",
     "running_average",
     "workers",
 ]
@@ -196,23 +197,26 @@ def workers(trials: Sequence[Trial], now: float | None = None) -> list[Worker]:
     spans = {scan: max(bar[1] for key, bars in groups.items() if key[0] == scan for bar in bars) for scan, _ in groups}
     busy_workers = []
     for (scan, owner), members in sorted(groups.items(), key=lambda item: item[0]):
-        lanes = _lanes(sorted(members, key=lambda bar: bar[:2]))
-        for k, lane in enumerate(lanes):
+        side_by_side = lanes(members)
+        for k, lane in enumerate(side_by_side):
             name = f"{scan} {owner}" if scan else owner
-            name += f" ({k + 1})" if len(lanes) > 1 else ""
+            name += f" ({k + 1})" if len(side_by_side) > 1 else ""
             busy = sum(end - begin for begin, end, _ in lane)
             bars = tuple((begin, end) for begin, end, _ in lane)
             busy_workers.append(Worker(name, tuple(trial for _, _, trial in lane), bars, busy, spans[scan]))
     return busy_workers
 
 
-def _lanes(bars: Sequence[tuple[float, float, Trial]]) -> list[list[tuple[float, float, Trial]]]:
-    """Trials side by side, each in the first free lane: a process that runs several at once signs all of them."""
-    lanes: list[list[tuple[float, float, Trial]]] = []
-    for bar in bars:
-        free = next((lane for lane in lanes if lane[-1][1] <= bar[0]), None)
+def lanes(bars: Iterable[tuple[float, float, Trial]]) -> list[list[tuple[float, float, Trial]]]:
+    """Trials (begin, end, trial) side by side, each in the first free lane: as many as ran together at most.
+
+    A process that runs several at once signs all of them.
+    """
+    found: list[list[tuple[float, float, Trial]]] = []
+    for bar in sorted(bars, key=lambda bar: bar[:2]):
+        free = next((lane for lane in found if lane[-1][1] <= bar[0]), None)
         if free is None:
-            lanes.append([bar])
+            found.append([bar])
         else:
             free.append(bar)
-    return lanes
+    return found

@@ -112,7 +112,7 @@ class OnCluster(Parallel):
         good = self._workers.to_be_used()
         if good is None:
             return super()._submit(batch, number, **where)
-        future = super()._submit(batch, number, workers=good)
+        future = super()._submit(batch, number, **where, workers=good)
         self._bound[future] = good
         return future
 
