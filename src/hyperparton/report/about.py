@@ -161,7 +161,7 @@ def _computing(scan: Scan) -> Iterator[About]:
     if workers:
         version = settings.get("version of hyperparton")
         by = f", by hyperparton {version}" if version else ""
-        together = f", {most} trials at once at most" if (most := _at_once(finished)) > 1 else ""
+        together = f", {counted(most, 'trial')} at once at most" if (most := _at_once(finished)) > 1 else ""
         yield About("Computing", f"{counted(len(workers), 'job')} on {counted(len(hosts), 'machine')}{together}{by}")
     times = [trial.seconds for trial in finished if trial.seconds is not None]
     if times:
